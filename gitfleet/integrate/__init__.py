@@ -1,0 +1,1 @@
+"""From a finished branch to a moved target: gate, candidates, checks, landing."""

@@ -1,0 +1,47 @@
+"""Typed events of a session's journal, one JSON object a line."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+from gitfleet.model.base import Document
+
+
+class EventKind(StrEnum):
+    """What can happen in a session."""
+
+    SESSION_START = "session-start"
+    SESSION_END = "session-end"
+    WAVE_START = "wave-start"
+    WAVE_COMPLETE = "wave-complete"
+    AGENT_START = "agent-start"
+    AGENT_COMPLETE = "agent-complete"
+    TIMEOUT = "timeout"
+    CLAIM = "claim"
+    RELEASE = "release"
+    WAITING = "waiting"
+    GATE = "gate"
+    VERIFY = "verify"
+    LAND = "land"
+    CONFLICT = "conflict"
+    SKIP = "skip"
+    CANCEL = "cancel"
+    ADD = "add"
+    REQUEUE = "requeue"
+    ERROR = "error"
+
+
+class Event(Document, kw_only=True):
+    """One thing that happened."""
+
+    at: Annotated[str, Meta(description="ISO 8601 instant.")]
+    kind: EventKind
+    session: str
+    message: Annotated[str, Meta(description="A sentence for people.")]
+    wave: int | None = None
+    task: str = ""
+    instance: str = ""
+    status: Annotated[str, Meta(description="Outcome word, such as success, failed, passed, red.")] = ""

@@ -1,0 +1,23 @@
+"""What one session adds to the momentum of the repository."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from gitfleet.model.base import Document
+from gitfleet.model.handoff import Discovery
+
+MOMENTUM_SCHEMA = "gitfleet/momentum/v1"
+
+
+class SessionMomentum(Document, kw_only=True, tag_field="schema", tag=MOMENTUM_SCHEMA):
+    """One closed session's share: where it worked, what it decided, what failed."""
+
+    session: str
+    ended: str
+    scopes: tuple[str, ...] = ()
+    decisions: tuple[str, ...] = ()
+    failures: tuple[str, ...] = ()
+    discoveries: tuple[Discovery, ...] = ()

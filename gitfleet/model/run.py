@@ -1,0 +1,255 @@
+"""One task's life in a session: states, the one transition table, and the record that is sealed at its end."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from gitfleet.model.base import Document
+from gitfleet.model.handoff import Handoff, HandoffSource
+from gitfleet.model.plan import TaskKind
+
+RUN_SCHEMA = "gitfleet/run/v1"
+
+
+class RunState(StrEnum):
+    """Where a run stands."""
+
+    QUEUED = "queued"
+    PREPARING = "preparing"
+    RUNNING = "running"
+    FINISHED = "finished"
+    GATED = "gated"
+    VERIFIED = "verified"
+    LANDED = "landed"
+    REJECTED = "rejected"
+    CONFLICTED = "conflicted"
+    FAILED = "failed"
+    TIMED_OUT = "timed-out"
+    CANCELLED = "cancelled"
+    LOST = "lost"
+    SKIPPED = "skipped"
+
+
+_S = RunState
+_ENDED = frozenset({_S.REJECTED, _S.CONFLICTED, _S.FAILED, _S.TIMED_OUT, _S.CANCELLED, _S.LOST})
+TRANSITIONS: dict[RunState, frozenset[RunState]] = {
+    _S.QUEUED: frozenset({_S.PREPARING, _S.CANCELLED, _S.SKIPPED}),
+    _S.PREPARING: frozenset({_S.RUNNING, _S.FAILED, _S.CANCELLED, _S.LOST, _S.QUEUED}),
+    _S.RUNNING: frozenset({_S.FINISHED, _S.FAILED, _S.TIMED_OUT, _S.CANCELLED, _S.LOST, _S.QUEUED}),
+    _S.FINISHED: frozenset({_S.GATED, _S.REJECTED, _S.CONFLICTED, _S.FAILED, _S.CANCELLED, _S.QUEUED}),
+    _S.GATED: frozenset({_S.VERIFIED, _S.CONFLICTED, _S.FAILED, _S.CANCELLED, _S.QUEUED}),
+    _S.VERIFIED: frozenset({_S.LANDED, _S.GATED, _S.CONFLICTED, _S.QUEUED}),
+    _S.LANDED: frozenset(),
+    **{state: frozenset({_S.QUEUED}) for state in _ENDED},
+    _S.SKIPPED: frozenset({_S.QUEUED}),
+}
+
+SEALED = frozenset({_S.LANDED, _S.SKIPPED, *_ENDED})
+"""States of a run that is over unless a person requeues it."""
+
+LIVE = frozenset(set(RunState) - SEALED - {_S.QUEUED})
+"""States of a run that holds a claim."""
+
+
+class FailureSource(StrEnum):
+    """Who is to blame for a failure; only transport failures may be retried blindly."""
+
+    TRANSPORT = "transport"
+    TASK = "task"
+    VERIFIER = "verifier"
+    NEEDS_PERSON = "needs-person"
+
+
+class Failure(Document, kw_only=True):
+    """Why a run did not get further."""
+
+    source: FailureSource
+    code: Annotated[str, Meta(description="Stable word, such as no-changes, exit-code, deadline, out-of-scope.")]
+    message: Annotated[str, Meta(description="A sentence for people, at most some lines.")]
+
+
+class Exit(Document, kw_only=True):
+    """How an attempt's process ended, as its warden wrote it once."""
+
+    code: Annotated[int | None, Meta(description="Exit code, none when a signal ended it.")] = None
+    signal: int | None = None
+    reason: Annotated[str, Meta(description="exited, deadline, stopped, lost or spawn-failed.")] = "exited"
+    started: str = ""
+    ended: str = ""
+    seconds: Annotated[float | None, Meta(description="Awake seconds from start to end.")] = None
+    cpu_seconds: float | None = None
+    max_rss_kib: int | None = None
+    leftovers: Annotated[tuple[str, ...], Meta(description="Processes the ladder had to stop after the end.")] = ()
+    message: str = ""
+
+
+class Attempt(Document, kw_only=True):
+    """One execution of an agent for a run."""
+
+    number: Annotated[int, Meta(ge=1)]
+    base: Annotated[str, Meta(description="Commit the attempt started from.")]
+    started: str
+    ended: str = ""
+    exit: Exit | None = None
+    outcome: Annotated[str, Meta(description="success, or the code of the failure.")] = ""
+    log_bytes: int | None = None
+    tokens: Annotated[int | None, Meta(description="Exact tokens; none means not measured.")] = None
+
+
+class FileChange(Document, kw_only=True):
+    """One file that a run changed; line counts are none for binary files."""
+
+    path: str
+    change: Annotated[str, Meta(description="added, modified, deleted or type-changed.")]
+    added: int | None = None
+    removed: int | None = None
+
+
+class Violation(Document, kw_only=True):
+    """One path that a run must not have written, and why."""
+
+    path: str
+    reason: Annotated[
+        str, Meta(description="out-of-scope, planning, submodule, symlink-escape or read-only.")
+    ]
+    commit: str = ""
+
+
+class GateReport(Document, kw_only=True):
+    """The check of a diff against its scope."""
+
+    passed: bool
+    commits: Annotated[int, Meta(description="Commits looked at.")] = 0
+    violations: tuple[Violation, ...] = ()
+
+
+class CheckResult(Document, kw_only=True):
+    """Evidence of one check on one tree."""
+
+    name: str
+    run: str
+    exit_code: int | None = None
+    signal: int | None = None
+    timed_out: bool = False
+    seconds: float = 0.0
+    tail: Annotated[str, Meta(description="Last lines of its output, bounded.")] = ""
+    wrote: Annotated[tuple[str, ...], Meta(description="Tracked files that it changed, which makes it red.")] = ()
+
+    @property
+    def green(self) -> bool:
+        """Whether the check passed."""
+        return self.exit_code == 0 and not self.timed_out and not self.wrote
+
+
+class Verdict(StrEnum):
+    """What verification says of a tree."""
+
+    VERIFIED = "verified"
+    UNVERIFIED = "unverified"
+    RED = "red"
+    BASE_RED = "base-red"
+
+
+class Verification(Document, kw_only=True):
+    """The checks on exactly one integrated tree; ``unverified`` when none are configured."""
+
+    verdict: Verdict
+    tree: Annotated[str, Meta(description="Tree without .planning that was checked.")] = ""
+    checks: tuple[CheckResult, ...] = ()
+
+
+class MergeRecord(Document, kw_only=True):
+    """Where a run entered the target."""
+
+    commit: Annotated[str, Meta(description="The run's two-parent merge commit.")]
+    landing: Annotated[int, Meta(description="Number of the landing in its session.", ge=1)]
+    target: str
+
+
+class ReceiptVerdict(StrEnum):
+    """The typed verdict on a run."""
+
+    PASS = "pass"  # noqa: S105 - a verdict, not a password
+    FAIL = "fail"
+    PARTIAL = "partial"
+    SKIP = "skip"
+    TIMEOUT = "timeout"
+
+
+class Receipt(Document, kw_only=True):
+    """The typed verdict on a run with its evidence."""
+
+    verdict: ReceiptVerdict
+    reason: str
+    source: FailureSource | None = None
+
+
+class ClaimHeld(Document, kw_only=True):
+    """The claim that a run held, for the record."""
+
+    scope: tuple[str, ...]
+    acquired: str
+    released: str = ""
+
+
+class Run(Document, kw_only=True, tag_field="schema", tag=RUN_SCHEMA):
+    """One task's life in a session."""
+
+    session: str
+    task: str
+    name: str
+    instance: Annotated[str, Meta(description="fleet-<session>-w<wave>-a<index>, fixed at first dispatch.")] = ""
+    wave: Annotated[int, Meta(description="Wave it is scheduled in, from 1.", ge=1)]
+    state: RunState
+    agent: Annotated[str, Meta(description="Name of the agent; `command` for an inline command.")] = "command"
+    kind: TaskKind = TaskKind.BUILD
+    objective: str = ""
+    scope: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    branch: str = ""
+    base: str = ""
+    tip: str = ""
+    attempts: tuple[Attempt, ...] = ()
+    claim: ClaimHeld | None = None
+    handoff: Handoff | None = None
+    handoff_source: HandoffSource = HandoffSource.NONE
+    files: tuple[FileChange, ...] = ()
+    checks: Annotated[tuple[CheckResult, ...], Meta(description="The task's own checks, in its worktree.")] = ()
+    gate: GateReport | None = None
+    verification: Verification | None = None
+    merge: MergeRecord | None = None
+    failure: Failure | None = None
+    conflicts: Annotated[tuple[str, ...], Meta(description="Paths that conflict with the target.")] = ()
+    receipt: Receipt | None = None
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the run is over."""
+        return self.state in SEALED
+
+
+class IllegalTransition(AssertionError):
+    """A run was moved along an edge that the table does not have; a defect in gitfleet."""
+
+
+def advance(run: Run, state: RunState, **facts: object) -> Run:
+    """Move a run to another state and record the facts that go with it; the only function that changes a state.
+
+    Raises ``IllegalTransition`` when the table has no such edge.
+    """
+    if state not in TRANSITIONS[run.state]:
+        msg = f"run {run.task}: {run.state} -> {state} is not a transition"
+        raise IllegalTransition(msg)
+    return msgspec.structs.replace(run, state=state, **facts)
+
+
+def record(run: Run, **facts: object) -> Run:
+    """Record facts about a run without moving it; ``state`` is refused, since only ``advance`` changes it."""
+    if "state" in facts:
+        msg = "state changes go through advance"
+        raise IllegalTransition(msg)
+    return msgspec.structs.replace(run, **facts)

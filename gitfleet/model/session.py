@@ -1,0 +1,60 @@
+"""A session: one execution of a plan. Its front matter lives in ``session.md``, one JSON value a line."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+from gitfleet.model.base import Document
+
+SESSION_SCHEMA = "gitfleet/session/v1"
+
+
+class SessionState(StrEnum):
+    """Where a session stands."""
+
+    ACTIVE = "active"
+    NEEDS_CONTINUE = "needs-continue"
+    COMPLETED = "completed"
+
+
+class Reversibility(StrEnum):
+    """How hard it is to take a session back."""
+
+    GREEN = "green"
+    AMBER = "amber"
+    RED = "red"
+
+
+class Landing(Document, kw_only=True):
+    """One move of the target by this session."""
+
+    number: Annotated[int, Meta(ge=1)]
+    commit: Annotated[str, Meta(description="What the target pointed at afterwards: the record commit.")]
+    candidate: Annotated[str, Meta(description="The verified commit below the record commit.")]
+    previous: Annotated[str, Meta(description="What the target pointed at before.")]
+    verified: Annotated[bool, Meta(description="False when no checks are configured.")]
+    tasks: tuple[str, ...]
+    at: str = ""
+
+
+class Session(Document, kw_only=True, tag_field="schema", tag=SESSION_SCHEMA):
+    """Front matter of ``session.md``: everything about a session that its runs do not say."""
+
+    id: Annotated[str, Meta(examples=["auth-refactor-k3f9qm"])]
+    name: str
+    state: SessionState
+    direction: str = ""
+    target: Annotated[str, Meta(description="Full ref name the session lands on.", examples=["refs/heads/main"])]
+    base: Annotated[str, Meta(description="The target's commit when the session started.")]
+    started: str
+    ended: str = ""
+    reason: Annotated[str, Meta(description="Why it waits for a person, when it does.")] = ""
+    waves: Annotated[tuple[tuple[str, ...], ...], Meta(description="Task ids by wave, as scheduled.")] = ()
+    rolling: bool = False
+    max_agents: int = 3
+    reversibility: Reversibility = Reversibility.AMBER
+    landings: tuple[Landing, ...] = ()
+    clone: str = ""
