@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from gitfleet.model.claim import Claim
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 SESSION = "auth-k3f9qm"
 
 
-def make_session(session: str = SESSION, state: SessionState = SessionState.ACTIVE, **facts: Any) -> Session:
+def make_session(session: str = SESSION, state: SessionState = SessionState.ACTIVE, **facts: Any) -> Session:  # noqa: ANN401 - any field of the document
     given: dict[str, Any] = {
         "id": session,
         "name": "auth",
@@ -28,7 +29,7 @@ def make_session(session: str = SESSION, state: SessionState = SessionState.ACTI
     return Session(**(given | facts))
 
 
-def make_run(task: str, state: RunState = RunState.QUEUED, session: str = SESSION, **facts: Any) -> Run:
+def make_run(task: str, state: RunState = RunState.QUEUED, session: str = SESSION, **facts: Any) -> Run:  # noqa: ANN401 - any field of the document
     given: dict[str, Any] = {"session": session, "task": task, "name": task, "wave": 1, "state": state}
     return Run(**(given | facts))
 
@@ -51,3 +52,9 @@ def make_state(common: Path, *runs: Run, session: Session | None = None) -> Stat
         session, plan=b"name: auth\n", config=b"agent: x\n", runs=runs or [make_run("api")], report="# auth\n"
     )
     return state
+
+
+def every_name(directory: Path) -> list[str]:
+    """All names in a directory, unfinished writes included."""
+    with os.scandir(directory) as entries:
+        return sorted(entry.name for entry in entries)

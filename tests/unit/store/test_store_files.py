@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitfleet.store import files
+from tests.unit.store.samples import every_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -16,7 +17,7 @@ def test_write_replaces_content_and_leaves_no_temporary(tmp_path: Path) -> None:
     files.write_durable(path, b"one")
     files.write_durable(path, b"two" * 100_000)
     assert path.read_bytes() == b"two" * 100_000
-    assert os.listdir(tmp_path) == ["a.json"]
+    assert every_name(tmp_path) == ["a.json"]
 
 
 def test_mode_is_what_was_asked_for(tmp_path: Path) -> None:
@@ -29,7 +30,7 @@ def test_a_failed_write_leaves_the_old_content_and_no_temporary(tmp_path: Path) 
     (tmp_path / "a" / "child").touch()
     with pytest.raises(OSError, match="a"):
         files.write_durable(tmp_path / "a", b"x")
-    assert os.listdir(tmp_path) == ["a"]
+    assert every_name(tmp_path) == ["a"]
 
 
 def test_create_once_refuses_a_present_file_and_keeps_it(tmp_path: Path) -> None:
@@ -38,7 +39,7 @@ def test_create_once_refuses_a_present_file_and_keeps_it(tmp_path: Path) -> None
     with pytest.raises(FileExistsError):
         files.create_once(path, b"second")
     assert path.read_bytes() == b"first"
-    assert os.listdir(tmp_path) == ["once"]
+    assert every_name(tmp_path) == ["once"]
 
 
 def test_a_symlink_in_place_of_the_file_is_replaced_and_not_followed(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_a_name_left_by_a_dead_process_with_our_pid_is_passed_over(tmp_path: Pat
     assert (tmp_path / "b").read_bytes() == b"alive"
     assert files.names(tmp_path) == ["a", "b"]
     assert files.sweep(tmp_path) == 5
-    assert sorted(os.listdir(tmp_path)) == ["a", "b"]
+    assert every_name(tmp_path) == ["a", "b"]
 
 
 def test_remove_says_whether_there_was_a_file(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def test_a_proof_is_worth_nothing_after_the_release(tmp_path: Path) -> None:
 
 def test_a_symlink_in_place_of_the_lock_file_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "a.lock").symlink_to("elsewhere")
-    with pytest.raises(OSError, match="a.lock"), locks.hold(tmp_path / "a.lock", timeout=0, what="x"):
+    with pytest.raises(OSError, match=r"a\.lock"), locks.hold(tmp_path / "a.lock", timeout=0, what="x"):
         pass
     assert not (tmp_path / "elsewhere").exists()
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,7 @@ from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
 from gitfleet.store.locks import session_lock
 from gitfleet.store.state import State, open_sessions
-from tests.unit.store.samples import SESSION, make_claim, make_run, make_session, make_state
+from tests.unit.store.samples import SESSION, every_name, make_claim, make_run, make_session, make_state
 
 
 def test_a_session_reads_back_as_it_was_made(tmp_path: Path) -> None:
@@ -27,7 +26,7 @@ def test_a_session_reads_back_as_it_was_made(tmp_path: Path) -> None:
     assert list(state.read_runs(SESSION).values()) == runs
     assert state.read_plan_bytes(SESSION) == b"name: auth\n"
     assert state.read_config_bytes(SESSION) == b"agent: x\n"
-    assert os.listdir(state.layout.tmp) == []
+    assert every_name(state.layout.tmp) == []
     assert state.layout.root.stat().st_mode & 0o777 == 0o700
 
 
@@ -115,6 +114,15 @@ def test_unfinished_writes_are_ignored_and_swept(tmp_path: Path) -> None:
     assert not dead.exists()
 
 
+def refusal(state: State) -> GitfleetError | None:
+    try:
+        state.read_runs(SESSION)
+        state.read_session(SESSION)
+    except GitfleetError as error:
+        return error
+    return None
+
+
 def test_every_truncated_or_flipped_file_is_refused_by_name_or_still_a_document(tmp_path: Path) -> None:
     state = make_state(tmp_path)
     run, report = state.layout.run(SESSION, "api"), state.layout.report(SESSION)
@@ -125,10 +133,8 @@ def test_every_truncated_or_flipped_file_is_refused_by_name_or_still_a_document(
         damages += [whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :] for at in range(len(whole))]
         for damage in damages:
             path.write_bytes(damage)
-            try:
-                state.read_runs(SESSION)
-                state.read_session(SESSION)
-            except GitfleetError as error:
+            error = refusal(state)
+            if error is not None:
                 refusals += 1
                 assert error.code == "damaged-state"
                 assert str(path) in error.message
@@ -179,6 +185,10 @@ def test_reading_pays_for_no_heavy_import(tmp_path: Path) -> None:
     )
     root = Path(__file__).resolve().parents[3]
     result = subprocess.run(
-        [sys.executable, "-c", code, str(state.layout.common_dir)], cwd=root, capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, str(state.layout.common_dir)],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert (result.stdout, result.stderr) == ("[]\n", "")
