@@ -86,7 +86,8 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         for name, value in os.environ.items()
         if name not in LOCAL_VARIABLES and not name.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))
     }
-    cleaned |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+    # GITFLEET_OPEN=git tells a warden that clears up after its agent to leave our own calls in the worktree alone.
+    cleaned |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GITFLEET_OPEN": "git"}
     cleaned.pop("GIT_EXTERNAL_DIFF", None)
     if extra:
         cleaned |= extra
