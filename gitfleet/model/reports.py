@@ -264,6 +264,7 @@ class ClaimsReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="g
     external: Annotated[
         tuple[ExternalClaim, ...], Meta(description="Claims of another tool, honoured as they are.")
     ] = ()
+    notes: Annotated[tuple[str, ...], Meta(description="Files of other tools that are no claims, and why.")] = ()
 
 
 class Level(StrEnum):
