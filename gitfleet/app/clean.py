@@ -1,8 +1,8 @@
 """Removing what closed sessions left. What is not provably safe to remove stays, and the report says why.
 
-Proof, for each kind: a worktree is pristine and its commit is on its branch; a task branch is what its run landed, and its
-tip is reachable from the landing; a log belongs to a closed session and no warden holds it; a session's every record is
-on its target, byte for byte. Work that did not land is never touched.
+Proof, for each kind: a worktree holds nothing that is not on a ref; a task branch is what its run landed, and its tip
+is reachable from the landing; a log belongs to a closed session and no warden holds it; a session's every record is on its
+target, byte for byte. What did not land is never touched.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from gitfleet.app.open import instances
 from gitfleet.errors import GitfleetError
-from gitfleet.git.command import GitFailed
 from gitfleet.model.paths import unquote_path
 from gitfleet.model.reports import CleanItem, CleanReport
 from gitfleet.model.run import RunState
@@ -56,8 +56,9 @@ class _Clean:
                 yield CleanItem(kind="session", name=name, removed=False, reason=error.message)
         for session, runs in closed:
             yield from self._claims(session)
-            yield from self._worktrees(runs)
-            yield from self._branches(session, runs)
+            trees = list(self._worktrees(runs))
+            yield from trees
+            yield from self._branches(session, runs, [tree.name for tree in trees if tree.removed])
             yield from self._logs(runs)
         for session, _ in closed:
             yield from self._session(session)
@@ -75,30 +76,33 @@ class _Clean:
             yield CleanItem(kind="claim", name=claim.instance, removed=True, reason="its session is closed")
 
     def _worktrees(self, runs: Mapping[str, Run]) -> Iterator[CleanItem]:
-        from gitfleet.app.open import worktree_of  # noqa: PLC0415
-        from gitfleet.git import worktrees  # noqa: PLC0415
+        from gitfleet.git import collect, pool, worktrees  # noqa: PLC0415
 
+        repository = self.workspace.repository
+        placed = instances(self.workspace)
         for run in runs.values():
-            path = worktree_of(self.workspace, run.instance) if run.instance else None
-            if path is None:
+            path = placed.get(run.instance)
+            worktree = worktrees.locate(repository, path) if path is not None else None
+            if path is None or worktree is None:
                 continue
-            git = self.git.at(path)
-            head = git.run("rev-parse", "--verify", "--quiet", "HEAD", ok=(0, 1, 128)).text
-            if not worktrees.is_pristine(git):
-                yield CleanItem(kind="worktree", name=str(path), removed=False, reason="it holds changes or files of its own")
-            elif not self._reachable(head):
-                yield CleanItem(kind="worktree", name=str(path), removed=False, reason=f"{head[:12]} is on no branch")
-            elif self._busy(run):
-                yield CleanItem(kind="worktree", name=str(path), removed=False, reason="its agent has not ended")
-            else:
-                size = _bytes(path)
-                if not self.dry_run:
-                    with locks.worktrees_lock(self.layout, command="gitfleet clean"):
-                        worktrees.remove(self.workspace.repository, path)
-                yield CleanItem(kind="worktree", name=str(path), bytes=size, removed=True)
+            reasons = collect.untidy(self.git, worktree)
+            if self._busy(run):
+                reasons = ("its agent has not ended", *reasons)
+            if reasons:
+                yield CleanItem(kind="worktree", name=str(path), removed=False, reason="; ".join(reasons))
+                continue
+            size = _bytes(path)
+            if not self.dry_run:
+                trash = pool.trash_of(path.parent)
+                lock = locks.worktrees_lock(self.layout, command="gitfleet clean")
+                worktrees.retire(repository, worktree, trash, lock)
+                worktrees.empty_trash(trash)
+            yield CleanItem(kind="worktree", name=str(path), bytes=size, removed=True)
 
-    def _branches(self, session: Session, runs: Mapping[str, Run]) -> Iterator[CleanItem]:
+    def _branches(self, session: Session, runs: Mapping[str, Run], going: list[str]) -> Iterator[CleanItem]:
         checked_out = self._checked_out()
+        for path in going:
+            checked_out = {ref: where for ref, where in checked_out.items() if where != path}
         for run in runs.values():
             if run.state is not RunState.LANDED or not run.branch:
                 continue
@@ -108,7 +112,7 @@ class _Clean:
                 continue
             if tip != run.tip:
                 reason = "it moved since its run landed"
-            elif ref in checked_out and not self.dry_run:
+            elif ref in checked_out:
                 reason = f"it is checked out in {checked_out[ref]}"
             elif not self._landed(session, tip):
                 reason = "its tip is not reachable from the landing"
@@ -139,7 +143,11 @@ class _Clean:
         missing = self._unpublished(session)
         if missing:
             yield CleanItem(
-                kind="session", name=session.id, bytes=size, removed=False, reason=f"{missing} is not on {session.target}"
+                kind="session",
+                name=session.id,
+                bytes=size,
+                removed=False,
+                reason=f"{missing} is not on {session.target}",
             )
             return
         if not self.dry_run:
@@ -174,8 +182,8 @@ class _Clean:
             return session.target
         held: dict[bytes, str] = {}
         for entry in done.stdout.split(b"\0")[:-1]:
-            facts, _, path = entry.partition(b"\t")
-            held[path] = facts.split()[2].decode("ascii")
+            facts, _, name = entry.partition(b"\t")
+            held[name] = facts.split()[2].decode("ascii")
         for path, data in pending(self.state, session.id, ()).items():
             oid = held.get(b".planning/" + unquote_path(path))
             if oid is None or oid != _blob_id(data, len(oid)):
@@ -184,18 +192,12 @@ class _Clean:
 
     def _landed(self, session: Session, tip: str) -> bool:
         places = [session.target]
-        places += self.git.run("for-each-ref", "--format=%(refname)", f"refs/gitfleet/landed/{session.id}/").text.split()
+        places += self.git.run(
+            "for-each-ref", "--format=%(refname)", f"refs/gitfleet/landed/{session.id}/"
+        ).text.split()
         return any(
             self.git.run("merge-base", "--is-ancestor", tip, place, ok=(0, 1, 128)).code == 0 for place in places
         )
-
-    def _reachable(self, commit: str) -> bool:
-        if not commit:
-            return False
-        done = self.git.run(
-            "for-each-ref", "--count=1", "--format=%(refname)", "--contains", commit, "refs/heads", "refs/gitfleet/landed"
-        )
-        return bool(done.stdout)
 
     def _busy(self, run: Run) -> bool:
         from gitfleet.app import attempts  # noqa: PLC0415

@@ -70,7 +70,9 @@ def _git(start: Path) -> Iterator[Finding]:
     numbers = tuple(int(part) for part in text.split(".")[:2] if part.isdecimal())
     needed = ".".join(map(str, MINIMUM_VERSION))
     if numbers < MINIMUM_VERSION:
-        yield Finding(name="git", level=Level.FAIL, message=f"git {text} is too old.", hint=f"Install git {needed} or newer.")
+        yield Finding(
+            name="git", level=Level.FAIL, message=f"git {text} is too old.", hint=f"Install git {needed} or newer."
+        )
     else:
         yield Finding(name="git", level=Level.OK, message=f"git {text}")
     version = ".".join(map(str, sys.version_info[:3]))
@@ -119,7 +121,9 @@ def _identity(workspace: Workspace) -> Iterator[Finding]:
     signing = workspace.repository.git.run("config", "--type=bool", "--get", "commit.gpgSign", ok=(0, 1, 128))
     if signing.text == "true":
         yield Finding(
-            name="signing", level=Level.OK, message="Commits are signed; a wave probes the signing key before it starts."
+            name="signing",
+            level=Level.OK,
+            message="Commits are signed; a wave probes the signing key before it starts.",
         )
 
 
@@ -188,7 +192,9 @@ def _link(workspace: Workspace) -> Iterator[Finding]:
         )
     else:
         yield Finding(
-            name="live link", level=Level.OK, message=f"{LIVE_LINK} is not there; the next wave makes it, nothing needs it"
+            name="live link",
+            level=Level.OK,
+            message=f"{LIVE_LINK} is not there; the next wave makes it, nothing needs it",
         )
 
 
@@ -198,7 +204,10 @@ def _sessions(workspace: Workspace) -> Iterator[Finding]:
     report = status(workspace, every=True)
     for need in report.needs:
         yield Finding(
-            name="sessions", level=Level.WARN, message=f"{need.session} {need.task}: {need.reason}".replace(" :", ":"), hint=need.next
+            name="sessions",
+            level=Level.WARN,
+            message=f"{need.session} {need.task}: {need.reason}".replace(" :", ":"),
+            hint=need.next,
         )
     for session in report.sessions:
         for run in session.live:
@@ -224,7 +233,9 @@ def _claims(workspace: Workspace) -> Iterator[Finding]:
                 name="claims",
                 level=Level.WARN,
                 message=f"{claim.instance} holds {', '.join(claim.scope)}, but {claim.stale}.",
-                hint=f"gitfleet continue {claim.session}" if known else "The next `gitfleet continue` or `wave` releases it.",
+                hint=f"gitfleet continue {claim.session}"
+                if known
+                else "The next `gitfleet continue` or `wave` releases it.",
             )
     if all(not claim.stale for claim in report.claims):
         yield Finding(name="claims", level=Level.OK, message=f"{len(report.claims)} live, none stale")

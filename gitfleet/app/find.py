@@ -1,7 +1,7 @@
 """Finding a session or a run by what a person typed: a session id, an instance, or a task.
 
-A task is looked for in open sessions first, then in the newest closed one that has it. What is ambiguous is refused with
-the candidates, never guessed.
+A task is looked for in open sessions first, then in the newest closed one that has it. What is ambiguous is refused
+with the candidates, never guessed.
 """
 
 from __future__ import annotations

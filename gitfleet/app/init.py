@@ -98,9 +98,7 @@ def write(workspace: Workspace, proposal: InitReport) -> InitReport:
 
 def detect(root: Path) -> Iterator[Found]:
     """Find the checks of a repository by the files at its root; `make test` only where nothing else was found."""
-    found = [
-        check for probe in (_python, _node, _cargo, _go) for check in probe(root)
-    ]
+    found = [check for probe in (_python, _node, _cargo, _go) for check in probe(root)]
     yield from found
     if not found:
         yield from _make(root)
@@ -204,13 +202,15 @@ def _notes(workspace: Workspace, root: Path) -> Iterator[str]:
             f"{', '.join(locks)}: dependencies are not installed in agents' worktrees; a check that needs them must "
             "install them itself."
         )
-    if (root / ".env").exists() and workspace.repository.git.run("check-ignore", "-q", "--", ".env", ok=(0, 1)).code == 0:
+    if (root / ".env").exists() and workspace.repository.git.run(
+        "check-ignore", "-q", "--", ".env", ok=(0, 1)
+    ).code == 0:
         yield ".env is ignored by git, so agents' worktrees do not have it."
     programs = [name for name in AGENT_PROGRAMS if shutil.which(name)]
     if programs:
         yield (
-            f"Installed: {', '.join(programs)}. Agents of these kinds are not built yet; an agent of kind `command` can "
-            "call them."
+            f"Installed: {', '.join(programs)}. Agents of these kinds are not built yet; an agent of kind `command` "
+            "can call them."
         )
     else:
         yield f"None of {', '.join(AGENT_PROGRAMS)} is installed; tasks with a `command` need none."

@@ -67,7 +67,7 @@ def _files(number: int, directory: Path) -> AttemptFiles:
 
 
 def _worktree(workspace: Workspace, instance: str) -> str | None:
-    from gitfleet.app.open import worktree_of  # noqa: PLC0415 - asks git, which only runs that were dispatched need
+    from gitfleet.app.open import instances  # noqa: PLC0415 - asks git, which only runs that were dispatched need
 
-    path = worktree_of(workspace, instance)
+    path = instances(workspace).get(instance)
     return str(path) if path is not None else None

@@ -1,7 +1,7 @@
 """The output of an attempt: the end of it, or what comes as it comes. Read only.
 
-The log is bounded by its warden, which may replace its middle by a mark; a reader that follows notices when the file got
-shorter and goes on from its new end.
+The log is bounded by its warden, which may replace its middle by a mark; a reader that follows notices when the file
+got shorter and goes on from its new end.
 """
 
 from __future__ import annotations

@@ -16,22 +16,19 @@ if TYPE_CHECKING:
 
     from gitfleet.app.workspace import Workspace
 
-MARKER = ".fleet-instance-id"
-"""File in a worktree that names the instance it belongs to."""
 
+def instances(workspace: Workspace) -> dict[str, Path]:
+    """Map instances to the worktrees that carry their names, among those that git lists."""
+    from gitfleet.git.worktrees import INSTANCE_FILE, entries  # noqa: PLC0415 - asks git
 
-def worktree_of(workspace: Workspace, instance: str) -> Path | None:
-    """Find the worktree that carries the marker of an instance, among those that git lists."""
-    from gitfleet.git import worktrees  # noqa: PLC0415 - asks git
-
-    for entry in worktrees.entries(workspace.repository):
+    found: dict[str, Path] = {}
+    for entry in entries(workspace.repository):
         try:
-            marker = (entry.path / MARKER).read_text(encoding="utf-8", errors="replace")
+            name = (entry.path / INSTANCE_FILE).read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        if marker.strip() == instance:
-            return entry.path
-    return None
+        found[name.strip()] = entry.path
+    return found
 
 
 def locate(workspace: Workspace, word: str, session_id: str | None = None) -> OpenReport:
@@ -40,7 +37,7 @@ def locate(workspace: Workspace, word: str, session_id: str | None = None) -> Op
     Raises ``GitfleetError`` (``no-worktree``) when it has no worktree at this moment, and as ``find_run`` does.
     """
     _, run = find_run(State(workspace.layout), word, session_id)
-    path = worktree_of(workspace, run.instance) if run.instance else None
+    path = instances(workspace).get(run.instance)
     if path is None:
         raise GitfleetError(
             Kind.NEEDS_PERSON,

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from gitfleet.errors import ExitCode, GitfleetError, Kind
+from gitfleet.errors import GitfleetError, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,14 +34,18 @@ def guard(work: Callable[[], int], argv: Sequence[str]) -> int:
         close_quietly()
         return CLOSED_PIPE
     except GitfleetError as error:
-        return _safely(lambda: report(error, as_json=as_json))
+        refusal = error
     except KeyboardInterrupt:
-        interrupted = GitfleetError(Kind.INTERRUPTED, "interrupted", "Interrupted.")
-        return _safely(lambda: report(interrupted, as_json=as_json))
+        refusal = GitfleetError(Kind.INTERRUPTED, "interrupted", "Interrupted.")
     except Exception as error:  # noqa: BLE001 - the last boundary: whatever it is, a person gets one message
         refusal = _as_refusal(error)
-        return _safely(lambda: report(refusal, as_json=as_json))
-    return code
+    else:
+        return code
+    try:
+        return report(refusal, as_json=as_json)
+    except BrokenPipeError:
+        close_quietly()
+        return CLOSED_PIPE
 
 
 def close_quietly() -> None:
@@ -49,14 +53,6 @@ def close_quietly() -> None:
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)
     os.close(null)
-
-
-def _safely(work: Callable[[], int]) -> int:
-    try:
-        return work()
-    except BrokenPipeError:
-        close_quietly()
-        return CLOSED_PIPE
 
 
 def report(error: GitfleetError, *, as_json: bool) -> int:

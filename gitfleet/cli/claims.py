@@ -30,9 +30,13 @@ def view(report: ClaimsReport) -> Iterator[Piece]:
     """Draw the report."""
     stale = sum(1 for claim in report.claims if claim.stale)
     if stale:
-        yield Line(f"{plural(stale, 'claim')} without anybody behind: `gitfleet doctor` says what to do.", "bold yellow")
+        yield Line(
+            f"{plural(stale, 'claim')} without anybody behind: `gitfleet doctor` says what to do.", "bold yellow"
+        )
     elif report.claims or report.external:
-        yield Line(f"Nothing needs you: {plural(len(report.claims) + len(report.external), 'claim')} held.", "bold green")
+        yield Line(
+            f"Nothing needs you: {plural(len(report.claims) + len(report.external), 'claim')} held.", "bold green"
+        )
     else:
         yield Line("Nothing needs you: nothing is claimed.", "bold green")
     yield Table(

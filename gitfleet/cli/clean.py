@@ -37,8 +37,10 @@ def view(report: CleanReport) -> Iterator[Piece]:
     removed = sum(1 for item in report.items if item.removed)
     kept = len(report.items) - removed
     verb = "Would remove" if report.dry_run else "Removed"
+    done = "would be removed" if report.dry_run else "removed"
     yield Line(
-        f"{verb} {plural(removed, 'thing')}, {report.freed_bytes} bytes ({size(report.freed_bytes)}); kept {kept}.", "bold"
+        f"{verb} {plural(removed, 'thing')}, {report.freed_bytes} bytes ({size(report.freed_bytes)}); kept {kept}.",
+        "bold",
     )
     yield Table(
         ("kind", "name", "bytes", "what"),
@@ -47,7 +49,7 @@ def view(report: CleanReport) -> Iterator[Piece]:
                 item.kind,
                 item.name,
                 "-" if item.bytes is None else str(item.bytes),
-                (verb.lower() if item.removed else "kept") + (f": {item.reason}" if item.reason else ""),
+                (done if item.removed else "kept") + (f": {item.reason}" if item.reason else ""),
             )
             for item in report.items
         ],

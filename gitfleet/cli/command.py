@@ -20,9 +20,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     import msgspec
+    from typing_extensions import override
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.cli.output import Piece
+else:
+
+    def override(method: object) -> object:
+        """Stand in for ``typing.override``, which Python 3.11 does not have; it matters to the type checker alone."""
+        return method
+
 
 LATER_OPTIONS = frozenset(
     {"--take-over", "--quick", "--speculative", "--fix", "--confirm", "--resolver", "--host", "--account"}
@@ -54,6 +61,7 @@ class Call:
 class Command(click.Command):
     """A command that refuses later options by name."""
 
+    @override
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, and say of an option of a later release that it is not built yet."""
         try:

@@ -47,7 +47,10 @@ WHERE = {
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def COMMAND(call: Call, *, shell: str) -> int:  # noqa: N802
-    """Print the completion script of SHELL; it completes commands, options, sessions, tasks, instances and plan files."""
+    """Print the completion script of SHELL.
+
+    It completes commands, options, sessions, tasks, instances and plan files.
+    """
     from gitfleet.model.reports import CompletionReport  # noqa: PLC0415
 
     text = script(shell)

@@ -58,7 +58,10 @@ def _facts(disclosure: Disclosure, target: str) -> Iterator[Piece]:
         ("target", f"{target}{created} at {disclosure.base[:12]}"),
         ("agents", f"{disclosure.agents} in all, at most {disclosure.max_agents} at the same time, {style}"),
         ("checks", "; ".join(disclosure.checks) or "none: landings will be unverified"),
-        ("budget", f"{disclosure.budget_tokens} tokens a wave (hints, not measured)" if disclosure.budget_tokens else ""),
+        (
+            "budget",
+            f"{disclosure.budget_tokens} tokens a wave (hints, not measured)" if disclosure.budget_tokens else "",
+        ),
         ("permissions", disclosure.permissions),
         ("worktrees", disclosure.worktrees),
         ("reversibility", _REVERSIBILITY[disclosure.reversibility]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+
 import click
 
 from gitfleet.cli.command import Call, command
@@ -10,6 +11,7 @@ from gitfleet.cli.live import sentence
 from gitfleet.cli.names import SESSION
 from gitfleet.cli.output import Line, document, show
 from gitfleet.errors import ExitCode
+
 
 @command("events", examples=("gitfleet events", "gitfleet events -n 20", "gitfleet events -f --json"))
 @click.argument("session", required=False, type=SESSION)

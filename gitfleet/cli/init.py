@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def COMMAND(call: Call, *, yes: bool) -> int:  # noqa: N802
     """Write .planning/config.yaml with the checks that were found, and say what it saw.
 
-    Commits nothing and overwrites nothing. In a terminal it shows the config and asks first; without one it writes, since
-    the files are new and can be removed.
+    Commits nothing and overwrites nothing. In a terminal it shows the config and asks first; without one it writes,
+    since the files are new and can be removed.
     """
     from gitfleet.app.init import propose, write  # noqa: PLC0415
 

@@ -89,6 +89,12 @@ def _end(attempt: Attempt) -> str:
 
 
 def _evidence(run: Run) -> Iterator[Piece]:
+    yield from _said(run)
+    yield from _files(run)
+    yield from _verdicts(run)
+
+
+def _said(run: Run) -> Iterator[Piece]:
     if run.handoff:
         groups = (
             ("built", run.handoff.built),
@@ -101,15 +107,18 @@ def _evidence(run: Run) -> Iterator[Piece]:
             if items:
                 yield Line(f"  {name}:")
                 yield from (Line(f"    {item}") for item in items)
+
+
+def _files(run: Run) -> Iterator[Piece]:
     if run.files:
         yield Line(f"  files: {plural(len(run.files), 'file')}")
         yield Table(
             ("    path", "change", "added", "removed"),
-            [
-                (f"    {file.path}", file.change, _count(file.added), _count(file.removed))
-                for file in run.files
-            ],
+            [(f"    {file.path}", file.change, _count(file.added), _count(file.removed)) for file in run.files],
         )
+
+
+def _verdicts(run: Run) -> Iterator[Piece]:
     if run.gate and not run.gate.passed:
         yield Line("  gate: refused")
         yield from (Line(f"    {violation.path}: {violation.reason}") for violation in run.gate.violations)
@@ -127,7 +136,9 @@ def _evidence(run: Run) -> Iterator[Piece]:
 
 def _check(title: str, check: CheckResult) -> Iterator[Piece]:
     end = "timed out" if check.timed_out else f"exit code {check.exit_code}"
-    yield Line(f"  {title} {check.name or check.run}: {'green' if check.green else 'red'}, {end}, {duration(check.seconds)}")
+    yield Line(
+        f"  {title} {check.name or check.run}: {'green' if check.green else 'red'}, {end}, {duration(check.seconds)}"
+    )
     if not check.green and check.tail:
         yield Block(check.tail, "    | ")
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
+from gitfleet.cli.command import override
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-class Name(click.ParamType):
+class Name(click.ParamType[str]):
     """A text that completes to what the state knows; ``kinds`` are ``session``, ``task`` and ``instance``."""
 
     name = "text"
@@ -21,10 +23,12 @@ class Name(click.ParamType):
         """Complete to these kinds of names."""
         self.kinds = kinds
 
+    @override
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
         """Take the text as it is; whether it names something is the use case's question."""
         return str(value)
 
+    @override
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         """List the names that begin with what was typed."""
         try:

@@ -20,7 +20,8 @@ from gitfleet.errors import ExitCode
 def COMMAND(call: Call, *, run: str, session: str | None, only_print: bool) -> int:  # noqa: N802
     """Open a shell in the worktree of an INSTANCE or a TASK.
 
-    The shell has GITFLEET_OPEN=1 in its environment, which marks it as a person's. Without a terminal the path is printed.
+    The shell has GITFLEET_OPEN=1 in its environment, which marks it as a person's. Without a terminal the path is
+    printed.
     """
     from gitfleet.app import open as opening  # noqa: PLC0415
 

@@ -112,14 +112,20 @@ def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
     landed = [run for run in runs.values() if run.state is RunState.LANDED]
     reports = [(run, run.handoff) for run in runs.values() if run.handoff]
     built = [f"{run.task}: {item}" for run, said in reports if run.state is RunState.LANDED for item in said.built]
-    silent = [f"{run.task}: {plural(len(run.files), 'file')} changed" for run in landed if not (run.handoff and run.handoff.built)]
+    silent = [
+        f"{run.task}: {plural(len(run.files), 'file')} changed"
+        for run in landed
+        if not (run.handoff and run.handoff.built)
+    ]
     conflicts = [f"{run.task}: {', '.join(run.conflicts)}" for run in runs.values() if run.state is RunState.CONFLICTED]
     conflicts += [f"{run.task}: {item}" for run, said in reports for item in said.conflicts]
     following = [f"{run.task}: {item}" for run, said in reports for item in said.remaining]
     if session.state is not SessionState.COMPLETED:
         following.insert(0, f"gitfleet continue {session.id}")
     following += [
-        f"{run.task} did not land ({run.state.value}); its work is on {run.branch}" if run.branch else f"{run.task} did not run ({run.state.value})"
+        f"{run.task} did not land ({run.state.value}); its work is on {run.branch}"
+        if run.branch
+        else f"{run.task} did not run ({run.state.value})"
         for run in runs.values()
         if run.state not in {RunState.LANDED, RunState.QUEUED}
     ]

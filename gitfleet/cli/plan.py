@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 @command(
     "plan",
-    examples=("gitfleet plan plan.yaml --explain", "gitfleet plan spec.md -o plan.yaml", "gitfleet plan - --json < plan.json"),
+    examples=(
+        "gitfleet plan plan.yaml --explain",
+        "gitfleet plan spec.md -o plan.yaml",
+        "gitfleet plan - --json < plan.json",
+    ),
 )
 @click.argument("plan", type=PLAN)
 @click.option("--explain", is_flag=True, help="Say of each task why it is in its wave.")
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--rolling/--no-rolling", default=None, help="Start each task as soon as it can, without waves.")
 @click.option("--only", multiple=True, help="Only this task and what it depends on; may be repeated.", metavar="TASK")
 @click.option("--agent", help="The agent of tasks that name none.")
-def COMMAND(  # noqa: N802
+def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     call: Call,
     *,
     plan: Path,

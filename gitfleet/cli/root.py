@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitfleet import __version__
+from gitfleet.cli.command import override
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,21 +62,24 @@ Examples:
   gitfleet wave plan.yaml
   gitfleet status
 
-Exit codes: 0 done; 1 finished, some runs failed or were refused; 2 wrong usage or invalid document; 3 needs a person or
-a `continue`; 4 the environment lacks something; 5 another coordinator holds it; 70 a defect in gitfleet; 130 interrupted,
-after state was saved.
+Exit codes: 0 done; 1 finished, some runs failed or were refused; 2 wrong usage or invalid document; 3 needs a person
+or a `continue`; 4 the environment lacks something; 5 another coordinator holds it; 70 a defect in gitfleet; 130
+interrupted, after state was saved.
 
-`git fleet` is the same program. `git fleet --help` is answered by git, which looks for a manual page; use `git fleet -h`.
+`git fleet` is the same program. `git fleet --help` is answered by git, which looks for a manual page; use `git fleet
+-h`.
 """
 
 
 class Group(click.Group):
     """Commands by name, imported when used."""
 
+    @override
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
         """Name the commands in the order of a person's work."""
         return list(COMMANDS)
 
+    @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the module of a command."""
         if cmd_name not in COMMANDS:
@@ -85,6 +89,7 @@ class Group(click.Group):
         assert isinstance(made, click.Command)  # noqa: S101 - a command module without one is a defect
         return made
 
+    @override
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -93,10 +98,13 @@ class Group(click.Group):
         if name in COMMANDS or name.startswith("-"):
             return super().resolve_command(ctx, args)
         if name in LATER_COMMANDS:
-            ctx.fail(f"`{name}` is not built yet.")
+            message = f"`{name}` is not built yet."
+            raise click.UsageError(message, ctx)
         near = difflib.get_close_matches(name, COMMANDS, n=1)
-        ctx.fail(f"There is no command `{name}`." + (f" Did you mean `{near[0]}`?" if near else ""))
+        message = f"There is no command `{name}`." + (f" Did you mean `{near[0]}`?" if near else "")
+        raise click.UsageError(message, ctx)
 
+    @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List names and summaries without importing a command."""
         with formatter.section("Commands"):
@@ -111,7 +119,7 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None: 
 
 GROUP = Group(
     name="gitfleet",
-    help="Run many coding agents on one Git repository: without collisions, without lost work, verified before it lands.",
+    help="Run many coding agents on one Git repository: no collisions, no lost work, nothing lands unchecked.",
     epilog=EPILOG,
     params=[
         click.Option(
@@ -129,7 +137,7 @@ GROUP = Group(
 
 def program() -> str:
     """Name the program as it was called."""
-    return "git fleet" if os.path.basename(sys.argv[0]) == "git-fleet" else "gitfleet"  # noqa: PTH119 - pathlib costs more
+    return "git fleet" if sys.argv[0].rpartition("/")[2] == "git-fleet" else "gitfleet"
 
 
 def run(args: Sequence[str]) -> int:

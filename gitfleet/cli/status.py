@@ -51,5 +51,3 @@ def COMMAND(call: Call, *, session: str | None, watch: bool, every: bool) -> int
                 break
     draw(view(report), screen)
     return ExitCode.DONE
-
-

@@ -42,7 +42,9 @@ def view(report: StatusReport) -> Iterator[Piece]:
         yield from _session(session)
     if report.hidden:
         yield Line()
-        yield Line(f"{plural(report.hidden, 'older closed session')} not shown; `gitfleet status --all` lists them.", "dim")
+        yield Line(
+            f"{plural(report.hidden, 'older closed session')} not shown; `gitfleet status --all` lists them.", "dim"
+        )
 
 
 def _session(session: SessionStatus) -> Iterator[Piece]:

@@ -1,8 +1,8 @@
 """Text of others made safe to print: agent output, task names, file names and messages of git.
 
-A terminal obeys control characters, so a task name could clear the screen or rewrite the line above it. Everything that
-gitfleet did not write itself goes through here before it reaches a terminal, a pipe or a table. The ``--json`` documents
-carry text as it is: JSON escapes control characters by itself.
+A terminal obeys control characters, so a task name could clear the screen or rewrite the line above it. Everything
+that gitfleet did not write itself goes through here before it reaches a terminal, a pipe or a table. The ``--json``
+documents carry text as it is: JSON escapes control characters by itself.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# CSI, OSC and DCS sequences with their terminators, then two-character escapes: what coloured program output consists of.
+# CSI, OSC and DCS sequences with their terminators, then two-character escapes: what coloured output consists of.
 _SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]")
 # C0 without newline and tab, DEL, C1, line and paragraph separators, bidirectional controls, and undecodable bytes.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 @click.option("--fetch", is_flag=True, help="Update the target from its upstream first.")
 @click.option("--dry-run", is_flag=True, help="Show what would happen, as `gitfleet plan` does, and stop.")
 @click.option("--yes", is_flag=True, help="Give the consent that is asked for.")
-def COMMAND(  # noqa: N802
+def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     call: Call,
     *,
     plan: Path,
