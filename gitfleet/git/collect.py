@@ -175,11 +175,10 @@ def _attach(
     if status.branch != ref:
         state = BranchState.DETACHED if status.branch is None else BranchState.OTHER_BRANCH
     at = refs.read(ref)
-    if (
-        at == tip
-        or (at is None or objects.is_ancestor(at, tip))
-        and isinstance(refs.update(ref, tip, at or zero(tip), why="gitfleet: collect"), Updated)
-    ):
+    forward = at is None or objects.is_ancestor(at, tip)
+    if forward and at != tip:
+        forward = isinstance(refs.update(ref, tip, at or zero(tip), why="gitfleet: collect"), Updated)
+    if forward:
         if state is not BranchState.ON_BRANCH:
             refs.git.run("symbolic-ref", "HEAD", ref)
         return state, None

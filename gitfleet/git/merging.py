@@ -48,6 +48,8 @@ def merge(git: Git, ours: str, theirs: str) -> Merged | Conflicted | NoBase:
         if "unrelated histories" not in error.completed.error:
             raise
         return NoBase(shallow=is_shallow(git))
+    if not done.stdout:
+        raise GitFailed(done)  # exit code 1 also says that one of the two is no commit here
     fields = done.stdout.split(b"\0")
     if done.code == 0:
         return Merged(fields[0].decode("ascii"))

@@ -156,9 +156,9 @@ def test_diff_names_modes_and_kinds(repo: Repo, objects: Objects) -> None:
     modes = {c.path: (c.old.mode if c.old else 0, c.new.mode if c.new else 0) for c in changes}
     expected = {}
     fields = repo.raw("diff-tree", "-r", "-z", "--no-renames", "--raw", old, "HEAD").split(b"\0")[:-1]
-    for facts, path in zip(fields[::2], fields[1::2], strict=True):
+    for facts, changed in zip(fields[::2], fields[1::2], strict=True):
         words = facts[1:].split(b" ")
-        expected[path] = (int(words[0], 8), int(words[1], 8))
+        expected[changed] = (int(words[0], 8), int(words[1], 8))
     assert modes == expected
     assert modes[b"turn"] == (FILE, SYMLINK)
     assert modes[b"module"] == (0, SUBMODULE)

@@ -59,16 +59,15 @@ class Repo:
 
     def write(self, name: str | bytes, content: str | bytes) -> None:
         """Write a file below the root, with its directories; the name may be any bytes."""
-        place = os.path.join(os.fsencode(self.path), os.fsencode(name))
-        os.makedirs(os.path.dirname(place), exist_ok=True)
-        with open(place, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+        place = self.path / os.fsdecode(name)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def commit(self, files: Mapping[str | bytes, Content], message: str = "change") -> str:
         """Write (or with None delete) files and commit everything, a second later than the last; gives the id."""
         for name, content in files.items():
             if content is None:
-                os.unlink(os.path.join(os.fsencode(self.path), os.fsencode(name)))
+                (self.path / os.fsdecode(name)).unlink()
             else:
                 self.write(name, content)
         self.git("add", "-A")
