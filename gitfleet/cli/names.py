@@ -13,8 +13,12 @@ from gitfleet.cli.command import override
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    _Text = click.ParamType[str]
+else:
+    _Text = click.ParamType  # generic since click 8.2 only
 
-class Name(click.ParamType[str]):
+
+class Name(_Text):
     """A text that completes to what the state knows; ``kinds`` are ``session``, ``task`` and ``instance``."""
 
     name = "text"

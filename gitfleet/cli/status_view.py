@@ -75,4 +75,4 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
         )
     for landing in session.landings:
         word = "verified" if landing.verified else "unverified"
-        yield Line(f"  landing {landing.number}: {landing.commit[:12]} {word}, {', '.join(landing.tasks)}")
+        yield Line(f"  landing {landing.number}: {(landing.commit or landing.candidate)[:12]} {word}, {', '.join(landing.tasks)}")
