@@ -159,7 +159,7 @@ class LiveRun(Report, frozen=True, kw_only=True):
     state: RunState
     agent: str
     wave: int
-    attempt: int | None = None
+    attempt: Annotated[int | None, Meta(description="Number of the attempt, from 1; none before there is one.")] = None
     alive: Annotated[bool | None, Meta(description="Whether its warden holds its lock; none before it started.")] = None
     elapsed_seconds: float | None = None
     last_activity_seconds: Annotated[float | None, Meta(description="Since its last output.")] = None
@@ -181,15 +181,17 @@ class SessionStatus(Report, frozen=True, kw_only=True):
     waves: int = 0
     counts: Annotated[dict[str, int], Meta(description="Runs by state; states without a run are left out.")]
     failures: Annotated[dict[str, int], Meta(description="Failed runs by source of the failure.")]
-    live: tuple[LiveRun, ...] = ()
+    live: Annotated[tuple[LiveRun, ...], Meta(description="Runs that hold a claim at this moment.")] = ()
     landings: tuple[Landing, ...] = ()
 
 
 class StatusReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/status/v1"):
     """Everything about the open sessions, and what needs a person first."""
 
-    needs: tuple[Need, ...] = ()
-    sessions: tuple[SessionStatus, ...] = ()
+    needs: Annotated[tuple[Need, ...], Meta(description="What waits for a person.")] = ()
+    sessions: Annotated[
+        tuple[SessionStatus, ...], Meta(description="Sessions, those that wait for a person first.")
+    ] = ()
     hidden: Annotated[int, Meta(description="Closed sessions that are kept but not listed; --all lists them.")] = 0
 
 
@@ -197,11 +199,11 @@ class AttemptFiles(Report, frozen=True, kw_only=True):
     """Where an attempt's files are; a file that does not exist is none."""
 
     number: int
-    directory: str
-    log: str | None = None
-    prompt: str | None = None
+    directory: Annotated[str, Meta(description="Directory of the attempt.")]
+    log: Annotated[str | None, Meta(description="Path of the log.")] = None
+    prompt: Annotated[str | None, Meta(description="Path of the prompt.")] = None
     handoff: str | None = None
-    alive: bool = False
+    alive: Annotated[bool, Meta(description="Whether its warden lives.")] = False
     last_pulse: Annotated[str | None, Meta(description="ISO 8601 instant of the last output.")] = None
 
 
@@ -209,12 +211,14 @@ class InspectReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="
     """One run with everything that is known about it."""
 
     run: Run
-    session_state: SessionState
+    session_state: Annotated[SessionState, Meta(description="Where the session stands.")]
     target: str
-    host: str = "local"
-    last_pulse: str | None = None
-    latest_event: Event | None = None
-    latest_error: Event | None = None
+    host: Annotated[str, Meta(description="Where its attempts run.")] = "local"
+    last_pulse: Annotated[str | None, Meta(description="ISO 8601 instant of the last output.")] = None
+    latest_event: Annotated[Event | None, Meta(description="The last event of the task.")] = None
+    latest_error: Annotated[
+        Event | None, Meta(description="The last event of the task that says something went wrong.")
+    ] = None
     worktree: Annotated[str | None, Meta(description="Its worktree, while it exists.")] = None
     brief: Annotated[str | None, Meta(description="Path of its brief, once there is one.")] = None
     attempts: tuple[AttemptFiles, ...] = ()
@@ -224,26 +228,26 @@ class LogReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitf
     """Output of one attempt; bytes that are not UTF-8 are replaced."""
 
     instance: str
-    attempt: int
+    attempt: Annotated[int, Meta(description="Number of the attempt, from 1.")]
     path: str
     size: Annotated[int, Meta(description="Bytes in the log.")]
-    running: bool
-    text: str
+    running: Annotated[bool, Meta(description="Whether more may come.")]
+    text: Annotated[str, Meta(description="The output, or the last lines that were asked for.")]
 
 
 class LogLine(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/log-line/v1"):
     """One line of a followed log; `logs -f --json` writes one such document a line."""
 
     instance: str
-    attempt: int
-    text: str
+    attempt: Annotated[int, Meta(description="Number of the attempt, from 1.")]
+    text: Annotated[str, Meta(description="The line without its end.")]
 
 
 class EventsReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/events/v1"):
     """The journal of one session; `events -f --json` writes one event a line instead."""
 
     session: str
-    events: tuple[Event, ...] = ()
+    events: Annotated[tuple[Event, ...], Meta(description="Events, oldest first.")] = ()
 
 
 class ClaimRow(Report, frozen=True, kw_only=True):
@@ -260,7 +264,7 @@ class ClaimRow(Report, frozen=True, kw_only=True):
 class ClaimsReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/claims/v1"):
     """Who may write what at this moment, in all sessions."""
 
-    claims: tuple[ClaimRow, ...] = ()
+    claims: Annotated[tuple[ClaimRow, ...], Meta(description="Live claims, oldest first.")] = ()
     external: Annotated[
         tuple[ExternalClaim, ...], Meta(description="Claims of another tool, honoured as they are.")
     ] = ()
@@ -279,16 +283,16 @@ class Finding(Report, frozen=True, kw_only=True):
     """One thing that the doctor looked at."""
 
     name: str
-    level: Level
+    level: Annotated[Level, Meta(description="ok, warn or fail.")]
     message: str
-    hint: str = ""
+    hint: Annotated[str, Meta(description="What to do.")] = ""
 
 
 class DoctorReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/doctor/v1"):
     """Whether gitfleet can work here."""
 
-    healthy: bool
-    findings: tuple[Finding, ...] = ()
+    healthy: Annotated[bool, Meta(description="Whether nothing failed; warnings do not count.")]
+    findings: Annotated[tuple[Finding, ...], Meta(description="What was looked at, in order.")] = ()
 
 
 class CleanItem(Report, frozen=True, kw_only=True):
@@ -297,33 +301,33 @@ class CleanItem(Report, frozen=True, kw_only=True):
     kind: Annotated[str, Meta(description="branch, worktree, log, trash, temporary or session.")]
     name: str
     bytes: Annotated[int | None, Meta(description="Bytes on disk; none where they cannot be told.")] = None
-    removed: bool
+    removed: Annotated[bool, Meta(description="Whether it was, or would be, removed.")]
     reason: str = ""
 
 
 class CleanReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/clean/v1"):
     """What clean removed, or would remove."""
 
-    dry_run: bool
-    freed_bytes: int
-    items: tuple[CleanItem, ...] = ()
+    dry_run: Annotated[bool, Meta(description="Whether nothing was removed in fact.")]
+    freed_bytes: Annotated[int, Meta(description="Sum over what was, or would be, removed.")]
+    items: Annotated[tuple[CleanItem, ...], Meta(description="What was looked at.")] = ()
 
 
 class Evidence(Report, frozen=True, kw_only=True):
     """A setting that init chose, and what it saw."""
 
-    setting: str
-    value: str
-    because: str
+    setting: Annotated[str, Meta(description="Key in the config.")]
+    value: Annotated[str, Meta(description="What it was set to.")]
+    because: Annotated[str, Meta(description="What was seen.")]
 
 
 class InitReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/init/v1"):
     """What init found and wrote."""
 
-    written: tuple[str, ...] = ()
+    written: Annotated[tuple[str, ...], Meta(description="Files that were written.")] = ()
     config: Annotated[str, Meta(description="The text of config.yaml.")]
-    evidence: tuple[Evidence, ...] = ()
-    notes: tuple[str, ...] = ()
+    evidence: Annotated[tuple[Evidence, ...], Meta(description="Why each setting is what it is.")] = ()
+    notes: Annotated[tuple[str, ...], Meta(description="What was found and not used.")] = ()
 
 
 class RunRow(Report, frozen=True, kw_only=True):
@@ -348,7 +352,7 @@ class FinalHandoff(Report, frozen=True, kw_only=True):
     built: tuple[str, ...] = ()
     discoveries: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
-    next: tuple[str, ...] = ()
+    next: Annotated[tuple[str, ...], Meta(description="What to do next, one item a line.")] = ()
     reversibility: str = ""
 
 
@@ -363,7 +367,7 @@ class WaveReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="git
     verified: Annotated[
         bool | None, Meta(description="Whether checks passed on what landed; none when nothing landed.")
     ] = None
-    runs: tuple[RunRow, ...] = ()
+    runs: Annotated[tuple[RunRow, ...], Meta(description="Every run of the session, by wave.")] = ()
     landings: tuple[Landing, ...] = ()
     red: Annotated[tuple[CheckResult, ...], Meta(description="Checks that failed.")] = ()
     handoff: FinalHandoff
@@ -391,7 +395,7 @@ class OpenReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="git
     path: str
 
 
-class CheckReport(Report, frozen=True, kw_only=True):
+class CheckReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/check/v1"):
     """What ``gitfleet check`` found in ``.planning/``."""
 
     documents: Annotated[int, Meta(description="Documents of gitfleet that were checked.", ge=0)] = 0
@@ -407,7 +411,7 @@ class CheckReport(Report, frozen=True, kw_only=True):
 class DemoReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/demo/v1"):
     """Where the demo left its repository."""
 
-    path: str
+    path: Annotated[str, Meta(description="Directory of the sample repository.")]
     session: str
     seconds: float
     exit_code: int
@@ -416,8 +420,8 @@ class DemoReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="git
 class CompletionReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/completion/v1"):
     """The completion script of a shell."""
 
-    shell: str
-    script: str
+    shell: Annotated[str, Meta(description="bash, zsh or fish.")]
+    script: Annotated[str, Meta(description="The script.")]
 
 
 COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {

@@ -50,7 +50,10 @@ def test_inspect_shows_everything_that_is_known(repo: Repo) -> None:
         failure=Failure(source=FailureSource.TASK, code="out-of-scope", message="It wrote what it must not."),
         gate=GateReport(passed=False, commits=1, violations=(Violation(path="README", reason="out-of-scope"),)),
         handoff=Handoff(built=("middleware",), discoveries=(Fact(fact="The API is slow."),)),
-        files=(FileChange(path="src/api/a.py", change="added", added=3, removed=0), FileChange(path="b", change="added")),
+        files=(
+            FileChange(path="src/api/a.py", change="added", added=3, removed=0),
+            FileChange(path="b", change="added"),
+        ),
         checks=(CheckResult(name="own", run="false", exit_code=1, tail="it \x1b[31mbroke\n"),),
     )
     layout = place(repo.path, a_session(), rejected)
@@ -95,7 +98,11 @@ def test_a_task_of_two_open_sessions_is_refused_with_both(repo: Repo) -> None:
 
 def test_an_open_session_comes_before_a_newer_closed_one(repo: Repo) -> None:
     place(repo.path, a_session(), a_run("api"))
-    place(repo.path, a_session("docs-aaaaaa", SessionState.COMPLETED, started="2027-01-01T00:00:00Z"), a_run("api", session="docs-aaaaaa"))
+    place(
+        repo.path,
+        a_session("docs-aaaaaa", SessionState.COMPLETED, started="2027-01-01T00:00:00Z"),
+        a_run("api", session="docs-aaaaaa"),
+    )
     assert run("inspect", "api", "--repo", repo.path, "--json").json["run"]["session"] == "auth-k3f9qm"
 
 
@@ -141,7 +148,10 @@ def test_following_a_log_ends_with_its_attempt(repo: Repo) -> None:
     live = a_run("api", RunState.RUNNING)
     layout = place(repo.path, a_session(), live)
     directory = attempt_files(layout, live, b"one\n", ended=False)
-    with hold(directory / "lock", timeout=1, what="the attempt"), spawn("logs", "-f", "--json", "api", cwd=repo.path) as process:
+    with (
+        hold(directory / "lock", timeout=1, what="the attempt"),
+        spawn("logs", "-f", "--json", "api", cwd=repo.path) as process,
+    ):
         assert process.stdout is not None
         first = json.loads(process.stdout.readline())
         with (directory / "out.log").open("ab") as file:
@@ -255,7 +265,12 @@ def test_open_gives_a_marked_shell_in_the_worktree(repo: Repo, tmp_path: Path) -
     environment = {**os.environ, "SHELL": str(shell), "TERM": "xterm", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-m", "gitfleet", "open", "api"],
-        cwd=repo.path, env=environment, stdin=far, stdout=far, stderr=far, check=False,
+        cwd=repo.path,
+        env=environment,
+        stdin=far,
+        stdout=far,
+        stderr=far,
+        check=False,
     )
     os.close(near)
     os.close(far)

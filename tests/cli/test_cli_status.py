@@ -29,7 +29,9 @@ def test_what_needs_a_person_comes_first(repo: Repo) -> None:
     layout = place(repo.path, a_session("auth-k3f9qm"), a_run("api"))
     place(
         repo.path,
-        a_session("docs-aaaaaa", SessionState.NEEDS_CONTINUE, reason="README.md is in the way", started="2025-01-01T00:00:00Z"),
+        a_session(
+            "docs-aaaaaa", SessionState.NEEDS_CONTINUE, reason="README.md is in the way", started="2025-01-01T00:00:00Z"
+        ),
         a_run("docs", session="docs-aaaaaa"),
     )
     with session_lock(layout, "auth-k3f9qm"):
@@ -55,7 +57,9 @@ def test_what_needs_a_person_comes_first(repo: Repo) -> None:
 def test_a_session_without_a_coordinator_waits_to_be_continued(repo: Repo) -> None:
     layout = place(repo.path, a_session(), a_run("api"))
     with session_lock(layout, "auth-k3f9qm"):
-        assert run("status", "--repo", repo.path).out.startswith("Nothing needs you: 1 session runs, 0 agents at work.\n")
+        assert run("status", "--repo", repo.path).out.startswith(
+            "Nothing needs you: 1 session runs, 0 agents at work.\n"
+        )
     answer = run("status", "--repo", repo.path)
     assert "its coordinator is gone" in answer.out
     assert "gitfleet continue auth-k3f9qm" in answer.out
@@ -92,7 +96,11 @@ def test_counts_failures_conflicts_and_landings(repo: Repo) -> None:
         repo.path,
         a_session(
             state=SessionState.COMPLETED,
-            landings=(Landing(number=1, commit="c" * 40, candidate="d" * 40, previous="0" * 40, verified=False, tasks=("api",)),),
+            landings=(
+                Landing(
+                    number=1, commit="c" * 40, candidate="d" * 40, previous="0" * 40, verified=False, tasks=("api",)
+                ),
+            ),
         ),
         a_run("api", RunState.LANDED),
         a_run("ui", RunState.FAILED, failure=failure),
@@ -143,7 +151,9 @@ def test_watching_needs_a_terminal(repo: Repo) -> None:
 
 
 def test_names_of_others_cannot_act_on_the_terminal(repo: Repo) -> None:
-    place(repo.path, a_session(state=SessionState.NEEDS_CONTINUE, reason="\x1b[2J\x1b[H all fine\nnothing"), a_run("api"))
+    place(
+        repo.path, a_session(state=SessionState.NEEDS_CONTINUE, reason="\x1b[2J\x1b[H all fine\nnothing"), a_run("api")
+    )
     answer = run("status", "--repo", repo.path)
     assert "\x1b" not in answer.out
     assert "\\x1b[2J" in answer.out

@@ -52,7 +52,9 @@ def test_wide_and_combining_characters_count_as_a_terminal_counts_them() -> None
 
 def test_piped_tables_align_and_never_cut() -> None:
     long = "x" * 300
-    text = plain([Line("head"), Table(("name", "value"), [("日本", "1"), ("b", long)]), Block("one\n\x1b[31mtwo", "| ")])
+    text = plain(
+        [Line("head"), Table(("name", "value"), [("日本", "1"), ("b", long)]), Block("one\n\x1b[31mtwo", "| ")]
+    )
     assert text == f"head\nname  value\n日本  1\nb     {long}\n| one\n| two\n"
 
 

@@ -49,7 +49,12 @@ def modules_of(tmp_path: Path, *args: str) -> tuple[str, set[str]]:
     from tests.support.commands import ROOT  # noqa: PLC0415
 
     done = subprocess.run(
-        [sys.executable, "-I", "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); exec(open({str(script)!r}).read())"],
+        [
+            sys.executable,
+            "-I",
+            "-c",
+            f"import sys; sys.path.insert(0, {str(ROOT)!r}); exec(open({str(script)!r}).read())",
+        ],
         capture_output=True,
         text=True,
         check=True,
@@ -133,7 +138,16 @@ def test_mistakes_are_refused_with_what_is_nearest(args: tuple[str, ...], code: 
 
 
 def test_outside_a_repository_every_command_says_so(tmp_path: Path) -> None:
-    for args in (("status",), ("claims",), ("inspect", "x"), ("events",), ("logs", "x"), ("open", "x"), ("init",), ("clean",)):
+    for args in (
+        ("status",),
+        ("claims",),
+        ("inspect", "x"),
+        ("events",),
+        ("logs", "x"),
+        ("open", "x"),
+        ("init",),
+        ("clean",),
+    ):
         answer = run(*args, "--repo", tmp_path)
         assert (answer.code, answer.out) == (ExitCode.ENVIRONMENT, ""), args
         assert answer.err.startswith("gitfleet: ")

@@ -79,7 +79,13 @@ def call(
 
 def a_run(task: str = "api", state: RunState = RunState.QUEUED, **facts: object) -> Run:
     """Make a run of the session ``auth-k3f9qm``; one that was dispatched has an instance, a branch and an attempt."""
-    given: dict[str, Any] = {"session": "auth-k3f9qm", "task": task, "name": task, "wave": 1, "scope": (f"src/{task}/",)}
+    given: dict[str, Any] = {
+        "session": "auth-k3f9qm",
+        "task": task,
+        "name": task,
+        "wave": 1,
+        "scope": (f"src/{task}/",),
+    }
     session = str(facts.get("session", given["session"]))
     if state not in {RunState.QUEUED, RunState.SKIPPED}:
         given |= {
