@@ -13,27 +13,44 @@ from tests.support.guards import watch, worktrees_in_pools
 
 ROOT = Path(__file__).parents[2]
 
+LEAKS_HOME = """
+from pathlib import Path
+def test_it():
+    (Path.home() / ".gitconfig").write_text("x")
+"""
+LEAKS_ENVIRON = """
+import os
+def test_it():
+    os.environ["LEAK"] = "1"
+"""
+LEAKS_DIRECTORY = """
+import os
+def test_it(tmp_path):
+    os.chdir(tmp_path)
+"""
+LEAKS_PROCESS = """
+import subprocess
+def test_it():
+    subprocess.Popen(["sleep", "60"], start_new_session=True).returncode = 0
+"""
+LEAKS_UNMARKED_PROCESS = """
+import subprocess
+def test_it(tmp_path):
+    subprocess.Popen(["/bin/sleep", "60"], env={}, cwd=tmp_path, start_new_session=True).returncode = 0
+"""
+LEAKS_WORKTREE = """
+def test_it(tmp_path):
+    tree = tmp_path / "repo.fleet" / "one"
+    tree.mkdir(parents=True)
+    (tree / ".git").write_text("gitdir: x")
+"""
 CASES = {
-    "home": (
-        "from pathlib import Path\ndef test_it():\n    (Path.home() / '.gitconfig').write_text('x')\n",
-        "~/.gitconfig was written",
-    ),
-    "environ": ("import os\ndef test_it():\n    os.environ['LEAK'] = '1'\n", "environ['LEAK']"),
-    "directory": ("import os\ndef test_it(tmp_path):\n    os.chdir(tmp_path)\n", "the working directory became"),
-    "process": (
-        "import subprocess\ndef test_it():\n    subprocess.Popen(['sleep', '60'], start_new_session=True).returncode = 0\n",
-        "a process still runs",
-    ),
-    "process-without-mark": (
-        "import subprocess\ndef test_it(tmp_path):\n"
-        "    subprocess.Popen(['/bin/sleep', '60'], env={}, cwd=tmp_path, start_new_session=True).returncode = 0\n",
-        "a process still runs",
-    ),
-    "worktree": (
-        "def test_it(tmp_path):\n    tree = tmp_path / 'repo.fleet' / 'one'\n    tree.mkdir(parents=True)\n"
-        "    (tree / '.git').write_text('gitdir: x')\n",
-        "a worktree is left in a pool",
-    ),
+    "home": (LEAKS_HOME, "~/.gitconfig was written"),
+    "environ": (LEAKS_ENVIRON, "environ['LEAK']"),
+    "directory": (LEAKS_DIRECTORY, "the working directory became"),
+    "process": (LEAKS_PROCESS, "a process still runs"),
+    "unmarked process": (LEAKS_UNMARKED_PROCESS, "a process still runs"),
+    "worktree": (LEAKS_WORKTREE, "a worktree is left in a pool"),
 }
 
 
@@ -41,8 +58,10 @@ def run_suite(directory: Path, source: str) -> subprocess.CompletedProcess[str]:
     (directory / "test_inner.py").write_text(source)
     (directory / "pytest.ini").write_text("[pytest]\nmarkers =\n    leaves_worktrees(reason): on purpose\n")
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "tests.support.guards", "-p", "no:cacheprovider", "-p", "no:xdist"]
-        + ["--basetemp", str(directory / "tmp"), str(directory)],
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-p", "tests.support.guards", "-p", "no:cacheprovider"),
+            *("-p", "no:xdist", "--basetemp", str(directory / "tmp"), str(directory)),
+        ],
         cwd=directory,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
@@ -65,9 +84,8 @@ def test_what_a_test_leaves_behind_is_its_error(case: str, tmp_path: Path) -> No
 
 @pytest.mark.leaves_worktrees("an inner suite keeps one below this test's directory")
 def test_a_tidy_test_passes_and_worktrees_may_be_kept_on_purpose(tmp_path: Path) -> None:
-    source = CASES["worktree"][0].replace(
-        "def test_it", "import pytest\n@pytest.mark.leaves_worktrees('why')\ndef test_it"
-    )
+    marked = "@pytest.mark.leaves_worktrees('why')\ndef test_it"
+    source = "import pytest\n" + LEAKS_WORKTREE.replace("def test_it", marked)
 
     done = run_suite(tmp_path, source + "\ndef test_tidy(tmp_path):\n    (tmp_path / 'x').touch()\n")
 
