@@ -21,6 +21,8 @@ from tests.support.sessions import (
 if TYPE_CHECKING:
     from tests.support.fleet import FleetEnv
 
+pytestmark = pytest.mark.leaves_worktrees("a run that did not land keeps its tree")
+
 GOOD = task("good", "echo good > good.txt", ["good.txt"])
 BAD = {
     "out-of-scope": (task("bad", "echo x > mine.txt; echo y > yours.txt", ["mine.txt"]), "rejected", "yours.txt"),

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.support.fleet import FleetEnv
 
+pytestmark = pytest.mark.leaves_worktrees("a run that did not land keeps its tree")
+
 FILES = {"README.md": "A project.\n", "tracked.txt": "tracked\n", "staged.txt": "staged\n", ".gitignore": "*.env\n"}
 NEW = task("new", "echo new > new.txt", ["new.txt"])
 
