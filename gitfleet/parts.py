@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gitfleet.store.claims import Claims
     from gitfleet.store.journal import Journal
     from gitfleet.store.layout import Layout
-    from gitfleet.store.locks import LockProof
+    from gitfleet.store.locks import SessionLock
     from gitfleet.store.state import State
 
 
@@ -25,23 +25,27 @@ if TYPE_CHECKING:
 class Parts:
     """The parts of one session.
 
-    ``proof`` is the session lock, held for the coordinator's life. ``now`` gives POSIX seconds, ``monotonic`` seconds
-    for waiting. ``caller`` is the environment gitfleet was started with, from which agents get an allowed few.
+    ``proof`` is the session lock, held for the coordinator's life. ``objects`` belongs to the coordinator's own thread;
+    every other thread opens its own with ``open_objects``. ``now`` gives POSIX seconds, ``monotonic`` seconds for
+    waiting, ``nonce`` a random word. ``caller`` is the environment gitfleet was started with, from which agents get an
+    allowed few.
     """
 
     repository: Repository
     objects: Objects
+    open_objects: Callable[[], Objects]
     refs: Refs
     layout: Layout
     state: State
     claims: Claims
     journal: Journal
     host: Host
-    proof: LockProof
+    proof: SessionLock
     config: Config
     pool: Path
     fold: bool
     now: Callable[[], float]
     monotonic: Callable[[], float]
+    sleep: Callable[[float], None]
+    nonce: Callable[[], str]
     caller: Mapping[str, str]
-    external_root: Path | None

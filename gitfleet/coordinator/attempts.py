@@ -10,32 +10,33 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.base import Assignment
-from gitfleet.agents.registry import agent_for
+from gitfleet.agents.registry import build
 from gitfleet.coordinator.verdicts import Judgement, judge
 from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
 from gitfleet.git.command import GitFailed
 from gitfleet.integrate import gate
+from gitfleet.model.paths import quote_path
 from gitfleet.model.run import CheckResult, Exit, Failure, FailureSource, FileChange, GateReport, RunState
 from gitfleet.relay.handoff import read_handoff
-from gitfleet.runtime.environment import agent_environment
-from gitfleet.runtime.hosts.base import LaunchSpec
+from gitfleet.runtime.environment import assignment_variables, environment, temporary_directory
+from gitfleet.runtime.hosts.base import LaunchSpec, NotStarted
 from gitfleet.store.files import make_directory, write_durable
-from gitfleet.store.locks import hold
+from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gitfleet.coordinator.checks import CheckRunner
-    from gitfleet.parts import Parts
-    from gitfleet.model.handoff import Handoff, HandoffSource
-    from gitfleet.model.plan import Plan, Task
+    from gitfleet.model.handoff import Discoveries, Handoff, HandoffSource
+    from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
+    from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
     from gitfleet.runtime.hosts.base import Handle
 
-WORKTREE_LOCK_SECONDS = 600.0
 HANDOFF_BYTES = 1 << 20
+OUTPUT_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,8 @@ class Collected:
     gate: GateReport
     checks: tuple[CheckResult, ...]
     judgement: Judgement
-    log_bytes: int | None
-    pins: tuple[tuple[str, str], ...]
+    log_bytes: int
+    discoveries: Discoveries | None
 
 
 def worktree_of(parts: Parts, instance: str) -> Path:
@@ -74,21 +75,21 @@ def worktree_of(parts: Parts, instance: str) -> Path:
     return parts.pool / instance
 
 
-def prepare(parts: Parts, plan: Plan, task: Task, run: Run, prompt: bytes, port_base: int) -> Prepared | Unprepared:
+def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -> Prepared | Unprepared:
     """Make the worktree on the run's branch and write everything that the attempt needs."""
     number = len(run.attempts)
-    directory = parts.layout.attempts(run.instance, number)
+    directory = parts.layout.attempt(run.instance, number)
     tree = worktree_of(parts, run.instance)
     try:
         make_directory(directory)
-        worktrees.set_aside(parts.repository, tree, f"{run.instance}.{number}")
+        worktrees.set_aside(parts.repository, tree, worktrees_lock(parts.layout))
         worktrees.add(
             parts.repository,
             tree,
             run.base,
             branch=run.branch,
             instance=run.instance,
-            lock=hold(parts.layout.lock("worktrees"), timeout=WORKTREE_LOCK_SECONDS, what="the worktrees"),
+            lock=worktrees_lock(parts.layout),
         )
         prompt_file = directory / "prompt.md"
         write_durable(prompt_file, prompt)
@@ -102,57 +103,60 @@ def prepare(parts: Parts, plan: Plan, task: Task, run: Run, prompt: bytes, port_
             handoff_file=directory / "handoff.json",
             port_base=port_base,
         )
-        agent = agent_for(task, parts.config)
-        launch = agent.launch(assignment)
+        launch = build(task, parts.config).launch(assignment)
+        nonce = parts.nonce()
+        temporary = temporary_directory(directory, nonce)
+        variables = {**assignment_variables(assignment), **launch.env}
         spec = LaunchSpec(
-            instance=run.instance,
-            attempt=number,
             directory=directory,
             argv=launch.argv,
-            cwd=tree,
-            env=agent_environment(parts.caller, assignment, allow=launch.allow, directory=directory) | launch.env,
+            worktree=tree,
+            env=environment(parts.caller, temporary=temporary, variables=variables, allow=launch.allow),
+            nonce=nonce,
             stdin=launch.stdin,
+            temporary=temporary,
             deadline_seconds=task.timeout_seconds or parts.config.timeouts.of(task.kind),
         )
     except (GitfleetError, GitFailed, OSError) as error:
-        message = f"The worktree {tree.name} could not be prepared: {error}"
+        message = f"Its worktree could not be prepared: {error}"
         return Unprepared(Failure(source=FailureSource.TRANSPORT, code="prepare-failed", message=message))
     return Prepared(spec, tree)
 
 
 def execute(parts: Parts, spec: LaunchSpec) -> Exit:
     """Start the attempt's warden and wait for its end."""
-    handle = parts.host.start(spec)
-    return wait(parts, handle)
+    started = parts.host.start(spec)
+    if isinstance(started, NotStarted):
+        return wait(parts, parts.host.adopt(spec.directory))
+    return wait(parts, started.handle)
 
 
 def wait(parts: Parts, handle: Handle) -> Exit:
     """Wait for an attempt that runs already, ours or adopted."""
-    return parts.host.wait(handle)
+    while True:
+        ended = parts.host.wait(handle)
+        if ended is not None:
+            return ended
 
 
 def collect(parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner) -> Collected:
     """Commit what is uncommitted, read the handoff, hold the diff against the scope, run the task's own checks."""
-    number = len(run.attempts)
+    directory = parts.layout.attempt(run.instance, len(run.attempts))
+    handle = parts.host.adopt(directory)
     tree = worktree_of(parts, run.instance)
     git = parts.repository.git.at(tree)
-    work = worktrees.commit_work(git, run.branch, run.base, f"gitfleet: uncommitted work of {run.instance}")
-    directory = parts.layout.attempts(run.instance, number)
-    handle = parts.host.adopt(run.instance, number, directory)
-    output = parts.host.log(handle, 0, HANDOFF_BYTES * 4)
-    parsed = read_handoff(_read(directory / "handoff.json"), output)
+    work = worktrees.commit_work(git, run.branch, run.base, f"gitfleet: uncommitted work of {run.instance}\n")
+    output = parts.host.log(handle, -OUTPUT_BYTES, OUTPUT_BYTES)
+    parsed = read_handoff(_read(directory / "handoff.json"), output.data)
     files = worktrees.numstat(git, run.base, work.tip)
-    report = gate.inspect(
-        parts.objects,
-        base=run.base,
-        tip=work.tip,
-        target=run.base,
-        scope=scope,
-        fold=parts.fold,
-    )
-    ended = agent_for(task, parts.config).outcome(exit_)
+    with parts.open_objects() as objects:
+        report = gate.inspect(
+            objects, base=run.base, tip=work.tip, target=run.base, scope=scope, fold=parts.fold
+        )
+        discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
+    ended = build(task, parts.config).outcome(exit_)
     own_checks: tuple[CheckResult, ...] = ()
-    if report.passed and ended is None and task.verify and (files or not task.scope):
+    if report.passed and ended is None and task.verify:
         own_checks = checks.run_all(task.verify, tree, run.instance)
     judgement = judge(
         ended=ended,
@@ -165,11 +169,12 @@ def collect(parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, check
         read_only=not task.scope,
     )
     if work.nested and judgement.state is RunState.GATED:
-        names = ", ".join(path.decode("utf-8", "replace") for path in work.nested)
-        failure = Failure(
-            source=FailureSource.TASK, code="nested-repository", message=f"It left a repository of its own in {names}."
+        names = ", ".join(quote_path(path) for path in work.nested)
+        message = f"It left a repository of its own in {names}; a commit cannot hold its files."
+        judgement = Judgement(
+            RunState.FAILED, Failure(source=FailureSource.TASK, code="nested-repository", message=message)
         )
-        judgement = Judgement(RunState.FAILED, failure)
+    parts.host.clean_up(handle)
     return Collected(
         tip=work.tip,
         exit=exit_,
@@ -179,15 +184,35 @@ def collect(parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, check
         gate=report,
         checks=own_checks,
         judgement=judgement,
-        log_bytes=len(output),
-        pins=(),
+        log_bytes=output.next,
+        discoveries=discoveries,
     )
 
 
+def _discoveries(objects, run: Run, tip: str, handoff: Handoff | None) -> Discoveries | None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    from gitfleet.relay.discoveries import pin  # noqa: PLC0415
+
+    if handoff is None or not handoff.discoveries:
+        return None
+    tree = objects.commit(tip).tree
+
+    def blob(path: bytes) -> str | None:
+        entry = objects.entry(tree, path)
+        return entry.oid if entry else None
+
+    return pin(run, handoff, blob)
+
+
 def _read(path: Path) -> bytes | None:
-    """An agent's handoff file, bounded; none when it wrote none."""
+    """An agent's handoff file, bounded; none when it wrote none. A pipe or a link to one must not hold us up."""
+    import os  # noqa: PLC0415
+    import stat  # noqa: PLC0415
+
     try:
-        with path.open("rb") as stream:
-            return stream.read(HANDOFF_BYTES + 1)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        return stream.read(HANDOFF_BYTES + 1)

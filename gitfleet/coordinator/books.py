@@ -14,7 +14,7 @@ from gitfleet.git.state_ref import commit_files
 from gitfleet.model.base import instant
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import Run, RunState, advance, record
-from gitfleet.relay.report import render_session, render_wave
+from gitfleet.relay.report import render_session
 
 if TYPE_CHECKING:
     from gitfleet.coordinator.observer import Observer
@@ -61,13 +61,6 @@ class Books:
         report = render_session(self.session, self.plan, self.runs)
         self._parts.state.write_session(self._parts.proof, self.session, report)
 
-    def write_wave(self, number: int) -> None:
-        """Write what landing ``number`` did, for people."""
-        text = render_wave(self.session, number, self.runs)
-        self._parts.state.write_text(
-            self._parts.proof, self.session.id, f"sessions/{self.session.id}/waves/w{number}.md", text.encode("utf-8")
-        )
-
     def event(self, kind: EventKind, message: str, *, run: Run | None = None, status: str = "", wave: int | None = None) -> None:
         """Write an event to the journal and tell the observer."""
         event = self._parts.journal.event(
@@ -85,7 +78,6 @@ class Books:
         files = self._parts.state.files(self.session.id)
         commit_files(
             self._parts.objects,
-            self._parts.refs,
             f"refs/gitfleet/state/{self.session.id}",
             {path.encode("utf-8"): data for path, data in files.items()},
             f"gitfleet: {self.session.id} {what}\n",

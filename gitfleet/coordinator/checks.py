@@ -6,32 +6,30 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitfleet.coordinator.attempts import wait
 from gitfleet.model.run import CheckResult
-from gitfleet.runtime.environment import check_environment
-from gitfleet.runtime.hosts.base import LaunchSpec
-from gitfleet.runtime.tail import last_lines
+from gitfleet.runtime.environment import environment, temporary_directory
+from gitfleet.runtime.hosts.base import LaunchSpec, Started
+from gitfleet.runtime.supervisor import TAIL_CHARACTERS, TAIL_LINES, plain_tail
 from gitfleet.store.files import make_directory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gitfleet.parts import Parts
     from gitfleet.model.plan import Check
+    from gitfleet.parts import Parts
     from gitfleet.runtime.hosts.base import Handle
-
-TAIL_BYTES = 4096
-TAIL_LINES = 20
 
 
 @dataclass(slots=True)
 class CheckRunner:
-    """Runs checks for one session; ``stop`` ends the one that runs and makes every later one say "interrupted"."""
+    """Runs checks for one session; ``stop`` ends those that run and makes every later one say "interrupted"."""
 
     parts: Parts
     session: str
     _stopped: bool = False
-    _live: dict[str, Handle] = field(default_factory=dict)
+    _live: dict[Path, Handle] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def one(self, check: Check, directory: Path, label: str) -> CheckResult | None:
@@ -39,42 +37,39 @@ class CheckRunner:
         with self._lock:
             if self._stopped:
                 return None
-            number = _next_number(self.parts.layout.attempts(label, 1).parent)
-            home = self.parts.layout.attempts(label, number)
-            make_directory(home)
-        seconds = check.timeout_seconds or self.parts.config.timeouts.verify
-        spec = LaunchSpec(
-            instance=label,
-            attempt=number,
-            directory=home,
-            argv=("sh", "-c", check.run),
-            cwd=directory,
-            env=check_environment(self.parts.caller, self.session, directory=home),
-            stdin=None,
-            deadline_seconds=seconds,
-        )
-        handle = self.parts.host.start(spec)
+            home = self._new_home(label)
+            nonce = self.parts.nonce()
+            temporary = temporary_directory(home, nonce)
+            variables = {"GITFLEET_SESSION": self.session, "GITFLEET_INSTANCE": label}
+            spec = LaunchSpec(
+                directory=home,
+                argv=("sh", "-c", check.run),
+                worktree=directory,
+                env=environment(self.parts.caller, temporary=temporary, variables=variables),
+                nonce=nonce,
+                temporary=temporary,
+                deadline_seconds=check.timeout_seconds or self.parts.config.timeouts.verify,
+            )
+            started = self.parts.host.start(spec)
+            if not isinstance(started, Started):
+                msg = f"a check's attempt directory is new, yet {started.reason}"
+                raise AssertionError(msg)  # noqa: TRY004 - not a matter of types
+            self._live[home] = started.handle
+        ended = wait(self.parts, started.handle)
         with self._lock:
-            self._live[label] = handle
-            stopped = self._stopped
-        if stopped:
-            self.parts.host.stop(handle)
-        exit_ = self.parts.host.wait(handle)
-        with self._lock:
-            self._live.pop(label, None)
-            if self._stopped and exit_.reason != "exited":
+            self._live.pop(home, None)
+            if self._stopped and ended.reason != "exited":
                 return None
-        tail = last_lines(self.parts.host, handle, lines=TAIL_LINES, limit=TAIL_BYTES)
-        if exit_.reason == "spawn-failed":
-            tail = exit_.message
+        log = self.parts.host.log(started.handle, -8 * TAIL_CHARACTERS, 8 * TAIL_CHARACTERS)
+        self.parts.host.clean_up(started.handle)
         return CheckResult(
             name=check.title,
             run=check.run,
-            exit_code=exit_.code,
-            signal=exit_.signal,
-            timed_out=exit_.reason == "deadline",
-            seconds=exit_.seconds or 0.0,
-            tail=tail,
+            exit_code=ended.code,
+            signal=ended.signal,
+            timed_out=ended.reason == "deadline",
+            seconds=round(ended.seconds or 0.0, 3),
+            tail=plain_tail(log.data, TAIL_LINES, TAIL_CHARACTERS) or ended.message,
         )
 
     def run_all(self, checks: Sequence[Check], directory: Path, instance: str) -> tuple[CheckResult, ...]:
@@ -97,10 +92,12 @@ class CheckRunner:
         for handle in live:
             self.parts.host.stop(handle)
 
-
-def _next_number(directory: Path) -> int:
-    try:
-        numbers = [int(entry.name) for entry in directory.iterdir() if entry.name.isdigit()]
-    except FileNotFoundError:
-        return 1
-    return max(numbers, default=0) + 1
+    def _new_home(self, label: str) -> Path:
+        parent = self.parts.layout.attempt(label, 1).parent
+        try:
+            numbers = [int(entry.name) for entry in parent.iterdir() if entry.name.isdigit()]
+        except FileNotFoundError:
+            numbers = []
+        home = self.parts.layout.attempt(label, max(numbers, default=0) + 1)
+        make_directory(home)
+        return home

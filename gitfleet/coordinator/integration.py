@@ -1,7 +1,7 @@
 """From gated runs to a landing: the bridge between a session's books and the train.
 
 ``Integration`` is made from a snapshot of the books and runs in a worker thread. It decides what every run will be once
-the landing happened (``seal``), writes that down durably (``PendingLanding``), and moves the target. The
+the landing happened (``_seal``), writes that down durably (``PendingLanding``), and moves the target. The
 coordinator's own thread then writes the books, or recovery does.
 """
 
@@ -12,48 +12,40 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from gitfleet.coordinator.verdicts import receipt
+from gitfleet.coordinator.sealing import conflicted_run, landed_run, skipped_run
+from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import landing
-from gitfleet.integrate.landing import LandingRequest, land
-from gitfleet.integrate.train import Candidate, Entry, Landed, Sealed, Stopped, Train, TrainOutcome
+from gitfleet.integrate.train import Candidate, Entry, Landed, Sealed, Stopped, Train, TrainOutcome, stopped_by
 from gitfleet.model.base import encode, instant
 from gitfleet.model.config import Publish
-from gitfleet.model.paths import quote_path
-from gitfleet.model.run import (
-    Failure,
-    FailureSource,
-    MergeRecord,
-    Run,
-    RunState,
-    Verdict,
-    Verification,
-    advance,
-)
+from gitfleet.model.run import MergeRecord, Run, RunState, Verdict, Verification
 from gitfleet.model.session import Landing, PendingLanding, Session, SessionState
 from gitfleet.planner.dispatch import doomed
 from gitfleet.recovery import pending_landing_file
 from gitfleet.relay.momentum import share
 from gitfleet.relay.report import render_session, render_wave
-from gitfleet.store import records
-from gitfleet.store.files import remove_durable, write_durable
-from gitfleet.store.locks import hold
+from gitfleet.store.files import write_durable
+from gitfleet.store.locks import TargetLock, hold_as
+from gitfleet.store.records import Preview, with_landing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
     from gitfleet.coordinator.checks import CheckRunner
-    from gitfleet.parts import Parts
     from gitfleet.git.command import Git
+    from gitfleet.git.objects import Objects
     from gitfleet.integrate.landing import LandingOutcome
-    from gitfleet.integrate.train import Clash
     from gitfleet.model.plan import Plan
+    from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
 
-TARGET_LOCK_SECONDS = 3600.0
+TARGET_LOCK_SECONDS = 86_400.0
+"""A train waits for the one before it as long as that one's checks take; each of them has a deadline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The books as they are once a landing happened: the session and every run that it changes."""
+    """The books as they are once a landing happened: the session, its runs, and the wave's text."""
 
     session: Session
     runs: dict[str, Run]
@@ -82,58 +74,71 @@ class Integration:
     def run(self, batch: Sequence[str]) -> TrainOutcome:
         """Take the batch, in order, to the target; waits for other sessions' trains on the same target."""
         entries = [self._entry(self.runs[task]) for task in batch]
-        train = Train(
-            objects=self.parts.objects,
-            refs=self.parts.refs,
-            git=self.git,
-            runner=self.checks.one,
-            checks=self.parts.config.verify.commands,
-            target=self.session.target,
-            session=self.session.id,
-            label=f"fleet-{self.session.id}-verify",
-            seal=self._seal,
-            before_landing=self._before_landing,
-            lander=self._land,
-            say=self.say,
-        )
-        lock = self.parts.layout.lock(target_lock(self.session.target))
-        with hold(lock, timeout=TARGET_LOCK_SECONDS, what=f"the train of {self.session.target}"):
+        with self._train_lock(), self.parts.open_objects() as objects:
+            train = Train(
+                objects=objects,
+                refs=self.parts.refs,
+                git=self.git,
+                runner=self.checks.one,
+                checks=self.parts.config.verify.commands,
+                target=self.session.target,
+                session=self.session.id,
+                label=f"fleet-{self.session.id}-verify",
+                fold=self.parts.fold,
+                seal=lambda candidate, verification: self._seal(objects, candidate, verification),
+                before_landing=self._before_landing,
+                lander=self._land,
+                say=self.say,
+            )
             return train.run(entries)
 
     def land_again(self, pending: PendingLanding) -> TrainOutcome | None:
         """Move the target to a candidate that was verified and decided before; None when the target moved on."""
         candidate = Candidate(pending.previous, pending.candidate, (), ())
-        lock = self.parts.layout.lock(target_lock(pending.target))
-        with hold(lock, timeout=TARGET_LOCK_SECONDS, what=f"the train of {pending.target}"):
-            outcome = land_pending(
-                self.parts, self.session, pending.number, pending.previous, pending.commit, self.say
-            )
+        with self._train_lock():
+            outcome = self._land(pending.previous, pending.commit)
         match outcome:
             case landing.Landed():
                 verdict = Verdict.VERIFIED if pending.verified else Verdict.UNVERIFIED
                 return Landed(candidate, Verification(verdict=verdict), pending.commit)
             case landing.TargetMoved():
                 return None
-            case landing.InTheWay():
-                paths = tuple(quote_path(path) for path in outcome.paths)
-                return Stopped(candidate, "in-the-way", outcome.why, paths)
-            case landing.Busy():
-                return Stopped(candidate, "target-busy", outcome.why)
+            case landing.InTheWay() | landing.Busy():
+                return stopped_by(outcome, candidate, None, pending.commit)
             case _:
                 assert_never(outcome)
+
+    def publish(self, base: str) -> LandingOutcome | None:
+        """Land the records alone, for a session that closed without a landing that could carry them."""
+        self.decided = Decided(self.session, dict(self.runs), "")
+        with self._train_lock(), self.parts.open_objects() as objects:
+            files = self._records(objects, base)
+            if not files:
+                return None
+            changes = {path.encode(): TreeEntry(FILE, objects.write_blob(data)) for path, data in files.items()}
+            tree = objects.edit_tree(objects.commit(base).tree, changes)
+            message = f"gitfleet: {self.session.id} records\n\nGitfleet-Session: {self.session.id}\n"
+            return self._land(base, objects.create_commit(tree, [base], message))
+
+    def _train_lock(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+        return hold_as(
+            TargetLock,
+            self.parts.layout.target_lock(self.session.target),
+            timeout=TARGET_LOCK_SECONDS,
+            what=f"the train of {self.session.target}",
+            command=f"session {self.session.id}",
+        )
 
     def _entry(self, run: Run) -> Entry:
         return Entry(run.task, run.name, run.instance, run.tip, self.scopes[run.task])
 
-    def _seal(self, candidate: Candidate, verification: Verification) -> Sealed:
+    def _seal(self, objects: Objects, candidate: Candidate, verification: Verification) -> Sealed:
         """Decide what every run and the session will be once ``candidate`` landed, and which records go with it."""
         at = instant(self.parts.now())
-        target = self.session.target
         runs = dict(self.runs)
         for entry, commit in candidate.merged:
-            runs[entry.task] = landed_run(
-                runs[entry.task], verification, MergeRecord(commit=commit, landing=self.number, target=target), at
-            )
+            merge = MergeRecord(commit=commit, landing=self.number, target=self.session.target)
+            runs[entry.task] = landed_run(runs[entry.task], verification, merge, at)
         for clash in candidate.clashes:
             runs[clash.entry.task] = conflicted_run(runs[clash.entry.task], clash, at)
         for task, reason in doomed(self.plan, {task: run.state for task, run in runs.items()}):
@@ -149,43 +154,58 @@ class Integration:
         session = msgspec.structs.replace(self.session, landings=(*self.session.landings, move))
         if all(run.sealed for run in runs.values()):
             session = msgspec.structs.replace(session, state=SessionState.COMPLETED, ended=at, reason="")
+            self.parts.state.write_momentum(self.parts.proof, share(session, self.plan, runs))
         self.decided = Decided(session, runs, render_wave(session, self.number, runs))
-        return Sealed(self._records(candidate), self._subject(candidate))
+        return Sealed(self._records(objects, candidate.commit), self._message(candidate))
 
-    def _records(self, candidate: Candidate) -> dict[str, bytes]:
+    def _records(self, objects: Objects, commit: str) -> dict[str, bytes]:
+        """Record files by path from the root of the tree: sealed, and not held by the tree of ``commit`` yet."""
         decided = self.decided
         if decided is None or self.parts.config.planning.publish is Publish.OFF:
             return {}
-        return record_files(self.parts, decided, self.plan, candidate.commit)
+        tree = objects.commit(commit).tree
+        prefix = b".planning/"
+        published = {
+            path.removeprefix(prefix).decode("utf-8", "surrogateescape")
+            for path, _ in objects.entries(tree, b".planning")
+        }
+        preview = Preview(
+            session=decided.session,
+            report=render_session(decided.session, self.plan, decided.runs),
+            runs=decided.runs,
+            waves={self.number: decided.wave_text} if decided.wave_text else {},
+        )
+        files = with_landing(self.parts.state, self.session.id, published, preview=preview)
+        return {f".planning/{path}": data for path, data in files.items()}
 
-    def _subject(self, candidate: Candidate) -> str:
+    def _message(self, candidate: Candidate) -> str:
+        """Subject and trailers of the record commit (DESIGN 4)."""
         decided = self.decided
         if decided is None:
-            raise AssertionError
-        fresh = [run for task, run in decided.runs.items() if run.sealed and not self.runs[task].sealed]
-        told = {RunState.LANDED: 0, RunState.REJECTED: 0, RunState.FAILED: 0}
-        earlier = [
-            run
-            for run in self.runs.values()
-            if run.sealed and run.merge is None and run.wave in {self.runs[e.task].wave for e, _ in candidate.merged}
+            msg = "a landing is described only once it was decided"
+            raise AssertionError(msg)
+        waves = {self.runs[entry.task].wave for entry, _ in candidate.merged}
+        told = [run for run in decided.runs.values() if run.wave in waves and run.sealed]
+        counts = {state: sum(1 for run in told if run.state is state) for state in RunState}
+        landed = len(candidate.merged)
+        words = [f"{landed} landed"] + [
+            f"{count} {state}" for state, count in counts.items() if count and state is not RunState.LANDED
         ]
-        for run in fresh + earlier:
-            told[run.state] = told.get(run.state, 0) + 1
-        words = ", ".join(f"{count} {state}" for state, count in told.items() if count)
+        session = self.session.id
         return (
-            f"gitfleet: {self.session.id} wave {self.number} ({words})\n\n"
-            f"Gitfleet-Session: {self.session.id}\nGitfleet-Wave: {self.number}\n"
+            f"gitfleet: {session} wave {self.number} ({', '.join(words)})\n\n"
+            f"Gitfleet-Session: {session}\nGitfleet-Wave: {self.number}\n"
         )
 
     def _before_landing(self, candidate: Candidate, verification: Verification, top: str) -> None:
         """Write down what will be true once the target moved; recovery reads it after a crash."""
         decided = self.decided
         if decided is None:
-            raise AssertionError
+            msg = "a landing is written down only once it was decided"
+            raise AssertionError(msg)
         landings = (*decided.session.landings[:-1], msgspec.structs.replace(decided.session.landings[-1], commit=top))
         session = msgspec.structs.replace(decided.session, landings=landings)
         self.decided = Decided(session, decided.runs, decided.wave_text)
-        changed = tuple(run for task, run in decided.runs.items() if run != self.runs[task])
         pending = PendingLanding(
             number=self.number,
             target=self.session.target,
@@ -194,98 +214,27 @@ class Integration:
             candidate=candidate.commit,
             verified=verification.verdict is Verdict.VERIFIED,
             session=session,
-            runs=changed,
+            runs=tuple(run for task, run in decided.runs.items() if run != self.runs[task]),
         )
         write_durable(pending_landing_file(self.parts, self.session.id), encode(pending))
 
     def _land(self, old: str, new: str) -> LandingOutcome:
-        return land_pending(self.parts, self.session, self.number, old, new, self.say)
-
-
-def target_lock(target: str) -> str:
-    """Name of the lock that a target's train holds."""
-    import hashlib  # noqa: PLC0415 - only an integration pays
-
-    return "target-" + hashlib.sha256(target.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-
-
-def forget_pending(parts: Parts, session: str) -> None:
-    """The books say what the pending landing said."""
-    remove_durable(pending_landing_file(parts, session))
-
-
-def land_pending(
-    parts: Parts, session: Session, number: int, old: str, new: str, say: Callable[[str], None]
-) -> LandingOutcome:
-    """Move the session's target from ``old`` to ``new``, and mark the landing with its ref."""
-    request = LandingRequest(
-        git=parts.repository.git,
-        common_dir=parts.repository.common_dir,
-        target=session.target,
-        old=old,
-        new=new,
-        id=f"{session.id}-w{number}",
-        intents=parts.layout.root / "landings",
-        extra_refs=((f"refs/gitfleet/landed/{session.id}/w{number}", new),),
-        say=say,
-    )
-    return land(request)
-
-
-def record_files(parts: Parts, decided: Decided, plan: Plan, commit: str) -> dict[str, bytes]:
-    """Every record that is sealed once ``decided`` is true and that the tree of ``commit`` does not hold yet."""
-    state = parts.state
-    session = decided.session
-    files = dict(state.files(session.id))
-    base = f"sessions/{session.id}"
-    for task, run in decided.runs.items():
-        files[f"{base}/runs/{task}.json"] = encode(run)
-    files[f"{base}/waves/w{len(session.landings)}.md"] = decided.wave_text.encode("utf-8")
-    if session.state is SessionState.COMPLETED:
-        files[f"{base}/session.md"] = state.render_session_file(session, render_session(session, plan, decided.runs))
-        files[f"momentum/{session.id}.json"] = encode(share(session, plan, decided.runs))
-    tree = parts.objects.commit(commit).tree
-    published = {path.decode("utf-8", "surrogateescape") for path, _ in parts.objects.entries(tree, b".planning")}
-    return records.pending(parts.state, session, decided.runs, files, published)
-
-
-def landed_run(run: Run, verification: Verification, merge: MergeRecord | None, at: str, reason: str = "") -> Run:
-    """A gated run as it is once its landing happened."""
-    if run.state is RunState.GATED:
-        run = advance(run, RunState.VERIFIED, verification=verification)
-    word = "verified" if verification.verdict is Verdict.VERIFIED else "unverified"
-    where = reason or (f"landed as {merge.commit[:12]}, {word}" if merge else word)
-    return advance(
-        run,
-        RunState.LANDED,
-        verification=verification,
-        merge=merge,
-        failure=None,
-        claim=released(run, at),
-        receipt=receipt(RunState.LANDED, None, where),
-    )
-
-
-def conflicted_run(run: Run, clash: Clash, at: str) -> Run:
-    """A gated run that cannot be merged; its branch is kept."""
-    message = f"{clash.why[0].upper()}{clash.why[1:]}. Its branch {run.branch} is kept."
-    failure = Failure(source=FailureSource.NEEDS_PERSON, code="conflict", message=message)
-    return advance(
-        run,
-        RunState.CONFLICTED,
-        conflicts=clash.paths,
-        failure=failure,
-        claim=released(run, at),
-        receipt=receipt(RunState.CONFLICTED, failure),
-    )
-
-
-def skipped_run(run: Run, reason: str) -> Run:
-    """A queued run that can never start."""
-    failure = Failure(source=FailureSource.TASK, code="dependency", message=reason)
-    return advance(run, RunState.SKIPPED, failure=failure, receipt=receipt(RunState.SKIPPED, failure))
-
-
-def released(run: Run, at: str) -> object:
-    """The run's claim with the moment it was let go."""
-    return msgspec.structs.replace(run.claim, released=at) if run.claim else None
+        repository = self.parts.repository
+        landed = f"refs/gitfleet/landed/{self.session.id}/w{self.number}"
+        return landing.land(
+            landing.LandingRequest(
+                git=repository.git,
+                common_dir=repository.common_dir,
+                target=self.session.target,
+                old=old,
+                new=new,
+                intents=self.parts.layout.root / "landings",
+                id=f"{self.session.id}-w{self.number}",
+                clock=self.parts.monotonic,
+                sleep=self.parts.sleep,
+                say=self.say,
+                worktree=repository.worktree,
+                git_dir=repository.git_dir,
+                refs={landed: new},
+            )
+        )

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.git.merging import Conflicted, Merged, NoBase, merge
+from gitfleet.git.refs import zero
+from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import gate, landing
 from gitfleet.integrate.verify import Interrupted, verify
 from gitfleet.model.paths import quote_path
@@ -102,13 +104,17 @@ class BaseRed:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The landing needs a person; ``candidate`` is kept. ``code`` is stable, ``paths`` are in the way."""
+    """The landing needs a person; ``candidate`` is kept. ``code`` is stable, ``paths`` are in the way.
+
+    ``landed`` is the commit the target moved to when only bringing a checkout along is left, else empty.
+    """
 
     candidate: Candidate
     code: str
     message: str
     paths: tuple[str, ...] = ()
     verification: Verification | None = None
+    landed: str = ""
 
 
 TrainOutcome = Landed | NothingMerged | Red | BaseRed | Stopped | Interrupted
@@ -130,6 +136,7 @@ class Train:
     target: str
     session: str
     label: str
+    fold: bool
     seal: Callable[[Candidate, Verification], Sealed]
     before_landing: Callable[[Candidate, Verification, str], None]
     lander: Callable[[str, str], landing.LandingOutcome]
@@ -171,7 +178,8 @@ class Train:
                     paths = tuple(quote_path(path) for path in result.paths)
                     clashes.append(Clash(entry, paths, f"it conflicts with {self.target} in {', '.join(paths)}"))
                 case NoBase():
-                    why = f"its branch and {self.target} have no common ancestor here"
+                    cut = "; this clone is shallow, `git fetch --unshallow` brings the rest" if result.shallow else ""
+                    why = f"its branch and {self.target} have no common ancestor here{cut}"
                     clashes.append(Clash(entry, (), why))
                 case Merged():
                     step = self.objects.create_commit(result.tree, [commit, entry.tip], _message(entry, check_names))
@@ -213,7 +221,7 @@ class Train:
         if sealed.files:
             top = self._record_commit(candidate.commit, sealed)
         candidates = f"refs/gitfleet/candidates/{self.session}"
-        self.refs.update(candidates, top, self.refs.read(candidates))
+        self.refs.update(candidates, top, self.refs.read(candidates) or zero(top))
         self.before_landing(candidate, checked, top)
         self.say(f"land on {self.target}")
         outcome = self.lander(candidate.base, top)
@@ -224,20 +232,14 @@ class Train:
             case landing.TargetMoved():
                 self.say(f"{self.target} moved; the candidate is rebuilt")
                 return None
-            case landing.InTheWay():
-                paths = tuple(quote_path(path) for path in outcome.paths)
-                return Stopped(candidate, "in-the-way", outcome.why, paths, checked)
-            case landing.Busy():
-                return Stopped(candidate, "target-busy", outcome.why, (), checked)
+            case landing.InTheWay() | landing.Busy():
+                return stopped_by(outcome, candidate, checked, top)
             case _:
                 assert_never(outcome)
 
     def _record_commit(self, commit: str, sealed: Sealed) -> str:
-        from gitfleet.git.objects import TreeEntry  # noqa: PLC0415 - types only elsewhere
-
         changes = {
-            path.encode("utf-8"): TreeEntry(0o100644, self.objects.write_blob(data))
-            for path, data in sealed.files.items()
+            path.encode("utf-8"): TreeEntry(FILE, self.objects.write_blob(data)) for path, data in sealed.files.items()
         }
         tree = self.objects.edit_tree(self.objects.commit(commit).tree, changes)
         return self.objects.create_commit(tree, [commit], sealed.message)
@@ -249,17 +251,12 @@ def _message(entry: Entry, check_names: str) -> str:
     return f"{subject}\n\nGitfleet-Instance: {entry.instance}\nGitfleet-Verified: {check_names}\n"
 
 
-__all__ = [
-    "BaseRed",
-    "Candidate",
-    "Clash",
-    "Entry",
-    "Interrupted",
-    "Landed",
-    "NothingMerged",
-    "Red",
-    "Sealed",
-    "Stopped",
-    "Train",
-    "TrainOutcome",
-]
+def stopped_by(
+    outcome: landing.InTheWay | landing.Busy, candidate: Candidate, checked: Verification | None, top: str
+) -> Stopped:
+    """A landing that a person's work or another process keeps from happening, or from being finished."""
+    landed = top if outcome.landed else ""
+    if isinstance(outcome, landing.InTheWay):
+        paths = tuple(quote_path(path) for path in outcome.paths)
+        return Stopped(candidate, "in-the-way", outcome.why, paths, checked, landed)
+    return Stopped(candidate, "target-busy", f"{outcome.why} ({outcome.who})", (), checked, landed)

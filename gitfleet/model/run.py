@@ -86,6 +86,10 @@ class Exit(Document, kw_only=True):
     cpu_seconds: float | None = None
     max_rss_kib: int | None = None
     leftovers: Annotated[tuple[str, ...], Meta(description="Processes the ladder had to stop after the end.")] = ()
+    remaining: Annotated[
+        tuple[str, ...],
+        Meta(description="Processes still in the worktree: a person's, or ones that nothing stops; its tree is not reused."),
+    ] = ()
     message: str = ""
 
 
