@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import click
-
 from gitfleet.cli.root import GROUP
 
 ROOT = Path(__file__).parents[2]
@@ -23,9 +22,7 @@ This page is generated from `--help` by `docs/tools/generate.py`; a test holds t
 
 def help_of(command: click.Command, name: str, parent: click.Context | None) -> str:
     """Render what ``--help`` prints at a fixed width."""
-    context = click.Context(
-        command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH
-    )
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH)
     with context:
         text = command.get_help(context)
     return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).strip()
