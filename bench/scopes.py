@@ -5,9 +5,8 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from gitfleet.planner.scopes import Scope, ScopeIndex, overlap
-
 from bench.measure import Row, show, stopwatch
+from gitfleet.planner.scopes import Scope, ScopeIndex, overlap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -16,7 +17,9 @@ from gitfleet.cli.root import GROUP
 from gitfleet.model.base import decode
 from gitfleet.model.config import Config
 from gitfleet.model.handoff import Handoff
-from tests.support.fleet import FleetEnv
+
+if TYPE_CHECKING:
+    from tests.support.fleet import FleetEnv
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "changelog.d").glob("*.md")])
