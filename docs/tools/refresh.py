@@ -1,7 +1,7 @@
 """Run the demo once; from it, write ``.planning-example/`` and the terminal output in the README.
 
-Session id, times and port differ from run to run, so nothing checks that a second run gives the same; tests check that what
-is here is valid.
+Session id, times and port differ from run to run, so nothing checks that a second run gives the same; tests check that
+what is here is valid.
 """
 
 from __future__ import annotations
