@@ -156,7 +156,7 @@ def test_a_red_base_blames_nobody(fleet: FleetEnv) -> None:
     assert run.failure is None
 
     fleet.config(repo, config_of(["true"]))
-    fleet.run("continue", "--yes")
+    fleet.run("continue")
 
 
 def test_a_conflict_keeps_the_branch_and_needs_a_person(fleet: FleetEnv) -> None:

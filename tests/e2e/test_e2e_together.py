@@ -55,7 +55,7 @@ def test_a_second_coordinator_of_one_session_is_told_who_holds_it(fleet: FleetEn
     session = fleet.start("wave", plan, "--yes")
     point.wait()
 
-    refused = fleet.run("continue", "--yes", cwd=repo).ok(5)
+    refused = fleet.run("continue", cwd=repo).ok(5)
 
     assert str(session.pid) in refused.text
     point.release()
@@ -111,7 +111,7 @@ def test_a_squashed_session_is_landed_for_good(fleet: FleetEnv) -> None:
     fleet.git("merge", "-q", "--squash", "work")
     fleet.git("commit", "-qm", "The work")
 
-    fleet.run("continue", "--yes").ok()
+    fleet.run("continue").ok()
 
     assert len(session_ids(fleet, repo)) == 1
     assert set(states(fleet, repo).values()) == {"landed"}

@@ -86,7 +86,7 @@ def test_work_in_the_way_is_named_kept_and_continue_finishes(kind: str, name: st
     (repo / name).rename(fleet.root / "kept")
     if kind in {"staged", "unstaged"}:
         fleet.git("checkout", "-q", "HEAD", "--", name)
-    fleet.run("continue", "--yes").ok()
+    fleet.run("continue").ok()
 
     assert (repo / name).read_text() == "agent\n"
     assert states(fleet, repo) == {"edit": "landed"}

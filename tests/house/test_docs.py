@@ -78,7 +78,7 @@ def test_examples_of_documents_load() -> None:
                 assert load_plan(block.encode(), f"{page.name}.yaml", config).tasks
                 seen.add("plan")
             else:
-                assert isinstance(load_config(block.encode(), page.name), Config)
+                assert isinstance(load_config(block.encode(), f"{page.name}.yaml"), Config)
                 seen.add("config")
         for block in blocks(page, "json"):
             assert decode(block.encode(), Handoff) != Handoff()

@@ -113,5 +113,5 @@ def settle(fleet: FleetEnv, repo: Path, code: int, tries: Iterable[int] = range(
     for _ in tries:
         if code != 3:
             break
-        code = fleet.run("continue", "--yes", cwd=repo).code
+        code = fleet.run("continue", cwd=repo).code
     return code
