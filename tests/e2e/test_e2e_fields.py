@@ -89,7 +89,7 @@ def test_config_branch_prefix_names_the_branches(fleet: FleetEnv) -> None:
 )
 def test_config_publish_says_when_records_reach_the_branch(
     publish: str,
-    failing: bool,
+    failing: bool,  # noqa: FBT001 - a column of the table above
     commits: int,
     fleet: FleetEnv,
 ) -> None:
