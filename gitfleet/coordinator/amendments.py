@@ -6,7 +6,7 @@ reply. So a cancelled task is never dispatched in between, and a crash loses nei
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -78,10 +78,7 @@ class Amendments:
             return AmendmentReply(id=amendment.id, task=task.id, error="unknown-dependency", message=message), None
         books.plan = msgspec.structs.replace(books.plan, tasks=(*books.plan.tasks, task))
         scopes[task.id] = Scope.parse(task.scope)
-        number = next_plan_number(self.parts.layout.session(self.session))
-        self.parts.state.write_text(
-            self.parts.proof, self.session, f"sessions/{self.session}/plan.{number}.yaml", write_plan(books.plan)
-        )
+        self.parts.state.add_amendment(self.parts.proof, write_plan(books.plan))
         books.replace(queued_run(self.session, task, wave + 1))
         changed = self.reschedule(books, current, scopes, after=wave)
         run = books.runs[task.id]
@@ -102,6 +99,10 @@ class Amendments:
         books.event(EventKind.CANCEL, f"{task} was cancelled", run=run, status="cancelled")
         return AmendmentReply(id=amendment.id, task=task, message=f"{task} is cancelled.")
 
+    def postpone(self, books: Books, current: Schedule, scopes: dict[str, Scope], wave: int) -> Schedule:
+        """Move what could not start in ``wave`` behind it, so that the rest of the wave can land."""
+        return self.reschedule(books, current, scopes, after=wave)
+
     def reschedule(self, books: Books, current: Schedule, scopes: dict[str, Scope], *, after: int) -> Schedule:
         """Put every queued task into a wave behind ``after``; what has started stays where it is."""
         queued = [task for task in books.plan.tasks if books.runs[task.id].state is RunState.QUEUED]
@@ -113,7 +114,7 @@ class Amendments:
         for number, wave in enumerate(rest.waves, start=after + 1):
             waves.append(wave)
             for task in wave:
-                placements[task] = msgspec_replace(rest.placements[task], number)
+                placements[task] = replace(rest.placements[task], wave=number)
                 if books.runs[task].wave != number:
                     books.record(task, wave=number)
         books.update(waves=tuple(waves))
@@ -127,13 +128,6 @@ class Amendments:
             for task in queued
         )
         return msgspec.structs.replace(plan, tasks=tasks)
-
-
-def msgspec_replace(placement, wave: int):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
-    """The placement in another wave."""
-    from dataclasses import replace  # noqa: PLC0415
-
-    return replace(placement, wave=wave)
 
 
 def queued_run(session: str, task: Task, wave: int) -> Run:
@@ -155,9 +149,3 @@ def queued_run(session: str, task: Task, wave: int) -> Run:
 def requests(session_directory: Path) -> Path:
     """Where requests to a session lie."""
     return session_directory / "requests"
-
-
-def next_plan_number(session_directory: Path) -> int:
-    """The number of the next amended plan: 2 for the first."""
-    numbers = [int(path.name.split(".")[1]) for path in session_directory.glob("plan.*.yaml")]
-    return max(numbers, default=1) + 1

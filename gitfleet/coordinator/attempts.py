@@ -9,15 +9,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gitfleet.agents.base import Assignment
 from gitfleet.agents.registry import build
 from gitfleet.coordinator.verdicts import Judgement, judge
 from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
+from gitfleet.git.changes import file_changes, numstat
+from gitfleet.git.collect import Collected as CollectedWork
+from gitfleet.git.collect import Uncollected, commit_work
 from gitfleet.git.command import GitFailed
+from gitfleet.git.refs import HEADS
 from gitfleet.integrate import gate
+from gitfleet.model.handoff import HandoffSource
 from gitfleet.model.paths import quote_path
 from gitfleet.model.run import CheckResult, Exit, Failure, FailureSource, FileChange, GateReport, RunState
+from gitfleet.relay.discoveries import pin
 from gitfleet.relay.handoff import read_handoff
 from gitfleet.runtime.environment import assignment_variables, environment, temporary_directory
 from gitfleet.runtime.hosts.base import LaunchSpec, NotStarted
@@ -28,7 +36,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitfleet.coordinator.checks import CheckRunner
-    from gitfleet.model.handoff import Discoveries, Handoff, HandoffSource
+    from gitfleet.git.objects import Objects
+    from gitfleet.model.handoff import Discoveries, Handoff
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
@@ -70,27 +79,30 @@ class Collected:
     discoveries: Discoveries | None
 
 
-def worktree_of(parts: Parts, instance: str) -> Path:
-    """Where an instance works."""
-    return parts.pool / instance
+def worktree_of(parts: Parts, run: Run) -> Path:
+    """Where a run's last attempt works: a tree of its own, so that an earlier attempt's stays as it was."""
+    number = len(run.attempts)
+    return parts.pool / (run.instance if number <= 1 else f"{run.instance}.{number}")
 
 
 def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -> Prepared | Unprepared:
     """Make the worktree on the run's branch and write everything that the attempt needs."""
     number = len(run.attempts)
     directory = parts.layout.attempt(run.instance, number)
-    tree = worktree_of(parts, run.instance)
+    tree = worktree_of(parts, run)
     try:
         make_directory(directory)
-        worktrees.set_aside(parts.repository, tree, worktrees_lock(parts.layout))
-        worktrees.add(
+        made = worktrees.add(
             parts.repository,
             tree,
             run.base,
-            branch=run.branch,
+            run.branch,
+            worktrees_lock(parts.layout),
             instance=run.instance,
-            lock=worktrees_lock(parts.layout),
+            old=parts.refs.read(HEADS + run.branch) if number > 1 else None,
         )
+        if isinstance(made, worktrees.BranchTaken):
+            return _unprepared(made.why)
         prompt_file = directory / "prompt.md"
         write_durable(prompt_file, prompt)
         assignment = Assignment(
@@ -118,9 +130,13 @@ def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -
             deadline_seconds=task.timeout_seconds or parts.config.timeouts.of(task.kind),
         )
     except (GitfleetError, GitFailed, OSError) as error:
-        message = f"Its worktree could not be prepared: {error}"
-        return Unprepared(Failure(source=FailureSource.TRANSPORT, code="prepare-failed", message=message))
+        return _unprepared(str(error))
     return Prepared(spec, tree)
+
+
+def _unprepared(why: str) -> Unprepared:
+    message = f"Its worktree could not be prepared: {why}"
+    return Unprepared(Failure(source=FailureSource.TRANSPORT, code="prepare-failed", message=message))
 
 
 def execute(parts: Parts, spec: LaunchSpec) -> Exit:
@@ -143,13 +159,14 @@ def collect(parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, check
     """Commit what is uncommitted, read the handoff, hold the diff against the scope, run the task's own checks."""
     directory = parts.layout.attempt(run.instance, len(run.attempts))
     handle = parts.host.adopt(directory)
-    tree = worktree_of(parts, run.instance)
-    git = parts.repository.git.at(tree)
-    work = worktrees.commit_work(git, run.branch, run.base, f"gitfleet: uncommitted work of {run.instance}\n")
+    tree = worktree_of(parts, run)
     output = parts.host.log(handle, -OUTPUT_BYTES, OUTPUT_BYTES)
     parsed = read_handoff(_read(directory / "handoff.json"), output.data)
-    files = worktrees.numstat(git, run.base, work.tip)
     with parts.open_objects() as objects:
+        work = _commit(parts, objects, run, tree)
+        if isinstance(work, Uncollected):
+            return _uncollected(run, exit_, work.why, output.next)
+        files = file_changes(numstat(parts.repository.git, run.base, work.tip))
         report = gate.inspect(
             objects, base=run.base, tip=work.tip, target=run.base, scope=scope, fold=parts.fold
         )
@@ -162,7 +179,7 @@ def collect(parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, check
         ended=ended,
         exit_=exit_,
         handoff=parsed.handoff,
-        handoff_problem=parsed.problem,
+        handoff_failure=parsed.failure,
         files=files,
         gate=report,
         checks=own_checks,
@@ -189,9 +206,39 @@ def collect(parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, check
     )
 
 
-def _discoveries(objects, run: Run, tip: str, handoff: Handoff | None) -> Discoveries | None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    from gitfleet.relay.discoveries import pin  # noqa: PLC0415
+def _commit(parts: Parts, objects: Objects, run: Run, tree: Path) -> CollectedWork | Uncollected:
+    worktree = worktrees.locate(parts.repository, tree)
+    if worktree is None:
+        return Uncollected(f"git knows no worktree at {tree.name} any more")
+    return commit_work(
+        objects,
+        parts.repository.git,
+        worktree,
+        f"gitfleet: uncommitted work of {run.instance}\n",
+        branch=run.branch,
+        base=run.base,
+        keep=f"refs/gitfleet/wip/{run.instance}/{len(run.attempts)}",
+    )
 
+
+def _uncollected(run: Run, exit_: Exit, why: str, log_bytes: int) -> Collected:
+    message = f"What it left could not be committed: {why}. Its worktree stays as it is."
+    failure = Failure(source=FailureSource.TRANSPORT, code="collect-failed", message=message)
+    return Collected(
+        tip="",
+        exit=exit_,
+        files=(),
+        handoff=None,
+        source=HandoffSource.NONE,
+        gate=GateReport(passed=False),
+        checks=(),
+        judgement=Judgement(RunState.FAILED, failure),
+        log_bytes=log_bytes,
+        discoveries=None,
+    )
+
+
+def _discoveries(objects: Objects, run: Run, tip: str, handoff: Handoff | None) -> Discoveries | None:
     if handoff is None or not handoff.discoveries:
         return None
     tree = objects.commit(tip).tree
@@ -200,7 +247,7 @@ def _discoveries(objects, run: Run, tip: str, handoff: Handoff | None) -> Discov
         entry = objects.entry(tree, path)
         return entry.oid if entry else None
 
-    return pin(run, handoff, blob)
+    return pin(msgspec.structs.replace(run, handoff=handoff), blob)
 
 
 def _read(path: Path) -> bytes | None:

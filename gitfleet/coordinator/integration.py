@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gitfleet.git.command import Git
     from gitfleet.git.objects import Objects
     from gitfleet.integrate.landing import LandingOutcome
+    from gitfleet.model.momentum import SessionMomentum
     from gitfleet.model.plan import Plan
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
@@ -141,7 +142,7 @@ class Integration:
             runs[entry.task] = landed_run(runs[entry.task], verification, merge, at)
         for clash in candidate.clashes:
             runs[clash.entry.task] = conflicted_run(runs[clash.entry.task], clash, at)
-        for task, reason in doomed(self.plan, {task: run.state for task, run in runs.items()}):
+        for task, reason in doomed(self.plan, {task: run.state for task, run in runs.items()}).items():
             runs[task] = skipped_run(runs[task], reason)
         move = Landing(
             number=self.number,
@@ -154,9 +155,24 @@ class Integration:
         session = msgspec.structs.replace(self.session, landings=(*self.session.landings, move))
         if all(run.sealed for run in runs.values()):
             session = msgspec.structs.replace(session, state=SessionState.COMPLETED, ended=at, reason="")
-            self.parts.state.write_momentum(self.parts.proof, share(session, self.plan, runs))
-        self.decided = Decided(session, runs, render_wave(session, self.number, runs))
+            self.parts.state.write_momentum(self.parts.proof, self._share(session, runs))
+        self.decided = Decided(session, runs, render_wave(session, self.number, self.told(candidate, runs)))
         return Sealed(self._records(objects, candidate.commit), self._message(candidate))
+
+    def told(self, candidate: Candidate, runs: Mapping[str, Run]) -> dict[str, Run]:
+        """The runs that this landing tells about: those it lands, and what else ended since the one before."""
+        waves = {runs[entry.task].wave for entry, _ in candidate.merged}
+        before = max((runs[task].wave for move in self.session.landings for task in move.tasks), default=0)
+
+        def belongs(run: Run) -> bool:
+            if run.merge is not None:
+                return run.merge.landing == self.number
+            return run.sealed and (run.wave in waves or before < run.wave < max(waves))
+
+        return {task: run for task, run in runs.items() if belongs(run)}
+
+    def _share(self, session: Session, runs: Mapping[str, Run]) -> SessionMomentum:
+        return share(session, runs.values(), self.parts.state.read_discoveries(session.id))
 
     def _records(self, objects: Objects, commit: str) -> dict[str, bytes]:
         """Record files by path from the root of the tree: sealed, and not held by the tree of ``commit`` yet."""
@@ -184,8 +200,7 @@ class Integration:
         if decided is None:
             msg = "a landing is described only once it was decided"
             raise AssertionError(msg)
-        waves = {self.runs[entry.task].wave for entry, _ in candidate.merged}
-        told = [run for run in decided.runs.values() if run.wave in waves and run.sealed]
+        told = self.told(candidate, decided.runs).values()
         counts = {state: sum(1 for run in told if run.state is state) for state in RunState}
         landed = len(candidate.merged)
         words = [f"{landed} landed"] + [

@@ -18,7 +18,7 @@ from gitfleet.coordinator import attempts
 from gitfleet.coordinator.amendments import Amendments
 from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.claiming import Claiming, HeldElsewhere
-from gitfleet.coordinator.context import prompt_for
+from gitfleet.coordinator.context import Context
 from gitfleet.coordinator.integration import Decided, Integration
 from gitfleet.coordinator.messages import (
     BrokenMessage,
@@ -87,6 +87,7 @@ class Coordinator:
     _checks: CheckRunner = field(init=False)
     _claiming: Claiming = field(init=False)
     _amendments: Amendments = field(init=False)
+    _context: Context = field(init=False)
     _tracker: Tracker = field(init=False)
     _settling: Settling = field(init=False)
 
@@ -95,6 +96,7 @@ class Coordinator:
         self._checks = CheckRunner(self.parts, self.books.session.id)
         self._claiming = Claiming(self.parts, self.books.session)
         self._amendments = Amendments(self.parts, self.books.session.id)
+        self._context = Context(self.parts)
         self._tracker = Tracker(self.parts, self.observer)
         self._settling = Settling(self.parts, self.books, self._claiming)
 
@@ -102,7 +104,7 @@ class Coordinator:
         """Run to the end; ``adopted`` are attempts that run or ended already, by task."""
         for task, handle in adopted.items():
             run = self.books.runs[task]
-            self._tracker.started(run, attempts.worktree_of(self.parts, run.instance))
+            self._tracker.started(run, attempts.worktree_of(self.parts, run))
             self._wait_for(task, handle)
         while self._step():
             pass
@@ -222,7 +224,7 @@ class Coordinator:
 
     def _prepare(self, run: Run, claim: Claim) -> None:
         task = self.books.plan.task(run.task)
-        prompt = prompt_for(self.parts, self.books, task, run, self.scopes)
+        prompt = self._context.prompt(self.books, task, run)
         self._submit(
             lambda: PreparedMessage(run.task, attempts.prepare(self.parts, task, run, prompt, claim.port_base))
         )
@@ -288,7 +290,7 @@ class Coordinator:
 
     def _skip_doomed(self) -> None:
         states = {task: run.state for task, run in self.books.runs.items()}
-        for task, reason in doomed(self.books.plan, states):
+        for task, reason in doomed(self.books.plan, states).items():
             self._settling.skip(task, reason)
 
     # -- integration ---------------------------------------------------------------------------------------------
@@ -336,17 +338,15 @@ class Coordinator:
 
     def _integration_worktree(self) -> Git:
         tree = self.parts.pool / f"fleet-{self.books.session.id}-integration"
-        if not (tree / ".git").exists():
-            worktrees.add(
-                self.parts.repository,
-                tree,
-                self.books.session.base,
-                branch=None,
-                instance=tree.name,
-                lock=worktrees_lock(self.parts.layout),
-                checkout=False,
-            )
-        return self.parts.repository.git.at(tree)
+        found = worktrees.locate(self.parts.repository, tree)
+        if found is None or not tree.exists():
+            lock = worktrees_lock(self.parts.layout)
+            base = self.books.session.base
+            made = worktrees.add(self.parts.repository, tree, base, None, lock, instance=tree.name, checkout=False)
+            if isinstance(made, worktrees.BranchTaken):
+                raise AssertionError(made.why)
+            found = made
+        return found.git(self.parts.repository.git)
 
     def _say(self, activity: str) -> None:
         self._activity = activity

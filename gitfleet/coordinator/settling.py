@@ -13,6 +13,9 @@ import msgspec
 from gitfleet.coordinator import attempts
 from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
 from gitfleet.git import worktrees
+from gitfleet.git.collect import is_pristine
+from gitfleet.git.command import GitFailed
+from gitfleet.git.pool import trash_of
 from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification
@@ -116,7 +119,7 @@ class Settling:
             return
         self.claiming.release([run.instance])
         if run.state is RunState.LANDED:
-            tree = attempts.worktree_of(self.parts, run.instance)
+            tree = attempts.worktree_of(self.parts, run)
             cleaner = threading.Thread(target=drop_worktree, args=(self.parts, tree), daemon=True)
             cleaner.start()
             self._cleaners = [thread for thread in self._cleaners if thread.is_alive()] + [cleaner]
@@ -195,10 +198,13 @@ class Settling:
 
 def drop_worktree(parts: Parts, tree: Path) -> None:
     """Take away a tree that holds nothing but what its branch holds; any other stays."""
-    with contextlib.suppress(OSError):
-        trash = worktrees.remove(parts.repository, tree, worktrees_lock(parts.layout))
-        if trash is not None:
-            shutil.rmtree(trash, ignore_errors=True)
+    with contextlib.suppress(OSError, GitFailed):
+        worktree = worktrees.locate(parts.repository, tree)
+        if worktree is None or not is_pristine(parts.repository.git, worktree):
+            return
+        trash = trash_of(parts.pool)
+        worktrees.retire(parts.repository, worktree, trash, worktrees_lock(parts.layout))
+        shutil.rmtree(trash / f"{tree.name}.0", ignore_errors=True)
 
 
 def _files(count: int) -> str:

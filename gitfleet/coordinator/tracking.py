@@ -10,10 +10,11 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitfleet.git import worktrees
+from gitfleet.git.changes import Totals, totals
 from gitfleet.git.command import GitFailed
 from gitfleet.model.reports import AgentProgress, Progress
 from gitfleet.model.run import RunState
+from gitfleet.runtime.hosts.base import Running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +33,7 @@ class _Watched:
     worktree: Path
     since: float
     looked: float = float("-inf")
-    figures: tuple[int, int, int] | None = None
+    figures: Totals | None = None
 
 
 @dataclass(slots=True)
@@ -79,20 +80,19 @@ class Tracker:
         if now - watched.looked >= DIFF_SECONDS:
             watched.looked = now
             with contextlib.suppress(GitFailed, OSError):
-                watched.figures = worktrees.shortstat(self.parts.repository.git.at(watched.worktree), run.base)
-        number = len(run.attempts)
-        pulse = self.parts.layout.attempts(run.instance, number) / "pulse"
-        age = None
-        with contextlib.suppress(OSError):
-            age = max(0.0, self.parts.now() - pulse.stat().st_mtime)
-        files, added, removed = watched.figures or (None, None, None)
+                watched.figures = totals(
+                    self.parts.repository.git.at(watched.worktree), watched.worktree, run.base
+                )
+        status = self.parts.host.status(self.parts.host.adopt(self.parts.layout.attempt(run.instance, len(run.attempts))))
+        pulse = status.pulse if isinstance(status, Running) else None
+        figures = watched.figures
         return AgentProgress(
             instance=run.instance,
             task=run.task,
             state=str(run.state),
             elapsed_seconds=now - watched.since,
-            last_activity_seconds=age,
-            files=files,
-            added=added,
-            removed=removed,
+            last_activity_seconds=max(0.0, self.parts.now() - pulse.at) if pulse else None,
+            files=figures.files if figures else None,
+            added=figures.added if figures else None,
+            removed=figures.removed if figures else None,
         )

@@ -37,7 +37,7 @@ def judge(
     ended: Failure | None,
     exit_: Exit,
     handoff: Handoff | None,
-    handoff_problem: str | None,
+    handoff_failure: Failure | None,
     files: Sequence[FileChange],
     gate: GateReport,
     checks: Sequence[CheckResult],
@@ -55,8 +55,8 @@ def judge(
     if ended is not None:
         states = {"deadline": RunState.TIMED_OUT, "lost": RunState.LOST}
         return Judgement(states.get(exit_.reason, RunState.FAILED), ended)
-    if handoff_problem is not None:
-        return _failed(FailureSource.TASK, "bad-handoff", handoff_problem)
+    if handoff_failure is not None:
+        return Judgement(RunState.FAILED, handoff_failure)
     reason = handoff.no_change if handoff else ""
     if not files and not read_only and not reason:
         message = "It changed nothing and gave no reason: a handoff with `no_change` says why nothing had to change."

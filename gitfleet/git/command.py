@@ -105,7 +105,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
         and name not in MEANING_VARIABLES
         and not name.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))
     }
-# Replacement refs are shared, so an agent could make one commit look like another to the git binary while libgit2,
+    # Replacement refs are shared, so an agent could make one commit look like another to the git binary while libgit2,
     # which ignores them, sees the real one: both engines read what is really there.
     cleaned |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
     # GITFLEET_OPEN=git tells a warden that clears up after its agent to leave our own calls in the worktree alone.
