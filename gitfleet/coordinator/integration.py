@@ -30,6 +30,7 @@ from gitfleet.store.records import Preview, with_landing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from gitfleet.coordinator.checks import CheckRunner
     from gitfleet.git.command import Git
@@ -121,7 +122,7 @@ class Integration:
             message = f"gitfleet: {self.session.id} records\n\nGitfleet-Session: {self.session.id}\n"
             return self._land(base, objects.create_commit(tree, [base], message))
 
-    def _train_lock(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def _train_lock(self) -> AbstractContextManager[TargetLock]:
         return hold_as(
             TargetLock,
             self.parts.layout.target_lock(self.session.target),
