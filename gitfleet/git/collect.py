@@ -149,7 +149,9 @@ def is_pristine(door: Git, worktree: Worktree) -> bool:
 def _private_status(git: Git, worktree: Worktree, index: Path, *, ignored: bool = False) -> tuple[Git, Status]:
     private = git.having(GIT_INDEX_FILE=str(index))
     try:
-        shutil.copyfile(worktree.git_dir / "index", index)
+        # With its times: git takes a file that is as young as the index for possibly changed, and would trust it if the
+        # copy were younger.
+        shutil.copy2(worktree.git_dir / "index", index)
         reveal_hidden(private, worktree.path)
         return private, read_status(private, ignored=ignored)
     except (FileNotFoundError, GitFailed):
@@ -160,7 +162,8 @@ def _private_status(git: Git, worktree: Worktree, index: Path, *, ignored: bool 
 
 
 def _stage(private: Git, status: Status) -> str:
-    paths = [*status.unmerged, *status.unstaged, *status.untracked]
+    untracked = [path for path in status.untracked if path != os.fsencode(INSTANCE_FILE)]
+    paths = [*status.unmerged, *status.unstaged, *untracked]
     if paths:
         lines = b"".join(path + b"\0" for path in paths)
         private.run("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=lines)

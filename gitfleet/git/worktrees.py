@@ -87,7 +87,7 @@ def add(
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with lock:
-            repo.git.run("worktree", "add", "--quiet", "--no-track", "--no-checkout", "--detach", str(path), commit)
+            repo.git.run("worktree", "add", "--quiet", "--no-checkout", "--detach", str(path), commit)
             if instance is not None:
                 exclude(repo.common_dir, INSTANCE_FILE)
     except GitFailed as error:
