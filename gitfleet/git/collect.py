@@ -7,6 +7,7 @@ hide edits. Ignored files are not collected, and neither are nested repositories
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -187,9 +188,11 @@ def _attach(
         return state, None
     kept = refs.read(keep)
     if kept != tip:
-        outcome = refs.update(keep, tip, kept or zero(tip), why="gitfleet: collect")
-        if not isinstance(outcome, Updated):
-            raise OSError(0, "the result could not be kept", keep)
+        # A ref that holds something else is never overwritten: it may be the only one that does.
+        held = kept is not None and not objects.is_ancestor(kept, tip)
+        if held or not isinstance(refs.update(keep, tip, kept or zero(tip), why="gitfleet: collect"), Updated):
+            raise OSError(errno.EEXIST, "the result could not be kept", keep)
+    refs.git.run("update-ref", "--no-deref", "HEAD", tip)
     return BranchState.DIVERGED, keep
 
 

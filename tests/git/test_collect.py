@@ -224,7 +224,14 @@ def test_a_branch_that_went_elsewhere(attempt: Attempt) -> None:
     assert attempt.user.oid(REF) == own
     assert attempt.user.oid(KEEP) == outcome.tip
     assert b"two" in attempt.user.files(outcome.tip)
-    assert attempt.collect().tip == outcome.tip or attempt.user.files(KEEP)[b"two"] == b"2"
+    again = attempt.collect()
+    assert (again.tip, again.committed) == (outcome.tip, False)
+    assert is_pristine(attempt.found.git, attempt.worktree)
+    # What the ref holds is never overwritten by something else.
+    attempt.inside.git("switch", "-q", "--detach", attempt.base)
+    attempt.inside.write("three", "3")
+    assert isinstance(attempt.attempt(), Uncollected)
+    assert attempt.user.oid(KEEP) == outcome.tip
 
 
 def test_a_deleted_branch_and_an_unrelated_history(attempt: Attempt) -> None:
@@ -318,7 +325,7 @@ def test_progress_in_numbers(attempt: Attempt, counter: GitCounter) -> None:
 
 
 def test_numstat_of_binary_type_changes_and_submodules(repo: Repo) -> None:
-    old = repo.commit({"bin": b"\0\1", "turn": "t\n"})
+    old = repo.commit({b"bin": b"\0\1", b"turn": b"t\n"})
     (repo.path / "turn").unlink()
     (repo.path / "turn").symlink_to("x")
     repo.git("update-index", "--add", "--cacheinfo", f"160000,{old},mod")

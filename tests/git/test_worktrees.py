@@ -30,7 +30,7 @@ def made(outcome: Worktree | BranchTaken) -> Worktree:
 
 
 def test_a_new_worktree_is_on_its_branch_and_clean(repo: Repo, tmp_path: Path, counter: GitCounter) -> None:
-    head = repo.commit({b"odd\n\xff": "x", "-dash": "y", "dir/file": "z"})
+    head = repo.commit({b"odd\n\xff": b"x", b"-dash": b"y", b"dir/file": b"z"})
     found = discover(repo.path)
     path = tmp_path / "pool" / INSTANCE
     counter.calls()
