@@ -111,6 +111,8 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     # Replacement refs are shared, so an agent could make one commit look like another to the git binary while libgit2,
     # which ignores them, sees the real one: both engines read what is really there.
     cleaned |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
+    # GITFLEET_OPEN=git tells a warden that clears up after its agent to leave our own calls in the worktree alone.
+    cleaned["GITFLEET_OPEN"] = "git"
     if extra:
         cleaned |= extra
     return cleaned

@@ -66,11 +66,13 @@ def add(
     *,
     instance: str | None = None,
     old: str | None = None,
+    checkout: bool = True,
 ) -> Worktree | BranchTaken:
     """Make a worktree at a commit, on a new branch (short name) or detached, and check its files out.
 
     ``lock`` is held while git registers the worktree; adds may otherwise run at the same time. ``instance`` is written
-    to ``.fleet-instance-id``. ``old`` is where an existing branch is known to be, to start it anew. Filters, LFS,
+    to ``.fleet-instance-id``. ``old`` is where an existing branch is known to be, to start it anew. Without ``checkout`` no
+    file is written. Filters, LFS,
     attributes and sparse patterns apply as in a checkout of the user's; hooks do not run. Raises ``GitfleetError``
     (``worktree-failed``) when git cannot make it or check it out; nothing is left behind then but the branch.
     """
@@ -99,7 +101,8 @@ def add(
         if branch is not None:
             git.run("symbolic-ref", "-m", "gitfleet: start a task", "HEAD", HEADS + branch)
         # `reset --hard` is the checkout that never asks: an index is made, filters and sparse patterns are applied.
-        git.having("submodule.recurse=false").run("reset", "--hard", "--quiet", "HEAD")
+        if checkout:
+            git.having("submodule.recurse=false").run("reset", "--hard", "--quiet", "HEAD")
     except GitFailed as error:
         # Made a moment ago, by us, and half checked out: there is nobody's work in it.
         shutil.rmtree(path)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from gitfleet.errors import GitfleetError, Kind, Problem
 from gitfleet.model.base import Document
 from gitfleet.model.session import Reversibility
 
@@ -73,3 +74,65 @@ class Progress(Document, kw_only=True):
     total: Annotated[int, Meta(description="Runs of this wave.")]
     activity: Annotated[str, Meta(description="What the coordinator itself does, such as `verify: pytest -q`.")] = ""
     agents: tuple[AgentProgress, ...] = ()
+
+
+class PlacedProblem(Document, kw_only=True):
+    """One thing wrong with one place of one document."""
+
+    document: Annotated[str, Meta(description="File, or what stands for it.")]
+    path: Annotated[str, Meta(description="Place in the data, such as `tasks[2].scope[0]`.")] = ""
+    message: Annotated[str, Meta(description="What is wrong.")]
+    expected: Annotated[str, Meta(description="What would be right.")] = ""
+    hint: Annotated[str, Meta(description="What to do.")] = ""
+    line: Annotated[int | None, Meta(description="Line, from 1; none where the format has no positions.")] = None
+    column: Annotated[int | None, Meta(description="Column, from 1.")] = None
+
+    @classmethod
+    def of(cls, problem: Problem) -> PlacedProblem:
+        """The report's form of a problem."""
+        return cls(
+            document=problem.document,
+            path=problem.path,
+            message=problem.message,
+            expected=problem.expected,
+            hint=problem.hint,
+            line=problem.line,
+            column=problem.column,
+        )
+
+
+class ErrorBody(Document, kw_only=True):
+    """A refusal that a person can act on."""
+
+    kind: Annotated[Kind, Meta(description="Sort of refusal; each has one exit code.")]
+    code: Annotated[str, Meta(description="Stable word, such as not-a-repository.")]
+    message: Annotated[str, Meta(description="A sentence.")]
+    hint: Annotated[str, Meta(description="What to do next.")] = ""
+    problems: Annotated[tuple[PlacedProblem, ...], Meta(description="Every placed error of a document.")] = ()
+
+
+class ErrorReport(Document, kw_only=True):
+    """What ``--json`` answers with when a command is refused."""
+
+    error: Annotated[ErrorBody, Meta(description="The refusal.")]
+
+    @classmethod
+    def of(cls, error: GitfleetError) -> ErrorReport:
+        """The report of an error."""
+        problems = tuple(PlacedProblem.of(problem) for problem in error.problems)
+        return cls(
+            error=ErrorBody(kind=error.kind, code=error.code, message=error.message, hint=error.hint, problems=problems)
+        )
+
+
+class CheckReport(Document, kw_only=True):
+    """What ``gitfleet check`` found in ``.planning/``."""
+
+    documents: Annotated[int, Meta(description="Documents of gitfleet that were checked.", ge=0)] = 0
+    alien: Annotated[int, Meta(description="Files of others, which are left alone.", ge=0)] = 0
+    problems: Annotated[tuple[PlacedProblem, ...], Meta(description="Everything that is wrong.")] = ()
+
+    @property
+    def valid(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems
