@@ -167,7 +167,7 @@ class LocalHost:
             os.close(descriptor)
 
     def _settle(self, handle: Handle) -> Exit:
-        """Find the end of an attempt whose lock is held by the caller; cleared and written as lost when there is none."""
+        """Find the end of an attempt whose lock the caller holds; cleared and written as lost when there is none."""
         recorded = _recorded(handle)
         if recorded is not None:
             return recorded
@@ -179,7 +179,7 @@ class LocalHost:
             table = open_table(spec.get("processes"))
             # After a restart of the machine no process of the attempt can be left, and its pids belong to others.
             if warden["boot"] == table.boot():
-                tree = ladder.tree_of(table, spec, since=warden["start"], root=None, spared=_ourselves())
+                tree = ladder.tree_of(table, spec, since=warden["since"], root=None, spared=_ourselves())
                 steps = [(str(name), float(seconds)) for name, seconds in spec["leftover_ladder"]]
                 climbed = ladder.climb(tree, steps)
         return self._write_lost(handle, climbed, tree)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gitfleet.runtime.processes import Process
-    from gitfleet.runtime.tree import Tree
 
 _TICK = 0.5
 _CHUNK = 65536
@@ -71,7 +70,7 @@ class Warden:
         self._pulse = Pulse(self._path(attempt.PULSE))
         self._deadline: float | None = spec.get("deadline_seconds")
         self._deadline_seen: tuple[int, int] | None = None
-        self._tree = self._introduce()
+        self._introduce()
 
     def _path(self, name: str) -> str:
         return os.path.join(self._directory, name)
@@ -96,12 +95,15 @@ class Warden:
         if self._agent and self._ended is None:
             os.killpg(self._agent, signal.SIGINT)
 
-    def _introduce(self) -> Tree:
+    def _introduce(self) -> None:
+        """Say who we are, and from when on processes can belong to the attempt: the agent's start, once it has one."""
         myself = self._table.look(os.getpid())
-        since = myself.start if myself else 0
-        facts = {"pid": os.getpid(), "start": since, "boot": self._table.boot()}
+        start = myself.start if myself else 0
+        agent = self._table.look(self._agent) if self._agent else None
+        since = agent.start if agent else start
+        facts = {"pid": os.getpid(), "start": start, "boot": self._table.boot(), "since": since}
         attempt.write_json(self._directory, attempt.WARDEN, facts)
-        return ladder.tree_of(self._table, self._spec, since=since, root=os.getpid())
+        self._tree = ladder.tree_of(self._table, self._spec, since=since, root=os.getpid())
 
     def run(self) -> None:
         """See the attempt through to its end."""
@@ -142,6 +144,7 @@ class Warden:
             os.close(writer)
         self._reader = reader
         self._poll.register(reader, select.POLLIN)
+        self._introduce()
 
     def _watch(self) -> str:
         """Let the agent work until it ends or has to; returns the reason."""
