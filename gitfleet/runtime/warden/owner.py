@@ -6,6 +6,7 @@ that was shut does not use up a deadline.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -93,7 +94,9 @@ class Warden:
 
     def _on_interrupt(self, *_: object) -> None:
         if self._agent and self._ended is None:
-            os.killpg(self._agent, signal.SIGINT)
+            # It is not reaped yet, so its pid is still its own; all of its group may be dead, though.
+            with contextlib.suppress(OSError):
+                os.killpg(self._agent, signal.SIGINT)
 
     def _introduce(self) -> None:
         """Say who we are, and from when on processes can belong to the attempt: the agent's start, once it has one."""
@@ -107,12 +110,22 @@ class Warden:
 
     def run(self) -> None:
         """See the attempt through to its end."""
+        if self._told_to_stop():
+            self._write_exit("stopped", ladder.Climbed(), "It was stopped before the agent started.")
+            return
         try:
             self._start()
         except SpawnFailed as failed:
-            self._ended = (time.time(), time.monotonic())
             self._write_exit("spawn-failed", ladder.Climbed(), str(failed))
             return
+        try:
+            self._see_through()
+        except BaseException:
+            # A defect here must not leave an agent without an owner; what is written of its end is `lost`.
+            ladder.climb(self._tree, ladder.LEFTOVER_LADDER)
+            raise
+
+    def _see_through(self) -> None:
         reason = self._watch()
         climbed = ladder.Climbed()
         if reason == "exited":
@@ -151,7 +164,7 @@ class Warden:
         while True:
             if self._ended is not None:
                 return "exited"
-            if self._asked_to_stop or os.path.exists(self._path(attempt.STOP)):
+            if self._told_to_stop():
                 return "stopped"
             deadline = self._current_deadline()
             left = _TICK if deadline is None else self._awake + deadline - time.monotonic()
@@ -159,6 +172,9 @@ class Warden:
                 return "deadline"
             self._pump(min(_TICK, left))
             self._pulse.flush()
+
+    def _told_to_stop(self) -> bool:
+        return self._asked_to_stop or os.path.exists(self._path(attempt.STOP))
 
     def _current_deadline(self) -> float | None:
         """Read the deadline: the spec's, unless the coordinator has moved it since."""

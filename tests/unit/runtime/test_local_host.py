@@ -75,6 +75,17 @@ def test_the_environment_is_what_the_spec_says_and_nothing_else(stage: Stage) ->
     )
 
 
+def test_an_agent_can_commit(stage: Stage) -> None:
+    env = {"PATH": os.environ["PATH"], "HOME": str(stage.root)}
+    names = [
+        (f"GIT_{who}_{what}", f"{what.lower()}@x") for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+    ]
+    assert stage.run("git", "init", "-q", env=env)[0].code == 0
+    ended, output = stage.run(*agents.commits("-a b", "text"), env=env | dict(names))
+    assert (ended.code, output) == (0, b"")
+    assert stage.run("git", "log", "--format=%an %s", env=env)[1] == b"name@x Add -a b\n"
+
+
 def test_input_is_a_file_or_nothing(stage: Stage) -> None:
     prompt = _file(stage.root / "prompt", "do it\n" * 50_000)
     assert stage.run("sh", "-c", "cat | wc -c", stdin=prompt)[1].split() == [b"300000"]

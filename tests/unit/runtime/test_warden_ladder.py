@@ -64,6 +64,24 @@ def test_a_stop_that_comes_before_the_warden_is_up_is_heard(stage: Stage) -> Non
         assert stage.host.wait(handle).reason == "stopped"
 
 
+def test_what_is_stopped_before_it_starts_never_starts(stage: Stage) -> None:
+    directory = stage.root / "attempts" / "early"
+    directory.mkdir(parents=True)
+    (directory / attempt.STOP).touch()
+    ended, _ = stage.run("touch", "started", directory=directory)
+    assert (ended.reason, ended.code, ended.signal) == ("stopped", None, None)
+    assert not (stage.worktree / "started").exists()
+
+
+def test_a_warden_with_a_defect_leaves_nothing(stage: Stage) -> None:
+    handle = stage.start(*agents.hangs(ready := stage.fifo()), ladder=(("NO-SUCH-SIGNAL", 1.0),))
+    agent = agents.hear(ready)
+    stage.host.stop(handle)
+    assert stage.host.wait(handle).reason == "lost"
+    assert not agents.running(agent)
+    assert b"NO-SUCH-SIGNAL" in (handle.directory / attempt.TROUBLE).read_bytes()
+
+
 def test_a_term_to_the_warden_is_a_stop_and_an_int_is_nothing(stage: Stage) -> None:
     handle = stage.start(*agents.hangs(ready := stage.fifo()))
     agents.hear(ready)
