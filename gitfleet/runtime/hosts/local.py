@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 # Isolated, without site: nothing of the user's Python set-up takes part, and a warden starts in some 15 ms.
 INTERPRETER: Final = (sys.executable, "-I", "-S", "-X", "utf8")
 
+# Somebody who looks whether the lock is held holds it for some microseconds; a warden holds it for longer.
+_PROBE_SECONDS = 0.1
+
 _WARDEN = Path(__file__).parent.parent / "warden" / "__main__.py"
 _HELD_BACK = {signal.SIGTERM, signal.SIGUSR1, signal.SIGINT}
 
@@ -65,7 +68,7 @@ class LocalHost:
 
         Raises ``GitfleetError`` when the attempt is held or over already, or the system starts no more processes.
         """
-        with self._lock(spec.directory) as lock:
+        with self._lock(spec.directory, until=time.monotonic() + _PROBE_SECONDS) as lock:
             if lock is None:
                 raise _refusal(spec, "another process holds it")
             if (spec.directory / attempt.EXIT).exists():
@@ -147,7 +150,7 @@ class LocalHost:
 
     def declare_lost(self, handle: Handle) -> Exit | None:
         """Settle an attempt that nobody holds; none when a warden still holds it."""
-        with self._lock(handle.directory) as lock:
+        with self._lock(handle.directory, until=time.monotonic() + _PROBE_SECONDS) as lock:
             return None if lock is None else self._settle(handle)
 
     @contextmanager

@@ -18,6 +18,7 @@ from gitfleet.runtime import attempt
 from gitfleet.runtime.environment import temporary_directory
 from gitfleet.runtime.hosts.local import INTERPRETER, LocalHost
 from gitfleet.runtime.warden import __file__ as warden_package
+from gitfleet.store.locks import holder
 from tests.support import agents
 
 if TYPE_CHECKING:
@@ -269,3 +270,12 @@ def _file(path: Path, text: str) -> Path:
 
 def _warden(directory: Path) -> int:
     return int(json.loads((directory / attempt.WARDEN).read_bytes())["pid"])
+
+
+def test_the_lock_reads_as_held_from_outside(stage: Stage) -> None:
+    handle = stage.start(*agents.hangs(ready := stage.fifo()))
+    agents.hear(ready)
+    assert holder(handle.directory / attempt.LOCK) is not None
+    stage.host.stop(handle)
+    stage.host.wait(handle)
+    assert holder(handle.directory / attempt.LOCK) is None
