@@ -136,7 +136,7 @@ def test_a_killed_warden_leaves_nothing(stage: Stage, way: dict[str, object]) ->
 
 def test_a_coordinator_can_die_and_another_finds_the_end(stage: Stage) -> None:
     ready = stage.fifo()
-    handle = _start_and_die(stage, agents.hangs(ready), "deadline_seconds=1.0")
+    handle = _start_and_die(stage, agents.hangs(ready), "deadline_seconds=2.0")
     agent = agents.hear(ready)
     assert LocalHost().status(handle).alive
     ended = LocalHost().wait(handle)
