@@ -19,8 +19,8 @@ from gitfleet.planner.scopes.patterns import ANY, Segment, Wild, build, caseless
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-WORK_LIMIT = 50_000
-"""States that one decision may visit, about a quarter of a second; far above what plans need (tens)."""
+WORK_LIMIT = 20_000
+"""States that one decision may visit, about a fifth of a second; far above what plans need (tens)."""
 
 ANYTHING = build([Wild.STAR])
 """The pattern ``*``, which every name matches."""

@@ -195,6 +195,16 @@ def test_an_index_replaces_and_forgets() -> None:
     assert [key for key, _ in index.overlapping(Scope.parse(["DOC"]))] == ["a"]
 
 
+def test_once_the_work_is_used_up_what_is_left_is_decided_without_exclusions() -> None:
+    hostile = "!*a" + "?" * 20
+    assert overlap(Scope.parse(["*a*x", "doc"]), Scope.parse(["*b*y", hostile, "doc", "!doc"])) == b"doc"
+    one = [f"*a*x{number}" for number in range(30)]
+    other = [f"*b*y{number}" for number in range(30)]
+    start = time.process_time()
+    assert overlap(Scope.parse(one), Scope.parse([*other, hostile])) is None
+    assert time.process_time() - start < 10
+
+
 def test_without_a_filler_there_is_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
     one, other = Scope.parse(["*a*"]), Scope.parse(["*b*", "!*ab*", "!*x*"])
     monkeypatch.setattr(words, "_filler", lambda _: None)
