@@ -51,7 +51,7 @@ class DocumentKind:
 
 
 def _report(name: str, struct: type[Document]) -> DocumentKind:
-    """A document behind ``--json``; its title is its name."""
+    """Register a document behind ``--json``; its title is its name."""
     return DocumentKind(name, struct, f"gitfleet {name.replace('-', ' ')} report")
 
 

@@ -89,7 +89,7 @@ class PlacedProblem(Document, kw_only=True):
 
     @classmethod
     def of(cls, problem: Problem) -> PlacedProblem:
-        """The report's form of a problem."""
+        """Make the report's form of a problem."""
         return cls(
             document=problem.document,
             path=problem.path,
@@ -118,7 +118,7 @@ class ErrorReport(Document, kw_only=True):
 
     @classmethod
     def of(cls, error: GitfleetError) -> ErrorReport:
-        """The report of an error."""
+        """Make the report of an error."""
         problems = tuple(PlacedProblem.of(problem) for problem in error.problems)
         return cls(
             error=ErrorBody(kind=error.kind, code=error.code, message=error.message, hint=error.hint, problems=problems)

@@ -1,7 +1,7 @@
 """Front matter of the files that gitfleet renders: facts between two ``---`` lines, then text for people.
 
-Each fact is one line, ``key: <compact JSON>``. That is valid YAML, so that every tool reads it, and it can be read here without
-a YAML parser, so that ``status`` stays cheap.
+Each fact is one line, ``key: <compact JSON>``. That is valid YAML, so that every tool reads it, and it can be read here
+without a YAML parser, so that ``status`` stays cheap.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def render(facts: msgspec.Struct | Mapping[str, object], body: str) -> bytes:
 def parse(data: bytes, kind: type[T]) -> tuple[T, str]:
     """Read facts as a struct, and the text behind them.
 
-    Raises ``FrontMatterError`` (a ``ValueError``), or ``msgspec.ValidationError`` when the facts are not such a document.
+    Raises ``FrontMatterError`` (a ``ValueError``), or ``msgspec.ValidationError`` when the facts are no such document.
     """
     facts, body = parse_facts(data)
     return msgspec.convert(facts, type=kind), body
@@ -73,7 +73,8 @@ def parse_facts(data: bytes) -> tuple[dict[str, Any], str]:
         if number > 1:
             key, value = _fact(line, number)
             if key in facts:
-                raise FrontMatterError(f"`{key}` is given twice", number)
+                msg = f"`{key}` is given twice"
+                raise FrontMatterError(msg, number)
             facts[key] = value
         at = end + 1
 
@@ -85,4 +86,5 @@ def _fact(line: str, number: int) -> tuple[str, Any]:
     try:
         return match[1], json.loads(match[2])
     except (ValueError, RecursionError):
-        raise FrontMatterError(f"the value of `{match[1]}` is not JSON", number) from None
+        msg = f"the value of `{match[1]}` is not JSON"
+        raise FrontMatterError(msg, number) from None

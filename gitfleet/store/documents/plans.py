@@ -1,7 +1,7 @@
 """From what people write to the plan that the program works on, and back to canonical YAML.
 
-``normalise`` resolves aliases, defaults and ``(read-only)`` entries. It keeps where each value came from, so that a problem that
-is found in the plan can be shown at the place in the document.
+``normalise`` resolves aliases, defaults and ``(read-only)`` entries. It keeps where each value came from, so that a
+problem that is found in the plan can be shown at the place in the document.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def normalise(source: Source, data: Json) -> Normalised:
 def salvage(source: Source, broken: Iterable[Trail]) -> tuple[Json, frozenset[str]]:
     """Keep what can be checked of a plan that is wrong in places, and name the tasks whose ids are.
 
-    Values at the broken places are dropped and tasks keep their positions, so that everything else that is wrong with the
-    document can be said in the same breath.
+    Values at the broken places are dropped and tasks keep their positions, so that everything else that is wrong with
+    the document can be said in the same breath.
     """
     data = pruned(source.data, broken)
     unnamed: set[str] = set()
