@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gitfleet.model.plan_document import Strings
     from gitfleet.store.documents.source import Json, Source, Trail
 
-_READ_ONLY = re.compile(r"\s*\(\s*read[- ]only\s*\)\s*$", re.IGNORECASE)
+_READ_ONLY = re.compile(r"\s*\(\s*read[- ]only\s*\)\s*\Z", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -132,15 +132,14 @@ def _paths(
     single = isinstance(writable if written == other else task.scope, str)
     scope: list[str] = []
     reads = list(_list(task.reads))
-    for position, entry in enumerate(reads):
+    for position in range(len(reads)):
         result.origins[*trail, "reads", position] = (
             (*trail, "reads") if isinstance(task.reads, str) else (*trail, "reads", position)
         )
-        reads[position] = entry.strip()
     for position, entry in enumerate(entries):
         origin = written if single else (*written, position)
-        bare = _READ_ONLY.sub("", entry).strip()
-        target, name = (scope, "scope") if bare == entry.strip() else (reads, "reads")
+        bare = _READ_ONLY.sub("", entry)
+        target, name = (scope, "scope") if bare == entry else (reads, "reads")
         result.origins[*trail, name, len(target)] = origin
         target.append(bare)
     return tuple(scope), tuple(reads)
