@@ -11,7 +11,7 @@ from gitfleet.model.base import Document
 CLAIM_SCHEMA = "gitfleet/claim/v1"
 
 
-class Claim(Document, kw_only=True, tag_field="schema", tag=CLAIM_SCHEMA):
+class Claim(Document, frozen=True, kw_only=True, tag_field="schema", tag=CLAIM_SCHEMA):
     """A live hold on a scope; it exists from dispatch until the run is sealed."""
 
     instance: str
@@ -20,10 +20,11 @@ class Claim(Document, kw_only=True, tag_field="schema", tag=CLAIM_SCHEMA):
     scope: Annotated[tuple[str, ...], Meta(description="Scope entries, after symlinks of the base are resolved.")]
     folded: Annotated[bool, Meta(description="Whether names are compared without case (NFC, casefold).")] = False
     acquired: Annotated[str, Meta(description="When, as an ISO 8601 instant.")]
+    port_base: Annotated[int, Meta(description="First of the ten ports that belong to the instance.")] = 0
     clone: Annotated[str, Meta(description="Random id of the clone that holds it.")] = ""
 
 
-class ExternalClaim(Document, kw_only=True):
+class ExternalClaim(Document, frozen=True, kw_only=True):
     """A claim of another tool, read from ``.planning/coordination/claims`` and never written."""
 
     instance: str

@@ -88,7 +88,7 @@ def test_files_of_others_are_left_alone(root: Path) -> None:
             "unknown",
             2,
         ),
-        (f"sessions/{SESSION}/session.md", "# no front matter\n", "", "does not begin", 1),
+        (f"sessions/{SESSION}/session.md", "# no front matter\n", "", "the first line is not `---`", 1),
         (f"sessions/{SESSION}/session.md", "---\nid: 5\nbogus: 1\n---\n", "schema", "`schema` is missing", None),
         (
             f"sessions/{SESSION}/session.md",

@@ -49,12 +49,12 @@ def test_what_is_rendered_is_read_back_and_is_yaml(facts: dict[str, object], bod
 @pytest.mark.parametrize(
     ("data", "line", "message"),
     [
-        (b"", 1, "does not begin"),
-        (b"x: 1\n", 1, "does not begin"),
-        (b"---\na: 1\n", 3, "not closed"),
-        (b"---\na: 1\nb\n---\n", 3, "not a `key: value` line"),
-        (b"---\na: 1\na: 2\n---\n", 3, "given twice"),
-        (b"---\na: {\n---\n", 2, "not JSON"),
+        (b"", 1, "first line is not"),
+        (b"x: 1\n", 1, "first line is not"),
+        (b"---\na: 1\n", 3, "is missing"),
+        (b"---\na: 1\nb\n---\n", 3, "line 3 is not `key: value`"),
+        (b"---\na: 1\na: 2\n---\n", 3, "line 3 repeats `a`"),
+        (b"---\na: {\n---\n", 2, "line 2 does not give `a` as JSON"),
         (b"---\na: 1\n\xff\n---\n", 3, "not UTF-8"),
     ],
 )

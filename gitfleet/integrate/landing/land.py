@@ -1,0 +1,288 @@
+"""Landing: the target moves to a verified commit, and clean files of its checkouts follow; nothing of a person moves.
+
+`merge --ff-only` moves the wrong branch after a `switch -c`, stashes by itself into a person's files and overwrites an
+ignored `.env`; so the steps are taken one by one here, under ``index.lock``. What this does not promise: a branch
+that another working tree is being switched to at the very moment of the swap, and a file that appears between the
+look and git's write, are seen only afterwards, as with git's own commands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from gitfleet.git import index as git_index
+from gitfleet.integrate.landing import swap as ref
+from gitfleet.integrate.landing.checkouts import Checkout, Heads, Occupied, Unreachable, heads, occupied
+from gitfleet.integrate.landing.follow import settle, untouched
+from gitfleet.integrate.landing.intent import Intent, Workspace
+from gitfleet.integrate.landing.outcome import Busy, InTheWay, Landed, TargetMoved
+from gitfleet.integrate.landing.way import obstacles, refused
+
+if TYPE_CHECKING:
+    from gitfleet.git.command import Git
+    from gitfleet.git.index import Change, IndexLock
+    from gitfleet.integrate.landing.outcome import LandingOutcome, LandingRequest, Obstacle
+
+POLL_SECONDS = 0.2
+# A lock that git holds for the blink of an eye is not worth a line.
+_QUIET_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Not now: ``why`` is a clause for people, ``who`` the holder as far as known."""
+
+    why: str
+    who: str
+
+
+def land(request: LandingRequest) -> LandingOutcome:
+    """Move the target and bring its checkouts along; see ``LandingRequest`` for what is asked.
+
+    Whenever the answer is not ``Landed`` and not marked ``landed``, refs, files and indexes are what they were and no
+    lock or intent is left. Raises ``GitFailed`` for what git was never expected to refuse, and ``OSError``.
+    """
+    landing = _Landing(request)
+    landing.prepare()
+    patience = Patience(request)
+    while True:
+        try:
+            outcome = landing.attempt(patience)
+        except BaseException:
+            landing.give_up()
+            raise
+        if not isinstance(outcome, Blocked):
+            return outcome
+        if patience.over(outcome):
+            landing.give_up()
+            return Busy(outcome.why, outcome.who)
+
+
+class Patience:
+    """Waits in small steps until a deadline, and says once for each cause that it is waiting."""
+
+    def __init__(self, request: LandingRequest) -> None:
+        """Start the clock."""
+        self._request = request
+        self._start = request.clock()
+        self._said: set[Blocked] = set()
+
+    def over(self, blocked: Blocked) -> bool:
+        """Wait one step; true when the time is up."""
+        waited = self._request.clock() - self._start
+        if waited >= self._request.wait:
+            return True
+        if waited >= _QUIET_SECONDS and blocked not in self._said:
+            self._said.add(blocked)
+            left = max(1, round(self._request.wait - waited))
+            self._request.say(f"Landing waits up to {left} s: {blocked.why} ({blocked.who}).")
+        self._request.sleep(POLL_SECONDS)
+        return False
+
+
+class _Landing:
+    """One landing between its intent and its end."""
+
+    def __init__(self, request: LandingRequest) -> None:
+        self._request = request
+        # Nothing depends on the directory that the caller's door happened to stand in.
+        self._git = request.git.at(request.common_dir).having(GIT_DIR=str(request.common_dir))
+        self._workspace = Workspace(request.intents / request.id)
+        self._target = ref.resolve(self._git, request.target)
+        self._known = Checkout(request.worktree, request.git_dir) if request.worktree and request.git_dir else None
+        self._intent = Intent(
+            id=request.id, target=self._target, old=request.old, new=request.new, refs=dict(request.refs)
+        )
+        self._held: list[IndexLock] = []
+        self._swapped = False
+        self._changes: list[Change] | None = None
+
+    def prepare(self) -> None:
+        """Note the intent, and bring the objects to the disk before anything points to them."""
+        self._workspace.write(self._intent)
+        ref.pack(self._git, self._request.common_dir, self._request.old, self._request.new)
+
+    def attempt(self, patience: Patience) -> LandingOutcome | Blocked:
+        """Try once; whatever was locked is free again when the answer is ``Blocked``."""
+        request = self._request
+        current = self._heads()
+        actual = ref.read(self._git, self._target)
+        if actual != request.old:
+            self.give_up()
+            return TargetMoved(actual)
+        checkouts = current.on(self._target)
+        # Before any lock: a person's rebase must not meet ours each time we look whether it is over.
+        blocked = _blocked(occupied(request.common_dir, self._target, current))
+        if blocked is not None:
+            return blocked
+        if self._intent != self._intent.holding(checkouts):
+            self._intent = self._intent.holding(checkouts)
+            self._workspace.write(self._intent)
+        blocked = self._lock(checkouts)
+        if blocked is None:
+            # Read again under the locks: what was true before them may have changed.
+            current = self._heads()
+            blocked = _blocked(occupied(request.common_dir, self._target, current))
+            if blocked is None and current.on(self._target) != checkouts:
+                blocked = Blocked(f"checkouts of {self._target} are changing", "another git command")
+        if blocked is not None:
+            self._release()
+            return blocked
+        found = [obstacle for number in range(len(checkouts)) for obstacle in self._in_the_way(number)]
+        if found:
+            self.give_up()
+            return InTheWay(tuple(found))
+        message = f"gitfleet: land {request.id}"
+        moved = ref.swap(self._door(checkouts), self._target, new=request.new, old=request.old, message=message)
+        match moved:
+            case ref.Swapped():
+                self._swapped = True
+            case ref.Elsewhere(actual):
+                self.give_up()
+                return TargetMoved(actual)
+            case ref.RefHeld(why):
+                self._release()
+                return Blocked(why, "another git command")
+            case _:
+                assert_never(moved)
+        return self._bring_along(checkouts, patience)
+
+    def give_up(self) -> None:
+        """Leave nothing behind; once the target has moved, the locks and the intent stay for ``recover``."""
+        if not self._swapped:
+            self._release()
+            self._workspace.remove()
+
+    def _heads(self) -> Heads:
+        return heads(self._git, self._request.common_dir, self._known)
+
+    def _door(self, checkouts: tuple[Checkout, ...]) -> Git:
+        # In a checkout of the target, so that its HEAD's reflog tells of the landing too.
+        return checkouts[0].git(self._git) if checkouts else self._git
+
+    def _lock(self, checkouts: tuple[Checkout, ...]) -> Blocked | None:
+        for number, checkout in enumerate(checkouts):
+            lock = self._workspace.lock(number, checkout)
+            lock.prepare(self._request.id)
+            if not lock.acquire():
+                return Blocked(f"{lock.path} is held", lock.holder())
+            self._held.append(lock)
+        return None
+
+    def _release(self) -> None:
+        while self._held:
+            self._held.pop().release()
+
+    def _in_the_way(self, number: int) -> list[Obstacle]:
+        checkout = self._intent.checkouts[number].checkout
+        copy = self._workspace.marker(number)
+        copy.unlink(missing_ok=True)
+        if not git_index.copy_index(self._held[number].index, copy):
+            return []
+        own = git_index.with_index(checkout.git(self._git), copy)
+        return obstacles(own, checkout.worktree, self._request.old, self._request.new, self._difference())
+
+    def _difference(self) -> list[Change]:
+        if self._changes is None:
+            self._changes = git_index.changes(self._git, self._request.old, self._request.new)
+        return self._changes
+
+    def _bring_along(self, checkouts: tuple[Checkout, ...], patience: Patience) -> LandingOutcome:
+        current = self._heads()
+        followed: list[Checkout] = []
+        left: list[Obstacle] = []
+        for number, checkout in enumerate(checkouts):
+            marker = self._workspace.marker(number)
+            head = current.of.get(checkout)
+            if head is None or (head.branch != self._target and head.oid != self._request.new):
+                # `switch -c` needs no index lock: HEAD is on a branch that stayed, and so do its files.
+                marker.unlink(missing_ok=True)
+                continue
+            if not marker.exists():
+                continue
+            own = git_index.with_index(checkout.git(self._git), marker)
+            answer = git_index.move(own, self._request.old, self._request.new)
+            if answer.code == 0:
+                followed.append(checkout)
+                continue
+            if not followed and untouched(checkout.git(self._git), checkout, self._workspace, self._difference()):
+                taken_back = self._take_back(checkouts)
+                if taken_back:
+                    return InTheWay(tuple(refused(checkout.worktree, answer)))
+            left += self._settle(number, checkout)
+            followed.append(checkout)
+        return self._finish(checkouts, followed, left, patience)
+
+    def _take_back(self, checkouts: tuple[Checkout, ...]) -> bool:
+        request = self._request
+        message = f"gitfleet: take back {request.id}"
+        moved = ref.swap(self._door(checkouts), self._target, new=request.old, old=request.new, message=message)
+        if not isinstance(moved, ref.Swapped):
+            return False
+        self._swapped = False
+        self.give_up()
+        return True
+
+    def _settle(self, number: int, checkout: Checkout) -> list[Obstacle]:
+        copy = self._workspace.scratch(f"roll-{number}")
+        git_index.copy_index(self._held[number].index, copy)
+        span = (self._request.old, self._request.new)
+        left = settle(self._git, checkout, self._workspace, span, self._difference(), copy)
+        if left:
+            self._intent = self._intent.leaving(number, [obstacle.path for obstacle in left])
+            self._workspace.write(self._intent)
+        self._held[number].replace_index(copy)
+        self._workspace.marker(number).unlink(missing_ok=True)
+        return left
+
+    def _finish(
+        self, checkouts: tuple[Checkout, ...], followed: list[Checkout], left: list[Obstacle], patience: Patience
+    ) -> LandingOutcome:
+        for number in range(len(checkouts)):
+            marker = self._workspace.marker(number)
+            if marker.exists():
+                self._held[number].replace_index(marker)
+        self._release()
+        ref.write_refs(self._git, self._request.refs)
+        late = self._late(checkouts, patience)
+        if isinstance(late, Blocked):
+            return Busy(late.why, late.who, landed=True)
+        left += late
+        if left:
+            return InTheWay(tuple(left), landed=True)
+        self._workspace.remove()
+        return Landed(tuple(checkout.worktree for checkout in followed))
+
+    def _late(self, checkouts: tuple[Checkout, ...], patience: Patience) -> list[Obstacle] | Blocked:
+        """Bring along what was switched to the target while it moved, and may have the old files."""
+        left: list[Obstacle] = []
+        for checkout in self._heads().on(self._target):
+            if checkout in checkouts:
+                continue
+            number = len(self._intent.checkouts)
+            lock = self._workspace.lock(number, checkout)
+            lock.prepare(self._request.id)
+            self._intent = self._intent.joined_by(checkout)
+            self._workspace.write(self._intent)
+            self._held += [lock] * (number + 1 - len(self._held))
+            while not lock.acquire():
+                blocked = Blocked(f"{lock.path} is held", lock.holder())
+                if patience.over(blocked):
+                    return blocked
+            if git_index.copy_index(lock.index, self._workspace.marker(number)):
+                left += self._settle(number, checkout)
+            lock.release()
+        return left
+
+
+def _blocked(occupation: Occupied | Unreachable | None) -> Blocked | None:
+    match occupation:
+        case None:
+            return None
+        case Occupied(why, who):
+            return Blocked(why, who)
+        case Unreachable(why):
+            return Blocked(why, "mount it, or switch it to another branch")
+        case _:
+            assert_never(occupation)
