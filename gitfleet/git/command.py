@@ -7,16 +7,18 @@ wherever git offers it. Nothing here interprets what git says; callers do.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import subprocess
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
 MINIMUM_VERSION = (2, 39)
 
@@ -46,6 +48,21 @@ SETTINGS = (
     "core.fsmonitor=false",
     "gc.auto=0",
     "maintenance.auto=false",
+)
+
+# Not repository variables, but each would change what our calls mean: how pathspecs match, where attributes and
+# hashes come from, which program computes a diff.
+MEANING_VARIABLES = (
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+    "GIT_ATTR_SOURCE",
+    "GIT_DEFAULT_HASH",
+    "GIT_DEFAULT_REF_FORMAT",
+    "GIT_NAMESPACE",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_DIFF_OPTS",
 )
 
 
@@ -84,10 +101,15 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     cleaned = {
         name: value
         for name, value in os.environ.items()
-        if name not in LOCAL_VARIABLES and not name.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))
+        if name not in LOCAL_VARIABLES
+        and name not in MEANING_VARIABLES
+        and not name.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))
     }
-    cleaned |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
-    cleaned.pop("GIT_EXTERNAL_DIFF", None)
+    # Replacement refs are shared, so an agent could make one commit look like another to the git binary while libgit2,
+    # which ignores them, sees the real one: both engines read what is really there.
+    cleaned |= {"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_NO_REPLACE_OBJECTS": "1"}
+    # GITFLEET_OPEN=git tells a warden that clears up after its agent to leave our own calls in the worktree alone.
+    cleaned["GITFLEET_OPEN"] = "git"
     if extra:
         cleaned |= extra
     return cleaned
@@ -114,6 +136,10 @@ class Git:
         """The same door with more ``-c`` settings and environment variables."""
         return replace(self, settings=self.settings + settings, env={**self.env, **env})
 
+    def sees(self, variable: str) -> bool:
+        """Whether a call of ours has this environment variable."""
+        return variable in environment(self.env)
+
     def argv(self, args: Sequence[str | bytes]) -> list[str | bytes]:
         """The whole command line for these arguments."""
         line: list[str | bytes] = ["git"]
@@ -134,27 +160,50 @@ class Git:
         exit code, ``GitfleetError`` when there is no git, ``subprocess.TimeoutExpired`` after the timeout.
         """
         try:
-            done = subprocess.run(
-                self.argv(args),
-                cwd=self.directory,
-                env=environment(self.env),
-                input=stdin,
-                stdin=subprocess.DEVNULL if stdin is None else None,
-                capture_output=True,
-                check=False,
-                timeout=timeout,
-                pass_fds=self.inherit,
-            )
+            process = self._spawn(args, subprocess.DEVNULL if stdin is None else subprocess.PIPE, subprocess.PIPE)
+            with process:
+                try:
+                    stdout, stderr = process.communicate(stdin, timeout)
+                except BaseException:
+                    # The whole session: a signing or transport helper below git would otherwise live on.
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+                    raise
         except FileNotFoundError as error:
-            if error.filename == "git":
-                raise GitfleetError(
-                    Kind.ENVIRONMENT,
-                    "no-git",
-                    "gitfleet needs git, and there is no git on the PATH.",
-                    hint="Install git 2.39 or newer.",
-                ) from error
-            raise
-        completed = Completed(args, done.returncode, done.stdout, done.stderr)
+            raise _absent(error) from error
+        completed = Completed(args, process.returncode, stdout, stderr)
         if completed.code not in ok:
             raise GitFailed(completed)
         return completed
+
+    def serve(self, *args: str | bytes) -> subprocess.Popen[bytes]:
+        """Start a git command that answers over its pipes, such as ``cat-file --batch``; the caller ends it."""
+        try:
+            return self._spawn(args, subprocess.PIPE, subprocess.DEVNULL)
+        except FileNotFoundError as error:
+            raise _absent(error) from error
+
+    def _spawn(self, args: Sequence[str | bytes], stdin: int, stderr: int) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self.argv(args),
+            cwd=self.directory,
+            env=environment(self.env),
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            pass_fds=self.inherit,
+            # A session of its own: a person's Ctrl-C must not kill git between two files of a checkout, and without a
+            # terminal no helper (ssh, pinentry) can stop and wait for an answer that nobody sees the question of.
+            start_new_session=True,
+        )
+
+
+def _absent(error: FileNotFoundError) -> Exception:
+    if error.filename != "git":
+        return error
+    return GitfleetError(
+        Kind.ENVIRONMENT,
+        "no-git",
+        "gitfleet needs git, and there is no git on the PATH.",
+        hint="Install git 2.39 or newer.",
+    )

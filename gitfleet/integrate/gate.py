@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from gitfleet.git.index import GITLINK, SYMLINK, Change, parse_raw
+from gitfleet.git.index import changes as changes_between
 from gitfleet.integrate.links import Links
 from gitfleet.model.paths import quote_path, unquote_path
 from gitfleet.model.run import GateReport, Violation
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gitfleet.git.command import Git
+    from gitfleet.planner.scopes import Scope
 
 REPORTED = 500
 """Violations named in a report; a record stays bounded whatever a run did."""
@@ -32,29 +34,15 @@ PLANNING = b".planning"
 _IGNORABLE = dict.fromkeys((*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF))
 
 
-class Scope(Protocol):
-    """What the gate needs of a write scope."""
+def inspect(git: Git, *, base: str, tip: str, target: str, scope: Scope, fold: bool = False) -> GateReport:
+    """Hold every commit of a run's own against its scope.
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether the task is read-only."""
-
-    @property
-    def entries(self) -> tuple[str, ...]:
-        """The entries as written."""
-
-    def matches(self, path: bytes) -> bool:
-        """Whether the scope holds a path, byte for byte."""
-
-
-def inspect(git: Git, *, tip: str, target: str, scope: Scope, fold: bool = False) -> GateReport:
-    """Hold every commit that ``tip`` has and ``target`` has not against the scope.
-
-    ``fold`` says that the repository folds the case of names. Violations come in the order of the commits, each
-    path and reason once, with the first commit that has it.
+    Own is what ``tip`` has and neither ``target`` nor ``base``, the commit of the target that the run began from, has.
+    ``fold`` says that the repository folds the case of names. Violations come in the order of the commits, each path
+    and reason once, with the first commit that has it.
     """
-    git = git.having("core.commitGraph=false", GIT_NO_REPLACE_OBJECTS="1", GIT_GRAFT_FILE="/dev/null")
-    own = _own_commits(git, tip, target)
+    git = _unbent(git)
+    own = _own_commits(git, tip, [target, base])
     judge = _Judge(scope, literal_paths(scope), fold)
     links: list[tuple[str, Change]] = []
     for commit, changes in _changes(git, own, judge):
@@ -67,17 +55,20 @@ def inspect(git: Git, *, tip: str, target: str, scope: Scope, fold: bool = False
     return judge.report(len(own))
 
 
-def carried(git: Git, merge: str, scope: Scope, *, fold: bool = False) -> tuple[bytes, ...]:
+def carried(git: Git, merge: str, scope: Scope, *, fold: bool = False) -> tuple[Violation, ...]:
     """Paths outside the scope that a run's merge commit brings to its first parent; such a run is ``conflicted``.
 
     The run's own commits passed, so these come from the merge itself: the target renamed what the run changed.
     """
-    git = git.having(GIT_NO_REPLACE_OBJECTS="1", GIT_GRAFT_FILE="/dev/null")
-    raw = git.run(
-        "diff-tree", "-r", "-z", "--no-renames", "--no-abbrev", "--raw", f"{merge}^1", merge, "--"
-    ).stdout
-    paths = (change.path for _, change in parse_raw(raw))
-    return tuple(path for path in paths if is_planning(path, fold=fold) or not scope.matches(path))
+    judge = _Judge(scope, literal_paths(scope), fold)
+    for change in changes_between(_unbent(git), f"{merge}^1", merge):
+        judge.look(merge, change)
+    return judge.report(1).violations
+
+
+def _unbent(git: Git) -> Git:
+    """The door without what a run could have written to make history look different."""
+    return git.having("core.commitGraph=false", GIT_NO_REPLACE_OBJECTS="1", GIT_GRAFT_FILE="/dev/null")
 
 
 def literal_paths(scope: Scope) -> frozenset[bytes]:
@@ -142,8 +133,9 @@ class _Own:
     parents: tuple[str, ...]
 
 
-def _own_commits(git: Git, tip: str, target: str) -> list[_Own]:
-    lines = git.run("rev-list", "--topo-order", "--reverse", "--parents", tip, f"^{target}", "--").text
+def _own_commits(git: Git, tip: str, known: Sequence[str]) -> list[_Own]:
+    hidden = [f"^{commit}" for commit in known]
+    lines = git.run("rev-list", "--topo-order", "--reverse", "--parents", tip, *hidden, "--").text
     return [_Own(words[0], tuple(words[1:])) for words in (line.split(" ") for line in lines.split("\n")) if words[0]]
 
 

@@ -20,6 +20,7 @@ class Claim(Document, kw_only=True, tag_field="schema", tag=CLAIM_SCHEMA):
     scope: Annotated[tuple[str, ...], Meta(description="Scope entries, after symlinks of the base are resolved.")]
     folded: Annotated[bool, Meta(description="Whether names are compared without case (NFC, casefold).")] = False
     acquired: Annotated[str, Meta(description="When, as an ISO 8601 instant.")]
+    port_base: Annotated[int, Meta(description="First of the ten ports that belong to the instance.")] = 0
     clone: Annotated[str, Meta(description="Random id of the clone that holds it.")] = ""
 
 

@@ -40,9 +40,11 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     _S.QUEUED: frozenset({_S.PREPARING, _S.CANCELLED, _S.SKIPPED}),
     _S.PREPARING: frozenset({_S.RUNNING, _S.FAILED, _S.CANCELLED, _S.LOST, _S.QUEUED}),
     _S.RUNNING: frozenset({_S.FINISHED, _S.FAILED, _S.TIMED_OUT, _S.CANCELLED, _S.LOST, _S.QUEUED}),
-    _S.FINISHED: frozenset({_S.GATED, _S.REJECTED, _S.CONFLICTED, _S.FAILED, _S.CANCELLED, _S.QUEUED}),
+    _S.FINISHED: frozenset(
+        {_S.GATED, _S.REJECTED, _S.CONFLICTED, _S.FAILED, _S.TIMED_OUT, _S.LOST, _S.CANCELLED, _S.QUEUED}
+    ),
     _S.GATED: frozenset({_S.VERIFIED, _S.CONFLICTED, _S.FAILED, _S.CANCELLED, _S.QUEUED}),
-    _S.VERIFIED: frozenset({_S.LANDED, _S.GATED, _S.CONFLICTED, _S.QUEUED}),
+    _S.VERIFIED: frozenset({_S.LANDED, _S.GATED, _S.CONFLICTED, _S.FAILED, _S.QUEUED}),
     _S.LANDED: frozenset(),
     **{state: frozenset({_S.QUEUED}) for state in _ENDED},
     _S.SKIPPED: frozenset({_S.QUEUED}),
@@ -84,6 +86,10 @@ class Exit(Document, kw_only=True):
     cpu_seconds: float | None = None
     max_rss_kib: int | None = None
     leftovers: Annotated[tuple[str, ...], Meta(description="Processes the ladder had to stop after the end.")] = ()
+    remaining: Annotated[
+        tuple[str, ...],
+        Meta(description="Processes still in the worktree: a person's, or ones that nothing stops; its tree is not reused."),
+    ] = ()
     message: str = ""
 
 

@@ -8,6 +8,8 @@ from typing import Annotated
 from msgspec import Meta
 
 from gitfleet.model.base import Document
+from gitfleet.model.plan import Task
+from gitfleet.model.run import Run
 
 SESSION_SCHEMA = "gitfleet/session/v1"
 
@@ -32,7 +34,9 @@ class Landing(Document, kw_only=True):
     """One move of the target by this session."""
 
     number: Annotated[int, Meta(ge=1)]
-    commit: Annotated[str, Meta(description="What the target pointed at afterwards: the record commit.")]
+    commit: Annotated[
+        str, Meta(description="What the target pointed at afterwards; empty in the record that this commit itself holds.")
+    ] = ""
     candidate: Annotated[str, Meta(description="The verified commit below the record commit.")]
     previous: Annotated[str, Meta(description="What the target pointed at before.")]
     verified: Annotated[bool, Meta(description="False when no checks are configured.")]
@@ -58,3 +62,37 @@ class Session(Document, kw_only=True, tag_field="schema", tag=SESSION_SCHEMA):
     reversibility: Reversibility = Reversibility.AMBER
     landings: tuple[Landing, ...] = ()
     clone: str = ""
+
+
+class PendingLanding(Document, kw_only=True):
+    """A landing that was decided and may be under way: written before the target moves, removed after the books say so.
+
+    It holds everything that the session's files will say once the target moved, so that a crash in between is rolled
+    forward by writing these runs, and never by landing again.
+    """
+
+    number: Annotated[int, Meta(ge=1)]
+    target: str
+    previous: Annotated[str, Meta(description="The target's commit that the candidate was built on.")]
+    commit: Annotated[str, Meta(description="The record commit that the target moves to.")]
+    candidate: Annotated[str, Meta(description="The verified commit below it.")]
+    verified: bool
+    session: Annotated[Session, Meta(description="The session as it is once the landing happened.")]
+    runs: Annotated[tuple[Run, ...], Meta(description="Runs that the landing changes, as they are then.")]
+
+
+class Amendment(Document, kw_only=True):
+    """A request to change an open session, left for its coordinator: a task to add, or the id of one to cancel."""
+
+    id: str
+    add: Task | None = None
+    cancel: str = ""
+
+
+class AmendmentReply(Document, kw_only=True):
+    """What the coordinator did with an amendment; ``error`` is empty when it was accepted."""
+
+    id: str
+    task: str = ""
+    error: str = ""
+    message: str = ""

@@ -1,0 +1,64 @@
+"""Drive a session to its end, close its books, and say how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitfleet.coordinator.books import Books
+from gitfleet.coordinator.closing import close
+from gitfleet.coordinator.loop import Coordinator
+from gitfleet.coordinator.verdicts import exit_code
+from gitfleet.errors import ExitCode
+from gitfleet.model.event import EventKind
+
+if TYPE_CHECKING:
+    from gitfleet.coordinator.observer import Interrupts, Observer
+    from gitfleet.model.plan import Plan
+    from gitfleet.model.run import Run
+    from gitfleet.model.session import Session
+    from gitfleet.parts import Parts
+    from gitfleet.planner.scopes import Scope
+    from gitfleet.planner.waves import Schedule
+    from gitfleet.recovery import Findings
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a session stands at the end of a command."""
+
+    session: Session
+    plan: Plan
+    runs: dict[str, Run]
+    exit_code: ExitCode
+    interrupted: bool = False
+
+
+def drive(
+    parts: Parts,
+    session: Session,
+    plan: Plan,
+    runs: dict[str, Run],
+    schedule: Schedule,
+    scopes: dict[str, Scope],
+    observer: Observer,
+    interrupts: Interrupts,
+    *,
+    found: Findings | None = None,
+) -> Outcome:
+    """Run the loop from where the books stand, then close them; ``found`` is what recovery found before."""
+    books = Books(parts, session, plan, runs, observer)
+    verb = "continued" if found else "started"
+    if found:
+        books.write_session()
+    books.event(EventKind.SESSION_START, f"session {session.id} {verb}: {len(runs)} tasks in {len(schedule.waves)} waves")
+    coordinator = Coordinator(parts, books, schedule, scopes, observer, interrupts)
+    for note in found.notes if found else ():
+        books.event(EventKind.REQUEUE, note)
+    if found and found.pending is not None:
+        coordinator.land_again(found.pending)
+    halt = coordinator.run(found.adopted if found else {})
+    close(parts, books, halt, coordinator.publish_records)
+    interrupted = halt is not None and halt.interrupted
+    code = ExitCode.INTERRUPTED if interrupted else exit_code(books.session, books.runs)
+    return Outcome(books.session, books.plan, dict(books.runs), code, interrupted)

@@ -1,0 +1,97 @@
+"""Continue a session that was stopped, interrupted or killed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitfleet.app.composition import build
+from gitfleet.app.load import load_config, load_plan
+from gitfleet.app.outcome import Outcome, drive
+from gitfleet.app.wave import resolved_scopes, survey_tree
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.git import preflight
+from gitfleet.git.refs import short
+from gitfleet.model.session import SessionState
+from gitfleet.planner.waves import Placement, Schedule
+from gitfleet.recovery import reconcile
+from gitfleet.store.locks import session_lock
+from gitfleet.store.state import State
+
+if TYPE_CHECKING:
+    from gitfleet.app.workspace import Workspace
+    from gitfleet.coordinator.observer import Interrupts, Observer
+    from gitfleet.model.run import Run
+    from gitfleet.model.session import Session
+
+
+def open_sessions(workspace: Workspace) -> tuple[Session, ...]:
+    """Sessions that are not over, oldest first."""
+    state = State(workspace.layout)
+    sessions = (state.read_session(name) for name in state.session_ids())
+    waiting = [session for session in sessions if session.state is not SessionState.COMPLETED]
+    return tuple(sorted(waiting, key=lambda session: session.started))
+
+
+def choose(workspace: Workspace, wanted: str | None) -> Session | None:
+    """The session that was named, or the only open one; none when there is nothing to continue."""
+    if wanted is not None:
+        state = State(workspace.layout)
+        if wanted not in state.session_ids():
+            raise GitfleetError(Kind.USAGE, "unknown-session", f"There is no session {wanted} here.")
+        session = state.read_session(wanted)
+        return session if session.state is not SessionState.COMPLETED else None
+    waiting = open_sessions(workspace)
+    if len(waiting) > 1:
+        names = ", ".join(session.id for session in waiting)
+        raise GitfleetError(
+            Kind.USAGE, "which-session", f"{len(waiting)} sessions are open: {names}.", hint="Name the one you mean."
+        )
+    return waiting[0] if waiting else None
+
+
+def resume(workspace: Workspace, wanted: str | None, observer: Observer, interrupts: Interrupts) -> Outcome | None:
+    """Bring the books up to date and run on; none when there is nothing to continue.
+
+    Raises ``GitfleetError``: busy when another coordinator holds the session, needs-person when files are in the way.
+    """
+    session = choose(workspace, wanted)
+    if session is None:
+        return None
+    with session_lock(workspace.layout, session.id, command="gitfleet continue") as proof:
+        state = State(workspace.layout)
+        config = load_config(state.read_config_bytes(session.id), f"the config of {session.id}")
+        fold = preflight.folds_case(workspace.repository.git)
+        number = max(state.amendments(session.id), default=1)
+        plan = load_plan(state.read_plan_bytes(session.id, number), f"the plan of {session.id}", config, fold=fold)
+        busy = preflight.operation_on(workspace.repository, session.target)
+        if busy is not None:
+            raise GitfleetError(
+                Kind.NEEDS_PERSON,
+                "target-busy",
+                f"{short(session.target)} is in {busy}.",
+                hint="Finish or abort it, then run `gitfleet continue`.",
+            )
+        parts = build(workspace, config, session.id, proof, fold=fold)
+        found = reconcile(parts, session.id)
+        base = parts.refs.read(session.target) or session.base
+        survey = survey_tree(parts.objects, parts.objects.commit(base).tree)
+        scopes, _ = resolved_scopes(plan, survey.links, fold=fold)
+        return drive(
+            parts,
+            msgspec.structs.replace(found.session, state=SessionState.ACTIVE, reason=""),
+            plan,
+            {task.id: found.runs[task.id] for task in plan.tasks},
+            _schedule_of(found.session, found.runs),
+            scopes,
+            observer,
+            interrupts,
+            found=found,
+        )
+
+
+def _schedule_of(session: Session, runs: dict[str, Run]) -> Schedule:
+    """The schedule as the session recorded it."""
+    placements = {task: Placement(task=task, wave=run.wave, reason="", tokens=0) for task, run in runs.items()}
+    return Schedule(waves=session.waves, placements=placements)

@@ -1,0 +1,151 @@
+"""Changes to an open session: tasks added and queued tasks cancelled while it runs.
+
+A request is a file in the session's directory; the coordinator takes it between two steps, decides alone, and leaves a
+reply. So a cancelled task is never dispatched in between, and a crash loses neither request nor reply.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitfleet.coordinator.verdicts import receipt
+from gitfleet.model.base import decode, encode
+from gitfleet.model.event import EventKind
+from gitfleet.model.run import Failure, FailureSource, Run, RunState
+from gitfleet.model.session import Amendment, AmendmentReply
+from gitfleet.planner.scopes import Scope
+from gitfleet.planner.waves import Schedule, schedule
+from gitfleet.store.documents.plans import write_plan
+from gitfleet.store.files import remove_durable, write_durable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitfleet.coordinator.books import Books
+    from gitfleet.parts import Parts
+    from gitfleet.model.plan import Plan, Task
+
+
+@dataclass(slots=True)
+class Amendments:
+    """Requests to one session, and what was done with them."""
+
+    parts: Parts
+    session: str
+
+    @property
+    def directory(self) -> Path:
+        """Where requests and replies lie."""
+        return requests(self.parts.layout.session(self.session))
+
+    def take(self, books: Books, current: Schedule, scopes: dict[str, Scope], wave: int) -> Schedule | None:
+        """Do what was asked for since the last look; the new schedule when it changed."""
+        try:
+            names = sorted(path for path in self.directory.iterdir() if path.name.endswith(".request"))
+        except FileNotFoundError:
+            return None
+        changed: Schedule | None = None
+        for path in names:
+            reply, changed_now = self._apply(path, books, changed or current, scopes, wave)
+            changed = changed_now or changed
+            write_durable(path.with_suffix(".reply"), encode(reply))
+            remove_durable(path)
+        return changed
+
+    def _apply(
+        self, path: Path, books: Books, current: Schedule, scopes: dict[str, Scope], wave: int
+    ) -> tuple[AmendmentReply, Schedule | None]:
+        try:
+            amendment = decode(path.read_bytes(), Amendment)
+        except (msgspec.MsgspecError, OSError) as error:
+            return AmendmentReply(id=path.stem, error="invalid", message=f"The request cannot be read: {error}"), None
+        if amendment.add is not None:
+            return self._add(amendment, amendment.add, books, current, scopes, wave)
+        return self._cancel(amendment, books), None
+
+    def _add(
+        self, amendment: Amendment, task: Task, books: Books, current: Schedule, scopes: dict[str, Scope], wave: int
+    ) -> tuple[AmendmentReply, Schedule | None]:
+        if task.id in books.runs:
+            message = f"The session has a task {task.id} already."
+            return AmendmentReply(id=amendment.id, task=task.id, error="duplicate", message=message), None
+        unknown = [name for name in task.depends_on if name not in books.runs]
+        if unknown:
+            message = f"{task.id} depends on {', '.join(unknown)}, which the session does not have."
+            return AmendmentReply(id=amendment.id, task=task.id, error="unknown-dependency", message=message), None
+        books.plan = msgspec.structs.replace(books.plan, tasks=(*books.plan.tasks, task))
+        scopes[task.id] = Scope.parse(task.scope)
+        self.parts.state.add_amendment(self.parts.proof, write_plan(books.plan))
+        books.replace(queued_run(self.session, task, wave + 1))
+        changed = self.reschedule(books, current, scopes, after=wave)
+        run = books.runs[task.id]
+        books.event(EventKind.ADD, f"{task.id} was added to wave {run.wave}", run=run)
+        books.write_session()
+        return AmendmentReply(id=amendment.id, task=task.id, message=f"{task.id} is in wave {run.wave}."), changed
+
+    def _cancel(self, amendment: Amendment, books: Books) -> AmendmentReply:
+        task = amendment.cancel
+        run = books.runs.get(task)
+        if run is None:
+            return AmendmentReply(id=amendment.id, task=task, error="unknown-task", message=f"The session has no task {task}.")
+        if run.state is not RunState.QUEUED:
+            message = f"{task} is {run.state}; only a queued task can be cancelled."
+            return AmendmentReply(id=amendment.id, task=task, error="not-queued", message=message)
+        failure = Failure(source=FailureSource.TASK, code="cancelled", message="It was cancelled before it started.")
+        run = books.advance(task, RunState.CANCELLED, failure=failure, receipt=receipt(RunState.CANCELLED, failure))
+        books.event(EventKind.CANCEL, f"{task} was cancelled", run=run, status="cancelled")
+        return AmendmentReply(id=amendment.id, task=task, message=f"{task} is cancelled.")
+
+    def postpone(self, books: Books, current: Schedule, scopes: dict[str, Scope], wave: int) -> Schedule:
+        """Move what could not start in ``wave`` behind it, so that the rest of the wave can land."""
+        return self.reschedule(books, current, scopes, after=wave)
+
+    def reschedule(self, books: Books, current: Schedule, scopes: dict[str, Scope], *, after: int) -> Schedule:
+        """Put every queued task into a wave behind ``after``; what has started stays where it is."""
+        queued = [task for task in books.plan.tasks if books.runs[task.id].state is RunState.QUEUED]
+        rest = schedule(self._remainder(books.plan, queued), self.parts.config, fold=self.parts.fold, scopes=scopes)
+        waves = [
+            tuple(task for task in wave if books.runs[task].state is not RunState.QUEUED) for wave in current.waves[:after]
+        ]
+        placements = dict(current.placements)
+        for number, wave in enumerate(rest.waves, start=after + 1):
+            waves.append(wave)
+            for task in wave:
+                placements[task] = replace(rest.placements[task], wave=number)
+                if books.runs[task].wave != number:
+                    books.record(task, wave=number)
+        books.update(waves=tuple(waves))
+        return Schedule(tuple(waves), placements)
+
+    @staticmethod
+    def _remainder(plan: Plan, queued: list[Task]) -> Plan:
+        names = {task.id for task in queued}
+        tasks = tuple(
+            msgspec.structs.replace(task, depends_on=tuple(name for name in task.depends_on if name in names))
+            for task in queued
+        )
+        return msgspec.structs.replace(plan, tasks=tasks)
+
+
+def queued_run(session: str, task: Task, wave: int) -> Run:
+    """The run of a task that has not started."""
+    return Run(
+        session=session,
+        task=task.id,
+        name=task.title,
+        wave=wave,
+        state=RunState.QUEUED,
+        agent=task.agent or "command",
+        kind=task.kind,
+        objective=task.objective,
+        scope=task.scope,
+        depends_on=task.depends_on,
+    )
+
+
+def requests(session_directory: Path) -> Path:
+    """Where requests to a session lie."""
+    return session_directory / "requests"

@@ -1,0 +1,95 @@
+"""The books of one session: what is true in memory is on disk first.
+
+Every change of a run goes through the transition table and is written durably before the coordinator acts on it. At each
+boundary the whole session is also committed to ``refs/gitfleet/state/<session>``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitfleet.git.state_ref import commit_files
+from gitfleet.model.base import instant
+from gitfleet.model.event import EventKind
+from gitfleet.model.run import Run, RunState, advance, record
+from gitfleet.relay.report import render_session
+
+if TYPE_CHECKING:
+    from gitfleet.coordinator.observer import Observer
+    from gitfleet.parts import Parts
+    from gitfleet.model.plan import Plan
+    from gitfleet.model.session import Session
+
+
+class Books:
+    """One session's files, and the only writer of them while its lock is held."""
+
+    def __init__(self, parts: Parts, session: Session, plan: Plan, runs: dict[str, Run], observer: Observer) -> None:
+        """Open the books; ``runs`` are as the state holds them."""
+        self._parts = parts
+        self._observer = observer
+        self.session = session
+        self.plan = plan
+        self.runs = runs
+
+    def advance(self, task: str, state: RunState, **facts: object) -> Run:
+        """Move a run and record facts with it, on disk first."""
+        return self._put(advance(self.runs[task], state, **facts))
+
+    def record(self, task: str, **facts: object) -> Run:
+        """Record facts about a run without moving it."""
+        return self._put(record(self.runs[task], **facts))
+
+    def replace(self, run: Run) -> Run:
+        """Take a run as another step computed it, such as a sealed run of a landing."""
+        return self._put(run)
+
+    def _put(self, run: Run) -> Run:
+        self._parts.state.write_run(self._parts.proof, run)
+        self.runs[run.task] = run
+        return run
+
+    def update(self, **facts: object) -> None:
+        """Change facts of the session itself and write ``session.md``."""
+        self.session = msgspec.structs.replace(self.session, **facts)
+        self.write_session()
+
+    def write_session(self) -> None:
+        """Write ``session.md`` as it stands: front matter and report."""
+        report = render_session(self.session, self.plan, self.runs)
+        self._parts.state.write_session(self._parts.proof, self.session, report)
+
+    def event(self, kind: EventKind, message: str, *, run: Run | None = None, status: str = "", wave: int | None = None) -> None:
+        """Write an event to the journal and tell the observer."""
+        event = self._parts.journal.event(
+            kind,
+            message,
+            wave=run.wave if run else wave,
+            task=run.task if run else "",
+            instance=run.instance if run else "",
+            status=status,
+        )
+        self._observer.event(event)
+
+    def checkpoint(self, what: str) -> None:
+        """Commit the session's state to its own ref, so that a clone can push and fetch it."""
+        files = self._parts.state.files(self.session.id)
+        commit_files(
+            self._parts.objects,
+            f"refs/gitfleet/state/{self.session.id}",
+            {path.encode("utf-8"): data for path, data in files.items()},
+            f"gitfleet: {self.session.id} {what}\n",
+        )
+
+    def now(self) -> str:
+        """The present as an instant."""
+        return instant(self._parts.now())
+
+    def counts(self) -> dict[RunState, int]:
+        """How many runs are in each state."""
+        counts = dict.fromkeys(RunState, 0)
+        for run in self.runs.values():
+            counts[run.state] += 1
+        return counts

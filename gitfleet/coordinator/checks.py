@@ -1,0 +1,96 @@
+"""Checks of a session: each runs under a warden of its own, and can be stopped with the session."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitfleet.model.run import CheckResult
+from gitfleet.runtime.environment import check_environment
+from gitfleet.runtime.hosts.base import LaunchSpec
+from gitfleet.runtime.tail import last_lines
+from gitfleet.store.files import make_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from gitfleet.model.plan import Check
+    from gitfleet.parts import Parts
+    from gitfleet.runtime.hosts.base import Handle
+
+
+@dataclass(slots=True)
+class CheckRunner:
+    """Runs checks for one session; ``stop`` ends those that run and makes every later one say "interrupted"."""
+
+    parts: Parts
+    session: str
+    _stopped: bool = False
+    _live: dict[Path, Handle] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def one(self, check: Check, directory: Path, label: str) -> CheckResult | None:
+        """Run ``check`` in ``directory``; None when the session was stopped meanwhile."""
+        with self._lock:
+            if self._stopped:
+                return None
+            home = self._new_home(label)
+            spec = LaunchSpec(
+                instance=label,
+                attempt=int(home.name),
+                directory=home,
+                argv=("sh", "-c", check.run),
+                cwd=directory,
+                env=check_environment(self.parts.caller, self.session, directory=home),
+                deadline_seconds=check.timeout_seconds or self.parts.config.timeouts.verify,
+            )
+            handle = self.parts.host.start(spec)
+            self._live[home] = handle
+        ended = self.parts.host.wait(handle)
+        with self._lock:
+            self._live.pop(home, None)
+            if self._stopped and ended.reason != "exited":
+                return None
+        tail = last_lines(self.parts.host, handle)
+        self.parts.host.clean_up(handle)
+        return CheckResult(
+            name=check.title,
+            run=check.run,
+            exit_code=ended.code,
+            signal=ended.signal,
+            timed_out=ended.reason == "deadline",
+            seconds=round(ended.seconds or 0.0, 3),
+            tail=tail or ended.message,
+        )
+
+    def run_all(self, checks: Sequence[Check], directory: Path, instance: str) -> tuple[CheckResult, ...]:
+        """Run a task's own checks in its worktree, in order, up to the first red one."""
+        results: list[CheckResult] = []
+        for check in checks:
+            result = self.one(check, directory, f"{instance}-check")
+            if result is None:
+                break
+            results.append(result)
+            if not result.green:
+                break
+        return tuple(results)
+
+    def stop(self) -> None:
+        """End what runs, with the ladder, and let nothing start any more."""
+        with self._lock:
+            self._stopped = True
+            live = list(self._live.values())
+        for handle in live:
+            self.parts.host.stop(handle)
+
+    def _new_home(self, label: str) -> Path:
+        parent = self.parts.layout.attempt(label, 1).parent
+        try:
+            numbers = [int(entry.name) for entry in parent.iterdir() if entry.name.isdigit()]
+        except FileNotFoundError:
+            numbers = []
+        home = self.parts.layout.attempt(label, max(numbers, default=0) + 1)
+        make_directory(home)
+        return home

@@ -1,0 +1,92 @@
+"""Taking and releasing claims for one session; overlap is decided exactly, under one lock around check and write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
+
+from gitfleet.model.base import instant
+from gitfleet.model.claim import Claim
+from gitfleet.planner.scopes import Scope, ScopeError, overlap
+from gitfleet.store.claims import Granted, Held, external
+from gitfleet.store.locks import claims_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitfleet.model.claim import ExternalClaim
+    from gitfleet.model.session import Session
+    from gitfleet.parts import Parts
+
+RETRY_SECONDS = 0.5
+PORTS_PER_INSTANCE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class HeldElsewhere:
+    """The scope is held by somebody else; ``sentence`` says by whom, ``at`` is when we looked, in monotonic seconds."""
+
+    sentence: str
+    at: float
+
+    def worth_trying(self, now: float) -> bool:
+        """Whether enough time went by to look again."""
+        return now - self.at >= RETRY_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Claiming:
+    """Claims of one session's instances."""
+
+    parts: Parts
+    session: Session
+
+    def take(self, instance: str, task: str, scope: Scope) -> Claim | HeldElsewhere:
+        """Claim ``scope`` whole for ``instance``, with a block of ports, or say who holds what."""
+        worktree = self.parts.repository.worktree
+        others = external(worktree).claims if worktree else ()
+        with claims_lock(self.parts.layout) as proof:
+            used = {claim.port_base for claim in self.parts.claims.live() if claim.instance != instance}
+            wanted = Claim(
+                instance=instance,
+                session=self.session.id,
+                task=task,
+                scope=scope.entries,
+                folded=self.parts.fold,
+                acquired=instant(self.parts.now()),
+                port_base=_free_block(self.parts.config.worktrees.ports, used),
+                clone=self.session.clone,
+            )
+            result = self.parts.claims.acquire(proof, [wanted], clash, others)
+        match result:
+            case Granted():
+                return wanted
+            case Held(by=by):
+                holder = f"{by.instance} of {by.session}" if isinstance(by, Claim) else f"{by.instance} ({by.file})"
+                where = result.witness.decode("utf-8", "replace")
+                return HeldElsewhere(f"{where} is held by {holder}", self.parts.monotonic())
+            case _:
+                assert_never(result)
+
+    def release(self, instances: Iterable[str]) -> None:
+        """Let claims go; a claim that is not there is no error."""
+        with claims_lock(self.parts.layout) as proof:
+            self.parts.claims.release(proof, instances)
+
+
+def clash(wanted: Claim, other: Claim | ExternalClaim) -> bytes | None:
+    """A path that both claims hold; a scope of another tool that cannot be read overlaps (doubt is overlap)."""
+    mine = Scope.parse(wanted.scope)
+    try:
+        theirs = Scope.parse(other.scope)
+    except ScopeError:
+        return None if mine.is_empty else b"(a scope that cannot be read)"
+    fold = wanted.folded or (isinstance(other, Claim) and other.folded)
+    return overlap(mine, theirs, fold=fold)
+
+
+def _free_block(first: int, used: set[int]) -> int:
+    base = first
+    while base in used:
+        base += PORTS_PER_INSTANCE
+    return base

@@ -1,0 +1,39 @@
+"""The end of a session: completed, or saved for a person to continue."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitfleet.coordinator.settling import drop_worktree
+from gitfleet.model.config import Publish
+from gitfleet.model.event import EventKind
+from gitfleet.model.run import RunState
+from gitfleet.model.session import SessionState
+from gitfleet.relay.momentum import share
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitfleet.coordinator.books import Books
+    from gitfleet.coordinator.loop import Halt
+    from gitfleet.parts import Parts
+
+
+def close(parts: Parts, books: Books, halt: Halt | None, publish: Callable[[], None]) -> None:
+    """Write how the session ended, release what it held, and take away a tree that holds nothing of anybody's."""
+    if halt is not None:
+        books.update(state=SessionState.NEEDS_CONTINUE, reason=halt.reason)
+        books.event(EventKind.SESSION_END, f"session {books.session.id} waits: {halt.reason}", status="needs-continue")
+        books.checkpoint("needs continue")
+        return
+    if books.session.state is not SessionState.COMPLETED:
+        books.update(state=SessionState.COMPLETED, ended=books.now(), reason="")
+    found = parts.state.read_discoveries(books.session.id)
+    parts.state.write_momentum(parts.proof, share(books.session, books.runs.values(), found))
+    if parts.config.planning.publish is Publish.ALWAYS:
+        publish()
+    landed = books.counts()[RunState.LANDED]
+    words = f"session {books.session.id} completed: {landed} of {len(books.runs)} landed"
+    books.event(EventKind.SESSION_END, words, status="completed")
+    books.checkpoint("closed")
+    drop_worktree(parts, parts.pool / f"fleet-{books.session.id}-integration")

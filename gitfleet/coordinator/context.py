@@ -1,0 +1,78 @@
+"""What an agent is told: its task, and what earlier waves and sessions learned, read afresh at every base."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitfleet.model.base import decode
+from gitfleet.model.momentum import SessionMomentum
+from gitfleet.model.run import RunState
+from gitfleet.planner.scopes import Scope, ScopeError, overlap
+from gitfleet.relay.briefs import Brief, brief, select
+from gitfleet.relay.momentum import Momentum, fold
+from gitfleet.relay.prompt import prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gitfleet.coordinator.books import Books
+    from gitfleet.model.plan import Task
+    from gitfleet.model.run import Run
+    from gitfleet.parts import Parts
+
+BRIEFS_BYTES = 24_000
+"""How much of a prompt briefs may take: some six thousand tokens."""
+
+_NOTHING_TO_TELL = frozenset({RunState.QUEUED, RunState.PREPARING, RunState.RUNNING, RunState.SKIPPED})
+
+
+@dataclass(slots=True)
+class Context:
+    """What one session's agents are told; momentum is folded once for every commit that attempts start from."""
+
+    parts: Parts
+    _momentum: tuple[str, Momentum] = field(default=("", Momentum()))
+
+    def prompt(self, books: Books, task: Task, run: Run) -> bytes:
+        """The prompt of one attempt."""
+        others = [
+            Brief(other, brief(other), books.plan.task(other.task).reads)
+            for other in books.runs.values()
+            if other.state not in _NOTHING_TO_TELL and other.attempts and other.task != task.id
+        ]
+        return prompt(
+            books.plan,
+            task,
+            instance=run.instance,
+            wave=run.wave,
+            briefs=select(others, task, budget_bytes=BRIEFS_BYTES, touches=self._touches),
+            momentum=self._of_past_sessions(run.base, books.session.id),
+        )
+
+    def _touches(self, one: Sequence[str], other: Sequence[str]) -> bool:
+        try:
+            return overlap(Scope.parse(one), Scope.parse(other), fold=self.parts.fold) is not None
+        except ScopeError:
+            return True
+
+    def _of_past_sessions(self, base: str, session: str) -> Momentum:
+        if self._momentum[0] != base:
+            tree = self.parts.objects.commit(base).tree
+
+            def blob(path: bytes) -> str | None:
+                entry = self.parts.objects.entry(tree, path)
+                return entry.oid if entry else None
+
+            shares = [*self._published(tree), *self.parts.state.read_momenta()]
+            self._momentum = base, fold([share for share in shares if share.session != session], (), blob)
+        return self._momentum[1]
+
+    def _published(self, tree: str) -> Iterator[SessionMomentum]:
+        """Shares of momentum that the branch holds; one that cannot be read says nothing."""
+        for _, entry in self.parts.objects.entries(tree, b".planning/momentum"):
+            with suppress(msgspec.MsgspecError, ValueError):
+                yield decode(self.parts.objects.blob(entry.oid), SessionMomentum)

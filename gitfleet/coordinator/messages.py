@@ -1,0 +1,54 @@
+"""What worker threads tell the coordinator's own thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitfleet.coordinator.attempts import Collected, Prepared, Unprepared
+    from gitfleet.coordinator.integration import Integration
+    from gitfleet.integrate.train import TrainOutcome
+    from gitfleet.model.run import Exit
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedMessage:
+    """An attempt's worktree stands, or does not."""
+
+    task: str
+    result: Prepared | Unprepared
+
+
+@dataclass(frozen=True, slots=True)
+class EndedMessage:
+    """An attempt's process tree is gone."""
+
+    task: str
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedMessage:
+    """An attempt's evidence is in."""
+
+    task: str
+    work: Collected
+
+
+@dataclass(frozen=True, slots=True)
+class IntegratedMessage:
+    """The train came to its end; none when the target moved under a landing that was tried again."""
+
+    work: Integration
+    outcome: TrainOutcome | None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenMessage:
+    """A worker thread failed in a way that it did not expect."""
+
+    error: BaseException
+
+
+Message = PreparedMessage | EndedMessage | CollectedMessage | IntegratedMessage | BrokenMessage

@@ -1,0 +1,38 @@
+"""Who watches a session, and who may ask it to stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gitfleet.model.event import Event
+    from gitfleet.model.reports import Progress
+
+
+class Observer(Protocol):
+    """Somebody who watches a session, such as a terminal."""
+
+    @property
+    def wants_progress(self) -> bool:
+        """Whether ``progress`` should be called at all; measuring it costs a git call per agent now and then."""
+        ...
+
+    def event(self, event: Event) -> None:
+        """Something happened; called from the coordinator's own thread."""
+        ...
+
+    def progress(self, progress: Progress) -> None:
+        """How things stand, a few times a second."""
+        ...
+
+
+@dataclass(slots=True)
+class Interrupts:
+    """How a signal handler asks a coordinator to stop; setting a flag is all that it may do."""
+
+    requested: bool = False
+
+    def request(self) -> None:
+        """Ask for a stop with the ladder, a save, and exit code 130."""
+        self.requested = True

@@ -1,0 +1,54 @@
+"""Pure: what a run is once it is over, with claim, failure and receipt in agreement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitfleet.coordinator.verdicts import receipt
+from gitfleet.model.run import Failure, FailureSource, Run, RunState, Verdict, advance
+
+if TYPE_CHECKING:
+    from gitfleet.integrate.train import Clash
+    from gitfleet.model.run import ClaimHeld, MergeRecord, Verification
+
+
+def landed_run(run: Run, verification: Verification, merge: MergeRecord | None, at: str, reason: str = "") -> Run:
+    """A gated run as it is once its landing happened, or at once when it changed nothing."""
+    if run.state is RunState.GATED:
+        run = advance(run, RunState.VERIFIED, verification=verification)
+    word = "verified" if verification.verdict is Verdict.VERIFIED else "unverified"
+    where = f"landed as {merge.commit[:12]}, {word}" if merge else reason
+    return advance(
+        run,
+        RunState.LANDED,
+        verification=verification,
+        merge=merge,
+        failure=None,
+        claim=released(run, at),
+        receipt=receipt(RunState.LANDED, None, where),
+    )
+
+
+def failed_run(run: Run, state: RunState, failure: Failure, at: str) -> Run:
+    """A run that ended without a landing."""
+    return advance(run, state, failure=failure, claim=released(run, at), receipt=receipt(state, failure))
+
+
+def conflicted_run(run: Run, clash: Clash, at: str) -> Run:
+    """A gated run that cannot be merged; its branch is kept."""
+    message = f"{clash.why[0].upper()}{clash.why[1:]}. Its branch {run.branch} is kept."
+    failure = Failure(source=FailureSource.NEEDS_PERSON, code="conflict", message=message)
+    return msgspec.structs.replace(failed_run(run, RunState.CONFLICTED, failure, at), conflicts=clash.paths)
+
+
+def skipped_run(run: Run, reason: str) -> Run:
+    """A queued run that can never start."""
+    failure = Failure(source=FailureSource.TASK, code="dependency", message=reason)
+    return advance(run, RunState.SKIPPED, failure=failure, receipt=receipt(RunState.SKIPPED, failure))
+
+
+def released(run: Run, at: str) -> ClaimHeld | None:
+    """The run's claim with the moment it was let go."""
+    return msgspec.structs.replace(run.claim, released=at) if run.claim else None

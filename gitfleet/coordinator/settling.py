@@ -1,0 +1,211 @@
+"""What becomes of a run once its evidence or its train is in: books, claims, briefs, worktrees."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitfleet.coordinator import attempts
+from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
+from gitfleet.git import worktrees
+from gitfleet.git.collect import is_pristine
+from gitfleet.git.command import GitFailed
+from gitfleet.git.pool import trash_of
+from gitfleet.integrate.verify import describe_red
+from gitfleet.model.event import EventKind
+from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification
+from gitfleet.recovery import keep_work, pending_landing_file
+from gitfleet.relay.briefs import brief
+from gitfleet.store.files import remove_durable
+from gitfleet.store.locks import worktrees_lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitfleet.coordinator.attempts import Collected
+    from gitfleet.coordinator.books import Books
+    from gitfleet.coordinator.claiming import Claiming
+    from gitfleet.coordinator.integration import Integration
+    from gitfleet.integrate import train
+    from gitfleet.model.run import Run
+    from gitfleet.parts import Parts
+
+
+@dataclass(slots=True)
+class Settling:
+    """Writes ends into the books of one session."""
+
+    parts: Parts
+    books: Books
+    claiming: Claiming
+    _cleaners: list[threading.Thread] = field(default_factory=list)
+
+    # -- one run -------------------------------------------------------------------------------------------------
+
+    def collected(self, task: str, work: Collected, *, interrupted: bool) -> None:
+        """Take in the evidence of an attempt: gated, over, or queued again after an interrupt."""
+        run = self.books.runs[task]
+        judgement = work.judgement
+        outcome = judgement.failure.code if judgement.failure else "success"
+        if interrupted:
+            outcome = "interrupted"
+        last = msgspec.structs.replace(run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes)
+        run = self.books.record(
+            task,
+            attempts=(*run.attempts[:-1], last),
+            tip=work.tip,
+            files=work.files,
+            handoff=work.handoff,
+            handoff_source=work.source,
+            gate=work.gate,
+            checks=work.checks,
+        )
+        self.books.event(
+            EventKind.AGENT_COMPLETE, f"{task} ended: {outcome}, {_files(len(work.files))}", run=run, status=outcome
+        )
+        if interrupted:
+            self.requeue(task, "it was interrupted")
+            return
+        if judgement.failure is not None:
+            self.fail(task, judgement.state, judgement.failure)
+        else:
+            self._gated(task, work)
+        self._relay(self.books.runs[task], work)
+
+    def _gated(self, task: str, work: Collected) -> None:
+        run = self.books.advance(task, RunState.GATED)
+        self.books.event(EventKind.GATE, f"{task} passed the gate: {_files(len(work.files))}", run=run, status="passed")
+        if work.files:
+            return
+        reason = work.handoff.no_change if work.handoff else ""
+        why = f"no change: {reason}" if reason else "read-only: nothing to land"
+        nothing = Verification(verdict=Verdict.UNVERIFIED)
+        self._seal(self.books.replace(landed_run(run, nothing, None, self.books.now(), why)))
+
+    def fail(self, task: str, state: RunState, failure: Failure) -> None:
+        """A run ended without a landing; its branch and its worktree stay for people."""
+        run = self.books.replace(failed_run(self.books.runs[task], state, failure, self.books.now()))
+        kind = EventKind.GATE if state is RunState.REJECTED else EventKind.ERROR
+        self.books.event(kind, f"{task} {state}: {failure.message}", run=run, status=str(state))
+        self._seal(run)
+
+    def skip(self, task: str, reason: str) -> None:
+        """A queued run can never start."""
+        run = self.books.replace(skipped_run(self.books.runs[task], reason))
+        self.books.event(EventKind.SKIP, f"{task} skipped: {reason}", run=run, status="skipped")
+
+    def requeue(self, task: str, why: str) -> None:
+        """Put a run back: its work is kept under a wip ref, its claim goes, its tree stays."""
+        run = self.books.runs[task]
+        keep_work(self.parts, run)
+        run = self.books.advance(task, RunState.QUEUED, claim=None, tip="", gate=None, files=(), checks=())
+        self.claiming.release([run.instance])
+        self.books.event(EventKind.REQUEUE, f"{task} is queued again: {why}", run=run, status="queued")
+
+    def _relay(self, run: Run, work: Collected) -> None:
+        """Write the run's brief and its discoveries, for the next wave."""
+        self.parts.state.write_brief(self.parts.proof, run.task, brief(run))
+        if work.discoveries is not None:
+            self.parts.state.write_discoveries(self.parts.proof, work.discoveries)
+
+    def _seal(self, run: Run) -> None:
+        """A run is over: its claim goes, and after a landing a tree that holds nothing of its own goes too."""
+        if not run.instance:
+            return
+        self.claiming.release([run.instance])
+        if run.state is RunState.LANDED:
+            tree = attempts.worktree_of(self.parts, run)
+            cleaner = threading.Thread(target=drop_worktree, args=(self.parts, tree), daemon=True)
+            cleaner.start()
+            self._cleaners = [thread for thread in self._cleaners if thread.is_alive()] + [cleaner]
+
+    def finish(self) -> None:
+        """Wait for worktrees that are being removed."""
+        for cleaner in self._cleaners:
+            cleaner.join()
+
+    # -- a train -------------------------------------------------------------------------------------------------
+
+    def landed(self, work: Integration, commit: str) -> None:
+        """The target moved to ``commit``: the books say what was decided before it did."""
+        decided = work.decided
+        if decided is None:
+            msg = "a landing that was not decided cannot have happened"
+            raise AssertionError(msg)
+        over = []
+        for task, run in decided.runs.items():
+            if run != work.runs[task]:
+                over.append(self.books.replace(run))
+        landing = decided.session.landings[-1]
+        self.parts.state.write_wave(self.parts.proof, landing.number, decided.wave_text)
+        still_open = not all(run.sealed for run in self.books.runs.values())
+        self.books.update(
+            landings=decided.session.landings,
+            state=decided.session.state,
+            ended=decided.session.ended,
+            reason=decided.session.reason,
+        )
+        self.forget_landing()
+        for run in over:
+            if run.state is RunState.CONFLICTED and run.failure:
+                self.books.event(EventKind.CONFLICT, f"{run.task} conflicted: {run.failure.message}", run=run, status="conflicted")
+            if run.state is RunState.SKIPPED and run.failure:
+                self.books.event(EventKind.SKIP, f"{run.task} skipped: {run.failure.message}", run=run, status="skipped")
+            self._seal(run)
+        word = "verified" if landing.verified else "unverified"
+        branch = decided.session.target.removeprefix("refs/heads/")
+        self.books.event(
+            EventKind.LAND, f"landed {', '.join(landing.tasks)} on {branch} as {commit[:12]}, {word}", status=word
+        )
+        if still_open:
+            self.books.checkpoint(f"landing {landing.number}")
+
+    def clashed(self, candidate: train.Candidate) -> None:
+        """Runs that cannot be merged: their branches are kept."""
+        for clash in candidate.clashes:
+            run = self.books.replace(conflicted_run(self.books.runs[clash.entry.task], clash, self.books.now()))
+            self.books.event(EventKind.CONFLICT, f"{run.task} conflicted: {clash.why}", run=run, status="conflicted")
+            self._seal(run)
+
+    def red(self, outcome: train.Red) -> None:
+        """The candidate is red on a green base: its runs fail, with the check's own words."""
+        message = f"The candidate fails: {describe_red(outcome.verification.checks[-1])}"
+        self.books.event(EventKind.VERIFY, message, status="red")
+        self.clashed(outcome.candidate)
+        for entry, _ in outcome.candidate.merged:
+            self.books.record(entry.task, verification=outcome.verification)
+            failure = Failure(source=FailureSource.VERIFIER, code="check-failed", message=message)
+            self.fail(entry.task, RunState.FAILED, failure)
+
+    def stopped(self, work: Integration, outcome: train.Stopped) -> None:
+        """The landing waits for a person; the candidate is kept and its runs stay verified."""
+        for entry, _ in outcome.candidate.merged:
+            if self.books.runs[entry.task].state is RunState.GATED and outcome.verification is not None:
+                self.books.advance(entry.task, RunState.VERIFIED, verification=outcome.verification)
+        self.books.event(EventKind.LAND, outcome.message, status=outcome.code)
+        if outcome.landed and work.decided is not None:
+            self.landed(work, outcome.landed)
+
+    def forget_landing(self) -> None:
+        """The books say what the pending landing said."""
+        remove_durable(pending_landing_file(self.parts, self.books.session.id))
+
+
+def drop_worktree(parts: Parts, tree: Path) -> None:
+    """Take away a tree that holds nothing but what its branch holds; any other stays."""
+    with contextlib.suppress(OSError, GitFailed):
+        worktree = worktrees.locate(parts.repository, tree)
+        if worktree is None or not is_pristine(parts.repository.git, worktree):
+            return
+        trash = trash_of(parts.pool)
+        worktrees.retire(parts.repository, worktree, trash, worktrees_lock(parts.layout))
+        shutil.rmtree(trash / f"{tree.name}.0", ignore_errors=True)
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count} files"

@@ -1,0 +1,97 @@
+"""Live figures of running attempts, for whoever watches; measured from outside, never reported by the agent.
+
+Last activity is the age of the warden's pulse. Files and lines come from one git call per agent, at most every two
+seconds, and only when somebody watches. A figure that could not be measured is none.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitfleet.coordinator.attempts import handle_of
+from gitfleet.git.changes import Totals, totals
+from gitfleet.git.command import GitFailed
+from gitfleet.model.reports import AgentProgress, Progress
+from gitfleet.model.run import RunState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitfleet.coordinator.books import Books
+    from gitfleet.coordinator.observer import Observer
+    from gitfleet.parts import Parts
+    from gitfleet.model.run import Run
+
+DIFF_SECONDS = 2.0
+SHOW_SECONDS = 0.25
+
+
+@dataclass(slots=True)
+class _Watched:
+    worktree: Path
+    since: float
+    looked: float = float("-inf")
+    figures: Totals | None = None
+
+
+@dataclass(slots=True)
+class Tracker:
+    """What is known of attempts in flight."""
+
+    parts: Parts
+    observer: Observer
+    _watched: dict[str, _Watched] = field(default_factory=dict)
+    _shown: float = float("-inf")
+
+    def started(self, run: Run, worktree: Path) -> None:
+        """An attempt of ``run`` starts."""
+        self._watched[run.task] = _Watched(worktree, self.parts.monotonic())
+
+    def ended(self, run: Run) -> None:
+        """The attempt is over."""
+        self._watched.pop(run.task, None)
+
+    def show(self, books: Books, wave: int, activity: str) -> None:
+        """Tell the observer how things stand, at most four times a second."""
+        if not self.observer.wants_progress:
+            return
+        now = self.parts.monotonic()
+        if now - self._shown < SHOW_SECONDS:
+            return
+        self._shown = now
+        members = [run for run in books.runs.values() if run.wave == wave]
+        over = [run for run in members if run.sealed or run.state in {RunState.GATED, RunState.VERIFIED}]
+        agents = tuple(self._agent(books.runs[task], watched, now) for task, watched in self._watched.items())
+        self.observer.progress(
+            Progress(
+                session=books.session.id,
+                wave=wave,
+                waves=max((run.wave for run in books.runs.values()), default=wave),
+                done=len(over),
+                total=len(members),
+                activity=activity,
+                agents=agents,
+            )
+        )
+
+    def _agent(self, run: Run, watched: _Watched, now: float) -> AgentProgress:
+        if now - watched.looked >= DIFF_SECONDS:
+            watched.looked = now
+            with contextlib.suppress(GitFailed, OSError):
+                watched.figures = totals(
+                    self.parts.repository.git.at(watched.worktree), watched.worktree, run.base
+                )
+        pulse = self.parts.host.status(handle_of(self.parts, run)).pulse
+        figures = watched.figures
+        return AgentProgress(
+            instance=run.instance,
+            task=run.task,
+            state=str(run.state),
+            elapsed_seconds=now - watched.since,
+            last_activity_seconds=max(0.0, self.parts.now() - pulse.at) if pulse else None,
+            files=figures.files if figures else None,
+            added=figures.added if figures else None,
+            removed=figures.removed if figures else None,
+        )

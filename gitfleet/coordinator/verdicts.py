@@ -1,0 +1,99 @@
+"""Pure judgements over runs: what a collected attempt amounts to, and what a session's end amounts to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitfleet.errors import ExitCode
+from gitfleet.integrate.verify import describe_red
+from gitfleet.model.run import (
+    Failure,
+    FailureSource,
+    Receipt,
+    ReceiptVerdict,
+    Run,
+    RunState,
+)
+from gitfleet.model.session import Session, SessionState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitfleet.model.handoff import Handoff
+    from gitfleet.model.run import CheckResult, Exit, FileChange, GateReport
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Where a collected run goes: ``GATED`` when ``failure`` is none, else the state that fits the failure."""
+
+    state: RunState
+    failure: Failure | None = None
+
+
+def judge(
+    *,
+    ended: Failure | None,
+    exit_: Exit,
+    handoff: Handoff | None,
+    handoff_failure: Failure | None,
+    files: Sequence[FileChange],
+    gate: GateReport,
+    checks: Sequence[CheckResult],
+    read_only: bool,
+) -> Judgement:
+    """Weigh the evidence of one attempt (DESIGN 8): the agent's end, its diff, its handoff, its own checks.
+
+    A violation outranks everything: what wrote outside its scope never lands, however well it ended.
+    """
+    if not gate.passed:
+        paths = ", ".join(f"{violation.path} ({violation.reason})" for violation in gate.violations[:10])
+        more = len(gate.violations) - 10
+        message = f"It wrote what it must not: {paths}" + (f" and {more} more." if more > 0 else ".")
+        return Judgement(RunState.REJECTED, Failure(source=FailureSource.TASK, code="out-of-scope", message=message))
+    if ended is not None:
+        states = {"deadline": RunState.TIMED_OUT, "lost": RunState.LOST}
+        return Judgement(states.get(exit_.reason, RunState.FAILED), ended)
+    if handoff_failure is not None:
+        return Judgement(RunState.FAILED, handoff_failure)
+    reason = handoff.no_change if handoff else ""
+    if not files and not read_only and not reason:
+        message = "It changed nothing and gave no reason: a handoff with `no_change` says why nothing had to change."
+        return _failed(FailureSource.TASK, "no-changes", message)
+    red = next((check for check in checks if not check.green), None)
+    if red is not None:
+        return _failed(FailureSource.VERIFIER, "task-check", f"Its own check {describe_red(red)}")
+    return Judgement(RunState.GATED)
+
+
+def _failed(source: FailureSource, code: str, message: str) -> Judgement:
+    return Judgement(RunState.FAILED, Failure(source=source, code=code, message=message))
+
+
+def receipt(state: RunState, failure: Failure | None, reason: str = "") -> Receipt:
+    """The typed verdict on a run that is over."""
+    if state is RunState.LANDED:
+        return Receipt(verdict=ReceiptVerdict.PASS, reason=reason)
+    verdict = {
+        RunState.SKIPPED: ReceiptVerdict.SKIP,
+        RunState.CANCELLED: ReceiptVerdict.SKIP,
+        RunState.TIMED_OUT: ReceiptVerdict.TIMEOUT,
+    }.get(state, ReceiptVerdict.FAIL)
+    return Receipt(
+        verdict=verdict,
+        reason=failure.message if failure else reason,
+        source=failure.source if failure else None,
+    )
+
+
+def exit_code(session: Session, runs: Mapping[str, Run]) -> ExitCode:
+    """What the command that ran or continued this session ends with (DESIGN 13)."""
+    if session.state is SessionState.NEEDS_CONTINUE:
+        return ExitCode.NEEDS_PERSON
+    states = {run.state for run in runs.values()}
+    if RunState.CONFLICTED in states:
+        return ExitCode.NEEDS_PERSON
+    if states <= {RunState.LANDED, RunState.CANCELLED}:
+        return ExitCode.DONE
+    return ExitCode.RUNS_FAILED

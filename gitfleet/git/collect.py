@@ -1,0 +1,209 @@
+"""What an attempt left in its worktree, as one commit: nothing that it wrote may be missed or lost.
+
+Works by plumbing on a copy of the index, on the administrative directory rather than the ``.git`` file, because an
+agent may leave a held index lock, a deleted ``.git``, a merge half done, a detached HEAD, or bits in the index that
+hide edits. Ignored files are not collected, and neither are nested repositories: those are named.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitfleet.git.command import Git, GitFailed
+from gitfleet.git.refs import HEADS, Refs, Updated, zero
+from gitfleet.git.status import Status, read_status, reveal_hidden
+from gitfleet.git.worktrees import INSTANCE_FILE, Worktree
+
+if TYPE_CHECKING:
+    from gitfleet.git.objects import Objects
+
+# Line endings and filters apply as in the agent's own `git add`; a warning about line endings must not stop us, and
+# an edit that kept size and times must not hide.
+_SETTINGS = (
+    "core.safecrlf=false",
+    "core.trustctime=true",
+    "core.checkStat=default",
+    "core.untrackedCache=false",
+    "core.splitIndex=false",
+    "index.sparse=false",
+    "advice.addEmbeddedRepo=false",
+)
+
+
+class BranchState(StrEnum):
+    """Where HEAD was when the attempt ended, and what that means for its branch."""
+
+    ON_BRANCH = "on-branch"
+    DETACHED = "detached"
+    OTHER_BRANCH = "other-branch"
+    DIVERGED = "diverged"
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """All work of an attempt, reachable from ``tip``.
+
+    ``committed`` says whether a commit had to be made for it. ``branch_state`` other than ``diverged`` means that the
+    attempt's branch points at ``tip``; ``diverged``, that the branch holds other commits and ``kept`` names the ref
+    that holds the tip. ``descends`` is false when the tip is not built on the base. ``operation`` is what was under
+    way (``merge``, ``rebase``, ...), ``unmerged`` the paths left with conflicts, ``nested`` the repositories inside
+    the worktree, and submodules with uncommitted work, whose content is in no commit of this one.
+    """
+
+    tip: str
+    committed: bool
+    branch_state: BranchState
+    descends: bool
+    nested: tuple[bytes, ...] = ()
+    unmerged: tuple[bytes, ...] = ()
+    operation: str | None = None
+    kept: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uncollected:
+    """git could not read or store what is there; the worktree is as the attempt left it."""
+
+    why: str
+
+
+def commit_work(
+    objects: Objects, door: Git, worktree: Worktree, message: str, *, branch: str, base: str, keep: str
+) -> Collected | Uncollected:
+    """Commit what is uncommitted or untracked in an attempt's worktree, on top of its HEAD.
+
+    ``branch`` is the attempt's branch (short name), which is moved to the result where it is an ancestor of it;
+    otherwise the result is kept under the ref ``keep``. ``base`` is the commit the attempt started from. The attempt's
+    processes must be gone. Afterwards the worktree is at the result: running it again commits nothing.
+    """
+    git = worktree.git(door).having(*_SETTINGS)
+    try:
+        with tempfile.TemporaryDirectory(prefix="gitfleet-index-", dir=worktree.git_dir) as scratch:
+            index = Path(scratch) / "index"
+            private, status = _private_status(git, worktree, index)
+            head = status.head
+            tip, committed = head, False
+            if head is None or status.anything:
+                tree = _stage(private, status)
+                parents = ([head] if head else []) + _merge_heads(worktree.git_dir)
+                if head is None or len(parents) > 1 or tree != objects.commit(head).tree:
+                    tip, committed = objects.create_commit(tree, parents, message), True
+            assert tip is not None  # noqa: S101 - without a HEAD there is always a commit to make
+            state, kept = _attach(Refs(git), objects, status, HEADS + branch, tip, keep)
+            if status.anything:
+                # The worktree is the attempt's and nobody uses it any more: with the commit's index in place it reads
+                # as clean. A lock that a killed git left guards nobody.
+                (worktree.git_dir / "index.lock").unlink(missing_ok=True)
+                os.replace(index, worktree.git_dir / "index")  # noqa: PTH105 - one rename, said as such
+    except GitFailed as error:
+        return Uncollected(str(error))
+    except OSError as error:
+        return Uncollected(f"{error.strerror}: {error.filename}")
+    return Collected(
+        tip=tip,
+        committed=committed,
+        branch_state=state,
+        descends=objects.is_ancestor(base, tip),
+        nested=status.nested,
+        unmerged=status.unmerged,
+        operation=_operation(worktree.git_dir),
+        kept=kept,
+    )
+
+
+def untidy(door: Git, worktree: Worktree, *, ignored: bool = True) -> tuple[str, ...]:
+    """Why a worktree must not be taken away, one reason each; empty when nothing would be lost with it.
+
+    Looks for uncommitted, untracked and (unless told not to) ignored files, edits hidden by index bits, nested
+    repositories, an operation under way, and a detached HEAD that no ref reaches.
+    """
+    git = worktree.git(door).having(*_SETTINGS)
+    with tempfile.TemporaryDirectory(prefix="gitfleet-index-", dir=worktree.git_dir) as scratch:
+        _, status = _private_status(git, worktree, Path(scratch) / "index", ignored=ignored)
+    reasons = [f"uncommitted: {os.fsdecode(path)}" for path in (*status.unmerged, *status.changed)]
+    reasons += [f"untracked: {os.fsdecode(path)}" for path in status.untracked]
+    reasons += [f"ignored: {os.fsdecode(path)}" for path in status.ignored if path != os.fsencode(INSTANCE_FILE)]
+    reasons += [f"nested repository: {os.fsdecode(path)}" for path in status.nested]
+    operation = _operation(worktree.git_dir)
+    if operation is not None:
+        reasons.append(f"a {operation} is under way")
+    if status.branch is None and status.head is not None:
+        held = git.run("for-each-ref", "--count=1", "--contains", status.head)
+        if not held.stdout:
+            reasons.append(f"detached HEAD that no ref holds: {status.head}")
+    return tuple(reasons)
+
+
+def is_pristine(door: Git, worktree: Worktree) -> bool:
+    """Whether nothing would be lost with the worktree."""
+    return not untidy(door, worktree)
+
+
+def _private_status(git: Git, worktree: Worktree, index: Path, *, ignored: bool = False) -> tuple[Git, Status]:
+    private = git.having(GIT_INDEX_FILE=str(index))
+    try:
+        shutil.copyfile(worktree.git_dir / "index", index)
+        reveal_hidden(private, worktree.path)
+        return private, read_status(private, ignored=ignored)
+    except (FileNotFoundError, GitFailed):
+        # No index, or a broken one: what HEAD holds is what was there.
+        index.unlink(missing_ok=True)
+        private.run("read-tree", "--empty" if Refs(git).head().oid is None else "HEAD")
+        return private, read_status(private, ignored=ignored)
+
+
+def _stage(private: Git, status: Status) -> str:
+    paths = [*status.unmerged, *status.unstaged, *status.untracked]
+    if paths:
+        lines = b"".join(path + b"\0" for path in paths)
+        private.run("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=lines)
+    return private.run("write-tree").text
+
+
+def _attach(
+    refs: Refs, objects: Objects, status: Status, ref: str, tip: str, keep: str
+) -> tuple[BranchState, str | None]:
+    """Make the tip reachable: from the attempt's branch where that loses nothing, else from the ref to keep it."""
+    state = BranchState.ON_BRANCH
+    if status.branch != ref:
+        state = BranchState.DETACHED if status.branch is None else BranchState.OTHER_BRANCH
+    at = refs.read(ref)
+    forward = at is None or objects.is_ancestor(at, tip)
+    if forward and at != tip:
+        forward = isinstance(refs.update(ref, tip, at or zero(tip), why="gitfleet: collect"), Updated)
+    if forward:
+        if state is not BranchState.ON_BRANCH:
+            refs.git.run("symbolic-ref", "HEAD", ref)
+        return state, None
+    kept = refs.read(keep)
+    if kept != tip:
+        outcome = refs.update(keep, tip, kept or zero(tip), why="gitfleet: collect")
+        if not isinstance(outcome, Updated):
+            raise OSError(0, "the result could not be kept", keep)
+    return BranchState.DIVERGED, keep
+
+
+def _merge_heads(git_dir: Path) -> list[str]:
+    """Parents of a merge that was begun and not committed, as `git commit` would record them."""
+    with suppress(OSError):
+        return (git_dir / "MERGE_HEAD").read_text("ascii").split()
+    return []
+
+
+def _operation(git_dir: Path) -> str | None:
+    marks = {
+        "MERGE_HEAD": "merge",
+        "rebase-merge": "rebase",
+        "rebase-apply": "rebase",
+        "CHERRY_PICK_HEAD": "cherry-pick",
+        "REVERT_HEAD": "revert",
+        "BISECT_START": "bisect",
+    }
+    return next((name for mark, name in marks.items() if (git_dir / mark).exists()), None)

@@ -1,0 +1,103 @@
+"""What differs in a worktree, read from ``git status`` in a form that holds every file name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitfleet.git.command import Git
+
+_TRACKED_FIELDS = {b"1": 8, b"u": 10}
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A worktree against its HEAD.
+
+    ``changed`` are tracked paths that differ from HEAD; ``unstaged`` those of them whose files differ from the index.
+    ``nested`` are repositories that are not submodules, without a final slash, and submodules with uncommitted work.
+    """
+
+    head: str | None
+    branch: str | None
+    changed: tuple[bytes, ...] = ()
+    unstaged: tuple[bytes, ...] = ()
+    unmerged: tuple[bytes, ...] = ()
+    untracked: tuple[bytes, ...] = ()
+    ignored: tuple[bytes, ...] = ()
+    nested: tuple[bytes, ...] = ()
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is something to commit."""
+        return bool(self.changed or self.unmerged or self.untracked)
+
+
+def read_status(git: Git, *, ignored: bool = False) -> Status:
+    """Ask git what differs; one call. With ``ignored``, ignored files too (a wholly ignored directory is one entry)."""
+    options = ["--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--ignore-submodules=none", "--no-renames"]
+    done = git.run("status", *options, f"--ignored={'matching' if ignored else 'no'}")
+    return parse_status(done.stdout)
+
+
+def parse_status(output: bytes) -> Status:
+    """Read the output of ``git status --porcelain=v2 --branch -z`` with renames off."""
+    head = branch = None
+    lists: dict[str, list[bytes]] = {
+        name: [] for name in ("changed", "unstaged", "unmerged", "untracked", "ignored", "nested")
+    }
+    for line in output.split(b"\0"):
+        kind, _, rest = line.partition(b" ")
+        if kind == b"#":
+            key, _, value = rest.partition(b" ")
+            if key == b"branch.oid" and value != b"(initial)":
+                head = value.decode("ascii")
+            elif key == b"branch.head" and value != b"(detached)":
+                branch = "refs/heads/" + os.fsdecode(value)
+        elif kind in _TRACKED_FIELDS:
+            fields = line.split(b" ", _TRACKED_FIELDS[kind])
+            _tracked(fields, lists)
+        elif kind == b"?":
+            lists["nested" if rest.endswith(b"/") else "untracked"].append(rest.removesuffix(b"/"))
+        elif kind == b"!":
+            lists["ignored"].append(rest.removesuffix(b"/"))
+    return Status(head, branch, **{name: tuple(paths) for name, paths in lists.items()})
+
+
+def _tracked(fields: list[bytes], lists: dict[str, list[bytes]]) -> None:
+    states, submodule, path = fields[1], fields[2], fields[-1]
+    # S<commit changed><content modified><untracked content>: only the commit can be recorded here.
+    if submodule[:1] == b"S" and submodule[2:] != b"..":
+        lists["nested"].append(path)
+        if submodule[1:2] == b"." and states[:1] == b".":
+            return
+    if fields[0] == b"u":
+        lists["unmerged"].append(path)
+        return
+    lists["changed"].append(path)
+    if states[1:] != b".":
+        lists["unstaged"].append(path)
+
+
+def reveal_hidden(git: Git, root: Path) -> None:
+    """Clear the assume-unchanged and skip-worktree bits of the index in use, since edits under them are not seen.
+
+    With a sparse checkout the files that it leaves out keep theirs: they are absent, not deleted.
+    """
+    assumed, skipped = [], []
+    for line in git.run("ls-files", "-v", "-z").stdout.split(b"\0"):
+        tag, path = line[:1], line[2:]
+        if tag.islower():
+            assumed.append(path)
+        if tag in (b"S", b"s"):
+            skipped.append(path)
+    if skipped and git.run("config", "--type=bool", "--get", "core.sparseCheckout", ok=(0, 1)).text == "true":
+        base = os.fsencode(root)
+        skipped = [path for path in skipped if os.path.lexists(base + b"/" + path)]
+    for option, paths in (("--no-assume-unchanged", assumed), ("--no-skip-worktree", skipped)):
+        if paths:
+            git.run("update-index", option, "-z", "--stdin", stdin=b"".join(path + b"\0" for path in paths))

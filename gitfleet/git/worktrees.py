@@ -1,0 +1,236 @@
+"""Worktrees of attempts: make them fast and safely, list them, take them away only when nothing is lost.
+
+Git's own parallel creation races, so one lock is held around ``worktree add`` and the checkout happens outside it.
+Nothing here prunes or removes a worktree that it was not given: somebody's may be on a disk that is not mounted.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.git.command import Git, GitFailed
+from gitfleet.git.refs import HEADS, Moved, Refs, Refused, Updated, short, zero
+
+if TYPE_CHECKING:
+    from gitfleet.git.repository import Repository
+
+INSTANCE_FILE = ".fleet-instance-id"
+
+Lock = AbstractContextManager[object]
+
+
+@dataclass(frozen=True, slots=True)
+class Worktree:
+    """A linked worktree: its files and its administrative directory, which stays when the files are broken."""
+
+    path: Path
+    git_dir: Path
+
+    def git(self, door: Git) -> Git:
+        """A door that works on this worktree even when its ``.git`` file was damaged or deleted."""
+        return door.at(self.path).having(GIT_DIR=str(self.git_dir), GIT_WORK_TREE=str(self.path))
+
+
+@dataclass(frozen=True, slots=True)
+class WorktreeEntry:
+    """One line of ``git worktree list``; the first is the main one. ``branch`` is a full name."""
+
+    path: Path
+    head: str | None
+    branch: str | None
+    bare: bool = False
+    locked: bool = False
+    prunable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BranchTaken:
+    """The task branch could not be made: it exists, or another ref stands where it must go."""
+
+    ref: str
+    why: str
+
+
+def add(
+    repo: Repository,
+    path: Path,
+    commit: str,
+    branch: str | None,
+    lock: Lock,
+    *,
+    instance: str | None = None,
+    old: str | None = None,
+    checkout: bool = True,
+) -> Worktree | BranchTaken:
+    """Make a worktree at a commit, on a new branch (short name) or detached, and check its files out.
+
+    ``lock`` is held while git registers the worktree; adds may otherwise run at the same time. ``instance`` is written
+    to ``.fleet-instance-id``. ``old`` is where an existing branch is known to be, to start it anew. Without ``checkout`` no
+    file is written. Filters, LFS,
+    attributes and sparse patterns apply as in a checkout of the user's; hooks do not run. Raises ``GitfleetError``
+    (``worktree-failed``) when git cannot make it or check it out; nothing is left behind then but the branch.
+    """
+    refs = Refs(repo.git)
+    if branch is not None:
+        match refs.update(HEADS + branch, commit, old or zero(commit), why="gitfleet: start a task"):
+            case Updated():
+                pass
+            case Moved(actual):
+                return BranchTaken(HEADS + branch, f"the branch {branch} exists already, at {actual}")
+            case Refused(why, clash):
+                said = f"the branch {short(clash)} stands where {branch} must go" if clash else why
+                return BranchTaken(HEADS + branch, said)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with lock:
+            repo.git.run("worktree", "add", "--quiet", "--no-track", "--no-checkout", "--detach", str(path), commit)
+            if instance is not None:
+                exclude(repo.common_dir, INSTANCE_FILE)
+    except GitFailed as error:
+        raise _failed(path, error) from error
+    made = locate(repo, path)
+    assert made is not None  # noqa: S101 - git has just registered it
+    git = made.git(repo.git)
+    try:
+        if branch is not None:
+            git.run("symbolic-ref", "-m", "gitfleet: start a task", "HEAD", HEADS + branch)
+        # `reset --hard` is the checkout that never asks: an index is made, filters and sparse patterns are applied.
+        if checkout:
+            git.having("submodule.recurse=false").run("reset", "--hard", "--quiet", "HEAD")
+    except GitFailed as error:
+        # Made a moment ago, by us, and half checked out: there is nobody's work in it.
+        shutil.rmtree(path)
+        with lock:
+            _forget(repo, made)
+        raise _failed(path, error) from error
+    if instance is not None:
+        _write_instance(path, instance)
+    return made
+
+
+def entries(repo: Repository) -> list[WorktreeEntry]:
+    """All worktrees of the repository, the main one first; of a bare repository, the first is the git directory."""
+    found = []
+    for block in repo.git.run("worktree", "list", "--porcelain", "-z").stdout.split(b"\0\0"):
+        facts = dict(line.partition(b" ")[::2] for line in block.split(b"\0") if line)
+        if b"worktree" not in facts:
+            continue
+        head = facts.get(b"HEAD", b"").decode("ascii")
+        branch = facts.get(b"branch")
+        found.append(
+            WorktreeEntry(
+                path=Path(os.fsdecode(facts[b"worktree"])),
+                head=head if head.strip("0") else None,
+                branch=os.fsdecode(branch) if branch is not None else None,
+                bare=b"bare" in facts,
+                locked=b"locked" in facts,
+                prunable=b"prunable" in facts,
+            )
+        )
+    return found
+
+
+def locate(repo: Repository, path: Path) -> Worktree | None:
+    """The linked worktree at a path, whether or not its files still exist; none when git knows no such."""
+    wanted = os.path.realpath(path)
+    with suppress(FileNotFoundError):
+        for place in (repo.common_dir / "worktrees").iterdir():
+            with suppress(OSError):
+                pointer = os.fsdecode((place / "gitdir").read_bytes().rstrip(b"\n"))
+                root = os.path.dirname(place / pointer)  # noqa: PTH120 - a file name may hold any byte
+                if os.path.realpath(root) == wanted:
+                    return Worktree(Path(path), place)
+    return None
+
+
+def administration(repo: Repository, path: Path) -> Path | None:
+    """The directory that holds HEAD and index of a worktree, the main one included."""
+    linked = locate(repo, path)
+    if linked is not None:
+        return linked.git_dir
+    return repo.common_dir
+
+
+def retire(repo: Repository, worktree: Worktree, trash: Path, lock: Lock) -> None:
+    """Move a worktree's files to a new name in the trash and make git forget it; the caller has proved it pristine.
+
+    ``trash`` must be on the same filesystem. May be called again after a crash in between.
+    """
+    if worktree.path.exists():
+        trash.mkdir(parents=True, exist_ok=True)
+        number = 0
+        while (place := trash / f"{worktree.path.name}.{number}").exists():
+            number += 1
+        worktree.path.rename(place)
+    with lock:
+        _forget(repo, worktree)
+
+
+def empty_trash(trash: Path) -> int:
+    """Delete what is in the trash; gives the bytes freed. Symbolic links are deleted, never followed."""
+    freed = 0
+    with suppress(FileNotFoundError):
+        for place in list(trash.iterdir()):
+            for root, _, files in os.walk(place):
+                for name in files:
+                    with suppress(OSError):
+                        freed += os.lstat(os.path.join(root, name)).st_size  # noqa: PTH118 - any byte may be in a name
+            shutil.rmtree(place)
+    return freed
+
+
+def exclude(common_dir: Path, name: str) -> None:
+    """List a name at the root of every worktree in the shared ``info/exclude``, once; what people wrote stays.
+
+    Durable. The caller holds a lock: two writers would lose one line.
+    """
+    path = Path(os.path.realpath(common_dir / "info" / "exclude"))
+    line = b"/" + os.fsencode(name)
+    try:
+        content = path.read_bytes()
+        mode = path.stat().st_mode & 0o777
+    except FileNotFoundError:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content, mode = b"", 0o644
+    if line in content.splitlines():
+        return
+    if content and not content.endswith(b"\n"):
+        content += b"\n"
+    temporary = path.with_name(f"{path.name}.gitfleet.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content + line + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _forget(repo: Repository, worktree: Worktree) -> None:
+    """Make git forget a worktree whose files are gone."""
+    if locate(repo, worktree.path) is not None:
+        repo.git.run("worktree", "remove", "--force", "--force", "--", str(worktree.path))
+
+
+def _failed(path: Path, error: GitFailed) -> GitfleetError:
+    message = f"git could not make a worktree at {path}: {error.completed.error}"
+    return GitfleetError(Kind.ENVIRONMENT, "worktree-failed", message)
+
+
+def _write_instance(path: Path, instance: str) -> None:
+    # A tracked file of that name, or a link that a hostile commit put there, is left as it is.
+    with suppress(FileExistsError):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        descriptor = os.open(path / INSTANCE_FILE, flags, 0o644)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(instance + "\n")

@@ -1,0 +1,130 @@
+"""Run the configured checks on exactly one tree, and say what they said.
+
+The tree is checked out in the integration worktree without ``.planning/``, as a commit of its own, so that a check sees
+a clean repository. Checks run in order and stop at the first red one. Each runs under a warden: a coordinator that
+dies leaves none writing. What a check does outside its worktree is its own affair.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from gitfleet.model.paths import quote_path
+from gitfleet.model.run import CheckResult, Verdict, Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from gitfleet.git.command import Git
+    from gitfleet.git.objects import Objects
+    from gitfleet.model.plan import Check
+
+
+class Runner(Protocol):
+    """Runs one check in a directory and returns its evidence, or None when it was interrupted."""
+
+    def __call__(self, check: Check, directory: Path, label: str) -> CheckResult | None:
+        """Run ``check``; ``label`` names the run of checks in attempt directories and messages."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The checks were stopped before they could say anything."""
+
+
+def without_planning(objects: Objects, commit: str) -> tuple[str, str]:
+    """The commit to check out for checking ``commit``, and its tree: the same files but for ``.planning/``."""
+    facts = objects.commit(commit)
+    if objects.entry(facts.tree, b".planning") is None:
+        return commit, facts.tree
+    tree = objects.edit_tree(facts.tree, {b".planning": None})
+    return objects.create_commit(tree, [commit], "gitfleet: the tree under verification\n"), tree
+
+
+def check_out(git: Git, commit: str) -> None:
+    """Make the worktree hold exactly ``commit``, with nothing else in it, ignored files included."""
+    git.run("read-tree", "--reset", "-u", commit)
+    git.run("update-ref", "--no-deref", "HEAD", commit)
+    git.run("clean", "-ffdxq", "-e", "/.fleet-instance-id")
+
+
+def run_checks(
+    git: Git, runner: Runner, checks: Sequence[Check], label: str, say: Callable[[str], None]
+) -> tuple[CheckResult, ...] | Interrupted:
+    """Run ``checks`` in order in the worktree of ``git``, as it is; stop at the first red one.
+
+    A check that changes a tracked file is red even when it exits 0 (``wrote`` names the files): the tree that it
+    passed on is no longer the tree that would land.
+    """
+    results: list[CheckResult] = []
+    for check in checks:
+        say(f"verify: {check.title}")
+        result = runner(check, git.directory, label)
+        if result is None:
+            return Interrupted()
+        status = git.run("diff-index", "-z", "--name-only", "HEAD", ok=(0, 128))
+        dirty = b"" if status.code else _really_changed(git, status.stdout)
+        if dirty:
+            wrote = tuple(quote_path(path) for path in dirty.split(b"\0") if path)[:20]
+            result = _with_writes(result, wrote)
+        results.append(result)
+        if not result.green:
+            break
+    return tuple(results)
+
+
+def _really_changed(git: Git, suspects: bytes) -> bytes:
+    """Drop paths that were only touched: diff-index compares stat data until the index is refreshed."""
+    if not suspects:
+        return b""
+    git.run("update-index", "-q", "--refresh", ok=(0, 1))
+    return git.run("diff-index", "-z", "--name-only", "HEAD").stdout
+
+
+def _with_writes(result: CheckResult, wrote: tuple[str, ...]) -> CheckResult:
+    import msgspec  # noqa: PLC0415 - only a check that misbehaves pays for it
+
+    return msgspec.structs.replace(result, wrote=wrote)
+
+
+def verify(
+    objects: Objects,
+    git: Git,
+    runner: Runner,
+    checks: Sequence[Check],
+    commit: str,
+    *,
+    label: str,
+    say: Callable[[str], None],
+) -> Verification | Interrupted:
+    """Check out ``commit`` without ``.planning/`` in the worktree of ``git`` and run the checks on it.
+
+    The verdict is ``verified``, ``red``, or ``unverified`` when no checks are configured.
+    """
+    checked, tree = without_planning(objects, commit)
+    if not checks:
+        return Verification(verdict=Verdict.UNVERIFIED, tree=tree)
+    check_out(git, checked)
+    results = run_checks(git, runner, checks, label, say)
+    if isinstance(results, Interrupted):
+        return results
+    verdict = Verdict.VERIFIED if all(result.green for result in results) else Verdict.RED
+    return Verification(verdict=verdict, tree=tree, checks=results)
+
+
+def describe_red(result: CheckResult) -> str:
+    """One paragraph about a red check: which command, how it ended, and its last lines."""
+    if result.timed_out:
+        how = f"was stopped at its deadline after {result.seconds:.0f} s"
+    elif result.signal is not None:
+        how = f"was ended by signal {result.signal}"
+    elif result.wrote:
+        how = f"changed tracked files ({', '.join(result.wrote)})"
+    else:
+        how = f"ended with exit code {result.exit_code}"
+    tail = f":{os.linesep}{result.tail}" if result.tail else "."
+    return f"`{result.run}` {how}{tail}"

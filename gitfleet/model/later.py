@@ -1,0 +1,112 @@
+"""Fields that the design names and no release enforces yet; a document that uses one is refused by its name.
+
+A field moves out of here in the change that makes it work. ``*`` stands for any key or index.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TASK = (
+    "effort",
+    "model",
+    "budget",
+    "retry_policy",
+    "retry_safe",
+    "input_files",
+    "scorer",
+    "worker",
+    "worker.role",
+    "worker.tool_profile",
+    "worker.tools",
+    "worker.capabilities",
+    "workspace.root",
+    "workspace.required_files",
+    "workspace.environment",
+    "tags",
+    "metadata",
+    "verify.*.when",
+)
+
+_FIELDS: dict[str, frozenset[str]] = {
+    "plan": frozenset(
+        {
+            "labels",
+            "workers",
+            *(
+                f"defaults.{name}"
+                for name in ("effort", "model", "budget", "retry_policy", "retry_safe", "tags", "metadata")
+            ),
+            *(f"tasks.*.{name}" for name in _TASK),
+        }
+    ),
+    "config": frozenset(
+        {
+            "planner",
+            "notify",
+            "stall",
+            "retry",
+            "conflict",
+            "landing",
+            "pool",
+            "verify.keep",
+            "verify.fingerprint",
+            "verify.baseline",
+            "verify.commands.*.when",
+            "agents.*.model",
+            "agents.*.effort",
+            "agents.*.permissions",
+            "agents.*.fallback",
+            "timeouts.stall",
+            "worktrees.max",
+            "worktrees.copy",
+            "worktrees.link",
+            "worktrees.setup",
+            "scope.protected",
+        }
+    ),
+}
+
+_VALUES: dict[str, dict[str, frozenset[str]]] = {
+    "plan": {"tasks.*.expected_artifacts.*": frozenset({"report", "receipt", "patch", "checkpoint", "test-output"})},
+    "config": {
+        "agents.*.kind": frozenset({"claude", "codex", "opencode"}),
+        "waves.overlap": frozenset({"merge", "narrow"}),
+        "scope.on_violation": frozenset({"spill", "extend"}),
+    },
+}
+
+
+def is_later(document: str, trail: Sequence[str | int]) -> bool:
+    """Whether ``trail`` names a field of the document kind that is not built yet."""
+    return any(_matches(pattern, trail) for pattern in _FIELDS.get(document, ()))
+
+
+def inner_fields(document: str, trail: Sequence[str | int]) -> frozenset[str]:
+    """Names of the fields inside a later field that are refused one by one."""
+    parent = len(trail)
+    return frozenset(
+        pattern.split(".")[-1]
+        for pattern in _FIELDS.get(document, ())
+        if pattern.count(".") == parent and _matches(pattern.rpartition(".")[0], trail)
+    )
+
+
+def is_later_value(document: str, trail: Sequence[str | int], value: str) -> bool:
+    """Whether ``value`` at ``trail`` is a choice that is not built yet."""
+    return any(_matches(pattern, trail) and value in later for pattern, later in _VALUES.get(document, {}).items())
+
+
+def later_names(document: str) -> frozenset[str]:
+    """Names of the later fields of a task, as a line of Markdown would write them."""
+    return frozenset(
+        pattern.removeprefix("tasks.*.") for pattern in _FIELDS.get(document, ()) if pattern.startswith("tasks.*.")
+    )
+
+
+def _matches(pattern: str, trail: Sequence[str | int]) -> bool:
+    parts = pattern.split(".")
+    return len(parts) == len(trail) and all(part in ("*", step) for part, step in zip(parts, trail, strict=True))

@@ -1,0 +1,95 @@
+"""A plan as people write it: the aliases and shorthands that ``gitfleet.model.plan`` no longer has.
+
+``gitfleet.store.documents.plans`` turns it into a ``Plan``. The schema of plans is generated from here, because it is what
+an editor or a model that writes a plan has to satisfy.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from msgspec import Meta
+
+from gitfleet.model.base import Document, PositiveInt
+from gitfleet.model.plan import Check, Estimate, TaskId, TaskKind
+
+Strings = str | tuple[str, ...]
+"""One text, or a list of them."""
+
+
+class WorkspaceDocument(Document, kw_only=True):
+    """Where a task works, in the words of other task files."""
+
+    writable_paths: Annotated[Strings, Meta(description="Another name of the task's scope.")] = ()
+
+
+class DefaultsDocument(Document, kw_only=True):
+    """Values for every task that does not give its own."""
+
+    agent: Annotated[str | None, Meta(description="Agent of tasks that name none and have no command.")] = None
+    timeout_seconds: Annotated[PositiveInt | None, Meta(description="Deadline of one attempt, in seconds.")] = None
+    kind: Annotated[TaskKind | None, Meta(description="Kind of tasks that do not say theirs.")] = None
+
+
+class TaskDocument(Document, kw_only=True):
+    """One bounded piece of work for one agent, with one write scope."""
+
+    id: TaskId
+    name: Annotated[str, Meta(description="Title for people; the id unless given.")] = ""
+    objective: Annotated[str, Meta(description="The purpose in one sentence, shown by inspect.")] = ""
+    instructions: Annotated[
+        str, Meta(description="What the agent is asked to do; required unless `command` is given.")
+    ] = ""
+    command: Annotated[
+        Annotated[str, Meta(min_length=1)] | None,
+        Meta(
+            description="A shell command that does the work itself, run with sh -c in the worktree.",
+            examples=["./tools/changelog.sh"],
+        ),
+    ] = None
+    scope: Annotated[
+        Strings,
+        Meta(
+            description="Paths the task may write; none means read-only. `path (read-only)` means the same as in `reads`.",
+            examples=[["src/api/", "!src/api/gen/"]],
+        ),
+    ] = ()
+    workspace: Annotated[WorkspaceDocument | None, Meta(description="Where the task works.")] = None
+    reads: Annotated[Strings, Meta(description="Paths it reads; they never conflict.", examples=[["src/ui/"]])] = ()
+    depends_on: Annotated[
+        Strings, Meta(description="Ids of tasks that must have landed before.", examples=[["api-auth"]])
+    ] = ()
+    deps: Annotated[Strings, Meta(description="Another name of `depends_on`.")] = ()
+    kind: Annotated[
+        TaskKind | None, Meta(description="Sort of work: default timeout and token hint; build unless given.")
+    ] = None
+    agent: Annotated[str | None, Meta(description="A name from the config's agents.")] = None
+    verify: Annotated[tuple[Check, ...], Meta(description="Checks of this task's own result.")] = ()
+    priority: Annotated[int, Meta(description="Lower goes first where order is free.")] = 0
+    estimate: Annotated[Estimate | None, Meta(description="What the task is expected to take.")] = None
+    timeout_seconds: Annotated[PositiveInt | None, Meta(description="Deadline of one attempt, in seconds.")] = None
+    context: Annotated[Strings, Meta(description="Facts put into the prompt.")] = ()
+    expected_artifacts: Annotated[
+        tuple[Literal["log"], ...],
+        Meta(description="What the attempt must leave; `log` is always met.", examples=[["log"]]),
+    ] = ()
+
+
+class PlanDocument(Document, kw_only=True):
+    """The document that says which tasks exist, with scopes and dependencies, as people write it."""
+
+    schema: Annotated[Literal["gitfleet/plan/v1"], Meta(description="Kind and version of the document.")] = (
+        "gitfleet/plan/v1"
+    )
+    name: Annotated[
+        str,
+        Meta(
+            description="Title of the plan; the session id begins with it. The file's name unless given.",
+            examples=["auth refactor"],
+        ),
+    ] = ""
+    direction: Annotated[str, Meta(description="What the whole plan is for, given to every agent.")] = ""
+    defaults: Annotated[DefaultsDocument, Meta(description="Values for every task that does not give its own.")] = (
+        DefaultsDocument()
+    )
+    tasks: Annotated[tuple[TaskDocument, ...], Meta(description="The tasks, in order.", min_length=1)]

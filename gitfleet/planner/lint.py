@@ -1,0 +1,169 @@
+"""What a plan means, checked before anything runs: every finding, with its place in the struct.
+
+Pure: no files, no git. ``fold`` says that the repository ignores case, so that two spellings of a name are one path there.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from gitfleet.planner.findings import Finding, Trail, is_branch_name, near, unknown_agent
+from gitfleet.planner.knots import around, knots
+from gitfleet.planner.scopes import ScopeError, fold_name, parse_entry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitfleet.model.config import Config
+    from gitfleet.model.plan import Plan, Task
+
+
+def lint_plan(
+    plan: Plan, config: Config | None, *, fold: bool = False, outside: frozenset[str] = frozenset()
+) -> tuple[Finding, ...]:
+    """Everything that is wrong with a plan, in the order of its tasks.
+
+    Without a ``config`` agents are not checked, as for the record of a plan that ran under an older one. ``outside`` are ids
+    of tasks that are not in this plan and may be depended on.
+    """
+    found = [*_names(plan), *_ids(plan, outside), *_dependencies(plan, outside), *_cycles(plan), *_entries(plan)]
+    if fold:
+        found.extend(_spellings(plan))
+    for index, task in enumerate(plan.tasks):
+        found.extend(_work(task, index, config))
+    return tuple(found)
+
+
+def _names(plan: Plan) -> Iterator[Finding]:
+    """Names end up in commit subjects and tables, which are lines."""
+    named: list[tuple[Trail, str]] = [(("name",), plan.name)]
+    named += [(("tasks", index, "name"), task.name) for index, task in enumerate(plan.tasks)]
+    for trail, name in named:
+        if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in name):
+            yield Finding(trail, "the name has line breaks or control characters", "one line of text")
+        elif len(name) > 200:
+            yield Finding(trail, f"the name has {len(name)} characters", "at most 200")
+
+
+def _ids(plan: Plan, outside: frozenset[str]) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for index, task in enumerate(plan.tasks):
+        trail: Trail = ("tasks", index, "id")
+        if task.id in first:
+            yield Finding(
+                trail, f"the id `{task.id}` is given twice, first in tasks[{first[task.id]}]", hint="rename one"
+            )
+        elif task.id in outside:
+            yield Finding(trail, f"the id `{task.id}` is taken by a task of the session", hint="rename it")
+        first.setdefault(task.id, index)
+        if not is_branch_name(task.id):
+            yield Finding(
+                trail,
+                f"`{task.id}` cannot be part of a branch name",
+                "no `..`, no dot and no `.lock` at the end",
+            )
+
+
+def _dependencies(plan: Plan, outside: frozenset[str]) -> Iterator[Finding]:
+    known = {task.id for task in plan.tasks} | outside
+    for index, task in enumerate(plan.tasks):
+        seen: set[str] = set()
+        for position, wanted in enumerate(task.depends_on):
+            trail: Trail = ("tasks", index, "depends_on", position)
+            if wanted not in known:
+                yield Finding(trail, f"unknown dependency `{wanted}`", "the id of a task", near(wanted, known))
+            elif wanted in seen:
+                yield Finding(trail, f"the dependency `{wanted}` is given twice", hint="keep one")
+            seen.add(wanted)
+
+
+def _cycles(plan: Plan) -> Iterator[Finding]:
+    """One finding for each knot of tasks that wait for each other, with a shortest way around named in full."""
+    known = {task.id for task in plan.tasks}
+    waits = {task.id: [wanted for wanted in task.depends_on if wanted in known] for task in plan.tasks}
+    places = {task.id: index for index, task in reversed([*enumerate(plan.tasks)])}
+    for knot in knots(waits):
+        start = min(knot, key=lambda task: places[task])
+        path = around(start, waits, knot)
+        if path:
+            position = next(at for at, wanted in enumerate(plan.tasks[places[start]].depends_on) if wanted == path[1])
+            yield Finding(
+                ("tasks", places[start], "depends_on", position),
+                f"the tasks wait for each other: {' -> '.join(path)}",
+                hint="remove one of these dependencies",
+            )
+
+
+def _entries(plan: Plan) -> Iterator[Finding]:
+    for index, task in enumerate(plan.tasks):
+        for name, entries in (("scope", task.scope), ("reads", task.reads)):
+            for position, entry in enumerate(entries):
+                try:
+                    parse_entry(entry)
+                except ScopeError as error:
+                    yield Finding(
+                        ("tasks", index, name, position), f"bad entry `{entry}`: {error}", "a path of the repository"
+                    )
+        if task.scope and all(entry.startswith("!") for entry in task.scope):
+            yield Finding(
+                ("tasks", index, "scope"),
+                "the scope only excludes",
+                "an entry that may be written",
+                "begin with `.` for everything, or leave the scope out for a read-only task",
+            )
+
+
+def _spellings(plan: Plan) -> Iterator[Finding]:
+    """Find names spelled in two ways: where the repository ignores case they are one, and a diff knows one of them only."""
+    first: dict[tuple[str, ...], str] = {}
+    said: set[tuple[tuple[str, ...], str]] = set()
+    for index, task in enumerate(plan.tasks):
+        for field, entries in (("scope", task.scope), ("reads", task.reads)):
+            for position, entry in enumerate(entries):
+                try:
+                    head = parse_entry(entry).head
+                except ScopeError:
+                    continue
+                folded: tuple[str, ...] = ()
+                for depth, name in enumerate(head):
+                    folded = (*folded, fold_name(name))
+                    known = first.setdefault(folded, name)
+                    if known != name and (folded, name) not in said:
+                        said.add((folded, name))
+                        path, other = "/".join(head[: depth + 1]), "/".join((*head[:depth], known))
+                        yield Finding(
+                            ("tasks", index, field, position),
+                            f"`{path}` and `{other}` are one path here, since this repository ignores case",
+                            hint="spell it as the repository does",
+                        )
+
+
+def _work(task: Task, index: int, config: Config | None) -> Iterator[Finding]:
+    """Whether there is something to do and somebody to do it."""
+    trail: Trail = ("tasks", index)
+    if task.command is not None:
+        if not task.command.strip():
+            yield Finding((*trail, "command"), "the command is blank", "a shell command")
+        if task.agent is not None:
+            yield Finding(
+                (*trail, "agent"), f"task `{task.id}` has a command and names an agent", hint="keep one of them"
+            )
+    else:
+        if not task.instructions.strip():
+            yield Finding(trail, f"task `{task.id}` has nothing to do", "`instructions` or `command`")
+        if config is not None:
+            yield from _agent(task, trail, config)
+    for position, check in enumerate(task.verify):
+        if not check.run.strip():
+            yield Finding((*trail, "verify", position, "run"), "the command is blank", "a shell command")
+
+
+def _agent(task: Task, trail: Trail, config: Config) -> Iterator[Finding]:
+    if task.agent is not None and task.agent not in config.agents:
+        yield unknown_agent((*trail, "agent"), task.agent, config.agents)
+    elif task.agent is None and config.agent is None:
+        agents = ", ".join(f"`{name}`" for name in config.agents)
+        hint = f"name one of {agents}, or set `agent:` in .planning/config.yaml" if agents else ""
+        hint = hint or "give the task a `command`, or define an agent in .planning/config.yaml and make it the default"
+        yield Finding(trail, f"task `{task.id}` has no command and no agent", "a command or an agent", hint)

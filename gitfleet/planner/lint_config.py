@@ -1,0 +1,72 @@
+"""What a config means, checked before anything runs: every finding, with its place in the struct. Pure."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from gitfleet.planner.findings import Finding, Trail, is_branch_name, unknown_agent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitfleet.model.config import Config
+
+PLACEHOLDERS = ("prompt_file", "worktree", "task", "instance", "handoff_file")
+"""What ``argv`` of a command agent may contain in braces."""
+
+_PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def lint_config(config: Config) -> tuple[Finding, ...]:
+    """Everything that is wrong with a config beyond its shape."""
+    found: list[Finding] = []
+    for name, agent in config.agents.items():
+        trail: Trail = ("agents", name)
+        if not agent.argv:
+            found.append(Finding(trail, f"the command agent `{name}` has no argv", "a program and its arguments"))
+        for position, argument in enumerate(agent.argv):
+            found.extend(_placeholders((*trail, "argv", position), argument))
+        if agent.argv and not agent.argv[0]:
+            found.append(Finding((*trail, "argv", 0), "the program is empty", "the name or path of a program"))
+        for position, variable in enumerate(agent.env.allow):
+            found.extend(_variable((*trail, "env", "allow", position), variable))
+    if config.agent is not None and config.agent not in config.agents:
+        found.append(unknown_agent(("agent",), config.agent, config.agents))
+    for trail, ref in ((("target",), config.target), (("branch_prefix",), config.branch_prefix)):
+        if ref is not None and not is_branch_name(ref):
+            found.append(Finding(trail, f"`{ref}` is not a name that git takes", "a branch name"))
+    found.extend(
+        Finding(("verify", "commands", index, "run"), "the command is blank", "a shell command")
+        for index, check in enumerate(config.verify.commands)
+        if not check.run.strip()
+    )
+    return tuple(found)
+
+
+def _variable(trail: Trail, name: str) -> Iterator[Finding]:
+    if not _VARIABLE.fullmatch(name):
+        yield Finding(trail, f"`{name}` is not the name of a variable", "letters, digits and `_`")
+    elif _SECRET.search(name):
+        yield Finding(
+            trail,
+            f"`{name}` looks like a secret and is not passed to agents",
+            hint="let the agent's own configuration hold it",
+        )
+
+
+def _placeholders(trail: Trail, argument: str) -> Iterator[Finding]:
+    for match in _PLACEHOLDER.finditer(argument):
+        name = match[1]
+        if name is None and match[0] in {"{{", "}}", "}"}:
+            continue
+        if name is None:
+            yield Finding(trail, "a brace is opened and not closed", hint="write `{{` for a brace")
+        elif name not in PLACEHOLDERS:
+            near = difflib.get_close_matches(name, PLACEHOLDERS, 1)
+            hint = f"did you mean `{{{near[0]}}}`?" if near else "write `{{` for a brace"
+            expected = ", ".join(f"{{{known}}}" for known in PLACEHOLDERS)
+            yield Finding(trail, f"`{{{name}}}` is not a placeholder", expected, hint)

@@ -1,0 +1,250 @@
+"""Which tasks may run at the same time: the schedule of a plan, with a reason for every placement.
+
+A task goes into the first wave that comes after its dependencies, has a place and tokens left, and holds no scope that
+overlaps its own. Among tasks that could go, the one with the longest chain of work behind it goes first, then the lower
+priority, then the earlier in the plan. The same plan always gives the same waves.
+
+Not promised: the fewest waves possible, which would take exponential time; and nothing about how long a wave takes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, final
+
+from gitfleet.model.config import AgentKind, OverlapPolicy
+from gitfleet.model.paths import quote_path
+from gitfleet.model.plan import TaskKind
+from gitfleet.planner.graph import ancestors, chains, cycle, dependents, reaches, unknown_dependencies
+from gitfleet.planner.scopes import Scope, ScopeIndex
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitfleet.model.config import Config
+    from gitfleet.model.plan import Plan, Task
+
+TOKEN_HINTS = {
+    TaskKind.RESEARCH: 100_000,
+    TaskKind.BUILD: 250_000,
+    TaskKind.VERIFY: 60_000,
+    TaskKind.SKILL: 60_000,
+}
+"""Tokens that a task of a kind is taken to need, for the budget of a wave only; never reported as measured."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a task was put: its wave from 1, why not earlier, and the tokens it counts for."""
+
+    task: str
+    wave: int
+    reason: str
+    tokens: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Task ids by wave, in the order in which they start, and the placement of each."""
+
+    waves: tuple[tuple[str, ...], ...]
+    placements: Mapping[str, Placement]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class OverlapPair:
+    """Two tasks that nothing orders, and a path that both may write."""
+
+    first: str
+    second: str
+    path: bytes
+
+
+class OverlapRefused(ValueError):  # noqa: N818 - it names an answer to a plan, and callers match it
+    """A plan with overlapping tasks under ``overlap: error``; ``pairs`` are all of them."""
+
+    def __init__(self, pairs: tuple[OverlapPair, ...]) -> None:
+        """Say which tasks overlap."""
+        self.pairs = pairs
+        super().__init__(
+            "; ".join(f"{pair.first} and {pair.second} overlap at {quote_path(pair.path)}" for pair in pairs)
+        )
+
+
+def token_hint(task: Task, config: Config) -> int:
+    """Tokens that a task counts for in a wave: its own estimate, 0 for a command agent, else by its kind."""
+    if task.estimate is not None and task.estimate.tokens is not None:
+        return task.estimate.tokens
+    if task.command is not None:
+        return 0
+    agent = config.agents.get(task.agent or config.agent or "")
+    if agent is not None and agent.kind is AgentKind.COMMAND:
+        return 0
+    return TOKEN_HINTS[task.kind]
+
+
+def scopes_of(tasks: Sequence[Task], scopes: Mapping[str, Scope] | None = None) -> dict[str, Scope]:
+    """Map each task to its scope: the given one, else as its entries say; raises ``ScopeError``."""
+    given = scopes or {}
+    return {task.id: given[task.id] if task.id in given else Scope.parse(task.scope) for task in tasks}
+
+
+def schedule(plan: Plan, config: Config, *, fold: bool = False, scopes: Mapping[str, Scope] | None = None) -> Schedule:
+    """Put every task of a plan into a wave.
+
+    ``scopes`` are those of the tasks after symlinks were resolved; ``fold`` says that the repository ignores case.
+    Raises ``OverlapRefused`` under ``overlap: error``, ``ScopeError`` for a scope that does not parse, and
+    ``ValueError`` for circles, unknown dependencies and ids used twice, which the check of documents refuses before.
+    """
+    held = scopes_of(plan.tasks, scopes)
+    _check(plan.tasks)
+    if config.waves.overlap is OverlapPolicy.ERROR:
+        pairs = unordered_overlaps(plan.tasks, held, fold=fold)
+        if pairs:
+            raise OverlapRefused(pairs)
+    return _Scheduler(plan, config, held, fold=fold).run()
+
+
+def unordered_overlaps(
+    tasks: Sequence[Task], scopes: Mapping[str, Scope], *, fold: bool = False
+) -> tuple[OverlapPair, ...]:
+    """List all pairs of tasks whose scopes overlap while no chain of dependencies orders them, in plan order."""
+    before = ancestors(tasks)
+    place = {task.id: number for number, task in enumerate(tasks)}
+    index = ScopeIndex(fold=fold)
+    pairs: list[OverlapPair] = []
+    for task in tasks:
+        pairs.extend(
+            OverlapPair(other, task.id, path)
+            for other, path in index.meeting(scopes[task.id])
+            if not reaches(before, place, other, task.id)
+        )
+        index.add(task.id, scopes[task.id])
+    return tuple(sorted(pairs, key=lambda pair: (place[pair.first], place[pair.second])))
+
+
+def _check(tasks: Sequence[Task]) -> None:
+    if len({task.id for task in tasks}) < len(tasks):
+        raise ValueError("a plan must not use an id twice")
+    for task, wanted in unknown_dependencies(tasks):
+        msg = f"{task} depends on {wanted}, which is not a task of the plan"
+        raise ValueError(msg)
+    circle = cycle(tasks)
+    if circle:
+        msg = f"dependencies go in a circle: {' -> '.join(circle)}"
+        raise ValueError(msg)
+
+
+_Rank = tuple[float, int, int]
+_Queue = tuple[Scope, int]
+
+_NAMED_OVERLAPS = 3
+"""Overlapping tasks that one reason names; more are counted."""
+
+
+class _Scheduler:
+    """Fills one wave after the other with the tasks that could go.
+
+    Tasks with the same scope and the same tokens wait in one queue: what keeps the first of them out of a wave keeps
+    out all, so that a thousand tasks on one file cost a thousand comparisons and not a million.
+    """
+
+    def __init__(self, plan: Plan, config: Config, scopes: Mapping[str, Scope], *, fold: bool) -> None:
+        self._tasks = {task.id: task for task in plan.tasks}
+        self._limits = config.waves
+        self._scopes = scopes
+        self._fold = fold
+        self._tokens = {task.id: token_hint(task, config) for task in plan.tasks}
+        weights = chains(plan.tasks)
+        self._ranks: dict[str, _Rank] = {
+            task.id: (-weights[task.id], task.priority, number) for number, task in enumerate(plan.tasks)
+        }
+        self._behind = dependents(plan.tasks)
+        self._missing = {task.id: len(set(task.depends_on)) for task in plan.tasks}
+        self._queues: dict[_Queue, list[tuple[_Rank, str]]] = {}
+        self._waves: list[tuple[str, ...]] = []
+        self._placements: dict[str, Placement] = {}
+
+    def run(self) -> Schedule:
+        """Fill waves until every task is placed."""
+        for task_id, missing in self._missing.items():
+            if not missing:
+                self._queue(task_id)
+        before = ScopeIndex(fold=self._fold)
+        while self._queues:
+            wave, index = self._fill()
+            for task_id in wave:
+                reason = self._reason(task_id, before)
+                self._placements[task_id] = Placement(task_id, len(self._waves) + 1, reason, self._tokens[task_id])
+            self._waves.append(tuple(wave))
+            self._release(wave)
+            before = index
+        return Schedule(tuple(self._waves), {task_id: self._placements[task_id] for task_id in self._tasks})
+
+    def _queue(self, task_id: str) -> None:
+        queue = self._queues.setdefault((self._scopes[task_id], self._tokens[task_id]), [])
+        heappush(queue, (self._ranks[task_id], task_id))
+
+    def _release(self, wave: list[str]) -> None:
+        for task_id in wave:
+            for other in self._behind[task_id]:
+                self._missing[other] -= 1
+                if not self._missing[other]:
+                    self._queue(other)
+
+    def _fill(self) -> tuple[list[str], ScopeIndex]:
+        """Take the tasks of the next wave out of the queues; at least one, whatever its size."""
+        wave: list[str] = []
+        index = ScopeIndex(fold=self._fold)
+        tokens = 0
+        heads = [(queue[0][0], place, key) for place, (key, queue) in enumerate(self._queues.items())]
+        heapify(heads)
+        while heads and len(wave) < self._limits.max_agents:
+            _, place, key = heappop(heads)
+            scope, needed = key
+            if wave and tokens + needed > self._limits.budget_tokens:
+                continue
+            if next(index.meeting(scope), None) is not None:
+                continue
+            queue = self._queues[key]
+            _, task_id = heappop(queue)
+            wave.append(task_id)
+            index.add(task_id, scope)
+            tokens += needed
+            if queue:
+                heappush(heads, (queue[0][0], place, key))
+            else:
+                del self._queues[key]
+        return wave, index
+
+    def _reason(self, task_id: str, before: ScopeIndex) -> str:
+        """Say why a task of the next wave is not in the one before it, whose scopes are given."""
+        reasons: list[str] = []
+        wanted = dict.fromkeys(self._tasks[task_id].depends_on)
+        last = max((self._placements[other].wave for other in wanted), default=0)
+        if wanted:
+            latest = [other for other in wanted if self._placements[other].wave == last]
+            reasons.append(f"depends on {', '.join(latest)}")
+        overlaps = before.overlapping(self._scopes[task_id])
+        if overlaps:
+            named = [f"{other} at {quote_path(path)}" for other, path in overlaps[:_NAMED_OVERLAPS]]
+            more = f" and {len(overlaps) - len(named)} more" if len(overlaps) > len(named) else ""
+            reasons.append(f"overlaps {', '.join(named)}{more}")
+        elif last < len(self._waves):
+            reasons.append(self._no_room(task_id))
+        return "; ".join(reasons) or "depends on nothing"
+
+    def _no_room(self, task_id: str) -> str:
+        number = len(self._waves)
+        wave = self._waves[-1]
+        if len(wave) >= self._limits.max_agents:
+            return f"wave {number} is full ({len(wave)} agent{'s' if len(wave) > 1 else ''})"
+        used = sum(self._tokens[other] for other in wave)
+        return (
+            f"the budget of wave {number} has no room ({used:,} of {self._limits.budget_tokens:,} tokens used, "
+            f"{self._tokens[task_id]:,} needed)"
+        )

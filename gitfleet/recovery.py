@@ -1,0 +1,196 @@
+"""Make a session's books agree with what is really there, before anything new is started.
+
+The books were written before every step, so what may differ is known: an attempt that was being prepared, one that
+runs or ended without the coordinator, a landing that was decided and may have happened. Nothing is landed twice: a
+pending landing is asked of git, never repeated on a guess. Work of a run that is queued again is kept under its wip ref.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.git.refs import HEADS, short, zero
+from gitfleet.integrate import landing
+from gitfleet.model.base import decode
+from gitfleet.model.run import LIVE, FailureSource, Run, RunState, advance
+from gitfleet.model.session import PendingLanding, Session, SessionState
+from gitfleet.store.files import remove_durable
+from gitfleet.store.locks import claims_lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitfleet.parts import Parts
+    from gitfleet.runtime.hosts.base import Handle
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What recovery found and mended.
+
+    ``adopted`` are attempts to wait for, by task; ``pending`` is a landing that did not happen and may still. ``notes``
+    are sentences for people.
+    """
+
+    session: Session
+    runs: dict[str, Run]
+    adopted: dict[str, Handle]
+    pending: PendingLanding | None
+    notes: tuple[str, ...]
+
+
+def reconcile(parts: Parts, session_id: str) -> Findings:
+    """Bring one session's books up to date; its lock is held by the caller.
+
+    Raises ``GitfleetError`` (needs-person) when a half-done landing is blocked by files that somebody changed.
+    """
+    session = parts.state.read_session(session_id)
+    runs = dict(parts.state.read_runs(session_id))
+    notes: list[str] = []
+    session, pending = _settle_landing(parts, session, runs, notes)
+    adopted: dict[str, Handle] = {}
+    for task, run in list(runs.items()):
+        match run.state:
+            case RunState.PREPARING:
+                runs[task] = _requeue(parts, run, "its worktree was being made", notes)
+            case RunState.RUNNING | RunState.FINISHED:
+                handle = _attempt(parts, run)
+                if handle is None:
+                    runs[task] = _requeue(parts, run, "its end was not recorded", notes)
+                else:
+                    adopted[task] = handle
+            case RunState.VERIFIED if pending is None:
+                runs[task] = _write(parts, advance(run, RunState.GATED))
+            case _:
+                pass
+    if session.state is SessionState.NEEDS_CONTINUE:
+        _retry_transport(parts, runs, notes)
+    _release_orphans(parts, session_id, runs, notes)
+    return Findings(session, runs, adopted, pending, tuple(notes))
+
+
+def pending_landing_file(parts: Parts, session: str) -> Path:
+    """Where a decided landing is written down until the books say that it happened."""
+    return parts.layout.session(session) / "landing.json"
+
+
+def _settle_landing(
+    parts: Parts, session: Session, runs: dict[str, Run], notes: list[str]
+) -> tuple[Session, PendingLanding | None]:
+    path = pending_landing_file(parts, session.id)
+    try:
+        pending = decode(path.read_bytes(), PendingLanding)
+    except FileNotFoundError:
+        return session, None
+    except msgspec.MsgspecError as error:
+        raise GitfleetError(
+            Kind.NEEDS_PERSON,
+            "damaged-file",
+            f"{path.name} of session {session.id} cannot be read: {error}",
+            hint=f"Look at {path}; `git log` of the target says whether the landing happened.",
+        ) from error
+    _roll_forward(parts, pending)
+    if _happened(parts, pending):
+        for run in pending.runs:
+            runs[run.task] = _write(parts, run)
+        session = pending.session
+        parts.state.write_session(parts.proof, session, parts.state.read_report(session.id))
+        remove_durable(path)
+        notes.append(f"landing {pending.number} had happened; the books say so now")
+        return session, None
+    if parts.refs.read(pending.target) == pending.previous:
+        return session, pending
+    remove_durable(path)
+    notes.append(f"landing {pending.number} had not happened and {pending.target} moved; it is built again")
+    return session, None
+
+
+def _roll_forward(parts: Parts, pending: PendingLanding) -> None:
+    """Finish or undo what a landing that was cut off left of itself."""
+    directory = parts.layout.root / "landings" / f"{pending.session.id}-w{pending.number}"
+    if not directory.exists():
+        return
+    repository = parts.repository
+    outcome = landing.recover(
+        directory, repository.git, repository.common_dir, clock=parts.monotonic, sleep=parts.sleep
+    )
+    if isinstance(outcome, landing.InTheWay | landing.Busy):
+        raise GitfleetError(
+            Kind.NEEDS_PERSON,
+            "in-the-way",
+            f"A landing on {short(pending.target)} was cut off and cannot be finished: {outcome.why}",
+            hint="Move these files aside (or let the other process end), then run `gitfleet continue`.",
+        )
+
+
+def _happened(parts: Parts, pending: PendingLanding) -> bool:
+    """Whether the target ever pointed at the pending commit: its landed ref says so, or its history does."""
+    if parts.refs.read(f"refs/gitfleet/landed/{pending.session.id}/w{pending.number}") == pending.commit:
+        return True
+    tip = parts.refs.read(pending.target)
+    return tip is not None and parts.objects.is_ancestor(pending.commit, tip)
+
+
+def _attempt(parts: Parts, run: Run) -> Handle | None:
+    """The run's last attempt when its end can still be learned: it runs, or its exit is written."""
+    directory = parts.layout.attempt(run.instance, len(run.attempts))
+    if not directory.is_dir():
+        return None
+    handle = parts.host.adopt(run.instance, len(run.attempts), directory)
+    status = parts.host.status(handle)
+    if not status.alive and status.exit is None:
+        ended = parts.host.declare_lost(handle)
+        if ended is not None and ended.reason == "lost":
+            return None
+    return handle
+
+
+def _requeue(parts: Parts, run: Run, why: str, notes: list[str]) -> Run:
+    keep_work(parts, run)
+    notes.append(f"{run.task} is queued again: {why}")
+    return _write(parts, advance(run, RunState.QUEUED, claim=None, tip="", gate=None, files=(), checks=()))
+
+
+def keep_work(parts: Parts, run: Run) -> None:
+    """Keep what a run's branch holds beyond its base under ``refs/gitfleet/wip/<instance>/<attempt>``."""
+    tip = parts.refs.read(HEADS + run.branch) if run.branch else None
+    if tip is not None and tip != run.base:
+        wip = f"refs/gitfleet/wip/{run.instance}/{len(run.attempts)}"
+        parts.refs.update(wip, tip, parts.refs.read(wip) or zero(tip), why="gitfleet: keep an earlier attempt")
+
+
+def _retry_transport(parts: Parts, runs: dict[str, Run], notes: list[str]) -> None:
+    """A session that stopped because nothing could run at all starts those runs again, and what hung on them."""
+    again = {
+        task
+        for task, run in runs.items()
+        if run.state in {RunState.FAILED, RunState.LOST}
+        and run.failure is not None
+        and run.failure.source is FailureSource.TRANSPORT
+    }
+    for task in again:
+        runs[task] = _requeue(parts, runs[task], "nothing could run at all", notes)
+    if again:
+        for task, run in runs.items():
+            if run.state is RunState.SKIPPED:
+                runs[task] = _write(parts, advance(run, RunState.QUEUED, failure=None, receipt=None))
+
+
+def _release_orphans(parts: Parts, session: str, runs: dict[str, Run], notes: list[str]) -> None:
+    """Claims of this session's instances that no run holds any more."""
+    holders = {run.instance for run in runs.values() if run.state in LIVE}
+    dead = [claim for claim in parts.claims.live() if claim.session == session and claim.instance not in holders]
+    if not dead:
+        return
+    with claims_lock(parts.layout) as proof:
+        parts.claims.release(proof, [claim.instance for claim in dead])
+    notes.extend(f"dead instance {claim.instance} left a claim on {', '.join(claim.scope)}" for claim in dead)
+
+
+def _write(parts: Parts, run: Run) -> Run:
+    parts.state.write_run(parts.proof, run)
+    return run

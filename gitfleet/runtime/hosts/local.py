@@ -1,0 +1,303 @@
+"""The local host: a warden process per attempt on this machine.
+
+The host takes the attempt's lock itself and hands it to the warden as a descriptor, so there is no moment at which a
+started attempt is not held: a coordinator that dies anywhere in between leaves either nothing or a warden.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.model.base import decode
+from gitfleet.model.run import Exit
+from gitfleet.runtime import attempt, ladder
+from gitfleet.runtime.environment import temporary_directory
+from gitfleet.runtime.hosts.base import Handle, HostStatus, LaunchSpec, LogSlice, Pulse
+from gitfleet.runtime.output import LOG_LIMIT, read_log, read_pulse
+from gitfleet.runtime.processes import Process, open_table, send
+from gitfleet.runtime.tree import NONCE, Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+# Isolated, without site: nothing of the user's Python set-up takes part, and a warden starts in some 15 ms.
+INTERPRETER: Final = (sys.executable, "-I", "-S", "-X", "utf8")
+
+_WARDEN = Path(__file__).parent.parent / "warden" / "__main__.py"
+_HELD_BACK = {signal.SIGTERM, signal.SIGUSR1, signal.SIGINT}
+
+
+class LocalHost:
+    """Runs attempts on this machine; its methods may be called from any thread."""
+
+    def __init__(
+        self,
+        *,
+        interpreter: Sequence[str] = INTERPRETER,
+        now: Callable[[], float] = time.time,
+        nonce: Callable[[], str] = secrets.token_hex,
+    ) -> None:
+        """Build a host.
+
+        ``interpreter`` starts wardens, ``now`` gives POSIX seconds for ends that the host declares, and ``nonce`` a
+        random word for each attempt.
+        """
+        self._interpreter = tuple(interpreter)
+        self._now = now
+        self._nonce = nonce
+        self._children: dict[Path, subprocess.Popen[bytes]] = {}
+
+    def start(self, spec: LaunchSpec) -> Handle:
+        """Start an attempt; it returns once the attempt is held, whatever happens to the coordinator afterwards.
+
+        Raises ``GitfleetError`` when the attempt is held or over already, or the system starts no more processes.
+        """
+        with self._lock(spec.directory) as lock:
+            if lock is None:
+                raise _refusal(spec, "another process holds it")
+            if (spec.directory / attempt.EXIT).exists():
+                raise _refusal(spec, "it is over already")
+            document = _document(spec) | {"nonce": self._nonce(), "temporary": _make_temporary(spec)}
+            attempt.write_json(str(spec.directory), attempt.SPEC, document)
+            self._children[spec.directory] = self._spawn(spec.directory, lock)
+        return Handle(spec.instance, spec.attempt, spec.directory)
+
+    def _spawn(self, directory: Path, lock: int) -> subprocess.Popen[bytes]:
+        environment = {name: os.environ[name] for name in (NONCE, "PATH") if name in os.environ}
+        # The mask is inherited: a stop that comes while the warden's interpreter starts waits until it can be heard.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
+        try:
+            with (directory / attempt.TROUBLE).open("wb") as trouble:
+                return subprocess.Popen(
+                    [*self._interpreter, _WARDEN, directory, str(lock)],
+                    cwd="/",
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=trouble,
+                    start_new_session=True,
+                    pass_fds=(lock,),
+                )
+        except OSError as error:
+            raise GitfleetError(
+                Kind.ENVIRONMENT,
+                "no-warden",
+                f"The system starts no process for an agent: {error.strerror}.",
+                hint="Lower waves.max_agents, or raise the limit on processes.",
+            ) from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def adopt(self, instance: str, attempt: int, directory: Path) -> Handle:
+        """Take up an attempt that another coordinator started."""
+        return Handle(instance, attempt, directory)
+
+    def status(self, handle: Handle) -> HostStatus:
+        """Say how the attempt stands now, without waiting."""
+        seen = read_pulse(str(handle.directory / attempt.PULSE))
+        pulse = Pulse(*seen) if seen else None
+        # The order matters: a warden writes the end before it lets go.
+        alive = self._held(handle)
+        recorded = _recorded(handle)
+        return HostStatus(alive=alive and recorded is None, exit=recorded, pulse=pulse)
+
+    def _held(self, handle: Handle) -> bool:
+        if not (handle.directory / attempt.LOCK).exists():
+            return False
+        descriptor = attempt.open_lock(str(handle.directory))
+        try:
+            return not attempt.take(descriptor, shared=True)
+        finally:
+            os.close(descriptor)
+
+    def wait(self, handle: Handle) -> Exit:
+        """Wait for the end. Where the warden was killed this clears the tree and declares the attempt lost."""
+        child = self._children.get(handle.directory)
+        if child is not None:
+            child.wait()
+            self._children.pop(handle.directory, None)
+        with self._lock(handle.directory, wait=True):
+            return self._settle(handle)
+
+    def wait_for(self, handle: Handle, seconds: float) -> Exit | None:
+        """Wait like ``wait``, at most so many seconds; none when it still runs then."""
+        until = time.monotonic() + seconds
+        child = self._children.get(handle.directory)
+        if child is not None:
+            try:
+                child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                return None
+            self._children.pop(handle.directory, None)
+        with self._lock(handle.directory, until=until) as lock:
+            return None if lock is None else self._settle(handle)
+
+    def declare_lost(self, handle: Handle) -> Exit | None:
+        """Settle an attempt that nobody holds; none when a warden still holds it."""
+        with self._lock(handle.directory) as lock:
+            return None if lock is None else self._settle(handle)
+
+    @contextmanager
+    def _lock(self, directory: Path, *, wait: bool = False, until: float | None = None) -> Iterator[int | None]:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = attempt.open_lock(str(directory))
+        try:
+            held = attempt.take(descriptor, wait=wait and until is None)
+            nap = 0.001
+            while not held and until is not None and (left := until - time.monotonic()) > 0:
+                time.sleep(min(nap, left))
+                nap = min(nap * 2, 0.05)
+                held = attempt.take(descriptor)
+            yield descriptor if held else None
+        finally:
+            # Closing frees the lock, unless a warden was given the descriptor: then it holds on.
+            os.close(descriptor)
+
+    def _settle(self, handle: Handle) -> Exit:
+        """Find the end of an attempt whose lock is held by the caller; cleared and written as lost when there is none."""
+        recorded = _recorded(handle)
+        if recorded is not None:
+            return recorded
+        spec = attempt.read_json(str(handle.directory), attempt.SPEC)
+        warden = attempt.read_json(str(handle.directory), attempt.WARDEN)
+        climbed = ladder.Climbed()
+        tree = None
+        if spec is not None and warden is not None:
+            table = open_table(spec.get("processes"))
+            # After a restart of the machine no process of the attempt can be left, and its pids belong to others.
+            if warden["boot"] == table.boot():
+                tree = ladder.tree_of(table, spec, since=warden["start"], root=None, spared=_ourselves())
+                steps = [(str(name), float(seconds)) for name, seconds in spec["leftover_ladder"]]
+                climbed = ladder.climb(tree, steps)
+        return self._write_lost(handle, climbed, tree)
+
+    def _write_lost(self, handle: Handle, climbed: ladder.Climbed, tree: Tree | None) -> Exit:
+        message = "Its warden ended without recording how the agent ended."
+        facts: dict[str, Any] = {"reason": "lost", "ended": attempt.instant(self._now()), "message": message}
+        if tree is not None:
+            facts |= ladder.account(tree, climbed, message)
+        attempt.create_once(str(handle.directory), attempt.EXIT, facts)
+        recorded = _recorded(handle)
+        if recorded is None:
+            msg = f"{handle.directory / attempt.EXIT} does not read back"
+            raise RuntimeError(msg)
+        return recorded
+
+    def log(self, handle: Handle, offset: int = 0, size: int = 65536) -> LogSlice:
+        """Read at most ``size`` bytes of output from ``offset`` on; a negative offset counts from the end."""
+        spec = attempt.read_json(str(handle.directory), attempt.SPEC) or {}
+        limit = int(spec.get("log_limit", LOG_LIMIT))
+        return LogSlice(*read_log(str(handle.directory / attempt.LOG), limit, offset, size))
+
+    def interrupt(self, handle: Handle) -> bool:
+        """Send the agent what Ctrl-C sends; says whether there was a warden to ask."""
+        return self._signal(handle, signal.SIGUSR1)
+
+    def stop(self, handle: Handle) -> None:
+        """Ask for the ladder; the end comes through ``wait``."""
+        # The file holds even where the warden has not said yet who it is.
+        (handle.directory / attempt.STOP).touch(mode=0o600)
+        self._signal(handle, signal.SIGTERM)
+
+    def _signal(self, handle: Handle, number: int) -> bool:
+        warden = attempt.read_json(str(handle.directory), attempt.WARDEN)
+        if warden is None or not self._held(handle):
+            return False
+        spec = attempt.read_json(str(handle.directory), attempt.SPEC) or {}
+        table = open_table(spec.get("processes"))
+        identity = Process(pid=warden["pid"], parent=0, start=warden["start"], state="", name="warden", terminal=False)
+        return warden["boot"] == table.boot() and send(table, identity, number)
+
+    def move_deadline(self, handle: Handle, seconds: float) -> None:
+        """Set the deadline to so many awake seconds from the start of the attempt."""
+        attempt.replace(str(handle.directory), attempt.DEADLINE, f"{seconds:.3f}\n".encode())
+
+    def clean_up(self, handle: Handle) -> None:
+        """Remove the temporary directory of an ended attempt; log and end stay."""
+        if _recorded(handle) is None:
+            return
+        spec = attempt.read_json(str(handle.directory), attempt.SPEC) or {}
+        if spec.get("temporary"):
+            shutil.rmtree(spec["temporary"].encode("utf-8", "surrogateescape"), ignore_errors=True)
+
+
+def _refusal(spec: LaunchSpec, reason: str) -> GitfleetError:
+    return GitfleetError(
+        Kind.BUSY,
+        "attempt-held",
+        f"Attempt {spec.attempt} of {spec.instance} was not started: {reason}.",
+        hint="`gitfleet status` shows which coordinator runs the session.",
+    )
+
+
+def _make_temporary(spec: LaunchSpec) -> str | None:
+    """Make the directory that TMPDIR names, where it is the attempt's own; its name then, to be removed by."""
+    temporary = temporary_directory(spec.directory)
+    if spec.env.get("TMPDIR") != str(temporary):
+        return None
+    temporary.mkdir(mode=0o700, exist_ok=True)
+    facts = temporary.lstat()
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+        raise GitfleetError(
+            Kind.ENVIRONMENT,
+            "temporary-taken",
+            f"Something that is not ours stands at {temporary}, where {spec.instance} would have its temporary files.",
+            hint="Remove it, or set TMPDIR to a directory of your own.",
+        )
+    return _text(temporary)
+
+
+def _recorded(handle: Handle) -> Exit | None:
+    try:
+        return decode((handle.directory / attempt.EXIT).read_bytes(), Exit)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError:
+        # The agent can write here too; what it leaves is no evidence of anything.
+        return Exit(reason="lost", message="What its directory says of its end cannot be read.")
+
+
+def _document(spec: LaunchSpec) -> dict[str, Any]:
+    return {
+        "argv": [_text(word) for word in spec.argv],
+        "worktree": _text(spec.cwd),
+        "env": {_text(name): _text(value) for name, value in spec.env.items()},
+        "stdin": None if spec.stdin is None else _text(spec.stdin),
+        "deadline_seconds": spec.deadline_seconds,
+        "log_limit": spec.log_limit,
+        "ladder": spec.ladder,
+        "leftover_ladder": spec.leftover_ladder,
+        "drain_seconds": spec.drain_seconds,
+        "sweep": spec.sweep,
+        "subreaper": spec.subreaper,
+        "processes": spec.processes,
+    }
+
+
+def _text(word: str | Path) -> str:
+    """Turn a word into UTF-8 text of the same bytes, whatever the locale here; the warden runs in UTF-8 mode."""
+    return os.fsencode(word).decode("utf-8", "surrogateescape")
+
+
+def _ourselves() -> list[int]:
+    """Find this process and those it descends from: a person may well run `continue` inside the worktree."""
+    table = open_table()
+    found: list[int] = []
+    process = table.look(os.getpid())
+    while process is not None and process.pid > 1 and process.pid not in found:
+        found.append(process.pid)
+        process = table.look(process.parent)
+    return found

@@ -1,0 +1,146 @@
+"""An attempt's output on disk: bounded, with its head and its tail kept and the cut between them marked.
+
+``out.log`` never grows past its limit. When it is full, the newest part moves down to behind the head, in place, and a
+mark of fixed width says how many bytes are missing. Offsets that readers use count bytes of output, so they stay
+right across a cut. The log is evidence, not a record: it is not synced. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+
+LOG_LIMIT = 16 * 1024 * 1024
+"""Bytes of output that an attempt keeps unless its spec says otherwise."""
+
+SMALLEST_LIMIT = 4096
+
+_MARK = b"\n[gitfleet: %20d bytes of output were cut here]\n"
+MARK_SIZE = len(_MARK % 0)
+_MARK_PATTERN = re.compile(rb"\n\[gitfleet: ( *\d+) bytes of output were cut here\]\n")
+_COPY = 1024 * 1024
+_PULSE_EVERY = 0.1
+
+
+def head_size(limit: int) -> int:
+    """Count the bytes at the beginning of the output that are never cut."""
+    return limit // 4
+
+
+class BoundedLog:
+    """The writing side; a full disk loses output and never blocks or ends the agent."""
+
+    def __init__(self, path: str, limit: int) -> None:
+        """Start an empty log that stays within ``limit`` bytes (at least ``SMALLEST_LIMIT``)."""
+        self.limit = max(limit, SMALLEST_LIMIT)
+        self.total = 0
+        self._size = 0
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+
+    def write(self, data: bytes) -> None:
+        """Append output."""
+        self.total += len(data)
+        view = memoryview(data)
+        try:
+            while view:
+                if self._size == self.limit:
+                    self._cut(self.total - len(view))
+                piece = view[: self.limit - self._size]
+                written = os.pwrite(self._descriptor, piece, self._size)
+                self._size += written
+                view = view[written:]
+        except OSError:
+            # No space left, most likely. What is lost counts as cut: the agent must not notice.
+            self.total -= len(view)
+
+    def _cut(self, written: int) -> None:
+        head = head_size(self.limit)
+        keep = (self.limit - head - MARK_SIZE) // 2
+        source, target = self._size - keep, head + MARK_SIZE
+        # Downwards and from the front, so that no byte is overwritten before it is copied.
+        for done in range(0, keep, _COPY):
+            piece = os.pread(self._descriptor, min(_COPY, keep - done), source + done)
+            os.pwrite(self._descriptor, piece, target + done)
+        os.pwrite(self._descriptor, _MARK % (written - head - keep), head)
+        os.ftruncate(self._descriptor, target + keep)
+        self._size = target + keep
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+
+class Pulse:
+    """The file that says when output last came and how much there is; touched by output and once at the start."""
+
+    def __init__(self, path: str) -> None:
+        """Start the pulse."""
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        self._written = 0.0
+        self._late: tuple[float, int] | None = None
+        self._put(time.time(), 0)
+
+    def beat(self, total: int) -> None:
+        """Note that output came; written at once or, in a flood, ten times a second."""
+        self._late = (time.time(), total)
+        if time.monotonic() - self._written >= _PULSE_EVERY:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what a flood held back."""
+        if self._late is not None:
+            at, total = self._late
+            self._late = None
+            self._put(at, total)
+
+    def _put(self, at: float, total: int) -> None:
+        self._written = time.monotonic()
+        try:
+            # One write of fixed width, so that a reader sees a whole line.
+            os.pwrite(self._descriptor, b"%020.6f %020d\n" % (at, total), 0)
+        except OSError:
+            return
+
+
+def read_pulse(path: str) -> tuple[float, int] | None:
+    """POSIX seconds of the last output and bytes so far; none before the warden has started."""
+    try:
+        with open(path, "rb") as file:
+            at, total = file.read(64).split()
+        return float(at), int(total)
+    except (OSError, ValueError):
+        return None
+
+
+def read_log(path: str, limit: int, offset: int, size: int) -> tuple[int, bytes]:
+    """Read at most ``size`` bytes of output from ``offset`` on.
+
+    ``limit`` is the log's. Returns the offset that was read from, which is later than the one asked for when that part
+    was cut, and the bytes; the next offset is the sum. No bytes means that there is no more yet. A negative ``offset``
+    counts from the end.
+    """
+    limit = max(limit, SMALLEST_LIMIT)
+    head = head_size(limit)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return max(offset, 0), b""
+    try:
+        length = os.fstat(descriptor).st_size
+        found = _MARK_PATTERN.fullmatch(os.pread(descriptor, MARK_SIZE, head))
+        # Before the first cut, output that looks like the mark is output.
+        cut = int(found[1]) if found and length > head + MARK_SIZE else None
+        end = length if cut is None else length - MARK_SIZE + cut
+        if offset < 0:
+            offset = max(end + offset, 0)
+        if cut is None:
+            return offset, os.pread(descriptor, size, offset) if offset < end else b""
+        if offset < head:
+            return offset, os.pread(descriptor, min(size, head - offset), offset)
+        offset = max(offset, head + cut)
+        if offset >= end:
+            return offset, b""
+        return offset, os.pread(descriptor, size, offset - cut + MARK_SIZE)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,259 @@
+"""The warden's life: take the lock, start the agent, copy its output, enforce the deadline, clear up, write the end.
+
+Seconds are awake seconds (``time.monotonic``: Linux and macOS both leave out the time a machine sleeps), so a laptop
+that was shut does not use up a deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+
+from gitfleet.runtime import attempt, ladder
+from gitfleet.runtime.output import LOG_LIMIT, BoundedLog, Pulse
+from gitfleet.runtime.processes import open_table
+from gitfleet.runtime.tree import NONCE
+from gitfleet.runtime.warden.spawn import SpawnFailed, spawn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from gitfleet.runtime.processes import Process
+    from gitfleet.runtime.tree import Tree
+
+_TICK = 0.5
+_CHUNK = 65536
+_CHUNKS_A_ROUND = 32
+
+
+def main(arguments: list[str]) -> None:
+    """Own the attempt in the directory given first; the second argument is a descriptor that holds its lock."""
+    directory = arguments[0]
+    lock = int(arguments[1]) if len(arguments) > 1 else attempt.open_lock(directory)
+    os.set_inheritable(lock, False)
+    if not attempt.take(lock) or os.path.exists(os.path.join(directory, attempt.EXIT)):
+        return
+    spec = attempt.read_json(directory, attempt.SPEC)
+    if spec is None:
+        return
+    warden = Warden(directory, spec)
+    warden.run()
+    # Nothing is left to do that an orderly end of the interpreter would do, and it would take 3 ms.
+    sys.stderr.flush()
+    os._exit(0)
+
+
+class Warden:
+    """One attempt's owner."""
+
+    def __init__(self, directory: str, spec: dict[str, Any]) -> None:
+        """Take charge; from here on a signal is heard."""
+        self._directory = directory
+        self._spec = spec
+        self._asked_to_stop = False
+        self._listen()
+        self._table = open_table(spec.get("processes"))
+        if spec.get("subreaper", True):
+            _adopt_orphans()
+        self._started = time.time()
+        self._awake = time.monotonic()
+        self._ended: tuple[float, float] | None = None
+        self._status: int | None = None
+        self._agent = 0
+        self._reader = -1
+        self._poll = select.poll()
+        self._poll.register(self._wakeup, select.POLLIN)
+        self._log = BoundedLog(self._path(attempt.LOG), int(spec.get("log_limit", LOG_LIMIT)))
+        self._pulse = Pulse(self._path(attempt.PULSE))
+        self._deadline: float | None = spec.get("deadline_seconds")
+        self._deadline_seen: tuple[int, int] | None = None
+        self._tree = self._introduce()
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self._directory, name)
+
+    def _listen(self) -> None:
+        self._wakeup, writer = os.pipe()
+        os.set_blocking(self._wakeup, False)
+        os.set_blocking(writer, False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGUSR1, self._on_interrupt)
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_IGN)
+        # The host started us with TERM and USR1 held back, so that none arrives before there is somebody to hear it.
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+    def _on_stop(self, *_: object) -> None:
+        self._asked_to_stop = True
+
+    def _on_interrupt(self, *_: object) -> None:
+        if self._agent and self._ended is None:
+            os.killpg(self._agent, signal.SIGINT)
+
+    def _introduce(self) -> Tree:
+        myself = self._table.look(os.getpid())
+        since = myself.start if myself else 0
+        facts = {"pid": os.getpid(), "start": since, "boot": self._table.boot()}
+        attempt.write_json(self._directory, attempt.WARDEN, facts)
+        return ladder.tree_of(self._table, self._spec, since=since, root=os.getpid())
+
+    def run(self) -> None:
+        """See the attempt through to its end."""
+        try:
+            self._start()
+        except SpawnFailed as failed:
+            self._ended = (time.time(), time.monotonic())
+            self._write_exit("spawn-failed", ladder.Climbed(), str(failed))
+            return
+        reason = self._watch()
+        climbed = ladder.Climbed()
+        if reason == "exited":
+            self._drain(float(self._spec.get("drain_seconds", 2.0)))
+            if not ladder.gone(self._tree):
+                climbed = self._climb("leftover_ladder", ladder.LEFTOVER_LADDER)
+        else:
+            climbed = self._climb("ladder", ladder.STOP_LADDER)
+        self._pump(0)
+        if self._ended is None:
+            self._ended = (time.time(), time.monotonic())
+        self._write_exit(reason, climbed)
+
+    def _start(self) -> None:
+        reader, writer = os.pipe()
+        os.set_blocking(reader, False)
+        try:
+            environment = dict(self._spec["env"])
+            outer = os.environ.get(NONCE)
+            environment[NONCE] = f"{outer}/{self._spec['nonce']}" if outer else self._spec["nonce"]
+            self._agent = spawn(
+                self._spec["argv"],
+                directory=self._spec["worktree"],
+                environment=environment,
+                stdin=self._spec.get("stdin") or os.devnull,
+                output=writer,
+            )
+        finally:
+            os.close(writer)
+        self._reader = reader
+        self._poll.register(reader, select.POLLIN)
+
+    def _watch(self) -> str:
+        """Let the agent work until it ends or has to; returns the reason."""
+        while True:
+            if self._ended is not None:
+                return "exited"
+            if self._asked_to_stop or os.path.exists(self._path(attempt.STOP)):
+                return "stopped"
+            deadline = self._current_deadline()
+            left = _TICK if deadline is None else self._awake + deadline - time.monotonic()
+            if left <= 0:
+                return "deadline"
+            self._pump(min(_TICK, left))
+            self._pulse.flush()
+
+    def _current_deadline(self) -> float | None:
+        """Read the deadline: the spec's, unless the coordinator has moved it since."""
+        try:
+            facts = os.stat(self._path(attempt.DEADLINE))
+            seen = (facts.st_mtime_ns, facts.st_ino)
+            if seen != self._deadline_seen:
+                with open(self._path(attempt.DEADLINE), "rb") as file:
+                    self._deadline = float(file.read(64))
+                self._deadline_seen = seen
+        except (OSError, ValueError):
+            pass
+        return self._deadline
+
+    def _drain(self, seconds: float) -> None:
+        """Read what is still in the pipe; somebody else may hold its other end for ever."""
+        until = time.monotonic() + seconds
+        while self._reader >= 0 and (left := until - time.monotonic()) > 0:
+            self._pump(left)
+
+    def _climb(self, name: str, otherwise: tuple[tuple[str, float], ...]) -> ladder.Climbed:
+        steps = [(str(signal_name), float(seconds)) for signal_name, seconds in self._spec.get(name) or otherwise]
+
+        def left_over(process: Process) -> bool:
+            return self._ended is not None and process.pid != self._agent
+
+        return ladder.climb(self._tree, steps, pause=self._pump, counts=left_over)
+
+    def _pump(self, seconds: float) -> None:
+        """Wait for output, a signal or the end of a child, at most so many seconds, and deal with it."""
+        for descriptor, _ in self._poll.poll(max(seconds, 0) * 1000):
+            if descriptor == self._wakeup:
+                _empty(self._wakeup)
+            else:
+                self._copy()
+        self._reap()
+
+    def _copy(self) -> None:
+        for _ in range(_CHUNKS_A_ROUND):
+            try:
+                data = os.read(self._reader, _CHUNK)
+            except BlockingIOError:
+                break
+            if not data:
+                self._poll.unregister(self._reader)
+                os.close(self._reader)
+                self._reader = -1
+                break
+            self._log.write(data)
+            self._pulse.beat(self._log.total)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._agent:
+                self._status = status
+                self._ended = (time.time(), time.monotonic())
+
+    def _write_exit(self, reason: str, climbed: ladder.Climbed, message: str = "") -> None:
+        import resource  # noqa: PLC0415 - needed once, at the end
+
+        self._pulse.flush()
+        wall, awake = self._ended or (time.time(), time.monotonic())
+        result: dict[str, Any] = {"reason": reason}
+        if self._status is not None:
+            code = os.waitstatus_to_exitcode(self._status)
+            result["code" if code >= 0 else "signal"] = abs(code)
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        result |= {
+            "started": attempt.instant(self._started),
+            "ended": attempt.instant(wall),
+            "seconds": round(awake - self._awake, 3),
+            "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+            # Bytes on macOS, KiB everywhere else (getrusage(2)).
+            "max_rss_kib": usage.ru_maxrss // 1024 if sys.platform == "darwin" else usage.ru_maxrss,
+        }
+        result |= ladder.account(self._tree, climbed, message)
+        attempt.create_once(self._directory, attempt.EXIT, result)
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of every orphan below, where the system offers it; elsewhere the nonce finds them."""
+    import ctypes  # noqa: PLC0415 - only where there is something to call
+
+    # PR_SET_CHILD_SUBREAPER of prctl(2), Linux 3.4; there is no such call on macOS.
+    call = getattr(ctypes.CDLL(None), "prctl", None)
+    if call is not None:
+        call(36, 1, 0, 0, 0)
+
+
+def _empty(descriptor: int) -> None:
+    try:
+        while os.read(descriptor, 4096):
+            pass
+    except BlockingIOError:
+        return

@@ -1,0 +1,146 @@
+"""Durable writes: a file is either what it was or what it is meant to be, after a crash at any system call.
+
+A new content is written to a temporary file in the same directory, flushed, and renamed over the name; then the
+directory is flushed, so that the rename itself survives a power cut. Temporary files of dead writers begin with
+``.tmp-`` and are skipped by every reader (``is_temporary``). Nothing here locks: two writers of one path are kept
+apart by the lock proofs of their callers.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import itertools
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TEMPORARY = ".tmp-"
+DIRECTORY_MODE = 0o700
+_counter = itertools.count()
+# fsync on macOS leaves data in the drive's cache; F_FULLFSYNC does not, and some network file systems refuse it.
+_FULL_FSYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file name is that of an unfinished write."""
+    return name.startswith(TEMPORARY)
+
+
+def names(directory: Path) -> list[str]:
+    """Names in a directory, sorted, without those of unfinished writes; none when there is no such directory."""
+    return [name for name in _all_names(directory) if not is_temporary(name)]
+
+
+def sweep(directory: Path) -> int:
+    """Remove what dead writers left in a directory that nobody writes to now; returns how many files."""
+    dead = [name for name in _all_names(directory) if is_temporary(name)]
+    return sum(remove_durable(directory / name) for name in dead)
+
+
+def flush(descriptor: int) -> None:
+    """Bring a file's or directory's content to the disk."""
+    if _FULL_FSYNC is not None:  # pragma: no cover - macOS only
+        try:
+            fcntl.fcntl(descriptor, _FULL_FSYNC)
+        except OSError:
+            pass
+        else:
+            return
+    os.fsync(descriptor)
+
+
+def flush_directory(path: Path) -> None:
+    """Make renames, creations and removals in a directory durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        flush(descriptor)
+    except OSError as error:  # pragma: no cover - some network file systems
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def make_directory(path: Path, *, mode: int = DIRECTORY_MODE) -> None:
+    """Make a directory and its missing parents, each flushed into its own parent; an existing one is fine."""
+    if path.is_dir():
+        return
+    make_directory(path.parent, mode=mode)
+    with suppress(FileExistsError):
+        path.mkdir(mode=mode)
+    flush_directory(path.parent)
+
+
+def write_durable(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Replace or create a file; readers see the old or the new content and never a mixture."""
+    with _temporary(path, data, mode) as temporary:
+        temporary.rename(path)
+    flush_directory(path.parent)
+
+
+def create_once(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Create a file with its whole content in one step; raises ``FileExistsError`` and leaves the present one."""
+    with _temporary(path, data, mode) as temporary:
+        # link, unlike rename, refuses an existing name; the temporary name is dropped on the way out.
+        path.hardlink_to(temporary)
+        temporary.unlink()
+    flush_directory(path.parent)
+
+
+def remove_durable(path: Path) -> bool:
+    """Remove a file for good; false when there was none."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    flush_directory(path.parent)
+    return True
+
+
+def rename_durable(source: Path, destination: Path) -> None:
+    """Rename a file or directory; both parents are flushed, the new name first so that one of them always holds it."""
+    source.rename(destination)
+    flush_directory(destination.parent)
+    if source.parent != destination.parent:
+        flush_directory(source.parent)
+
+
+def _all_names(directory: Path) -> list[str]:
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(entry.name for entry in entries)
+    except FileNotFoundError:
+        return []
+
+
+@contextmanager
+def _temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
+    """Give a flushed temporary file beside ``path``; it is removed unless the caller moved it away."""
+    descriptor, temporary = _open_new(path, mode)
+    try:
+        try:
+            view = memoryview(data)
+            while view:
+                view = view[os.write(descriptor, view) :]
+            flush(descriptor)
+        finally:
+            os.close(descriptor)
+        yield temporary
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _open_new(path: Path, mode: int) -> tuple[int, Path]:
+    while True:
+        # A dead process with our pid may have left the same name behind; O_EXCL finds out and the counter moves on.
+        temporary = path.with_name(f"{TEMPORARY}{os.getpid()}-{next(_counter)}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with suppress(FileExistsError):
+            return os.open(temporary, flags, mode), temporary

@@ -1,0 +1,79 @@
+"""Makes a document fit to be published: no local paths, no process ids, bounded output.
+
+Only what it is told (local directories, secret values) is replaced; it cannot recognise a secret it does not know.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gitfleet.model.run import CheckResult, Exit, Run
+
+DocumentT = TypeVar("DocumentT", bound=msgspec.Struct)
+
+TAIL_LIMIT = 4000
+"""Characters of a check's output that a record keeps."""
+
+
+class Redaction:
+    """Replaces local strings by names for them: ``{"/home/jo/app.fleet": "<worktrees>"}``."""
+
+    def __init__(self, local: Mapping[str, str]) -> None:
+        """Prepare for these strings; strings of fewer than three characters (such as ``/``) are not replaced."""
+        self._names = {found: name for found, name in local.items() if len(found) > 2}
+        longest_first = sorted(self._names, key=len, reverse=True)
+        # A directory must end where it ends: /home/jo is not part of /home/jonas.
+        pattern = "|".join(f"{re.escape(found)}(?![A-Za-z0-9_-])" for found in longest_first)
+        self._pattern = re.compile(pattern) if pattern else None
+
+    def text(self, text: str) -> str:
+        """The text with every local string replaced."""
+        if self._pattern is None:
+            return text
+        return self._pattern.sub(lambda match: self._names[match.group()], text)
+
+    def document(self, document: DocumentT) -> DocumentT:
+        """The document with every local string in it replaced."""
+        if self._pattern is None:
+            return document
+        return msgspec.convert(_mapped(msgspec.to_builtins(document), self.text), type(document))
+
+    def run(self, run: Run) -> Run:
+        """The run as a record holds it: without process ids and with bounded output as well."""
+        attempts = tuple(
+            msgspec.structs.replace(attempt, exit=None if attempt.exit is None else _exit(attempt.exit))
+            for attempt in run.attempts
+        )
+        verification = run.verification
+        if verification is not None:
+            verification = msgspec.structs.replace(verification, checks=_bounded(verification.checks))
+        return self.document(
+            msgspec.structs.replace(run, attempts=attempts, checks=_bounded(run.checks), verification=verification)
+        )
+
+
+def _exit(end: Exit) -> Exit:
+    if not end.leftovers:
+        return end
+    count = len(end.leftovers)
+    return msgspec.structs.replace(end, leftovers=("1 process" if count == 1 else f"{count} processes",))
+
+
+def _bounded(checks: tuple[CheckResult, ...]) -> tuple[CheckResult, ...]:
+    return tuple(msgspec.structs.replace(check, tail=check.tail[-TAIL_LIMIT:]) for check in checks)
+
+
+def _mapped(value: object, change: Callable[[str], str]) -> object:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        return {key: _mapped(item, change) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mapped(item, change) for item in value]
+    return value
