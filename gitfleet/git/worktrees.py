@@ -89,7 +89,7 @@ def add(
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with lock:
-            repo.git.run("worktree", "add", "--quiet", "--no-track", "--no-checkout", "--detach", str(path), commit)
+            repo.git.run("worktree", "add", "--quiet", "--no-checkout", "--detach", str(path), commit)
             if instance is not None:
                 exclude(repo.common_dir, INSTANCE_FILE)
     except GitFailed as error:
@@ -136,25 +136,22 @@ def entries(repo: Repository) -> list[WorktreeEntry]:
     return found
 
 
-def locate(repo: Repository, path: Path) -> Worktree | None:
-    """The linked worktree at a path, whether or not its files still exist; none when git knows no such."""
-    wanted = os.path.realpath(path)
+def registered(repo: Repository) -> dict[str, Path]:
+    """Administrative directories of the linked worktrees, by the real path of their files (which may be gone)."""
+    found = {}
     with suppress(FileNotFoundError):
         for place in (repo.common_dir / "worktrees").iterdir():
             with suppress(OSError):
-                pointer = os.fsdecode((place / "gitdir").read_bytes().rstrip(b"\n"))
+                pointer = os.fsdecode((place / "gitdir").read_bytes().removesuffix(b"\n"))
                 root = os.path.dirname(place / pointer)  # noqa: PTH120 - a file name may hold any byte
-                if os.path.realpath(root) == wanted:
-                    return Worktree(Path(path), place)
-    return None
+                found[os.path.realpath(root)] = place
+    return found
 
 
-def administration(repo: Repository, path: Path) -> Path | None:
-    """The directory that holds HEAD and index of a worktree, the main one included."""
-    linked = locate(repo, path)
-    if linked is not None:
-        return linked.git_dir
-    return repo.common_dir
+def locate(repo: Repository, path: Path) -> Worktree | None:
+    """The linked worktree at a path, whether or not its files still exist; none when git knows no such."""
+    git_dir = registered(repo).get(os.path.realpath(path))
+    return Worktree(Path(path), git_dir) if git_dir is not None else None
 
 
 def retire(repo: Repository, worktree: Worktree, trash: Path, lock: Lock) -> None:

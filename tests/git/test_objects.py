@@ -143,8 +143,8 @@ def test_diff_names_modes_and_kinds(repo: Repo, objects: Objects) -> None:
     (repo.path / "turn").symlink_to("/etc/passwd")
     (repo.path / "mode").chmod(0o755)
     repo.git("update-index", "--add", "--cacheinfo", f"160000,{old},module")
-    for name in ("d/x", "d/y"):
-        (repo.path / name).unlink()
+    (repo.path / "d/x").unlink()
+    (repo.path / "d/y").unlink()
     (repo.path / "d").rmdir()
     (repo.path / "gone").unlink()
     repo.write("d", "now a file")
