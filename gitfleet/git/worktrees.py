@@ -11,7 +11,7 @@ import shutil
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.command import Git, GitFailed
@@ -71,21 +71,15 @@ def add(
     """Make a worktree at a commit, on a new branch (short name) or detached, and check its files out.
 
     ``lock`` is held while git registers the worktree; adds may otherwise run at the same time. ``instance`` is written
-    to ``.fleet-instance-id``. ``old`` is where an existing branch is known to be, to start it anew. Without ``checkout`` no
-    file is written. Filters, LFS,
-    attributes and sparse patterns apply as in a checkout of the user's; hooks do not run. Raises ``GitfleetError``
-    (``worktree-failed``) when git cannot make it or check it out; nothing is left behind then but the branch.
+    to ``.fleet-instance-id``. ``old`` is where an existing branch is known to be, to start it anew. Without
+    ``checkout`` there is neither a file nor an index yet. Filters, LFS, attributes and sparse patterns apply as in a checkout of the
+    user's; hooks do not run. Raises ``GitfleetError`` (``worktree-failed``) when git cannot make it or check it out;
+    nothing is left behind then but the branch.
     """
-    refs = Refs(repo.git)
     if branch is not None:
-        match refs.update(HEADS + branch, commit, old or zero(commit), why="gitfleet: start a task"):
-            case Updated():
-                pass
-            case Moved(actual):
-                return BranchTaken(HEADS + branch, f"the branch {branch} exists already, at {actual}")
-            case Refused(why, clash):
-                said = f"the branch {short(clash)} stands where {branch} must go" if clash else why
-                return BranchTaken(HEADS + branch, said)
+        taken = _start_branch(repo, branch, commit, old)
+        if taken is not None:
+            return taken
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with lock:
@@ -104,10 +98,10 @@ def add(
         if checkout:
             git.having("submodule.recurse=false").run("reset", "--hard", "--quiet", "HEAD")
     except GitFailed as error:
-        # Made a moment ago, by us, and half checked out: there is nobody's work in it.
+        # Made a moment ago, by us, and half checked out: there is nobody's work in it. The lock may be of the kind that
+        # can be taken only once, and forgetting one worktree does not need it.
         shutil.rmtree(path)
-        with lock:
-            _forget(repo, made)
+        _forget(repo, made)
         raise _failed(path, error) from error
     if instance is not None:
         _write_instance(path, instance)
@@ -211,6 +205,22 @@ def exclude(common_dir: Path, name: str) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _start_branch(repo: Repository, branch: str, commit: str, old: str | None) -> BranchTaken | None:
+    ref = HEADS + branch
+    outcome = Refs(repo.git).update(ref, commit, old or zero(commit), why="gitfleet: start a task")
+    match outcome:
+        case Updated():
+            return None
+        case Moved(actual):
+            return BranchTaken(
+                ref, f"the branch {branch} exists already, at {actual}" if actual else f"{branch} is gone"
+            )
+        case Refused(why, clash):
+            return BranchTaken(ref, f"the branch {short(clash)} stands where {branch} must go" if clash else why)
+        case _:
+            assert_never(outcome)
 
 
 def _forget(repo: Repository, worktree: Worktree) -> None:

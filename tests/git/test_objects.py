@@ -168,6 +168,14 @@ def test_diff_names_modes_and_kinds(repo: Repo, objects: Objects) -> None:
     assert TreeChange(b"README", readme, None) in objects.diff(repo.oid("HEAD^{tree}"), None)
 
 
+def test_links_with_what_they_hold(repo: Repo, objects: Objects) -> None:
+    (repo.path / "deep").mkdir()
+    (repo.path / "deep" / "link").symlink_to("../a b")
+    repo.write("file", "../a b")
+    repo.commit({"x": "y"})
+    assert objects.links(repo.oid("HEAD^{tree}")) == {b"deep/link": b"../a b"}
+
+
 def test_history(repo: Repo, objects: Objects) -> None:
     base = repo.oid()
     one = repo.commit({"one": "1"}, "one")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,12 +16,18 @@ from gitfleet.git.worktrees import BranchTaken, Worktree, add, empty_trash, entr
 from tests.support.repo import Repo
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.support.git_env import GitCounter
 
 INSTANCE = "fleet-s-abc123-w1-a1"
 BRANCH = "fleet/s-abc123/task"
+
+
+@contextmanager
+def taken_once() -> Iterator[None]:
+    yield
 
 
 def made(outcome: Worktree | BranchTaken) -> Worktree:
@@ -113,7 +119,7 @@ def test_a_checkout_that_fails_leaves_nothing_behind(repo: Repo, tmp_path: Path)
     repo.git("config", "filter.bad.required", "true")
     found = discover(repo.path)
     with pytest.raises(GitfleetError) as caught:
-        add(found, tmp_path / "w", repo.oid(), BRANCH, nullcontext())
+        add(found, tmp_path / "w", repo.oid(), BRANCH, taken_once())
     assert caught.value.code == "worktree-failed"
     assert not (tmp_path / "w").exists()
     assert len(entries(found)) == 1

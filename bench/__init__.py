@@ -1,0 +1,1 @@
+"""Measurements that print ratios from one run on one machine; absolutes of different days are not comparable."""

@@ -1,0 +1,66 @@
+"""Write what is generated from the code: the CLI reference. ``--check`` writes nothing and fails when it is stale."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+import click
+from gitfleet.cli.root import GROUP
+
+ROOT = Path(__file__).parents[2]
+WIDTH = 100
+
+HEAD = """# Command line
+
+This page is generated from `--help` by `docs/tools/generate.py`; a test holds the two equal.
+`gitfleet` and `git fleet` are the same program.
+"""
+
+
+def help_of(command: click.Command, name: str, parent: click.Context | None) -> str:
+    """Render what ``--help`` prints at a fixed width."""
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH)
+    with context:
+        text = command.get_help(context)
+    return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).strip()
+
+
+def cli_reference() -> str:
+    """Render the whole page: the group, then every command in its own section."""
+    parts = [HEAD, f"```text\n{help_of(GROUP, 'gitfleet', None)}\n```\n"]
+    root = click.Context(GROUP, info_name="gitfleet")
+    for name in GROUP.list_commands(root):
+        command = GROUP.get_command(root, name)
+        assert command is not None, name
+        parts.append(f"## gitfleet {name}\n\n```text\n{help_of(command, name, root)}\n```\n")
+    return "\n".join(parts)
+
+
+GENERATED = {"docs/cli.md": cli_reference}
+
+
+def main() -> int:
+    """Write the pages, or with ``--check`` say which are stale; exit code 1 when one is."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    stale = 0
+    for name, render in GENERATED.items():
+        path = ROOT / name
+        text = render()
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        if options.check:
+            print(f"{name} is stale: run python docs/tools/generate.py")
+            stale = 1
+        else:
+            path.write_text(text, encoding="utf-8")
+            print(f"{name} written")
+    return stale
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""Guards for every test, and the environment of whole sessions; both live in ``tests/support``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.fleet import FleetEnv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytest_plugins = ["tests.support.guards"]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[FleetEnv]:
+    """Repositories, plans and the real command line, in a directory of the test's own."""
+    env = FleetEnv(tmp_path)
+    yield env
+    env.close()
