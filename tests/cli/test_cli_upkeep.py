@@ -151,7 +151,7 @@ def landed_session(repo: Repo, tmp_path: Path) -> tuple[Layout, Run, Path]:
     layout = place(repo.path, a_session(state=SessionState.COMPLETED, ended="2026-01-02T03:05:00.000Z"), landed)
     attempt_files(layout, landed, b"x" * 1000)
     claim(layout)
-    tree = tmp_path / "project.fleet" / "one"
+    tree = tmp_path / "trees" / "one"
     repo.git("branch", "-q", "keep", tip)
     made = add(discover(repo.path), tree, tip, None, worktrees_lock(layout), instance=landed.instance)
     assert isinstance(made, Worktree)
