@@ -71,6 +71,8 @@ def check(workspace: Workspace) -> CheckReport:
 def _files(root: Path, found: _Found) -> Iterator[str]:
     """Paths below ``root`` of everything in ``.planning`` that is not a directory, sorted; links are files here."""
     top = root / ".planning"
+    if not os.path.lexists(top):
+        return
     if top.is_symlink():
         found.problems.append(Problem(".planning", "", "is a symlink and is not followed", "a directory"))
         return
