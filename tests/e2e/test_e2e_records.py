@@ -31,7 +31,8 @@ HANDOFF = {
 }
 ONE = task(
     "one",
-    f"echo said; echo 1 > one.txt; echo more >> README.md; git rm -q old.txt; printf '%s' '{json.dumps(HANDOFF)}' > $GITFLEET_HANDOFF",
+    "echo said; echo 1 > one.txt; echo more >> README.md; git rm -q old.txt; "
+    f"printf '%s' '{json.dumps(HANDOFF)}' > $GITFLEET_HANDOFF",
     ["one.txt", "README.md", "old.txt"],
     name="The first",
     objective="To be first.",
@@ -84,6 +85,10 @@ def test_the_record_of_a_landed_run(done: FleetEnv) -> None:
     assert 0 <= exit_.cpu_seconds < 60
     assert exit_.max_rss_kib is not None
     assert 500 < exit_.max_rss_kib < 1_000_000
+
+
+def test_the_record_of_a_landed_runs_result(done: FleetEnv) -> None:
+    run = state_runs(done, done.root / "repo")["one"]
 
     assert run.claim is not None
     assert run.claim.scope == run.scope
@@ -284,7 +289,9 @@ def test_a_dry_run_discloses_and_starts_nothing(fleet: FleetEnv) -> None:
 def test_an_invalid_plan_names_every_place(fleet: FleetEnv) -> None:
     repo = fleet.repo()
     plan = fleet.plan(
-        "schema: gitfleet/plan/v1\nname: x\ntasks:\n  - id: one\n    scop: [x]\n  - id: one\n    command: 'true'\n    scope: [/x]\n"
+        "schema: gitfleet/plan/v1\nname: x\ntasks:\n"
+        "  - id: one\n    scop: [x]\n"
+        "  - id: one\n    command: 'true'\n    scope: [/x]\n"
     )
 
     refused = fleet.run("wave", plan, "--yes", "--json").ok(2).json["error"]
