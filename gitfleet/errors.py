@@ -24,6 +24,7 @@ class ExitCode(IntEnum):
     NEEDS_PERSON = 3
     ENVIRONMENT = 4
     BUSY = 5
+    DEFECT = 70
     INTERRUPTED = 130
 
 
@@ -37,6 +38,7 @@ class Kind(StrEnum):
     ENVIRONMENT = "environment"
     BUSY = "busy"
     INTERRUPTED = "interrupted"
+    DEFECT = "defect"
 
     @property
     def exit_code(self) -> ExitCode:
@@ -52,6 +54,7 @@ _EXIT_CODES = {
     Kind.ENVIRONMENT: ExitCode.ENVIRONMENT,
     Kind.BUSY: ExitCode.BUSY,
     Kind.INTERRUPTED: ExitCode.INTERRUPTED,
+    Kind.DEFECT: ExitCode.DEFECT,
 }
 
 

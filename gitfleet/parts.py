@@ -27,7 +27,7 @@ class Parts:
 
     ``proof`` is the session lock, held for the coordinator's life. ``objects`` belongs to the coordinator's own thread;
     every other thread opens its own with ``open_objects``. ``now`` gives POSIX seconds, ``monotonic`` seconds for
-    waiting, ``nonce`` a random word. ``caller`` is the environment gitfleet was started with, from which agents get an
+    waiting. ``caller`` is the environment gitfleet was started with, from which agents get an
     allowed few.
     """
 
@@ -47,5 +47,4 @@ class Parts:
     now: Callable[[], float]
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
-    nonce: Callable[[], str]
     caller: Mapping[str, str]

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.errors import GitfleetError, Kind
+from gitfleet.git.refs import HEADS, short, zero
 from gitfleet.integrate import landing
 from gitfleet.model.base import decode
 from gitfleet.model.run import LIVE, FailureSource, Run, RunState, advance
 from gitfleet.model.session import PendingLanding, Session, SessionState
 from gitfleet.store.files import remove_durable
-from gitfleet.store.locks import hold
+from gitfleet.store.locks import claims_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from gitfleet.parts import Parts
@@ -43,7 +43,7 @@ class Findings:
     notes: tuple[str, ...]
 
 
-def reconcile(parts: Parts, session_id: str, say: Callable[[str], None]) -> Findings:
+def reconcile(parts: Parts, session_id: str) -> Findings:
     """Bring one session's books up to date; its lock is held by the caller.
 
     Raises ``GitfleetError`` (needs-person) when a half-done landing is blocked by files that somebody changed.
@@ -51,7 +51,7 @@ def reconcile(parts: Parts, session_id: str, say: Callable[[str], None]) -> Find
     session = parts.state.read_session(session_id)
     runs = dict(parts.state.read_runs(session_id))
     notes: list[str] = []
-    session, pending = _settle_landing(parts, session, runs, notes, say)
+    session, pending = _settle_landing(parts, session, runs, notes)
     adopted: dict[str, Handle] = {}
     for task, run in list(runs.items()):
         match run.state:
@@ -79,7 +79,7 @@ def pending_landing_file(parts: Parts, session: str) -> Path:
 
 
 def _settle_landing(
-    parts: Parts, session: Session, runs: dict[str, Run], notes: list[str], say: Callable[[str], None]
+    parts: Parts, session: Session, runs: dict[str, Run], notes: list[str]
 ) -> tuple[Session, PendingLanding | None]:
     path = pending_landing_file(parts, session.id)
     try:
@@ -93,21 +93,7 @@ def _settle_landing(
             f"{path.name} of session {session.id} cannot be read: {error}",
             hint=f"Look at {path}; `git log` of the target says whether the landing happened.",
         ) from error
-    rolled = landing.recover(
-        git=parts.repository.git,
-        common_dir=parts.repository.common_dir,
-        intents=parts.layout.root / "landings",
-        say=say,
-    )
-    for outcome in rolled:
-        if isinstance(outcome, landing.InTheWay):
-            names = ", ".join(path.decode("utf-8", "replace") for path in outcome.paths)
-            raise GitfleetError(
-                Kind.NEEDS_PERSON,
-                "in-the-way",
-                f"A landing on {pending.target} was cut off, and these files changed since: {names}. {outcome.why}",
-                hint="Move them aside, then run `gitfleet continue`.",
-            )
+    _roll_forward(parts, pending)
     if _happened(parts, pending):
         for run in pending.runs:
             runs[run.task] = _write(parts, run)
@@ -123,6 +109,24 @@ def _settle_landing(
     return session, None
 
 
+def _roll_forward(parts: Parts, pending: PendingLanding) -> None:
+    """Finish or undo what a landing that was cut off left of itself."""
+    directory = parts.layout.root / "landings" / f"{pending.session.id}-w{pending.number}"
+    if not directory.exists():
+        return
+    repository = parts.repository
+    outcome = landing.recover(
+        directory, repository.git, repository.common_dir, clock=parts.monotonic, sleep=parts.sleep
+    )
+    if isinstance(outcome, landing.InTheWay | landing.Busy):
+        raise GitfleetError(
+            Kind.NEEDS_PERSON,
+            "in-the-way",
+            f"A landing on {short(pending.target)} was cut off and cannot be finished: {outcome.why}",
+            hint="Move these files aside (or let the other process end), then run `gitfleet continue`.",
+        )
+
+
 def _happened(parts: Parts, pending: PendingLanding) -> bool:
     """Whether the target ever pointed at the pending commit: its landed ref says so, or its history does."""
     if parts.refs.read(f"refs/gitfleet/landed/{pending.session.id}/w{pending.number}") == pending.commit:
@@ -133,13 +137,16 @@ def _happened(parts: Parts, pending: PendingLanding) -> bool:
 
 def _attempt(parts: Parts, run: Run) -> Handle | None:
     """The run's last attempt when its end can still be learned: it runs, or its exit is written."""
-    number = len(run.attempts)
-    handle = parts.host.adopt(run.instance, number, parts.layout.attempts(run.instance, number))
+    directory = parts.layout.attempt(run.instance, len(run.attempts))
+    if not directory.is_dir():
+        return None
+    handle = parts.host.adopt(run.instance, len(run.attempts), directory)
     status = parts.host.status(handle)
-    if status.alive or status.exit is not None:
-        return handle
-    parts.host.declare_lost(handle)
-    return None
+    if not status.alive and status.exit is None:
+        ended = parts.host.declare_lost(handle)
+        if ended is not None and ended.reason == "lost":
+            return None
+    return handle
 
 
 def _requeue(parts: Parts, run: Run, why: str, notes: list[str]) -> Run:
@@ -150,10 +157,10 @@ def _requeue(parts: Parts, run: Run, why: str, notes: list[str]) -> Run:
 
 def keep_work(parts: Parts, run: Run) -> None:
     """Keep what a run's branch holds beyond its base under ``refs/gitfleet/wip/<instance>/<attempt>``."""
-    tip = parts.refs.read(f"refs/heads/{run.branch}") if run.branch else None
+    tip = parts.refs.read(HEADS + run.branch) if run.branch else None
     if tip is not None and tip != run.base:
         wip = f"refs/gitfleet/wip/{run.instance}/{len(run.attempts)}"
-        parts.refs.update(wip, tip, parts.refs.read(wip))
+        parts.refs.update(wip, tip, parts.refs.read(wip) or zero(tip), why="gitfleet: keep an earlier attempt")
 
 
 def _retry_transport(parts: Parts, runs: dict[str, Run], notes: list[str]) -> None:
@@ -179,7 +186,7 @@ def _release_orphans(parts: Parts, session: str, runs: dict[str, Run], notes: li
     dead = [claim for claim in parts.claims.live() if claim.session == session and claim.instance not in holders]
     if not dead:
         return
-    with hold(parts.layout.lock("claims"), timeout=60.0, what="the claims") as proof:
+    with claims_lock(parts.layout) as proof:
         parts.claims.release(proof, [claim.instance for claim in dead])
     notes.extend(f"dead instance {claim.instance} left a claim on {', '.join(claim.scope)}" for claim in dead)
 

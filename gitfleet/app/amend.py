@@ -10,7 +10,7 @@ from gitfleet.app.load import load_plan
 from gitfleet.app.resume import choose
 from gitfleet.coordinator.amendments import requests
 from gitfleet.errors import GitfleetError, Kind
-from gitfleet.git import worktrees
+from gitfleet.git import preflight
 from gitfleet.model.base import decode, encode
 from gitfleet.model.session import Amendment, AmendmentReply
 from gitfleet.store.files import make_directory, remove_durable, write_durable
@@ -30,7 +30,7 @@ def add(workspace: Workspace, wanted: str | None, document: bytes, name: str) ->
     Raises ``GitfleetError`` when there is no open session, the document is wrong, or the session refuses the task.
     """
     session = _open(workspace, wanted)
-    fold = worktrees.folds_names(workspace.repository)
+    fold = preflight.folds_case(workspace.repository.git)
     plan = load_plan(document, name, workspace.config, fold=fold, outside=_known_tasks(workspace, session))
     if len(plan.tasks) != 1:
         raise GitfleetError(
@@ -73,7 +73,7 @@ def _ask(workspace: Workspace, session: Session, amendment: Amendment) -> Amendm
             if reply.error:
                 raise GitfleetError(Kind.USAGE, reply.error, reply.message)
             return reply
-        if holder(workspace.layout.lock(f"session-{session.id}")) is None:
+        if holder(workspace.layout.session_lock(session.id)) is None:
             break
         time.sleep(POLL_SECONDS)
     task = amendment.add.id if amendment.add else amendment.cancel

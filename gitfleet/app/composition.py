@@ -48,6 +48,5 @@ def build(workspace: Workspace, config: Config, session: str, proof: SessionLock
         now=workspace.now,
         monotonic=time.monotonic,
         sleep=time.sleep,
-        nonce=lambda: secrets.token_hex(16),
         caller=dict(os.environ),
     )

@@ -13,15 +13,14 @@ from gitfleet.errors import ExitCode
 from gitfleet.model.event import EventKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from gitfleet.coordinator.observer import Interrupts, Observer
     from gitfleet.model.plan import Plan
-    from gitfleet.model.run import Exit, Run
-    from gitfleet.model.session import PendingLanding, Session
+    from gitfleet.model.run import Run
+    from gitfleet.model.session import Session
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
     from gitfleet.planner.waves import Schedule
+    from gitfleet.recovery import Findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +44,21 @@ def drive(
     observer: Observer,
     interrupts: Interrupts,
     *,
-    adopted: Mapping[str, Callable[[], Exit]] | None = None,
-    pending: PendingLanding | None = None,
+    found: Findings | None = None,
 ) -> Outcome:
-    """Run the loop from where the books stand, then close them."""
+    """Run the loop from where the books stand, then close them; ``found`` is what recovery found before."""
     books = Books(parts, session, plan, runs, observer)
-    verb = "continued" if adopted is not None else "started"
+    verb = "continued" if found else "started"
+    if found:
+        books.write_session()
     books.event(EventKind.SESSION_START, f"session {session.id} {verb}: {len(runs)} tasks in {len(schedule.waves)} waves")
     coordinator = Coordinator(parts, books, schedule, scopes, observer, interrupts)
-    if pending is not None:
-        coordinator.land_again(pending)
-    halt = coordinator.run(adopted or {})
-    close(parts, books, halt)
+    for note in found.notes if found else ():
+        books.event(EventKind.REQUEUE, note)
+    if found and found.pending is not None:
+        coordinator.land_again(found.pending)
+    halt = coordinator.run(found.adopted if found else {})
+    close(parts, books, halt, coordinator.publish_records)
     interrupted = halt is not None and halt.interrupted
     code = ExitCode.INTERRUPTED if interrupted else exit_code(books.session, books.runs)
     return Outcome(books.session, books.plan, dict(books.runs), code, interrupted)

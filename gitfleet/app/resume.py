@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gitfleet.app.composition import build
 from gitfleet.app.load import load_config, load_plan
 from gitfleet.app.outcome import Outcome, drive
-from gitfleet.app.wave import resolved_scopes
+from gitfleet.app.wave import resolved_scopes, survey_tree
 from gitfleet.errors import GitfleetError, Kind
-from gitfleet.git import preflight, worktrees
+from gitfleet.git import preflight
+from gitfleet.git.refs import short
 from gitfleet.model.session import SessionState
 from gitfleet.planner.waves import Placement, Schedule
 from gitfleet.recovery import reconcile
-from gitfleet.store.locks import hold
+from gitfleet.store.locks import session_lock
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Interrupts, Observer
-    from gitfleet.model.plan import Plan
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
 
@@ -57,40 +59,39 @@ def resume(workspace: Workspace, wanted: str | None, observer: Observer, interru
     session = choose(workspace, wanted)
     if session is None:
         return None
-    lock = workspace.layout.lock(f"session-{session.id}")
-    with hold(lock, timeout=0.0, what=f"session {session.id}", command="gitfleet continue") as proof:
+    with session_lock(workspace.layout, session.id, command="gitfleet continue") as proof:
         state = State(workspace.layout)
-        config = load_config(state.read_config_bytes(session.id), f"the config of session {session.id}")
-        fold = worktrees.folds_names(workspace.repository)
-        plan = load_plan(state.read_plan_bytes(session.id), f"the plan of session {session.id}", config, fold=fold)
-        parts = build(workspace, config, session.id, proof, fold=fold)
-        busy = preflight.operation_on(parts.repository, session.target)
+        config = load_config(state.read_config_bytes(session.id), f"the config of {session.id}")
+        fold = preflight.folds_case(workspace.repository.git)
+        number = max(state.amendments(session.id), default=1)
+        plan = load_plan(state.read_plan_bytes(session.id, number), f"the plan of {session.id}", config, fold=fold)
+        busy = preflight.operation_on(workspace.repository, session.target)
         if busy is not None:
             raise GitfleetError(
                 Kind.NEEDS_PERSON,
                 "target-busy",
-                f"{session.target.removeprefix('refs/heads/')} cannot be landed on: {busy}.",
+                f"{short(session.target)} is in {busy}.",
                 hint="Finish or abort it, then run `gitfleet continue`.",
             )
-        found = reconcile(parts, session.id, lambda _: None)
+        parts = build(workspace, config, session.id, proof, fold=fold)
+        found = reconcile(parts, session.id)
         base = parts.refs.read(session.target) or session.base
-        scopes, _ = resolved_scopes(plan, worktrees.links(parts.objects, base))
+        survey = survey_tree(parts.objects, parts.objects.commit(base).tree)
+        scopes, _ = resolved_scopes(plan, survey.links, fold=fold)
         return drive(
             parts,
-            found.session,
+            msgspec.structs.replace(found.session, state=SessionState.ACTIVE, reason=""),
             plan,
-            found.runs,
-            _schedule_of(found.session, plan, found.runs),
+            {task.id: found.runs[task.id] for task in plan.tasks},
+            _schedule_of(found.session, found.runs),
             scopes,
             observer,
             interrupts,
-            adopted={task: (lambda handle=handle: parts.host.wait(handle)) for task, handle in found.adopted.items()},
-            pending=found.pending,
+            found=found,
         )
 
 
-def _schedule_of(session: Session, plan: Plan, runs: dict[str, Run]) -> Schedule:
+def _schedule_of(session: Session, runs: dict[str, Run]) -> Schedule:
     """The schedule as the session recorded it."""
-    del plan
-    placements = {task: Placement(task, run.wave, "", 0) for task, run in runs.items()}
-    return Schedule(session.waves, placements)
+    placements = {task: Placement(task=task, wave=run.wave, reason="", tokens=0) for task, run in runs.items()}
+    return Schedule(waves=session.waves, placements=placements)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
-from gitfleet.git.refs import Updated, short, zero
+from gitfleet.git.refs import Refs, Updated, short, zero
+from gitfleet.integrate import landing
 
 if TYPE_CHECKING:
     from gitfleet.git.preflight import Upstream
-    from gitfleet.git.refs import Refs
     from gitfleet.git.repository import Repository
+    from gitfleet.store.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +63,56 @@ def _distance(branch: str, distance: Upstream) -> list[str]:
         commits = "commit" if distance.behind == 1 else "commits"
         return [f"{branch} is {distance.behind} {commits} behind {upstream} (--fetch updates it first)"]
     return []
+
+
+def bring_up_to_date(repository: Repository, layout: Layout, wanted: str | None) -> None:
+    """Fetch from the target's upstream and move the branch to it, where that is a fast-forward.
+
+    Uses the same landing as a train, so files of a checked-out branch follow and a person's work stays. Raises
+    ``GitfleetError`` when the fetch fails, the branches have diverged, or files are in the way.
+    """
+    found = preflight.choose_target(repository, wanted, "gitfleet/fetch")
+    ref = found.creates or found.ref
+    preflight.fetch(repository.git, ref)
+    distance = preflight.upstream(repository.git, ref)
+    if distance is None or distance.gone or not distance.behind:
+        return
+    if distance.ahead:
+        raise GitfleetError(
+            Kind.NEEDS_PERSON,
+            "diverged",
+            f"{short(ref)} and {distance.ref.removeprefix('refs/remotes/')} have diverged "
+            f"({distance.ahead} commits here, {distance.behind} there).",
+            hint="Merge or rebase it first, or leave --fetch out.",
+        )
+    refs = Refs(repository.git)
+    new = refs.read(distance.ref)
+    if new is None:
+        return
+    outcome = landing.land(
+        landing.LandingRequest(
+            git=repository.git,
+            common_dir=repository.common_dir,
+            target=ref,
+            old=found.oid,
+            new=new,
+            intents=layout.root / "landings",
+            id=f"fetch-{new[:16]}",
+            clock=time.monotonic,
+            sleep=time.sleep,
+            say=lambda _: None,
+            worktree=repository.worktree,
+            git_dir=repository.git_dir,
+        )
+    )
+    match outcome:
+        case landing.Landed():
+            return
+        case landing.InTheWay() | landing.Busy():
+            raise GitfleetError(
+                Kind.NEEDS_PERSON, "in-the-way", f"{short(ref)} cannot be brought up to date: {outcome.why}"
+            )
+        case landing.TargetMoved():
+            raise GitfleetError(Kind.NEEDS_PERSON, "target-moved", f"{short(ref)} moved meanwhile.", hint="Try again.")
+        case _:
+            assert_never(outcome)

@@ -9,34 +9,35 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.app.composition import build
-from gitfleet.app.load import load_plan
+from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
-from gitfleet.app.target import Target, choose_target
+from gitfleet.app.target import Target, bring_up_to_date, choose
 from gitfleet.coordinator.amendments import queued_run
 from gitfleet.errors import GitfleetError, Kind
-from gitfleet.git import identity, worktrees
-from gitfleet.git.objects import open_objects
+from gitfleet.git import preflight
+from gitfleet.git.engines import open_objects
+from gitfleet.git.identity import identity, probe_signing, signs
+from gitfleet.git.pool import pool_root
 from gitfleet.git.refs import Refs
-from gitfleet.git.state_ref import commit_files
+from gitfleet.git.trees import SYMLINK
 from gitfleet.model.base import instant
 from gitfleet.model.plan import Plan, Task
 from gitfleet.model.reports import Disclosure, PlacedTask, PlacedWave
 from gitfleet.model.session import Session, SessionState
-from gitfleet.planner.reversibility import reversibility
+from gitfleet.planner.reversibility import reversibility, shared_kind
 from gitfleet.planner.scopes import Scope, ScopeError, resolve_links
 from gitfleet.planner.waves import OverlapRefused, Schedule, schedule
 from gitfleet.relay.report import render_session
 from gitfleet.store.documents.configs import write_config
 from gitfleet.store.documents.plans import write_plan
-from gitfleet.store.locks import hold
-from gitfleet.store.state import State, clone_id
+from gitfleet.store.live import link_live
+from gitfleet.store.locks import session_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Interrupts, Observer
+    from gitfleet.git.objects import Objects
     from gitfleet.model.config import Config
     from gitfleet.model.session import Reversibility
 
@@ -81,14 +82,20 @@ def prepare(workspace: Workspace, request: WaveRequest, *, random: Callable[[int
     repository = workspace.repository
     refs = Refs(repository.git)
     config = _overridden(workspace.config, request)
-    fold = worktrees.folds_names(repository)
-    plan = load_plan(request.plan_bytes, request.plan_name, config, fold=fold)
-    plan, notes = _only(plan, request.only)
+    fold = preflight.folds_case(repository.git)
+    loaded = load_plan_with_notes(request.plan_bytes, request.plan_name, config, fold=fold)
+    plan, brought = _only(loaded.plan, request.only)
     session = session_id(plan.name, random)
-    target = choose_target(repository, refs, request.target or config.target, session, fetch=request.fetch)
-    identity.identity(repository.git)
-    objects = open_objects(repository)
-    scopes, link_notes = resolved_scopes(plan, worktrees.links(objects, target.base))
+    if request.fetch:
+        bring_up_to_date(repository, workspace.layout, request.target or config.target)
+    target = choose(repository, request.target or config.target, session)
+    identity(repository.git)
+    with open_objects(repository, now=workspace.now) as objects:
+        base_tree = objects.commit(target.base).tree
+        if signs(repository.git):
+            probe_signing(repository.git, base_tree)
+        survey = survey_tree(objects, base_tree)
+    scopes, rewritten = resolved_scopes(plan, survey.links, fold=fold)
     _check_branches(refs, config.branch_prefix)
     try:
         placed = schedule(plan, config, fold=fold, scopes=scopes)
@@ -99,43 +106,52 @@ def prepare(workspace: Workspace, request: WaveRequest, *, random: Callable[[int
             f"The plan has overlapping scopes, and waves.overlap is error: {refused}",
             hint="Narrow the scopes, order the tasks with depends_on, or set waves.overlap: sequence.",
         ) from refused
-    pool = worktrees.pool_root(repository, config.worktrees.root)
-    level, why = reversibility(placed, plan, scopes)
-    disclosure = _disclose(plan, config, placed, target, level, (*notes, *target.notes, *link_notes, *((why,) if why else ())), str(pool))
+    level, why = reversibility(placed, plan.tasks, survey.shared, scopes=scopes, fold=fold)
+    pool = pool_root(repository, config.worktrees.root)
+    notes = (*loaded.notes, *brought, *target.notes, *rewritten, f"{level}: {why}")
+    disclosure = _disclose(plan, config, placed, target, level, notes, str(pool))
     return Preparation(workspace, config, plan, placed, scopes, target, fold, disclosure, session)
 
 
 def run(preparation: Preparation, observer: Observer, interrupts: Interrupts) -> Outcome:
     """Make the session and run it; returns when it is over or needs a person."""
-    workspace, session_name = preparation.workspace, preparation.session
-    lock = workspace.layout.lock(f"session-{session_name}")
-    with hold(lock, timeout=0.0, what=f"session {session_name}", command="gitfleet wave") as proof:
-        parts = build(workspace, preparation.config, session_name, proof, fold=preparation.fold)
+    workspace, plan, placed = preparation.workspace, preparation.plan, preparation.schedule
+    with session_lock(workspace.layout, preparation.session, command="gitfleet wave") as proof:
+        parts = build(workspace, preparation.config, preparation.session, proof, fold=preparation.fold)
         preparation.target.create(parts.refs)
-        session = _session(preparation)
-        runs = {
-            task: queued_run(session.id, preparation.plan.task(task), placement.wave)
-            for task, placement in preparation.schedule.placements.items()
-        }
-        runs = {task.id: runs[task.id] for task in preparation.plan.tasks}
-        state = State(workspace.layout)
-        state.create_session(
+        session = _session(preparation, parts.claims.clone)
+        runs = {task.id: queued_run(session.id, task, placed.placements[task.id].wave) for task in plan.tasks}
+        parts.state.create_session(
             session,
-            write_plan(preparation.plan),
-            write_config(preparation.config),
-            list(runs.values()),
-            render_session(session, preparation.plan, runs),
+            plan=write_plan(plan),
+            config=write_config(preparation.config),
+            runs=runs.values(),
+            report=render_session(session, plan, runs),
         )
-        if workspace.repository.worktree is not None:
-            state.link_live(workspace.repository.worktree, workspace.repository.common_dir / "info" / "exclude")
-        commit_files(
-            parts.objects,
-            parts.refs,
-            f"refs/gitfleet/state/{session.id}",
-            {path.encode("utf-8"): data for path, data in state.files(session.id).items()},
-            f"gitfleet: {session.id} created\n",
-        )
-        return drive(parts, session, preparation.plan, runs, preparation.schedule, preparation.scopes, observer, interrupts)
+        worktree = workspace.repository.worktree
+        if worktree is not None:
+            link_live(workspace.layout.state, worktree, workspace.repository.common_dir / "info" / "exclude")
+        return drive(parts, session, plan, runs, placed, preparation.scopes, observer, interrupts)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the base's tree holds that matters before anything runs: symlinks, and shared infrastructure."""
+
+    links: dict[bytes, bytes]
+    shared: tuple[bytes, ...]
+
+
+def survey_tree(objects: Objects, tree: str) -> Survey:
+    """Walk a tree once."""
+    links: dict[bytes, bytes] = {}
+    shared: list[bytes] = []
+    for path, entry in objects.entries(tree):
+        if entry.mode == SYMLINK:
+            links[path] = objects.blob(entry.oid)
+        if shared_kind(path) is not None:
+            shared.append(path)
+    return Survey(links, tuple(shared))
 
 
 def session_id(name: str, random: Callable[[int], bytes]) -> str:
@@ -146,13 +162,15 @@ def session_id(name: str, random: Callable[[int], bytes]) -> str:
     return f"{slug}-{suffix}"
 
 
-def resolved_scopes(plan: Plan, links: dict[bytes, bytes]) -> tuple[dict[str, Scope], tuple[str, ...]]:
+def resolved_scopes(
+    plan: Plan, links: dict[bytes, bytes], *, fold: bool
+) -> tuple[dict[str, Scope], tuple[str, ...]]:
     """Every task's scope with tracked symlinks of the base resolved, and what was rewritten, for people."""
     scopes: dict[str, Scope] = {}
     notes: list[str] = []
     for task in plan.tasks:
         try:
-            scopes[task.id], rewritten = resolve_links(Scope.parse(task.scope), links)
+            scopes[task.id], rewritten = resolve_links(Scope.parse(task.scope), links, fold=fold)
         except ScopeError as error:
             raise GitfleetError(Kind.DOCUMENT, "invalid-scope", f"The scope of {task.id} cannot be used: {error}.") from error
         notes.extend(f"{task.id}: {note}" for note in rewritten)
@@ -205,7 +223,7 @@ def _check_branches(refs: Refs, prefix: str) -> None:
         )
 
 
-def _session(preparation: Preparation) -> Session:
+def _session(preparation: Preparation, clone: str) -> Session:
     workspace = preparation.workspace
     return Session(
         id=preparation.session,
@@ -219,7 +237,7 @@ def _session(preparation: Preparation) -> Session:
         rolling=preparation.config.waves.rolling,
         max_agents=preparation.config.waves.max_agents,
         reversibility=preparation.disclosure.reversibility,
-        clone=clone_id(workspace.layout),
+        clone=clone,
     )
 
 

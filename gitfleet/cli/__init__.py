@@ -1,1 +1,1 @@
-"""The command line: one file per command that parses, makes one call into ``app`` and renders. Click lives only here."""
+"""The command line: one file a command that parses, makes one call into ``app`` and renders. Click lives only here."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.agents.base import Assignment
-from gitfleet.agents.registry import build
+from gitfleet.agents.registry import agent_for
 from gitfleet.coordinator.verdicts import Judgement, judge
 from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
@@ -27,8 +27,8 @@ from gitfleet.model.paths import quote_path
 from gitfleet.model.run import CheckResult, Exit, Failure, FailureSource, FileChange, GateReport, RunState
 from gitfleet.relay.discoveries import pin
 from gitfleet.relay.handoff import read_handoff
-from gitfleet.runtime.environment import assignment_variables, environment, temporary_directory
-from gitfleet.runtime.hosts.base import LaunchSpec, NotStarted
+from gitfleet.runtime.environment import agent_environment
+from gitfleet.runtime.hosts.base import LaunchSpec
 from gitfleet.store.files import make_directory, write_durable
 from gitfleet.store.locks import worktrees_lock
 
@@ -115,18 +115,16 @@ def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -
             handoff_file=directory / "handoff.json",
             port_base=port_base,
         )
-        launch = build(task, parts.config).launch(assignment)
-        nonce = parts.nonce()
-        temporary = temporary_directory(directory, nonce)
-        variables = {**assignment_variables(assignment), **launch.env}
+        launch = agent_for(task, parts.config).launch(assignment)
+        env = agent_environment(parts.caller, assignment, directory=directory, allow=launch.allow)
         spec = LaunchSpec(
+            instance=run.instance,
+            attempt=number,
             directory=directory,
             argv=launch.argv,
-            worktree=tree,
-            env=environment(parts.caller, temporary=temporary, variables=variables, allow=launch.allow),
-            nonce=nonce,
+            cwd=tree,
+            env={**env, **launch.env},
             stdin=launch.stdin,
-            temporary=temporary,
             deadline_seconds=task.timeout_seconds or parts.config.timeouts.of(task.kind),
         )
     except (GitfleetError, GitFailed, OSError) as error:
@@ -140,25 +138,24 @@ def _unprepared(why: str) -> Unprepared:
 
 
 def execute(parts: Parts, spec: LaunchSpec) -> Exit:
-    """Start the attempt's warden and wait for its end."""
-    started = parts.host.start(spec)
-    if isinstance(started, NotStarted):
-        return wait(parts, parts.host.adopt(spec.directory))
-    return wait(parts, started.handle)
+    """Start the attempt's warden and wait for its end; what could not even be started ends at once."""
+    try:
+        handle = parts.host.start(spec)
+    except GitfleetError as error:
+        return Exit(reason="spawn-failed", message=f"{error.message} {error.hint}".strip())
+    return parts.host.wait(handle)
 
 
-def wait(parts: Parts, handle: Handle) -> Exit:
-    """Wait for an attempt that runs already, ours or adopted."""
-    while True:
-        ended = parts.host.wait(handle)
-        if ended is not None:
-            return ended
+def handle_of(parts: Parts, run: Run) -> Handle:
+    """A run's last attempt, as its host knows it."""
+    number = len(run.attempts)
+    return parts.host.adopt(run.instance, number, parts.layout.attempt(run.instance, number))
 
 
 def collect(parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner) -> Collected:
     """Commit what is uncommitted, read the handoff, hold the diff against the scope, run the task's own checks."""
     directory = parts.layout.attempt(run.instance, len(run.attempts))
-    handle = parts.host.adopt(directory)
+    handle = handle_of(parts, run)
     tree = worktree_of(parts, run)
     output = parts.host.log(handle, -OUTPUT_BYTES, OUTPUT_BYTES)
     parsed = read_handoff(_read(directory / "handoff.json"), output.data)
@@ -171,7 +168,7 @@ def collect(parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, check
             objects, base=run.base, tip=work.tip, target=run.base, scope=scope, fold=parts.fold
         )
         discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
-    ended = build(task, parts.config).outcome(exit_)
+    ended = agent_for(task, parts.config).outcome(exit_)
     own_checks: tuple[CheckResult, ...] = ()
     if report.passed and ended is None and task.verify:
         own_checks = checks.run_all(task.verify, tree, run.instance)

@@ -6,11 +6,10 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitfleet.coordinator.attempts import wait
 from gitfleet.model.run import CheckResult
-from gitfleet.runtime.environment import environment, temporary_directory
-from gitfleet.runtime.hosts.base import LaunchSpec, Started
-from gitfleet.runtime.supervisor import TAIL_CHARACTERS, TAIL_LINES, plain_tail
+from gitfleet.runtime.environment import check_environment
+from gitfleet.runtime.hosts.base import LaunchSpec
+from gitfleet.runtime.tail import last_lines
 from gitfleet.store.files import make_directory
 
 if TYPE_CHECKING:
@@ -38,30 +37,24 @@ class CheckRunner:
             if self._stopped:
                 return None
             home = self._new_home(label)
-            nonce = self.parts.nonce()
-            temporary = temporary_directory(home, nonce)
-            variables = {"GITFLEET_SESSION": self.session, "GITFLEET_INSTANCE": label}
             spec = LaunchSpec(
+                instance=label,
+                attempt=int(home.name),
                 directory=home,
                 argv=("sh", "-c", check.run),
-                worktree=directory,
-                env=environment(self.parts.caller, temporary=temporary, variables=variables),
-                nonce=nonce,
-                temporary=temporary,
+                cwd=directory,
+                env=check_environment(self.parts.caller, self.session, directory=home),
                 deadline_seconds=check.timeout_seconds or self.parts.config.timeouts.verify,
             )
-            started = self.parts.host.start(spec)
-            if not isinstance(started, Started):
-                msg = f"a check's attempt directory is new, yet {started.reason}"
-                raise AssertionError(msg)  # noqa: TRY004 - not a matter of types
-            self._live[home] = started.handle
-        ended = wait(self.parts, started.handle)
+            handle = self.parts.host.start(spec)
+            self._live[home] = handle
+        ended = self.parts.host.wait(handle)
         with self._lock:
             self._live.pop(home, None)
             if self._stopped and ended.reason != "exited":
                 return None
-        log = self.parts.host.log(started.handle, -8 * TAIL_CHARACTERS, 8 * TAIL_CHARACTERS)
-        self.parts.host.clean_up(started.handle)
+        tail = last_lines(self.parts.host, handle)
+        self.parts.host.clean_up(handle)
         return CheckResult(
             name=check.title,
             run=check.run,
@@ -69,7 +62,7 @@ class CheckRunner:
             signal=ended.signal,
             timed_out=ended.reason == "deadline",
             seconds=round(ended.seconds or 0.0, 3),
-            tail=plain_tail(log.data, TAIL_LINES, TAIL_CHARACTERS) or ended.message,
+            tail=tail or ended.message,
         )
 
     def run_all(self, checks: Sequence[Check], directory: Path, instance: str) -> tuple[CheckResult, ...]:

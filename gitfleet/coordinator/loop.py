@@ -31,7 +31,7 @@ from gitfleet.coordinator.messages import (
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.git import worktrees
-from gitfleet.integrate import train
+from gitfleet.integrate import landing, train
 from gitfleet.integrate.verify import Interrupted, describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import Attempt, ClaimHeld, FailureSource, RunState
@@ -118,6 +118,13 @@ class Coordinator:
         work.decided = Decided(pending.session, runs, render_wave(pending.session, pending.number, runs))
         self._training = True
         self._submit(lambda: IntegratedMessage(work, work.land_again(pending)))
+
+    def publish_records(self) -> None:
+        """Land the records alone, for a session that closed without a landing that could carry them."""
+        base = self.parts.refs.read(self.books.session.target)
+        outcome = self._integration().publish(base) if base is not None else None
+        if outcome is not None and not isinstance(outcome, landing.Landed):
+            self.books.event(EventKind.ERROR, "the records were not published now; the next landing carries them")
 
     def _step(self) -> bool:
         """One round: react to the person, start what can start, take one message. False when all is over."""
@@ -259,7 +266,7 @@ class Coordinator:
         self._submit(lambda: EndedMessage(task, attempts.execute(self.parts, spec)))
 
     def _wait_for(self, task: str, handle: Handle) -> None:
-        self._submit(lambda: EndedMessage(task, attempts.wait(self.parts, handle)))
+        self._submit(lambda: EndedMessage(task, self.parts.host.wait(handle)))
 
     def _on_ended(self, message: EndedMessage) -> None:
         task = message.task
@@ -402,5 +409,4 @@ class Coordinator:
         self._checks.stop()
         for run in self.books.runs.values():
             if run.state is RunState.RUNNING:
-                handle = self.parts.host.adopt(self.parts.layout.attempt(run.instance, len(run.attempts)))
-                self.parts.host.stop(handle)
+                self.parts.host.stop(attempts.handle_of(self.parts, run))

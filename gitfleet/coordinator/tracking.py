@@ -10,11 +10,11 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitfleet.coordinator.attempts import handle_of
 from gitfleet.git.changes import Totals, totals
 from gitfleet.git.command import GitFailed
 from gitfleet.model.reports import AgentProgress, Progress
 from gitfleet.model.run import RunState
-from gitfleet.runtime.hosts.base import Running
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,8 +83,7 @@ class Tracker:
                 watched.figures = totals(
                     self.parts.repository.git.at(watched.worktree), watched.worktree, run.base
                 )
-        status = self.parts.host.status(self.parts.host.adopt(self.parts.layout.attempt(run.instance, len(run.attempts))))
-        pulse = status.pulse if isinstance(status, Running) else None
+        pulse = self.parts.host.status(handle_of(self.parts, run)).pulse
         figures = watched.figures
         return AgentProgress(
             instance=run.instance,

@@ -15,7 +15,7 @@ from gitfleet.model.event import Event
 from gitfleet.model.handoff import Discoveries, Handoff
 from gitfleet.model.momentum import SessionMomentum
 from gitfleet.model.plan_document import PlanDocument
-from gitfleet.model.reports import CheckReport, Disclosure, ErrorReport, Progress
+from gitfleet.model.reports import COMMAND_REPORTS, Disclosure, ErrorReport, Progress, Report
 from gitfleet.model.run import Run
 from gitfleet.model.session import Session
 
@@ -204,7 +204,12 @@ KINDS: tuple[DocumentKind, ...] = (
     _report("disclosure", Disclosure),
     _report("progress", Progress),
     _report("error", ErrorReport),
-    _report("check", CheckReport),
+    *(
+        _report(struct.__struct_config__.tag.split("/")[2], struct)
+        for structs in COMMAND_REPORTS.values()
+        for struct in structs
+        if issubclass(struct, Report) and struct is not Disclosure
+    ),
 )
 
 BY_NAME: dict[str, DocumentKind] = {kind.name: kind for kind in KINDS}

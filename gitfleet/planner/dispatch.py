@@ -1,6 +1,6 @@
 """What starts next, and what can never start any more: one pure decision for both styles of dispatch.
 
-With the wave barrier the tasks of the current wave start; the coordinator moves on to the next wave. Rolling, every task
+With the wave barrier the tasks of the current wave start; the coordinator moves on to the next one. Rolling, a task
 starts as soon as its dependencies have landed, its scope is free and a slot is open. Either way tasks are tried in the
 order of the schedule, and a task that cannot start now does not hold up those behind it.
 
@@ -38,7 +38,7 @@ class Decision:
     skip: tuple[tuple[str, str], ...] = ()
 
 
-def decide(  # noqa: PLR0913 - the whole situation is the argument
+def decide(
     plan: Plan,
     schedule: Schedule,
     states: Mapping[str, RunState],

@@ -85,7 +85,7 @@ def chains(tasks: Sequence[Task]) -> dict[str, float]:
     that a plan with a few estimates does not take the others for nothing; without any estimate each task weighs 1.
     """
     known = sorted(task.estimate.minutes for task in tasks if task.estimate and task.estimate.minutes is not None)
-    usual = known[len(known) // 2] if known else 1.0
+    usual = known[(len(known) - 1) // 2] if known else 1.0
     behind = dependents(tasks)
     weights: dict[str, float] = {}
     for task in reversed(in_order(tasks)):

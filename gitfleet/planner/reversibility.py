@@ -3,9 +3,9 @@
 Green: one wave of at most two agents. Amber: more, and each merge can be reverted. Red: a task may write what everybody
 builds on: CI, lock files, migrations, containers.
 
-A directory such as ``src/`` could come to hold a ``Dockerfile``, and calling every directory red would say nothing. So
-places at the root count when a scope overlaps them, existing or not; names that mean infrastructure at any depth count
-when an entry names one, or when a tracked file of that name is in the scope.
+Most scopes could come to hold such a thing, as ``src/`` could a ``Dockerfile`` and ``**/*.py`` a script of the CI, and
+calling all of them red would say nothing. A task counts when its scope holds one of the shared places or a part of one
+that it names, when it names a lock file and the like at any depth, or when a tracked file of that kind is in its scope.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gitfleet.planner.scopes import Scope, overlap
 from gitfleet.planner.waves import scopes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitfleet.model.plan import Task
     from gitfleet.planner.waves import Schedule
@@ -84,28 +84,27 @@ SHARED_NAMES = {
         ".devcontainer",
     ),
 }
-"""Names of files and directories that are shared at any depth; at the root they are shared places as well."""
+"""Names of files and directories that are shared at any depth."""
 
-
-def _kinds_of_names() -> dict[bytes, str]:
-    return {name.encode(): kind for kind, names in SHARED_NAMES.items() for name in names}
-
-
-_KIND_OF_NAME = _kinds_of_names()
-_ROOT = {
-    kind: Scope.parse([*SHARED_PLACES.get(kind, ()), *SHARED_NAMES.get(kind, ())])
-    for kind in (*SHARED_PLACES, "lock files", "containers")
-}
-_EVERYTHING = Scope.parse(["."]).entries
+_KIND_OF_NAME = {name: kind for kind, names in SHARED_NAMES.items() for name in names}
+_PLACES = tuple(
+    (kind, Scope.parse([place]), place.encode())
+    for kind, places in (*SHARED_PLACES.items(), *SHARED_NAMES.items())
+    for place in places
+)
 
 
 def shared_kind(path: bytes) -> str | None:
-    """Say which kind of shared infrastructure a tracked path is, if it is any: CI, lock files, migrations, containers."""
-    for name in path.split(b"/"):
-        kind = _KIND_OF_NAME.get(name)
-        if kind is not None:
-            return kind
-    return next((kind for kind, scope in _ROOT.items() if scope.matches(path)), None)
+    """Say which kind of shared infrastructure a tracked path is, if any: CI, lock files, migrations, containers."""
+    named = (_kind_of_name(name) for name in path.decode("utf-8", "surrogateescape").split("/"))
+    kind = next((kind for kind in named if kind is not None), None)
+    return kind or next((kind for kind, scope, _ in _PLACES if scope.matches(path)), None)
+
+
+def _kind_of_name(name: str) -> str | None:
+    if name.startswith(("Dockerfile.", "Containerfile.", "docker-compose.", "compose.")):
+        return "containers"
+    return _KIND_OF_NAME.get(name)
 
 
 def reversibility(
@@ -133,3 +132,42 @@ def reversibility(
     if len(schedule.waves) <= 1 and agents < 3:
         return Reversibility.GREEN, counts
     return Reversibility.AMBER, f"{counts}: to take it back, revert each merge"
+
+
+def _touched(scope: Scope, shared: Sequence[tuple[bytes, str]], *, fold: bool) -> str:
+    """Name the shared kinds that a scope can touch, each with one path; empty when there are none."""
+    if scope.entries == (".",):
+        return "everything, shared infrastructure included (its scope is `.`)"
+    found: dict[str, bytes] = {}
+    for path, kind in shared:
+        if kind not in found and scope.matches(path, fold=fold):
+            found[kind] = path
+    for kind, path in (*_places(scope, fold=fold), *_names(scope)):
+        found.setdefault(kind, path)
+    return ", ".join(f"{kind} ({quote_path(path)})" for kind, path in found.items())
+
+
+def _places(scope: Scope, *, fold: bool) -> Iterator[tuple[str, bytes]]:
+    """Yield the shared places that a scope holds, or that an entry of it begins in."""
+    for kind, place, path in _PLACES:
+        if scope.matches(path, fold=fold):
+            yield kind, path
+            continue
+        names = place.sides(fold=fold).held[0].head
+        entries = zip(scope.plain.held, scope.sides(fold=fold).held, strict=True)
+        inside = [entry for entry, compared in entries if compared.head[: len(names)] == names]
+        if inside and (witness := overlap(Scope.of((*inside, *scope.plain.excluded)), place, fold=fold)):
+            yield kind, witness
+
+
+def _names(scope: Scope) -> Iterator[tuple[str, bytes]]:
+    """Yield what entries name at any depth."""
+    for entry in scope.plain.held:
+        for segment in entry.segments:
+            kind = _kind_of_name(segment.literal or "")
+            if kind is not None:
+                yield kind, entry.text.encode("utf-8")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -64,7 +64,7 @@ class OverlapPair:
     path: bytes
 
 
-class OverlapRefused(ValueError):
+class OverlapRefused(ValueError):  # noqa: N818 - it names an answer to a plan, and callers match it
     """A plan with overlapping tasks under ``overlap: error``; ``pairs`` are all of them."""
 
     def __init__(self, pairs: tuple[OverlapPair, ...]) -> None:
@@ -93,9 +93,7 @@ def scopes_of(tasks: Sequence[Task], scopes: Mapping[str, Scope] | None = None) 
     return {task.id: given[task.id] if task.id in given else Scope.parse(task.scope) for task in tasks}
 
 
-def schedule(
-    plan: Plan, config: Config, *, fold: bool = False, scopes: Mapping[str, Scope] | None = None
-) -> Schedule:
+def schedule(plan: Plan, config: Config, *, fold: bool = False, scopes: Mapping[str, Scope] | None = None) -> Schedule:
     """Put every task of a plan into a wave.
 
     ``scopes`` are those of the tasks after symlinks were resolved; ``fold`` says that the repository ignores case.

@@ -106,16 +106,14 @@ def _search(
     while queue:
         state = queue.popleft()
         names = paths[state]
-        avoid = _waiting(against, state.against)
+        avoid, never = _waiting(against, state.against)
         for left_after, left_segment in _moves(left, state.left):
             for right_after, right_segment in _moves(right, state.right):
-                next_names = choices(left_segment, right_segment, avoid, first=not names, fold=fold)
+                next_names = choices(left_segment, right_segment, avoid, never, first=not names, fold=fold)
                 if not budget.spend(next_names.cost) or not next_names.complete:
                     return _DOUBT
                 for choice in next_names.found:
                     places = _advance(against, state.against, avoid, choice)
-                    if places is None:
-                        continue
                     path = (*names, choice.name)
                     if left_after == len(left.segments) and right_after == len(right.segments):
                         return path
@@ -134,22 +132,22 @@ def _moves(entry: Entry, place: int) -> Iterator[tuple[int, Segment]]:
         yield place, ANYTHING
 
 
-def _waiting(against: tuple[Entry, ...], places: tuple[int, ...]) -> tuple[Segment, ...]:
-    """List the segments that some exclusion waits for, each once."""
-    return tuple(
-        dict.fromkeys(
-            segment
-            for entry, state in zip(against, places, strict=True)
-            for place, segment in enumerate(entry.segments)
-            if state >> place & 1
-        )
-    )
+def _waiting(against: tuple[Entry, ...], places: tuple[int, ...]) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
+    """List the segments that exclusions wait for: those to avoid, and the last ones, which end the search."""
+    avoid: dict[Segment, None] = {}
+    never: dict[Segment, None] = {}
+    for entry, state in zip(against, places, strict=True):
+        for place, segment in enumerate(entry.segments):
+            if state >> place & 1:
+                last = place + 1 == len(entry.segments)
+                (never if last else avoid)[segment] = None
+    return tuple(segment for segment in avoid if segment not in never), tuple(never)
 
 
 def _advance(
     against: tuple[Entry, ...], places: tuple[int, ...], avoid: tuple[Segment, ...], choice: Choice
-) -> tuple[int, ...] | None:
-    """Move the exclusions over a name; ``None`` when one of them now holds the path, and all below it."""
+) -> tuple[int, ...]:
+    """Move the exclusions over a name, which none of them holds yet."""
     matched = {avoid[place] for place in choice.matched}
     after: list[int] = []
     for entry, state in zip(against, places, strict=True):
@@ -157,8 +155,6 @@ def _advance(
         for place, segment in enumerate(entry.segments):
             if state >> place & 1 and segment in matched:
                 moved |= 2 << place
-        if moved & entry.accept:
-            return None
         after.append(dominant(moved, entry.loops))
     return tuple(after)
 

@@ -46,7 +46,7 @@ class _Node(Generic[K]):
         else:
             yield from (node for name, node in self.names.items() if segment.matches(name))
         for pattern, node in self.patterns.items():
-            common = choices(segment, pattern, (), first=False, fold=False)
+            common = choices(segment, pattern)
             if common.found or not common.complete:
                 yield node
 

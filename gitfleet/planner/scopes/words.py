@@ -49,20 +49,28 @@ class Choices:
 
 
 @lru_cache(maxsize=8192)
-def choices(left: Segment, right: Segment, avoid: tuple[Segment, ...], *, first: bool, fold: bool) -> Choices:
-    """Find names that match both patterns, one for each smallest unavoidable subset of ``avoid``.
+def choices(
+    left: Segment,
+    right: Segment,
+    avoid: tuple[Segment, ...] = (),
+    never: tuple[Segment, ...] = (),
+    *,
+    first: bool = False,
+    fold: bool = False,
+) -> Choices:
+    """Find names that match both patterns and none of ``never``, one for each smallest unavoidable part of ``avoid``.
 
     A name that matches fewer patterns to avoid is at least as good for whoever looks for a path outside of them, so
     the others are left out. ``first`` says that the name is the first one of its path, ``fold`` that names are folded.
     """
     for one, other in ((left, right), (right, left)):
         if one.literal is not None:
-            return _fixed(one.literal, other, avoid, first=first)
+            return _fixed(one.literal, other, avoid, never, first=first)
     for name in (sample(left), sample(right)):
-        if left.matches(name) and right.matches(name) and _is_name(name, first=first, fold=fold):
-            if not any(segment.matches(name) for segment in avoid):
-                return Choices((Choice(name, frozenset()),), 1)
-    return _Search(left, right, avoid, first=first, fold=fold).run()
+        fits = left.matches(name) and right.matches(name) and not _matched(name, (*avoid, *never))
+        if fits and _is_name(name, first=first, fold=fold):
+            return Choices((Choice(name, frozenset()),), 1)
+    return _Search((left, right), avoid, never, first=first, fold=fold).run()
 
 
 def sample(segment: Segment) -> str:
@@ -75,11 +83,16 @@ def _is_name(name: str, *, first: bool, fold: bool) -> bool:
     return name == whole and name not in (".", "..") and not reserved(name, first=first)
 
 
-def _fixed(name: str, other: Segment, avoid: tuple[Segment, ...], *, first: bool) -> Choices:
-    if reserved(name, first=first) or not other.matches(name):
+def _fixed(
+    name: str, other: Segment, avoid: tuple[Segment, ...], never: tuple[Segment, ...], *, first: bool
+) -> Choices:
+    if reserved(name, first=first) or not other.matches(name) or _matched(name, never):
         return Choices((), 1)
-    matched = frozenset(place for place, segment in enumerate(avoid) if segment.matches(name))
-    return Choices((Choice(name, matched),), 1)
+    return Choices((Choice(name, _matched(name, avoid)),), 1)
+
+
+def _matched(name: str, segments: tuple[Segment, ...]) -> frozenset[int]:
+    return frozenset(place for place, segment in enumerate(segments) if segment.matches(name))
 
 
 @final
@@ -96,18 +109,31 @@ class _State:
 class _Search:
     """A breadth-first walk over the product of all automata; the first name found is a shortest one."""
 
-    def __init__(self, left: Segment, right: Segment, avoid: tuple[Segment, ...], *, first: bool, fold: bool) -> None:
-        self._pair = (left, right)
+    def __init__(
+        self,
+        pair: tuple[Segment, Segment],
+        avoid: tuple[Segment, ...],
+        never: tuple[Segment, ...],
+        *,
+        first: bool,
+        fold: bool,
+    ) -> None:
+        self._pair = pair
         self._avoided = len(avoid)
-        self._others = (*avoid, *(_NEVER_FIRST if first else _NEVER))
+        self._others = (*avoid, *never, *(_NEVER_FIRST if first else _NEVER))
+        self._limit = WORK_LIMIT // (1 + len(self._others) // 8)
+        self._ends = [
+            (place, segment.accept) for place, segment in enumerate(self._others) if segment.accept & segment.loops
+        ]
+        self._best: dict[frozenset[int], str] = {}
         self._fold = fold
-        alphabet = {char for segment in (left, right, *self._others) for token in segment.tokens for char in token}
+        alphabet = {char for segment in (*pair, *self._others) for token in segment.tokens for char in token}
         self._filler = next(char for char in _fillers() if char not in alphabet)
         self._joining = any(_may_join(char, fold=fold) for char in alphabet)
 
     def run(self) -> Choices:
         """Walk until a name avoids everything, the states are exhausted, or the bound is hit."""
-        best: dict[frozenset[int], str] = {}
+        best = self._best
         start = _State(0, 0, (1,) * len(self._others), "")
         names = {start: ""}
         queue = deque([start])
@@ -117,17 +143,18 @@ class _Search:
                 for after in self._step(state, char):
                     if after in names:
                         continue
-                    if len(names) >= WORK_LIMIT:
-                        return Choices((), len(names), complete=False)
+                    if len(names) >= self._limit:
+                        return Choices((), WORK_LIMIT, complete=False)
                     name = names[after] = names[state] + char
                     queue.append(after)
                     matched = self._accepted(after)
                     if matched is not None:
                         best.setdefault(matched, name)
                         if not matched:
-                            return Choices((Choice(name, matched),), len(names))
+                            return Choices((Choice(name, matched),), len(names) * WORK_LIMIT // self._limit)
         smallest = [matched for matched in best if not any(other < matched for other in best)]
-        return Choices(tuple(Choice(best[matched], matched) for matched in smallest), len(names))
+        cost = len(names) * WORK_LIMIT // self._limit
+        return Choices(tuple(Choice(best[matched], matched) for matched in smallest), cost)
 
     def _live(self, state: _State) -> Iterable[str]:
         """List the characters that can make a difference here; the filler stands for all others."""
@@ -147,9 +174,16 @@ class _Search:
         if not lefts or not rights:
             return
         others = tuple(segment.step(places, char) for segment, places in zip(self._others, state.others, strict=True))
+        if self._hopeless(others):
+            return
         for left in lefts:
             for right in rights:
                 yield _State(left, right, others, tail)
+
+    def _hopeless(self, others: tuple[int, ...]) -> bool:
+        """Whether the patterns that match whatever follows already rule out every better name."""
+        settled = {place for place, accept in self._ends if others[place] & accept}
+        return any(place >= self._avoided for place in settled) or any(known <= settled for known in self._best)
 
     def _accepted(self, state: _State) -> frozenset[int] | None:
         """List the patterns to avoid that match a name that ends here; ``None`` when no name may end here."""
@@ -176,7 +210,12 @@ def _moves(segment: Segment, place: int, char: str) -> list[int]:
 
 def _expected(segment: Segment, places: int) -> str:
     """List the characters that some of these positions wait for by name."""
-    return "".join(token for place, token in enumerate(segment.tokens) if places >> place & 1)
+    expected = ""
+    places &= segment.accept - 1
+    while places:
+        expected += segment.tokens[(places & -places).bit_length() - 1]
+        places &= places - 1
+    return expected
 
 
 def _fillers() -> Iterator[str]:

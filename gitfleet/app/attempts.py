@@ -1,0 +1,60 @@
+"""What an attempt's directory says about it: read only, and from the files alone.
+
+Liveness is the lock that the warden holds, never a pid. The lock is probed only once there is a pulse, so that looking
+can never be in the way of a warden that is just starting.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitfleet.store.locks import holder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitfleet.model.run import Run
+    from gitfleet.store.layout import Layout
+
+LOG = "out.log"
+PROMPT = "prompt.md"
+PULSE = "pulse"
+EXIT = "exit.json"
+LOCK = "lock"
+
+
+def directories(layout: Layout, run: Run) -> list[tuple[int, Path]]:
+    """List the attempts of a run that left a directory: number and path, oldest first."""
+    if not run.instance:
+        return []
+    parent = layout.attempt(run.instance, 1).parent
+    try:
+        names = [path.name for path in parent.iterdir()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [(number, parent / str(number)) for number in sorted(int(name) for name in names if name.isdecimal())]
+
+
+def pulse(directory: Path) -> float | None:
+    """When the attempt last wrote output, in POSIX seconds; none before its warden started."""
+    try:
+        return (directory / PULSE).stat().st_mtime
+    except OSError:
+        return None
+
+
+def alive(directory: Path) -> bool | None:
+    """Whether the attempt's warden lives; none while it has not said anything yet."""
+    if (directory / EXIT).exists():
+        return False
+    if pulse(directory) is None:
+        return None
+    return holder(directory / LOCK) is not None
+
+
+def log_bytes(directory: Path) -> int | None:
+    """Size of the attempt's log in bytes; none before there is one."""
+    try:
+        return (directory / LOG).stat().st_size
+    except OSError:
+        return None

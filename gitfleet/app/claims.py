@@ -1,0 +1,52 @@
+"""Who may write what at this moment, and which claims nothing stands behind any more. Read only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitfleet.model.reports import ClaimRow, ClaimsReport
+from gitfleet.model.session import SessionState
+from gitfleet.store.claims import Claims, external
+from gitfleet.store.locks import holder
+from gitfleet.store.state import State
+
+if TYPE_CHECKING:
+    from gitfleet.app.workspace import Workspace
+    from gitfleet.model.claim import Claim
+
+
+def claims(workspace: Workspace) -> ClaimsReport:
+    """Report the live claims of all sessions and the external ones of this worktree, oldest first."""
+    state = State(workspace.layout)
+    known = set(state.session_ids())
+    rows = tuple(
+        ClaimRow(
+            instance=claim.instance,
+            session=claim.session,
+            task=claim.task,
+            scope=claim.scope,
+            acquired=claim.acquired,
+            stale=_stale(workspace, state, known, claim),
+        )
+        for claim in sorted(Claims(workspace.layout).live(), key=lambda claim: (claim.acquired, claim.instance))
+    )
+    worktree = workspace.repository.worktree
+    if worktree is None:
+        return ClaimsReport(claims=rows)
+    others = external(worktree)
+    return ClaimsReport(claims=rows, external=others.claims, notes=others.notes)
+
+
+def _stale(workspace: Workspace, state: State, known: set[str], claim: Claim) -> str:
+    if claim.session not in known:
+        return "its session is not known here"
+    if state.read_session(claim.session).state is SessionState.COMPLETED:
+        return "its session is closed"
+    run = state.read_runs(claim.session).get(claim.task)
+    if run is None:
+        return "its session has no such task"
+    if run.sealed:
+        return f"its run is {run.state.value}"
+    if holder(workspace.layout.session_lock(claim.session)) is None:
+        return "its coordinator is gone"
+    return ""

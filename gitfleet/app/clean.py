@@ -1,0 +1,231 @@
+"""Removing what closed sessions left. What is not provably safe to remove stays, and the report says why.
+
+Proof, for each kind: a worktree holds nothing that is not on a ref; a task branch is what its run landed, and its tip
+is reachable from the landing; a log belongs to a closed session and no warden holds it; a session's every record is on its
+target, byte for byte. What did not land is never touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from gitfleet.app.open import instances
+from gitfleet.errors import GitfleetError
+from gitfleet.model.paths import unquote_path
+from gitfleet.model.reports import CleanItem, CleanReport
+from gitfleet.model.run import RunState
+from gitfleet.model.session import SessionState
+from gitfleet.store import locks
+from gitfleet.store.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from gitfleet.app.workspace import Workspace
+    from gitfleet.model.run import Run
+    from gitfleet.model.session import Session
+
+
+def clean(workspace: Workspace, *, dry_run: bool) -> CleanReport:
+    """Remove what is safe to remove, or with ``dry_run`` only say what would be."""
+    items = tuple(_Clean(workspace, dry_run=dry_run).items())
+    freed = sum(item.bytes or 0 for item in items if item.removed)
+    return CleanReport(dry_run=dry_run, freed_bytes=freed, items=items)
+
+
+class _Clean:
+    def __init__(self, workspace: Workspace, *, dry_run: bool) -> None:
+        self.workspace = workspace
+        self.layout = workspace.layout
+        self.git = workspace.repository.git
+        self.state = State(workspace.layout)
+        self.dry_run = dry_run
+
+    def items(self) -> Iterator[CleanItem]:
+        closed: list[tuple[Session, Mapping[str, Run]]] = []
+        for name in self.state.session_ids():
+            try:
+                session = self.state.read_session(name)
+                if session.state is SessionState.COMPLETED:
+                    closed.append((session, self.state.read_runs(name)))
+            except GitfleetError as error:
+                yield CleanItem(kind="session", name=name, removed=False, reason=error.message)
+        for session, runs in closed:
+            yield from self._claims(session)
+            trees = list(self._worktrees(runs))
+            yield from trees
+            yield from self._branches(session, runs, [tree.name for tree in trees if tree.removed])
+            yield from self._logs(runs)
+        for session, _ in closed:
+            yield from self._session(session)
+        yield from self._trash()
+
+    def _claims(self, session: Session) -> Iterator[CleanItem]:
+        from gitfleet.store.claims import Claims  # noqa: PLC0415
+
+        table = Claims(self.layout)
+        held = [claim for claim in table.live() if claim.session == session.id]
+        if held and not self.dry_run:
+            with locks.claims_lock(self.layout, command="gitfleet clean") as proof:
+                table.release(proof, [claim.instance for claim in held])
+        for claim in held:
+            yield CleanItem(kind="claim", name=claim.instance, removed=True, reason="its session is closed")
+
+    def _worktrees(self, runs: Mapping[str, Run]) -> Iterator[CleanItem]:
+        from gitfleet.git import collect, pool, worktrees  # noqa: PLC0415
+
+        repository = self.workspace.repository
+        placed = instances(self.workspace)
+        for run in runs.values():
+            path = placed.get(run.instance)
+            worktree = worktrees.locate(repository, path) if path is not None else None
+            if path is None or worktree is None:
+                continue
+            reasons = collect.untidy(self.git, worktree)
+            if self._busy(run):
+                reasons = ("its agent has not ended", *reasons)
+            if reasons:
+                yield CleanItem(kind="worktree", name=str(path), removed=False, reason="; ".join(reasons))
+                continue
+            size = _bytes(path)
+            if not self.dry_run:
+                trash = pool.trash_of(path.parent)
+                lock = locks.worktrees_lock(self.layout, command="gitfleet clean")
+                worktrees.retire(repository, worktree, trash, lock)
+                worktrees.empty_trash(trash)
+            yield CleanItem(kind="worktree", name=str(path), bytes=size, removed=True)
+
+    def _branches(self, session: Session, runs: Mapping[str, Run], going: list[str]) -> Iterator[CleanItem]:
+        checked_out = self._checked_out()
+        for path in going:
+            checked_out = {ref: where for ref, where in checked_out.items() if where != path}
+        for run in runs.values():
+            if run.state is not RunState.LANDED or not run.branch:
+                continue
+            ref = f"refs/heads/{run.branch.removeprefix('refs/heads/')}"
+            tip = self.git.run("rev-parse", "--verify", "--quiet", ref, ok=(0, 1, 128)).text
+            if not tip:
+                continue
+            if tip != run.tip:
+                reason = "it moved since its run landed"
+            elif ref in checked_out:
+                reason = f"it is checked out in {checked_out[ref]}"
+            elif not self._landed(session, tip):
+                reason = "its tip is not reachable from the landing"
+            else:
+                if not self.dry_run:
+                    self.git.run("update-ref", "-d", ref, tip)
+                yield CleanItem(kind="branch", name=run.branch, removed=True)
+                continue
+            yield CleanItem(kind="branch", name=run.branch, removed=False, reason=reason)
+
+    def _logs(self, runs: Mapping[str, Run]) -> Iterator[CleanItem]:
+        for run in runs.values():
+            if not run.instance:
+                continue
+            parent = self.layout.attempt(run.instance, 1).parent
+            if not parent.is_dir():
+                continue
+            if self._busy(run):
+                yield CleanItem(kind="log", name=run.instance, removed=False, reason="its warden has not ended")
+                continue
+            size = _bytes(parent)
+            if not self.dry_run:
+                shutil.rmtree(parent)
+            yield CleanItem(kind="log", name=run.instance, bytes=size, removed=True)
+
+    def _session(self, session: Session) -> Iterator[CleanItem]:
+        size = _bytes(self.layout.session(session.id))
+        missing = self._unpublished(session)
+        if missing:
+            yield CleanItem(
+                kind="session",
+                name=session.id,
+                bytes=size,
+                removed=False,
+                reason=f"{missing} is not on {session.target}",
+            )
+            return
+        if not self.dry_run:
+            try:
+                with locks.session_lock(self.layout, session.id, command="gitfleet clean") as proof:
+                    self.state.remove_session(proof)
+            except GitfleetError as error:
+                yield CleanItem(kind="session", name=session.id, bytes=size, removed=False, reason=error.message)
+                return
+            self.layout.journal(session.id).unlink(missing_ok=True)
+            ref = f"refs/gitfleet/state/{session.id}"
+            tip = self.git.run("rev-parse", "--verify", "--quiet", ref, ok=(0, 1, 128)).text
+            if tip:
+                self.git.run("update-ref", "-d", ref, tip)
+        yield CleanItem(kind="session", name=session.id, bytes=size, removed=True)
+
+    def _trash(self) -> Iterator[CleanItem]:
+        if not self.layout.trash.is_dir():
+            return
+        for path in sorted(self.layout.trash.iterdir()):
+            size = _bytes(path)
+            if not self.dry_run:
+                shutil.rmtree(path)
+            yield CleanItem(kind="trash", name=path.name, bytes=size, removed=True)
+
+    def _unpublished(self, session: Session) -> str:
+        """Name a record of the session that its target does not hold byte for byte; empty when all are there."""
+        from gitfleet.store.records import pending  # noqa: PLC0415
+
+        done = self.git.run("ls-tree", "-r", "-z", session.target, "--", ".planning/", ok=(0, 128))
+        if done.code:
+            return session.target
+        held: dict[bytes, str] = {}
+        for entry in done.stdout.split(b"\0")[:-1]:
+            facts, _, name = entry.partition(b"\t")
+            held[name] = facts.split()[2].decode("ascii")
+        for path, data in pending(self.state, session.id, ()).items():
+            oid = held.get(b".planning/" + unquote_path(path))
+            if oid is None or oid != _blob_id(data, len(oid)):
+                return f".planning/{path}"
+        return ""
+
+    def _landed(self, session: Session, tip: str) -> bool:
+        places = [session.target]
+        places += self.git.run(
+            "for-each-ref", "--format=%(refname)", f"refs/gitfleet/landed/{session.id}/"
+        ).text.split()
+        return any(
+            self.git.run("merge-base", "--is-ancestor", tip, place, ok=(0, 1, 128)).code == 0 for place in places
+        )
+
+    def _busy(self, run: Run) -> bool:
+        from gitfleet.app import attempts  # noqa: PLC0415
+
+        return any(attempts.alive(path) for _, path in attempts.directories(self.layout, run))
+
+    def _checked_out(self) -> dict[str, str]:
+        text = self.git.run("for-each-ref", "--format=%(refname)%00%(worktreepath)", "refs/heads").text
+        pairs = (line.split("\0", 1) for line in text.splitlines())
+        return {ref: path for ref, path in pairs if path}
+
+
+def _blob_id(data: bytes, length: int) -> str:
+    """Give the id that git has for a content; 40 digits are SHA-1, 64 are SHA-256."""
+    algorithm = hashlib.sha256() if length == 64 else hashlib.sha1(usedforsecurity=False)
+    algorithm.update(b"blob %d\0" % len(data) + data)
+    return algorithm.hexdigest()
+
+
+def _bytes(path: Path) -> int:
+    """Count the bytes of a tree as ``lstat`` sees them."""
+    total = 0
+    if not path.is_dir():
+        return path.lstat().st_size
+    for directory, _, files in os.walk(path):
+        for name in files:
+            try:
+                total += os.lstat(os.path.join(directory, name)).st_size  # noqa: PTH118 - os.walk gives strings
+            except OSError:
+                continue
+    return total

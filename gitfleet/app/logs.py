@@ -1,0 +1,104 @@
+"""The output of an attempt: the end of it, or what comes as it comes. Read only.
+
+The log is bounded by its warden, which may replace its middle by a mark; a reader that follows notices when the file
+got shorter and goes on from its new end.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitfleet.app import attempts
+from gitfleet.app.find import find_run
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.store.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from gitfleet.app.workspace import Workspace
+
+CHUNK = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The log of one attempt."""
+
+    instance: str
+    attempt: int
+    directory: Path
+
+    @property
+    def path(self) -> Path:
+        """The file itself."""
+        return self.directory / attempts.LOG
+
+    @property
+    def running(self) -> bool:
+        """Whether more may come: the attempt has no end on disk, and its warden lives or is only starting."""
+        return attempts.alive(self.directory) is not False
+
+
+def find_log(workspace: Workspace, word: str, session_id: str | None = None, number: int | None = None) -> Log:
+    """Give the log of the newest attempt, or of attempt ``number``, of the run that an instance or a task names.
+
+    Raises ``GitfleetError`` (``no-attempt``) when there is none, and as ``find_run`` does.
+    """
+    _, run = find_run(State(workspace.layout), word, session_id)
+    found = dict(attempts.directories(workspace.layout, run))
+    if not found:
+        raise GitfleetError(
+            Kind.USAGE, "no-attempt", f"The run of {run.task} has no log: it is {run.state.value}.", hint=""
+        )
+    if number is None:
+        number = max(found)
+    if number not in found:
+        raise GitfleetError(
+            Kind.USAGE,
+            "no-attempt",
+            f"The run of {run.task} has no attempt {number}.",
+            hint="It has " + ", ".join(map(str, found)) + ".",
+        )
+    return Log(run.instance, number, found[number])
+
+
+def tail(log: Log, lines: int | None) -> tuple[bytes, int]:
+    """Read the last ``lines`` lines, or all; gives the bytes and the size that was read up to."""
+    try:
+        with log.path.open("rb") as file:
+            end = os.fstat(file.fileno()).st_size
+            if lines is None:
+                return file.read(end), end
+            start, data = end, b""
+            while start > 0 and data.rstrip(b"\n").count(b"\n") < lines:
+                step = min(CHUNK, start)
+                start -= step
+                file.seek(start)
+                data = file.read(step) + data
+    except FileNotFoundError:
+        return b"", 0
+    kept = data.splitlines(keepends=True)[-lines:] if lines else []
+    return b"".join(kept), end
+
+
+def follow(log: Log, position: int, wait: Callable[[], None]) -> Iterator[bytes]:
+    """Give what is appended after ``position`` (bytes) until the attempt ended; ``wait`` pauses between looks."""
+    while True:
+        running = log.running
+        try:
+            with log.path.open("rb") as file:
+                end = os.fstat(file.fileno()).st_size
+                position = min(position, end)
+                file.seek(position)
+                while data := file.read(CHUNK):
+                    position += len(data)
+                    yield data
+        except FileNotFoundError:
+            pass
+        if not running:
+            return
+        wait()

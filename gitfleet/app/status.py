@@ -1,0 +1,128 @@
+"""What runs, and what needs a person: read from the state alone, without git, YAML or a schema.
+
+Everything is derived from records, locks and pulses at the moment of asking; nothing is stored and nothing is repaired.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from gitfleet.app import attempts
+from gitfleet.app.find import find_session, sessions
+from gitfleet.errors import GitfleetError
+from gitfleet.model.base import seconds_of
+from gitfleet.model.reports import LiveRun, Need, SessionStatus, StatusReport
+from gitfleet.model.run import LIVE, RunState
+from gitfleet.model.session import SessionState
+from gitfleet.store.locks import holder
+from gitfleet.store.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitfleet.app.workspace import Workspace
+    from gitfleet.model.run import Run
+    from gitfleet.model.session import Session
+
+CLOSED_SHOWN = 3
+
+
+def status(workspace: Workspace, session_id: str | None = None, *, every: bool = False) -> StatusReport:
+    """Report on open sessions and the newest closed ones, on one session, or on ``every`` session.
+
+    Sessions that wait for a person come first. Raises ``GitfleetError`` (``unknown-session``).
+    """
+    state = State(workspace.layout)
+    damaged: dict[str, GitfleetError] = {}
+    if session_id is not None:
+        chosen, hidden = [find_session(state, session_id)], 0
+    else:
+        listed = sessions(state, damaged)
+        closed = [session for session in listed if session.state is SessionState.COMPLETED]
+        shown = closed if every else closed[:CLOSED_SHOWN]
+        chosen = [session for session in listed if session.state is not SessionState.COMPLETED] + shown
+        hidden = len(closed) - len(shown)
+    needs: list[Need] = []
+    rows: list[SessionStatus] = []
+    newest_closed = next((session.id for session in chosen if session.state is SessionState.COMPLETED), None)
+    for session in chosen:
+        try:
+            runs = state.read_runs(session.id)
+        except GitfleetError as error:
+            damaged[session.id] = error
+            continue
+        row = _row(workspace, session, runs)
+        found = _needs(session, runs, coordinator=row.coordinator, conflicts=session.id == newest_closed)
+        needs += found
+        if found and session.state is not SessionState.COMPLETED:
+            rows.insert(sum(1 for other in rows if other.id in {need.session for need in needs}), row)
+        else:
+            rows.append(row)
+    needs += [Need(session=name, reason=error.message, next=error.hint) for name, error in damaged.items()]
+    return StatusReport(needs=tuple(needs), sessions=tuple(rows), hidden=hidden)
+
+
+def _row(workspace: Workspace, session: Session, runs: Mapping[str, Run]) -> SessionStatus:
+    states = Counter(run.state for run in runs.values())
+    failures = Counter(run.failure.source for run in runs.values() if run.failure is not None and run.sealed)
+    return SessionStatus(
+        id=session.id,
+        name=session.name,
+        state=session.state,
+        target=session.target,
+        started=session.started,
+        ended=session.ended,
+        coordinator=holder(workspace.layout.session_lock(session.id)) is not None,
+        reason=session.reason,
+        wave=min((run.wave for run in runs.values() if not run.sealed), default=None),
+        waves=len(session.waves),
+        counts={state.value: states[state] for state in RunState if states[state]},
+        failures={source.value: count for source, count in sorted(failures.items())},
+        live=tuple(_live(workspace, run) for run in runs.values() if run.state in LIVE),
+        landings=session.landings,
+    )
+
+
+def _live(workspace: Workspace, run: Run) -> LiveRun:
+    now = workspace.now()
+    found = attempts.directories(workspace.layout, run)
+    number, directory = found[-1] if found else (None, None)
+    beat = attempts.pulse(directory) if directory else None
+    started = run.attempts[-1].started if run.attempts else ""
+    return LiveRun(
+        instance=run.instance,
+        task=run.task,
+        name=run.name,
+        state=run.state,
+        agent=run.agent,
+        wave=run.wave,
+        attempt=number,
+        alive=attempts.alive(directory) if directory else None,
+        elapsed_seconds=max(0.0, round(now - seconds_of(started), 3)) if started else None,
+        last_activity_seconds=max(0.0, round(now - beat, 3)) if beat is not None else None,
+        log_bytes=attempts.log_bytes(directory) if directory else None,
+    )
+
+
+def _needs(session: Session, runs: Mapping[str, Run], *, coordinator: bool, conflicts: bool) -> list[Need]:
+    """List what waits for a person. A closed session's conflicts count only while no newer session closed."""
+    again = f"gitfleet continue {session.id}"
+    found: list[Need] = []
+    if session.state is SessionState.NEEDS_CONTINUE:
+        found.append(Need(session=session.id, reason=session.reason or "it stopped before its end", next=again))
+    elif session.state is SessionState.ACTIVE and not coordinator:
+        found.append(Need(session=session.id, reason="its coordinator is gone", next=again))
+    if conflicts or session.state is not SessionState.COMPLETED:
+        target = session.target.removeprefix("refs/heads/")
+        found += [
+            Need(
+                session=session.id,
+                task=run.task,
+                reason=f"conflicts with {target} in " + (", ".join(run.conflicts) or "files that git did not name"),
+                next=f"git merge {run.branch}" if run.branch else f"gitfleet inspect {run.task}",
+            )
+            for run in runs.values()
+            if run.state is RunState.CONFLICTED
+        ]
+    return found

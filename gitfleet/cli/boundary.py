@@ -1,0 +1,143 @@
+"""The boundary of the program: errors become one message and one exit code, here and nowhere else.
+
+A refusal is a sentence and what to do next. Anything else that escapes is a defect in gitfleet: the traceback goes to a
+file (or to standard error with ``GITFLEET_TRACEBACK=1``), never into the face of a person. A reader that closed the
+pipe ends the command quietly.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from gitfleet.errors import GitfleetError, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+CLOSED_PIPE = 128 + 13
+"""What a shell reports for a program that SIGPIPE ended."""
+
+
+def guard(work: Callable[[], int], argv: Sequence[str]) -> int:
+    """Run a command and give its exit code, whatever happens in it.
+
+    ``argv`` decides, by ``--json``, how an error is written, since a usage error comes before options are parsed.
+    """
+    as_json = "--json" in argv[: argv.index("--")] if "--" in argv else "--json" in argv
+    try:
+        code = work()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        close_quietly()
+        return CLOSED_PIPE
+    except GitfleetError as error:
+        refusal = error
+    except KeyboardInterrupt:
+        refusal = GitfleetError(Kind.INTERRUPTED, "interrupted", "Interrupted.")
+    except Exception as error:  # noqa: BLE001 - the last boundary: whatever it is, a person gets one message
+        refusal = _as_refusal(error)
+    else:
+        return code
+    try:
+        return report(refusal, as_json=as_json)
+    except BrokenPipeError:
+        close_quietly()
+        return CLOSED_PIPE
+
+
+def close_quietly() -> None:
+    """Point standard output at nothing, so that the interpreter's last flush does not fail on a closed pipe."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 1)
+    os.close(null)
+
+
+def report(error: GitfleetError, *, as_json: bool) -> int:
+    """Write a refusal and give its exit code: JSON on standard output, or sentences on standard error."""
+    if as_json:
+        from gitfleet.cli.output import document  # noqa: PLC0415 - only an error pays
+        from gitfleet.model.reports import ErrorReport  # noqa: PLC0415
+
+        document(ErrorReport.of(error))
+        return error.exit_code
+    from gitfleet.cli.text import block, inline  # noqa: PLC0415
+
+    lines = [f"gitfleet: {block(error.message)}"]
+    lines += [f"  {inline(str(problem))}" for problem in error.problems]
+    if error.hint:
+        lines.append(block(error.hint))
+    sys.stdout.flush()
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.flush()
+    return error.exit_code
+
+
+def _as_refusal(error: Exception) -> GitfleetError:
+    import click  # noqa: PLC0415 - only an error pays
+
+    if isinstance(error, click.UsageError):
+        return usage(error)
+    if isinstance(error, click.Abort):
+        return GitfleetError(Kind.INTERRUPTED, "interrupted", "Interrupted.")
+    if isinstance(error, click.ClickException):
+        return GitfleetError(Kind.USAGE, "usage", error.format_message())
+    return defect(error)
+
+
+def usage(error: Exception) -> GitfleetError:
+    """Say a usage error of click in our words; ``error`` is a ``click.UsageError``."""
+    import click  # noqa: PLC0415
+
+    assert isinstance(error, click.UsageError)  # noqa: S101 - the caller has looked
+    message = error.format_message()
+    hint = ""
+    if error.ctx is not None:
+        hint = f"See `{error.ctx.command_path} -h`."
+    code = "not-built-yet" if "not built yet" in message else "usage"
+    return GitfleetError(Kind.USAGE, code, message, hint=hint)
+
+
+def defect(error: Exception) -> GitfleetError:
+    """Keep the traceback of an unexpected exception and say where it is."""
+    import traceback  # noqa: PLC0415
+
+    text = "".join(traceback.format_exception(error))
+    name = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    message = f"A defect in gitfleet stopped this command ({name.splitlines()[0]})."
+    if os.environ.get("GITFLEET_TRACEBACK") == "1":
+        sys.stderr.write(text)
+        return GitfleetError(Kind.DEFECT, "defect", message, hint="The traceback is above.")
+    kept = _keep(text)
+    if kept is None:
+        return GitfleetError(
+            Kind.DEFECT, "defect", message, hint="Run it again with GITFLEET_TRACEBACK=1 to see the traceback."
+        )
+    return GitfleetError(Kind.DEFECT, "defect", message, hint=f"The traceback is in {kept}; please report it.")
+
+
+def _keep(text: str) -> Path | None:
+    """Write the traceback below the common directory of the repository at hand, else to the temporary directory."""
+    import tempfile  # noqa: PLC0415
+    import time  # noqa: PLC0415
+    from pathlib import Path  # noqa: PLC0415
+
+    name = time.strftime("defect-%Y%m%dT%H%M%S-") + f"{os.getpid()}.txt"
+    places = [Path(tempfile.gettempdir())]
+    try:
+        from gitfleet.git.repository import discover  # noqa: PLC0415
+
+        places.insert(0, discover(Path.cwd()).common_dir / "gitfleet")
+    except Exception:  # noqa: BLE001, S110 - whatever broke may be what broke first; the temporary directory remains
+        pass
+    for place in places:
+        try:
+            place.mkdir(mode=0o700, exist_ok=True)
+            path = place / name
+            path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        except OSError:
+            continue
+        return path
+    return None

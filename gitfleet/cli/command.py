@@ -1,0 +1,103 @@
+"""What every command has in common: ``--json``, ``--repo``, examples in ``--help``, and one object to answer through.
+
+A command module declares a function with ``@command`` and returns its exit code. It imports its use case inside the
+function, so that ``gitfleet -h`` and completion pay for none of them.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gitfleet.cli.output import document, show
+from gitfleet.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    import msgspec
+    from typing_extensions import override
+
+    from gitfleet.app.workspace import Workspace
+    from gitfleet.cli.output import Piece
+else:
+
+    def override(method: object) -> object:
+        """Stand in for ``typing.override``, which Python 3.11 does not have; it matters to the type checker alone."""
+        return method
+
+
+LATER_OPTIONS = frozenset(
+    {"--take-over", "--quick", "--speculative", "--fix", "--confirm", "--resolver", "--host", "--account"}
+)
+"""Options that the design names and that no release has yet; they are refused by name, never ignored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of a command: where, and in which form to answer."""
+
+    repo: Path
+    json: bool
+
+    def workspace(self) -> Workspace:
+        """Open the repository that the command is about."""
+        from gitfleet.app.workspace import open_workspace  # noqa: PLC0415
+
+        return open_workspace(self.repo)
+
+    def answer(self, report: msgspec.Struct, view: Callable[[], Iterable[Piece]]) -> None:
+        """Print the report as the one JSON document, or its view for people."""
+        if self.json:
+            document(report)
+        else:
+            show(view())
+
+
+class Command(click.Command):
+    """A command that refuses later options by name."""
+
+    @override
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, and say of an option of a later release that it is not built yet."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name in LATER_OPTIONS:
+                message = f"{error.option_name} is not built yet."
+                raise click.UsageError(message, ctx) from error
+            raise
+
+
+def command(name: str, *, examples: Sequence[str]) -> Callable[[Callable[..., int]], click.Command]:
+    """Make a command of a function that takes a ``Call`` and its own parameters; its docstring is the help."""
+    epilog = "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
+
+    def decorate(function: Callable[..., int]) -> click.Command:
+        @functools.wraps(function)
+        def callback(*, as_json: bool, repo: Path, **values: object) -> int:
+            return int(function(Call(repo, as_json), **values))
+
+        made = click.command(name, cls=Command, epilog=epilog)(callback)
+        made.params += [
+            click.Option(["--json", "as_json"], is_flag=True, help="Answer with one JSON document on standard output."),
+            click.Option(
+                ["--repo"],
+                type=click.Path(path_type=Path),
+                default=Path(),
+                help="Work on the repository at this path rather than the current directory's.",
+                metavar="PATH",
+            ),
+        ]
+        return made
+
+    return decorate
+
+
+def exit_code(*, failed: bool) -> ExitCode:
+    """Give the exit code of a command that only looks: 1 where it found something wrong."""
+    return ExitCode.RUNS_FAILED if failed else ExitCode.DONE

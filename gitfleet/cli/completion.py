@@ -1,0 +1,76 @@
+"""``gitfleet completion``: the script that makes a shell complete gitfleet and ``git fleet``."""
+
+from __future__ import annotations
+
+import click
+
+from gitfleet.cli.command import Call, command
+from gitfleet.cli.output import document
+from gitfleet.errors import ExitCode
+
+VARIABLE = "_GITFLEET_COMPLETE"
+
+# git's own completion calls `_git_fleet` for `git fleet`, with the line in `words` and the position in `cword`.
+_BASH_GIT = """
+_git_fleet() {
+    local COMP_CWORD=$((cword - 1))
+    local COMP_WORDS=(gitfleet "${words[@]:2}")
+    _gitfleet_completion gitfleet
+}
+complete -o nosort -F _gitfleet_completion git-fleet
+"""
+
+# zsh's completion of git offers user commands through this style and calls `_git-fleet` for their arguments.
+_ZSH_GIT = """
+compdef _gitfleet_completion git-fleet
+zstyle ':completion:*:*:git:*' user-commands fleet:'run many coding agents on one repository'
+_git-fleet() {
+    words[1]=gitfleet
+    _gitfleet_completion
+}
+"""
+
+WHERE = {
+    "bash": 'Put into ~/.bashrc: eval "$(gitfleet completion bash)"',
+    "zsh": 'Put into ~/.zshrc, after compinit: eval "$(gitfleet completion zsh)"',
+    "fish": "Write to ~/.config/fish/completions/gitfleet.fish",
+}
+
+
+@command(
+    "completion",
+    examples=(
+        'eval "$(gitfleet completion bash)"',
+        'eval "$(gitfleet completion zsh)"',
+        "gitfleet completion fish > ~/.config/fish/completions/gitfleet.fish",
+    ),
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def COMMAND(call: Call, *, shell: str) -> int:  # noqa: N802
+    """Print the completion script of SHELL.
+
+    It completes commands, options, sessions, tasks, instances and plan files.
+    """
+    from gitfleet.model.reports import CompletionReport  # noqa: PLC0415
+
+    text = script(shell)
+    if call.json:
+        document(CompletionReport(shell=shell, script=text))
+    else:
+        click.echo(text, nl=False)
+    return ExitCode.DONE
+
+
+def script(shell: str) -> str:
+    """Write the script; it asks gitfleet itself for candidates."""
+    from click.shell_completion import get_completion_class  # noqa: PLC0415
+
+    from gitfleet.cli.root import GROUP  # noqa: PLC0415 - the group imports this module when it is used
+
+    made = get_completion_class(shell)
+    assert made is not None  # noqa: S101 - the choice above lists what click has
+    completer = made(GROUP, {}, "gitfleet", VARIABLE)
+    # Not `source()`: for bash it would start a bash only to look at its version.
+    text = completer.source_template % completer.source_vars()
+    extra = {"bash": _BASH_GIT, "zsh": _ZSH_GIT}.get(shell, "")
+    return f"# {WHERE[shell]}\n{text.strip()}\n{extra}"

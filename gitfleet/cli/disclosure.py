@@ -1,0 +1,75 @@
+"""How a plan looks before it runs: the view of ``plan``, of ``wave --dry-run``, and what consent is given to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitfleet.cli.output import Line, Table
+from gitfleet.cli.text import plural
+from gitfleet.model.session import Reversibility
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitfleet.cli.output import Piece
+    from gitfleet.model.reports import Disclosure
+
+_REVERSIBILITY = {
+    Reversibility.GREEN: "green: one small wave; revert its merges to take it back",
+    Reversibility.AMBER: "amber: several agents or waves; revert each merge to take it back",
+    Reversibility.RED: "red: touches shared infrastructure; taking it back may need more than reverts",
+}
+
+
+def view(disclosure: Disclosure, *, explain: bool) -> Iterator[Piece]:
+    """Draw the plan; ``explain`` adds a line with the whole reason of each placement."""
+    target = disclosure.target.removeprefix("refs/heads/")
+    waves = plural(len(disclosure.waves), "wave")
+    yield Line(f"{disclosure.plan}: {plural(disclosure.agents, 'agent')} in {waves}, landing on {target}.", "bold")
+    if disclosure.direction:
+        yield Line(f"  {disclosure.direction}")
+    for wave in disclosure.waves:
+        yield Line()
+        yield Line(f"wave {wave.number}", "bold")
+        yield Table(
+            ("  task", "agent", "scope", "depends on"),
+            [
+                (
+                    f"  {task.task}",
+                    task.agent,
+                    ", ".join(task.scope) or "read-only",
+                    ", ".join(task.depends_on) or "-",
+                )
+                for task in wave.tasks
+            ],
+        )
+        if explain:
+            for task in wave.tasks:
+                tokens = f" ({task.tokens} tokens)" if task.tokens else ""
+                yield Line(f"  {task.task}{tokens}: {task.reason or 'nothing holds it back'}")
+    yield Line()
+    yield from _facts(disclosure, target)
+
+
+def _facts(disclosure: Disclosure, target: str) -> Iterator[Piece]:
+    created = " (made for this session)" if disclosure.creates_target else ""
+    style = "as soon as each can (rolling)" if disclosure.rolling else "wave by wave"
+    facts = [
+        ("target", f"{target}{created} at {disclosure.base[:12]}"),
+        ("agents", f"{disclosure.agents} in all, at most {disclosure.max_agents} at the same time, {style}"),
+        ("checks", "; ".join(disclosure.checks) or "none: landings will be unverified"),
+        (
+            "budget",
+            f"{disclosure.budget_tokens} tokens a wave (hints, not measured)" if disclosure.budget_tokens else "",
+        ),
+        ("permissions", disclosure.permissions),
+        ("worktrees", disclosure.worktrees),
+        ("reversibility", _REVERSIBILITY[disclosure.reversibility]),
+    ]
+    for name, value in facts:
+        if value:
+            yield Line(f"{name + ':':<15}{value}")
+    if disclosure.commands:
+        yield Line("commands that will run:")
+        yield from (Line(f"  {command}") for command in disclosure.commands)
+    yield from (Line(f"note: {note}", "yellow") for note in disclosure.notes)

@@ -1,0 +1,46 @@
+"""``gitfleet doctor``: what would keep gitfleet from working here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitfleet.cli.command import Call, command
+from gitfleet.cli.output import Line, Table
+from gitfleet.cli.text import plural
+from gitfleet.errors import ExitCode
+from gitfleet.model.reports import Level
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitfleet.cli.output import Piece
+    from gitfleet.model.reports import DoctorReport
+
+
+@command("doctor", examples=("gitfleet doctor", "gitfleet doctor --json"))
+def COMMAND(call: Call) -> int:  # noqa: N802
+    """Look for what would keep gitfleet from working here, and say what to do; changes nothing.
+
+    Exit code 4 when something is missing without which no session can run; warnings are no failure.
+    """
+    from gitfleet.app.doctor import doctor  # noqa: PLC0415
+
+    report = doctor(call.repo)
+    call.answer(report, lambda: view(report))
+    return ExitCode.DONE if report.healthy else ExitCode.ENVIRONMENT
+
+
+def view(report: DoctorReport) -> Iterator[Piece]:
+    """Draw the report."""
+    failed = sum(1 for finding in report.findings if finding.level is Level.FAIL)
+    warned = sum(1 for finding in report.findings if finding.level is Level.WARN)
+    if failed:
+        yield Line(f"{plural(failed, 'thing')} must be repaired before gitfleet can work here.", "bold red")
+    elif warned:
+        yield Line(f"gitfleet can work here; {plural(warned, 'thing')} to look at.", "bold yellow")
+    else:
+        yield Line("Nothing needs you: gitfleet can work here.", "bold green")
+    yield Table(
+        ("level", "what", "finding", "what to do"),
+        [(finding.level.value, finding.name, finding.message, finding.hint or "-") for finding in report.findings],
+    )

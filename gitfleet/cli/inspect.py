@@ -1,0 +1,147 @@
+"""``gitfleet inspect``: everything that is known about one run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from gitfleet.cli.command import Call, command
+from gitfleet.cli.names import RUN, SESSION
+from gitfleet.cli.output import Block, Line, Table
+from gitfleet.cli.text import duration, plural
+from gitfleet.errors import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitfleet.cli.output import Piece
+    from gitfleet.model.reports import InspectReport
+    from gitfleet.model.run import Attempt, CheckResult, Run
+
+
+@command(
+    "inspect",
+    examples=("gitfleet inspect api-auth", "gitfleet inspect fleet-auth-refactor-k3f9qm-w1-a1 --json"),
+)
+@click.argument("run", type=RUN)
+@click.option("--session", type=SESSION, help="Look for a task in this session.")
+def COMMAND(call: Call, *, run: str, session: str | None) -> int:  # noqa: N802
+    """Show everything about one run, named by its INSTANCE or its TASK."""
+    from gitfleet.app.inspect import inspect  # noqa: PLC0415
+
+    report = inspect(call.workspace(), run, session)
+    call.answer(report, lambda: view(report))
+    return ExitCode.DONE
+
+
+def view(report: InspectReport) -> Iterator[Piece]:
+    """Draw the report, the verdict first."""
+    run = report.run
+    yield Line(f"{run.task}: {run.state.value}{_why(run)}", "bold")
+    facts = [
+        ("name", run.name),
+        ("objective", run.objective),
+        ("session", f"{run.session} ({report.session_state.value}), wave {run.wave}"),
+        ("instance", run.instance or "not dispatched yet"),
+        ("agent", f"{run.agent} ({run.kind.value})"),
+        ("host", report.host),
+        ("scope", ", ".join(run.scope) or "none: read-only"),
+        ("depends on", ", ".join(run.depends_on)),
+        ("last pulse", report.last_pulse or "none"),
+        ("latest event", f"{report.latest_event.at} {report.latest_event.message}" if report.latest_event else "none"),
+        ("latest error", f"{report.latest_error.at} {report.latest_error.message}" if report.latest_error else "none"),
+        ("branch", run.branch),
+        ("tip", run.tip),
+        ("worktree", report.worktree or ""),
+        ("brief", report.brief or ""),
+    ]
+    if run.merge:
+        facts.append(("merge", f"{run.merge.commit} on {run.merge.target}, landing {run.merge.landing}"))
+    for name, value in facts:
+        if value:
+            yield Line(f"  {name + ':':<14}{value}")
+    yield from _attempts(report)
+    yield from _evidence(run)
+
+
+def _why(run: Run) -> str:
+    if run.failure:
+        return f" ({run.failure.source.value}, {run.failure.code}): {run.failure.message}"
+    return f": {run.receipt.reason}" if run.receipt else ""
+
+
+def _attempts(report: InspectReport) -> Iterator[Piece]:
+    records = {attempt.number: attempt for attempt in report.run.attempts}
+    for files in report.attempts:
+        attempt = records.get(files.number)
+        yield Line(f"  attempt {files.number}: {_end(attempt) if attempt else 'no record'}")
+        for name, path in (("log", files.log), ("prompt", files.prompt), ("handoff", files.handoff)):
+            if path:
+                yield Line(f"    {name + ':':<12}{path}")
+
+
+def _end(attempt: Attempt) -> str:
+    if attempt.exit is None:
+        return f"since {attempt.started}"
+    how = f"signal {attempt.exit.signal}" if attempt.exit.signal else f"exit code {attempt.exit.code}"
+    return f"{attempt.outcome or attempt.exit.reason}, {how}, {duration(attempt.exit.seconds)}"
+
+
+def _evidence(run: Run) -> Iterator[Piece]:
+    yield from _said(run)
+    yield from _files(run)
+    yield from _verdicts(run)
+
+
+def _said(run: Run) -> Iterator[Piece]:
+    if run.handoff:
+        groups = (
+            ("built", run.handoff.built),
+            ("decisions", run.handoff.decisions),
+            ("discoveries", tuple(fact.fact for fact in run.handoff.discoveries)),
+            ("remaining", run.handoff.remaining),
+            ("failures", run.handoff.failures),
+        )
+        for name, items in groups:
+            if items:
+                yield Line(f"  {name}:")
+                yield from (Line(f"    {item}") for item in items)
+
+
+def _files(run: Run) -> Iterator[Piece]:
+    if run.files:
+        yield Line(f"  files: {plural(len(run.files), 'file')}")
+        yield Table(
+            ("    path", "change", "added", "removed"),
+            [(f"    {file.path}", file.change, _count(file.added), _count(file.removed)) for file in run.files],
+        )
+
+
+def _verdicts(run: Run) -> Iterator[Piece]:
+    if run.gate and not run.gate.passed:
+        yield Line("  gate: refused")
+        yield from (Line(f"    {violation.path}: {violation.reason}") for violation in run.gate.violations)
+    elif run.gate:
+        yield Line(f"  gate: passed, {plural(run.gate.commits, 'commit')}")
+    if run.conflicts:
+        yield Line("  conflicts: " + ", ".join(run.conflicts))
+    for check in run.checks:
+        yield from _check("task check", check)
+    if run.verification:
+        yield Line(f"  verification: {run.verification.verdict.value}")
+        for check in run.verification.checks:
+            yield from _check("check", check)
+
+
+def _check(title: str, check: CheckResult) -> Iterator[Piece]:
+    end = "timed out" if check.timed_out else f"exit code {check.exit_code}"
+    yield Line(
+        f"  {title} {check.name or check.run}: {'green' if check.green else 'red'}, {end}, {duration(check.seconds)}"
+    )
+    if not check.green and check.tail:
+        yield Block(check.tail, "    | ")
+
+
+def _count(lines: int | None) -> str:
+    return "binary" if lines is None else str(lines)

@@ -1,0 +1,161 @@
+"""Watching a session: plain lines in a pipe, a live table in a terminal, and Ctrl-C.
+
+An observer must never end the session it watches: a closed pipe silences it, nothing more.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from gitfleet.cli.boundary import close_quietly
+from gitfleet.cli.output import STATE_STYLES, console, is_terminal
+from gitfleet.cli.text import duration, inline
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from rich.console import Console, Group
+    from rich.live import Live
+
+    from gitfleet.coordinator.observer import Interrupts, Observer
+    from gitfleet.model.event import Event
+    from gitfleet.model.reports import Progress
+
+INTERRUPTED = 130
+
+
+def sentence(event: Event) -> str:
+    """Write an event as one line: local time, wave, what happened."""
+    from gitfleet.model.base import seconds_of  # noqa: PLC0415 - keeps this module cheap for completion
+
+    clock = time.strftime("%H:%M:%S", time.localtime(seconds_of(event.at)))
+    where = f"wave {event.wave}: " if event.wave is not None else ""
+    return f"{clock} {where}{event.message}"
+
+
+class Silent:
+    """Watches without a word, for ``--json``."""
+
+    wants_progress = False
+
+    def event(self, event: Event) -> None:
+        """Say nothing."""
+
+    def progress(self, progress: Progress) -> None:
+        """Say nothing."""
+
+
+class Lines:
+    """One line an event, for pipes and logs."""
+
+    wants_progress = False
+
+    def __init__(self) -> None:
+        """Write to standard output, for as long as somebody reads it."""
+        self._open = True
+
+    def event(self, event: Event) -> None:
+        """Write the event."""
+        if not self._open:
+            return
+        try:
+            sys.stdout.write(inline(sentence(event)) + "\n")
+            sys.stdout.flush()
+        except BrokenPipeError:
+            self._open = False
+            close_quietly()
+
+    def progress(self, progress: Progress) -> None:
+        """Say nothing: a pipe gets events."""
+
+
+class Table:
+    """A row an agent and a bar for the wave, below the events as they come."""
+
+    wants_progress = True
+
+    def __init__(self, live: Live, target: Console) -> None:
+        """Draw into a running live display."""
+        self._live = live
+        self._console = target
+
+    def event(self, event: Event) -> None:
+        """Write the event above the table."""
+        self._console.print(inline(sentence(event)), soft_wrap=True)
+
+    def progress(self, progress: Progress) -> None:
+        """Draw the table again."""
+        self._live.update(drawing(progress))
+
+
+def drawing(progress: Progress) -> Group:
+    """Draw a session at one moment."""
+    from rich.console import Group  # noqa: PLC0415
+    from rich.progress_bar import ProgressBar  # noqa: PLC0415
+    from rich.table import Table as Grid  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    rows = Grid(box=None, pad_edge=False, header_style="bold")
+    for column in ("task", "state", "elapsed", "last activity", "files", "lines"):
+        rows.add_column(column, overflow="fold")
+    for agent in progress.agents:
+        lines = "-" if agent.added is None else f"+{agent.added} -{agent.removed or 0}"
+        rows.add_row(
+            Text(inline(agent.task)),
+            Text(inline(agent.state), style=STATE_STYLES.get(agent.state, "")),
+            duration(agent.elapsed_seconds),
+            duration(agent.last_activity_seconds),
+            "-" if agent.files is None else str(agent.files),
+            lines,
+        )
+    bar = Grid.grid(padding=(0, 1))
+    bar.add_row(
+        Text(f"wave {progress.wave} of {progress.waves}"),
+        ProgressBar(total=max(progress.total, 1), completed=progress.done, width=30),
+        Text(f"{progress.done} of {progress.total}"),
+        Text(inline(progress.activity), style="dim"),
+    )
+    return Group(rows, bar)
+
+
+@contextmanager
+def watching(*, as_json: bool) -> Iterator[Observer]:
+    """Give the observer that fits where the output goes."""
+    if as_json:
+        yield Silent()
+    elif not is_terminal(sys.stdout):
+        yield Lines()
+    else:
+        from rich.live import Live  # noqa: PLC0415 - only a terminal pays
+
+        target = console()
+        with Live(console=target, refresh_per_second=4, transient=True) as live:
+            yield Table(live, target)
+
+
+@contextmanager
+def stopping(interrupts: Interrupts) -> Iterator[None]:
+    """Turn the first Ctrl-C, termination or hang-up into a request to stop, and the second into an end at once."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        if interrupts.requested:
+            if sys.stdout.isatty():
+                os.write(1, b"\x1b[?25h\n")  # the live table hides the cursor
+            os._exit(INTERRUPTED)
+        interrupts.request()
+        message = b"gitfleet: stopping agents and saving; interrupt again to leave at once.\n"
+        os.write(2, message)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

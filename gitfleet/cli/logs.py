@@ -1,0 +1,106 @@
+"""``gitfleet logs``: the output of an agent."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+import time
+
+import click
+
+from gitfleet.cli.command import Call, command
+from gitfleet.cli.names import RUN, SESSION
+from gitfleet.cli.output import document
+from gitfleet.cli.text import block
+from gitfleet.errors import ExitCode, GitfleetError, Kind
+
+
+@command(
+    "logs",
+    examples=(
+        "gitfleet logs api-auth",
+        "gitfleet logs -f fleet-auth-refactor-k3f9qm-w1-a1",
+        "gitfleet logs api-auth --lines 20 --json",
+    ),
+)
+@click.argument("run", type=RUN)
+@click.option("--session", type=SESSION, help="Look for a task in this session.")
+@click.option("--attempt", type=click.IntRange(min=1), help="The attempt; the newest unless given.")
+@click.option("-n", "--lines", type=click.IntRange(min=0), help="Only the last lines; all unless given.")
+@click.option("-f", "--follow", is_flag=True, help="Stay until the attempt ends; with --json one document a line.")
+@click.option("--raw", is_flag=True, help="Write the bytes as they are, control characters included.")
+def COMMAND(  # noqa: N802
+    call: Call, *, run: str, session: str | None, attempt: int | None, lines: int | None, follow: bool, raw: bool
+) -> int:
+    """Show the output of an agent, named by its INSTANCE or its TASK.
+
+    Colours and control characters are taken out, so that output cannot act on the terminal; --raw leaves them in.
+    """
+    from gitfleet.app import logs  # noqa: PLC0415
+
+    if raw and call.json:
+        raise GitfleetError(Kind.USAGE, "usage", "--raw writes bytes and --json a document; use one of them.")
+    log = logs.find_log(call.workspace(), run, session, attempt)
+    data, end = logs.tail(log, lines)
+    if not follow:
+        if call.json:
+            from gitfleet.model.reports import LogReport  # noqa: PLC0415
+
+            text = data.decode("utf-8", "replace")
+            document(
+                LogReport(
+                    instance=log.instance,
+                    attempt=log.attempt,
+                    path=str(log.path),
+                    size=end,
+                    running=log.running,
+                    text=text,
+                )
+            )
+        else:
+            _Writer(call, log, raw=raw).finish(data)
+        return ExitCode.DONE
+    writer = _Writer(call, log, raw=raw)
+    writer.write(data)
+    for chunk in logs.follow(log, end, lambda: time.sleep(0.1)):
+        writer.write(chunk)
+    writer.finish()
+    return ExitCode.DONE
+
+
+class _Writer:
+    """Writes output as it comes; whole lines only, unless raw, so that a sequence is never cut in two."""
+
+    def __init__(self, call: Call, log: object, *, raw: bool) -> None:
+        self._call = call
+        self._log = log
+        self._raw = raw
+        self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+        self._rest = ""
+
+    def write(self, data: bytes) -> None:
+        if self._raw:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            return
+        whole, newline, self._rest = (self._rest + self._decoder.decode(data)).rpartition("\n")
+        if newline:
+            self._lines(whole + newline)
+
+    def finish(self, data: bytes = b"") -> None:
+        self.write(data)
+        rest = self._rest + self._decoder.decode(b"", final=True)
+        if rest:
+            self._lines(rest + "\n")
+
+    def _lines(self, text: str) -> None:
+        if not self._call.json:
+            sys.stdout.write(block(text))
+            sys.stdout.flush()
+            return
+        from gitfleet.app.logs import Log  # noqa: PLC0415
+        from gitfleet.model.reports import LogLine  # noqa: PLC0415
+
+        assert isinstance(self._log, Log)  # noqa: S101
+        for line in text.splitlines():
+            document(LogLine(instance=self._log.instance, attempt=self._log.attempt, text=line), line=True)

@@ -1,0 +1,71 @@
+"""Completion of names from the state: sessions, tasks, instances. It reads file names only, and never fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.shell_completion import CompletionItem
+
+from gitfleet.cli.command import override
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    _Text = click.ParamType[str]
+else:
+    _Text = click.ParamType  # generic since click 8.2 only
+
+
+class Name(_Text):
+    """A text that completes to what the state knows; ``kinds`` are ``session``, ``task`` and ``instance``."""
+
+    name = "text"
+
+    def __init__(self, *kinds: str) -> None:
+        """Complete to these kinds of names."""
+        self.kinds = kinds
+
+    @override
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """Take the text as it is; whether it names something is the use case's question."""
+        return str(value)
+
+    @override
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """List the names that begin with what was typed."""
+        try:
+            repo = ctx.params.get("repo")
+            names = sorted(set(self._names(repo if isinstance(repo, Path) else Path())))
+        except Exception:  # noqa: BLE001 - a completion that fails completes nothing; it must not print
+            return []
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+    def _names(self, repo: Path) -> Iterable[str]:
+        from gitfleet.git.repository import discover  # noqa: PLC0415
+        from gitfleet.store.layout import Layout  # noqa: PLC0415
+        from gitfleet.store.state import State  # noqa: PLC0415
+
+        layout = Layout(discover(repo).common_dir)
+        for session in State(layout).session_ids():
+            if "session" in self.kinds:
+                yield session
+            if "task" in self.kinds:
+                yield from (path.stem for path in layout.runs(session).glob("[!.]*.json"))
+        if "instance" in self.kinds:
+            yield from (path.name for path in (layout.root / "attempts").glob("fleet-*"))
+
+
+class PlanFile(click.Path):
+    """A plan file, or ``-`` for standard input."""
+
+    def __init__(self) -> None:
+        """Accept what can be read; that it exists is checked by the use case, with a better sentence."""
+        super().__init__(path_type=Path, dir_okay=False, allow_dash=True)
+
+
+SESSION = Name("session")
+RUN = Name("instance", "task")
+TASK = Name("task")
+PLAN = PlanFile()

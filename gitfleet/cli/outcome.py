@@ -1,0 +1,166 @@
+"""How a session ended: the table, the red checks, and the handoff block that closes the output of ``wave``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitfleet.cli.output import Block, Line, Table
+from gitfleet.cli.text import plural
+from gitfleet.model.reports import FinalHandoff, RunRow, WaveReport
+from gitfleet.model.run import RunState
+from gitfleet.model.session import SessionState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitfleet.app.outcome import Outcome
+    from gitfleet.cli.output import Piece
+    from gitfleet.model.run import CheckResult, Run
+    from gitfleet.model.session import Session
+
+
+def report(outcome: Outcome) -> WaveReport:
+    """Fold the outcome into the report."""
+    session, runs = outcome.session, outcome.runs
+    return WaveReport(
+        session=session.id,
+        state=session.state,
+        target=session.target,
+        exit_code=int(outcome.exit_code),
+        reason=session.reason,
+        verified=all(landing.verified for landing in session.landings) if session.landings else None,
+        runs=tuple(row(run) for run in sorted(runs.values(), key=lambda run: run.wave)),
+        landings=session.landings,
+        red=_red(runs),
+        handoff=_handoff(session, runs),
+    )
+
+
+def row(run: Run) -> RunRow:
+    """Give the row of one run."""
+    violations = run.gate.violations if run.gate else ()
+    reason = run.failure.message if run.failure else run.receipt.reason if run.receipt else ""
+    if run.state is RunState.CONFLICTED and run.conflicts and not run.failure:
+        reason = "conflicts in " + ", ".join(run.conflicts)
+    return RunRow(
+        task=run.task,
+        instance=run.instance,
+        wave=run.wave,
+        state=run.state,
+        files=run.files,
+        branch=run.branch,
+        commit=run.merge.commit if run.merge else "",
+        reason=reason,
+        violations=tuple(f"{violation.path} ({violation.reason})" for violation in violations),
+        conflicts=run.conflicts,
+    )
+
+
+def view(report: WaveReport) -> Iterator[Piece]:
+    """Draw the end of a session."""
+    yield Line()
+    yield Line(headline(report), "bold green" if report.exit_code == 0 else "bold yellow")
+    yield Table(
+        ("task", "state", "wave", "files", "merge", "reason"),
+        [
+            (run.task, run.state.value, str(run.wave), str(len(run.files)), run.commit[:12] or "-", _first(run.reason))
+            for run in report.runs
+        ],
+    )
+    for check in report.red:
+        yield Line()
+        yield Line(f"check failed: {check.name or check.run}: {_end(check)}", "bold red")
+        if check.name and check.name != check.run:
+            yield Line(f"  {check.run}")
+        if check.tail:
+            yield Block(check.tail, "  | ")
+    yield Line()
+    yield from handoff(report.handoff)
+
+
+def headline(report: WaveReport) -> str:
+    """Answer in one line whether anything needs a person."""
+    landed = sum(1 for run in report.runs if run.state is RunState.LANDED)
+    target = report.target.removeprefix("refs/heads/")
+    word = {True: "verified", False: "unverified", None: "nothing landed"}[report.verified]
+    done = f"{landed} of {plural(len(report.runs), 'run')} landed on {target} ({word})"
+    if report.state is SessionState.NEEDS_CONTINUE:
+        return f"It needs you: {report.reason or 'the session stopped before its end'} {done}."
+    conflicted = sum(1 for run in report.runs if run.state is RunState.CONFLICTED)
+    if conflicted:
+        return f"It needs you: {plural(conflicted, 'run')} in conflict with {target}; {done}."
+    return f"Nothing needs you: {done}."
+
+
+def handoff(block: FinalHandoff) -> Iterator[Piece]:
+    """Draw the block that scripts and agents look for."""
+    yield Line("---HANDOFF---")
+    yield Line(f"- session: {block.session}")
+    for name, items in (
+        ("built", block.built),
+        ("discoveries", block.discoveries),
+        ("conflicts", block.conflicts),
+        ("next", block.next),
+    ):
+        yield Line(f"- {name}: none" if not items else f"- {name}:")
+        yield from (Line(f"  - {item}") for item in items)
+    yield Line(f"- reversibility: {block.reversibility}")
+    yield Line("---")
+
+
+def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
+    landed = [run for run in runs.values() if run.state is RunState.LANDED]
+    reports = [(run, run.handoff) for run in runs.values() if run.handoff]
+    built = [f"{run.task}: {item}" for run, said in reports if run.state is RunState.LANDED for item in said.built]
+    silent = [
+        f"{run.task}: {plural(len(run.files), 'file')} changed"
+        for run in landed
+        if not (run.handoff and run.handoff.built)
+    ]
+    conflicts = [f"{run.task}: {', '.join(run.conflicts)}" for run in runs.values() if run.state is RunState.CONFLICTED]
+    conflicts += [f"{run.task}: {item}" for run, said in reports for item in said.conflicts]
+    following = [f"{run.task}: {item}" for run, said in reports for item in said.remaining]
+    if session.state is not SessionState.COMPLETED:
+        following.insert(0, f"gitfleet continue {session.id}")
+    following += [
+        f"{run.task} did not land ({run.state.value}); its work is on {run.branch}"
+        if run.branch
+        else f"{run.task} did not run ({run.state.value})"
+        for run in runs.values()
+        if run.state not in {RunState.LANDED, RunState.QUEUED}
+    ]
+    merges = " ".join(run.merge.commit[:12] for run in reversed(landed) if run.merge)
+    way = f"{session.reversibility.value}"
+    if merges:
+        way += f"; to take it back: git revert -m 1 {merges}"
+    return FinalHandoff(
+        session=session.id,
+        built=tuple(built + silent),
+        discoveries=tuple(f"{run.task}: {fact.fact}" for run, said in reports for fact in said.discoveries),
+        conflicts=tuple(conflicts),
+        next=tuple(following),
+        reversibility=way,
+    )
+
+
+def _red(runs: dict[str, Run]) -> tuple[CheckResult, ...]:
+    seen: dict[tuple[str, str], CheckResult] = {}
+    for run in runs.values():
+        checks = (*run.checks, *(run.verification.checks if run.verification else ()))
+        for check in checks:
+            if not check.green:
+                seen.setdefault((check.run, check.tail), check)
+    return tuple(seen.values())
+
+
+def _end(check: CheckResult) -> str:
+    if check.timed_out:
+        return f"timed out after {check.seconds:.0f} s"
+    if check.wrote:
+        return "it changed tracked files: " + ", ".join(check.wrote)
+    return f"signal {check.signal}" if check.signal else f"exit code {check.exit_code}"
+
+
+def _first(reason: str) -> str:
+    lines = reason.strip().splitlines()
+    return lines[0] if lines else "-"

@@ -1,0 +1,140 @@
+"""What commands print: one description, drawn plainly when piped and through rich in a terminal.
+
+A command builds a view, a list of lines and tables, without knowing where it goes. Piped output has no colours, no
+boxes and never wraps or cuts a value. rich is imported only for a terminal. Every value is made safe to print here.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, TypeAlias
+
+from gitfleet.cli.text import block, inline, width
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import msgspec
+    from rich.console import Console
+
+STATE_STYLES = {
+    "ok": "green",
+    "landed": "green",
+    "completed": "green",
+    "running": "cyan",
+    "warn": "yellow",
+    "needs-continue": "yellow",
+    "conflicted": "yellow",
+    "fail": "red",
+    "failed": "red",
+    "rejected": "red",
+    "timed-out": "red",
+    "lost": "red",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line; ``style`` is a rich style and is lost when piped. ``wrap`` allows a terminal to fold it."""
+
+    text: str = ""
+    style: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Output of another program, lines kept."""
+
+    text: str
+    indent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under headings; an empty table draws nothing."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+Piece: TypeAlias = "Line | Block | Table"
+
+
+def plain(view: Iterable[Piece]) -> str:
+    """Draw a view for a pipe."""
+    out: list[str] = []
+    for piece in view:
+        match piece:
+            case Line(text):
+                out.append(inline(text))
+            case Block(text, indent):
+                out += [indent + line for line in block(text).splitlines()]
+            case Table(columns, rows) if rows:
+                cells = [[inline(cell) for cell in row] for row in (columns, *rows)]
+                widths = [max(width(row[index]) for row in cells) for index in range(len(columns))]
+                for row in cells:
+                    padded = [cell + " " * (widths[index] - width(cell)) for index, cell in enumerate(row)]
+                    out.append("  ".join(padded).rstrip())
+            case Table():
+                pass
+    return "".join(line + "\n" for line in out)
+
+
+def console(stream: IO[str] | None = None) -> Console:
+    """Make the rich console for a terminal; it honours NO_COLOR by itself."""
+    from rich.console import Console  # noqa: PLC0415 - 43 ms that piped output does not pay
+
+    return Console(file=stream or sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=False)
+
+
+def draw(view: Iterable[Piece], target: Console) -> None:
+    """Draw a view in a terminal."""
+    from rich.table import Table as RichTable  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    for piece in view:
+        match piece:
+            case Line(text, style):
+                target.print(Text(inline(text), style=style), soft_wrap=True)
+            case Block(text, indent):
+                for line in block(text).splitlines():
+                    target.print(Text(indent + line), soft_wrap=True)
+            case Table(columns, rows) if rows:
+                grid = RichTable(box=None, pad_edge=False, header_style="bold")
+                for column in columns:
+                    grid.add_column(inline(column), overflow="fold")
+                for row in rows:
+                    grid.add_row(*(Text(inline(cell), style=STATE_STYLES.get(cell, "")) for cell in row))
+                target.print(grid)
+            case Table():
+                pass
+
+
+def is_terminal(stream: IO[str]) -> bool:
+    """Whether a person looks at the stream; a dumb terminal counts as a pipe."""
+    import os  # noqa: PLC0415
+
+    return stream.isatty() and os.environ.get("TERM", "") != "dumb"
+
+
+def show(view: Iterable[Piece], stream: IO[str] | None = None) -> None:
+    """Print a view on standard output, or another stream."""
+    stream = stream or sys.stdout
+    if is_terminal(stream):
+        draw(view, console(stream))
+    else:
+        stream.write(plain(view))
+        stream.flush()
+
+
+def document(report: msgspec.Struct, *, line: bool = False) -> None:
+    """Print the one JSON document of a command; ``line`` writes it on one line, for followed streams."""
+    import msgspec  # noqa: PLC0415
+
+    data = msgspec.json.encode(report)
+    if not line:
+        data = msgspec.json.format(data, indent=2)
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data + b"\n")
+    sys.stdout.buffer.flush()

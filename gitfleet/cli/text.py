@@ -1,0 +1,74 @@
+"""Text of others made safe to print: agent output, task names, file names and messages of git.
+
+A terminal obeys control characters, so a task name could clear the screen or rewrite the line above it. Everything
+that gitfleet did not write itself goes through here before it reaches a terminal, a pipe or a table. The ``--json``
+documents carry text as it is: JSON escapes control characters by itself.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# CSI, OSC and DCS sequences with their terminators, then two-character escapes: what coloured output consists of.
+_SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]")
+# C0 without newline and tab, DEL, C1, line and paragraph separators, bidirectional controls, and undecodable bytes.
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def inline(text: str) -> str:
+    """Make text safe for one line: control characters, newlines and tabs become visible escapes."""
+    return _UNSAFE.sub(_escape, text.replace("\n", "\\n").replace("\t", "\\t"))
+
+
+def block(text: str) -> str:
+    """Make program output safe and keep its lines: colours are dropped, a lone carriage return ends a line."""
+    text = _SEQUENCES.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    return _UNSAFE.sub(_escape, text)
+
+
+def width(text: str) -> int:
+    """Columns that a terminal gives the text: wide characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    )
+
+
+def duration(seconds: float | None) -> str:
+    """Write a length of time for people, such as ``8s``, ``3m05s`` or ``2h10m``; ``-`` when it is not known."""
+    if seconds is None:
+        return "-"
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def size(count: int | None) -> str:
+    """Write a number of bytes for people, such as ``812 B`` or ``3.4 MB``; ``-`` when it is not known."""
+    if count is None:
+        return "-"
+    value = float(count)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"
+
+
+def plural(count: int, noun: str, many: str = "") -> str:
+    """Write a count with its noun, such as ``1 run`` or ``3 runs``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {many or noun + 's'}"

@@ -1,0 +1,114 @@
+"""``gitfleet wave``: disclose, ask, run, say how it ended."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from gitfleet.cli.command import Call, command
+from gitfleet.cli.disclosure import view as disclosure_view
+from gitfleet.cli.live import stopping, watching
+from gitfleet.cli.names import PLAN
+from gitfleet.cli.outcome import report as report_of
+from gitfleet.cli.outcome import view
+from gitfleet.cli.output import document, is_terminal, show
+from gitfleet.cli.plan import request_of
+from gitfleet.errors import ExitCode, GitfleetError, Kind
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitfleet.app.outcome import Outcome
+    from gitfleet.app.wave import Preparation
+
+
+@command(
+    "wave",
+    examples=(
+        "gitfleet wave plan.yaml",
+        "gitfleet wave plan.yaml --yes --max-agents 5",
+        "gitfleet wave plan.yaml --dry-run --json",
+    ),
+)
+@click.argument("plan", type=PLAN)
+@click.option("--target", help="Branch to land on.", metavar="BRANCH")
+@click.option("--max-agents", "--max-workers", type=click.IntRange(min=1, max=256), help="Agents at the same time.")
+@click.option("--rolling/--no-rolling", default=None, help="Start each task as soon as it can, without waves.")
+@click.option("--only", multiple=True, help="Only this task and what it depends on; may be repeated.", metavar="TASK")
+@click.option("--agent", help="The agent of tasks that name none.")
+@click.option("--fetch", is_flag=True, help="Update the target from its upstream first.")
+@click.option("--dry-run", is_flag=True, help="Show what would happen, as `gitfleet plan` does, and stop.")
+@click.option("--yes", is_flag=True, help="Give the consent that is asked for.")
+def COMMAND(  # noqa: N802, PLR0913 - one argument an option
+    call: Call,
+    *,
+    plan: Path,
+    target: str | None,
+    max_agents: int | None,
+    rolling: bool | None,
+    only: tuple[str, ...],
+    agent: str | None,
+    fetch: bool,
+    dry_run: bool,
+    yes: bool,
+) -> int:
+    """Run PLAN: agents in waves, each in a worktree of its own, checked and landed on the target.
+
+    Says what will happen and asks before anything starts; without a terminal it needs --yes.
+    The first Ctrl-C stops the agents and saves, `gitfleet continue` goes on; the second leaves at once.
+    """
+    from gitfleet.app.wave import prepare  # noqa: PLC0415
+
+    request = request_of(
+        plan, target=target, max_agents=max_agents, rolling=rolling, only=only, agent=agent, fetch=fetch and not dry_run
+    )
+    preparation = prepare(call.workspace(), request)
+    if dry_run:
+        call.answer(preparation.disclosure, lambda: disclosure_view(preparation.disclosure, explain=False))
+        return ExitCode.DONE
+    if not call.json:
+        show(disclosure_view(preparation.disclosure, explain=False))
+    consent(yes=yes, ask=not call.json)
+    return finish(call, start(preparation, as_json=call.json))
+
+
+def consent(*, yes: bool, ask: bool) -> None:
+    """Return once a person agreed; raises ``GitfleetError`` (``no-consent``, exit 3) otherwise."""
+    if yes:
+        return
+    if not (ask and is_terminal(sys.stdin) and is_terminal(sys.stdout)):
+        raise GitfleetError(
+            Kind.NEEDS_PERSON,
+            "no-consent",
+            "This needs consent, and there is no terminal to ask in; nothing was started.",
+            hint="Give it with --yes, or look first with --dry-run.",
+        )
+    if not click.confirm("Start?", default=False):
+        raise GitfleetError(Kind.NEEDS_PERSON, "no-consent", "Consent was not given; nothing was started.")
+
+
+def start(preparation: Preparation, *, as_json: bool) -> Outcome:
+    """Run what was prepared, watched."""
+    from gitfleet.app.wave import run  # noqa: PLC0415
+    from gitfleet.coordinator.observer import Interrupts  # noqa: PLC0415
+
+    interrupts = Interrupts()
+    with stopping(interrupts), watching(as_json=as_json) as observer:
+        return run(preparation, observer, interrupts)
+
+
+def finish(call: Call, outcome: Outcome) -> int:
+    """Say how it ended, and give the exit code; a closed pipe changes neither."""
+    report = report_of(outcome)
+    try:
+        if call.json:
+            document(report)
+        else:
+            show(view(report))
+    except BrokenPipeError:
+        from gitfleet.cli.boundary import close_quietly  # noqa: PLC0415
+
+        close_quietly()
+    return outcome.exit_code

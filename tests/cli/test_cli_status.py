@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitfleet.errors import ExitCode
+from gitfleet.model.base import instant
+from gitfleet.model.reports import StatusReport
+from gitfleet.model.run import Attempt, Failure, FailureSource, RunState
+from gitfleet.model.session import Landing, SessionState
+from gitfleet.store.locks import hold, session_lock
+from tests.cli.test_cli_usage import validate
+from tests.support.commands import a_run, a_session, attempt_files, place, run
+
+if TYPE_CHECKING:
+    from tests.support.repo import Repo
+
+
+def test_an_empty_repository_needs_nobody(repo: Repo) -> None:
+    answer = run("status", "--repo", repo.path)
+    assert (answer.code, answer.out, answer.err) == (0, "Nothing needs you: there is no session here.\n", "")
+    assert not (repo.path / ".git" / "gitfleet").exists()
+
+
+def test_what_needs_a_person_comes_first(repo: Repo) -> None:
+    layout = place(repo.path, a_session("auth-k3f9qm"), a_run("api"))
+    place(
+        repo.path,
+        a_session(
+            "docs-aaaaaa", SessionState.NEEDS_CONTINUE, reason="README.md is in the way", started="2025-01-01T00:00:00Z"
+        ),
+        a_run("docs", session="docs-aaaaaa"),
+    )
+    with session_lock(layout, "auth-k3f9qm"):
+        answer = run("status", "--repo", repo.path)
+        document = run("status", "--repo", repo.path, "--json").json
+    assert answer.code == ExitCode.DONE
+    assert answer.out == (
+        "1 thing needs you.\n"
+        "  docs-aaaaaa: README.md is in the way\n"
+        "    gitfleet continue docs-aaaaaa\n"
+        "\n"
+        "docs-aaaaaa  needs-continue on main, wave 1 of 1\n"
+        "  runs: 1 queued\n"
+        "\n"
+        "auth-k3f9qm  active on main, wave 1 of 1\n"
+        "  runs: 1 queued\n"
+    )
+    validate(document, StatusReport)
+    assert [row["id"] for row in document["sessions"]] == ["docs-aaaaaa", "auth-k3f9qm"]
+    assert document["needs"][0]["next"] == "gitfleet continue docs-aaaaaa"
+
+
+def test_a_session_without_a_coordinator_waits_to_be_continued(repo: Repo) -> None:
+    layout = place(repo.path, a_session(), a_run("api"))
+    with session_lock(layout, "auth-k3f9qm"):
+        assert run("status", "--repo", repo.path).out.startswith(
+            "Nothing needs you: 1 session runs, 0 agents at work.\n"
+        )
+    answer = run("status", "--repo", repo.path)
+    assert "its coordinator is gone" in answer.out
+    assert "gitfleet continue auth-k3f9qm" in answer.out
+
+
+def test_a_live_run_shows_what_its_files_say(repo: Repo) -> None:
+    begun = time.time() - 90
+    live = a_run("api", RunState.RUNNING, attempts=(Attempt(number=1, base="0" * 40, started=instant(begun)),))
+    layout = place(repo.path, a_session(), live, a_run("ui", RunState.QUEUED))
+    directory = attempt_files(layout, live, b"12345", ended=False)
+    with session_lock(layout, "auth-k3f9qm"), hold(directory / "lock", timeout=1, what="the attempt"):
+        answer = run("status", "--repo", repo.path)
+        report = msgspec.json.decode(run("status", "--repo", repo.path, "--json").out, type=StatusReport)
+    (row,) = report.sessions[0].live
+    assert (row.instance, row.alive, row.log_bytes, row.attempt) == ("fleet-auth-k3f9qm-w1-a1", True, 5, 1)
+    assert row.elapsed_seconds is not None
+    assert 90 <= row.elapsed_seconds < 120
+    assert row.last_activity_seconds is not None
+    assert row.last_activity_seconds < 30
+    assert re.search(r"fleet-auth-k3f9qm-w1-a1 +api +running +1m3\ds +\ds +yes", answer.out)
+    dead = msgspec.json.decode(run("status", "--repo", repo.path, "--json").out, type=StatusReport)
+    assert dead.sessions[0].live[0].alive is False
+
+
+def test_unknown_times_are_not_zero(repo: Repo) -> None:
+    place(repo.path, a_session(), a_run("api", RunState.PREPARING, attempts=()))
+    (row,) = run("status", "--repo", repo.path, "--json").json["sessions"][0]["live"]
+    assert (row["elapsed_seconds"], row["last_activity_seconds"], row["alive"]) == (None, None, None)
+
+
+def test_counts_failures_conflicts_and_landings(repo: Repo) -> None:
+    failure = Failure(source=FailureSource.TASK, code="no-changes", message="It changed nothing.")
+    place(
+        repo.path,
+        a_session(
+            state=SessionState.COMPLETED,
+            landings=(
+                Landing(
+                    number=1, commit="c" * 40, candidate="d" * 40, previous="0" * 40, verified=False, tasks=("api",)
+                ),
+            ),
+        ),
+        a_run("api", RunState.LANDED),
+        a_run("ui", RunState.FAILED, failure=failure),
+        a_run("doc", RunState.CONFLICTED, conflicts=("README.md",)),
+    )
+    answer = run("status", "--repo", repo.path)
+    assert "  auth-k3f9qm doc: conflicts with main in README.md\n    git merge fleet/auth-k3f9qm/doc\n" in answer.out
+    assert "  runs: 1 landed, 1 conflicted, 1 failed (failures: 1 by task)\n" in answer.out
+    assert "  landing 1: cccccccccccc unverified, api\n" in answer.out
+
+
+def test_old_closed_sessions_are_counted_and_listed_on_demand(repo: Repo) -> None:
+    for number in range(5):
+        name = f"auth-aaaaa{number + 2}"
+        place(
+            repo.path,
+            a_session(name, SessionState.COMPLETED, started=f"2026-01-0{number + 1}T00:00:00Z"),
+            a_run("api", RunState.LANDED, session=name),
+        )
+    answer = run("status", "--repo", repo.path)
+    assert answer.out.startswith("Nothing needs you: no session is open.\n")
+    assert "2 older closed sessions not shown" in answer.out
+    assert "auth-aaaaa2" not in answer.out
+    assert "auth-aaaaa2" in run("status", "--all", "--repo", repo.path).out
+
+
+def test_a_damaged_session_is_named_and_hides_no_other(repo: Repo) -> None:
+    layout = place(repo.path, a_session(), a_run("api"))
+    place(repo.path, a_session("docs-aaaaaa"), a_run("docs", session="docs-aaaaaa"))
+    layout.report("docs-aaaaaa").write_text("torn")
+    answer = run("status", "--repo", repo.path)
+    assert answer.code == 0
+    assert "docs-aaaaaa" in answer.out.split("\n\n")[0]
+    assert "\nauth-k3f9qm  active" in answer.out
+
+
+def test_an_unknown_session_is_refused_with_the_nearest(repo: Repo) -> None:
+    place(repo.path, a_session(), a_run("api"))
+    answer = run("status", "auth-k3f9qn", "--repo", repo.path)
+    assert answer.code == ExitCode.USAGE
+    assert answer.err == "gitfleet: There is no session auth-k3f9qn here.\nDid you mean auth-k3f9qm?\n"
+
+
+def test_watching_needs_a_terminal(repo: Repo) -> None:
+    answer = run("status", "--watch", "--repo", repo.path)
+    assert answer.code == ExitCode.USAGE
+    assert "--watch needs a terminal." in answer.err
+
+
+def test_names_of_others_cannot_act_on_the_terminal(repo: Repo) -> None:
+    place(
+        repo.path, a_session(state=SessionState.NEEDS_CONTINUE, reason="\x1b[2J\x1b[H all fine\nnothing"), a_run("api")
+    )
+    answer = run("status", "--repo", repo.path)
+    assert "\x1b" not in answer.out
+    assert "\\x1b[2J" in answer.out
