@@ -51,8 +51,9 @@ class CheckRunner:
         ended = self.parts.host.wait(handle)
         with self._lock:
             self._live.pop(home, None)
-            if self._stopped and ended.reason != "exited":
-                return None
+            interrupted = self._stopped_by_now() and ended.reason != "exited"
+        if interrupted:
+            return None
         tail = last_lines(self.parts.host, handle)
         self.parts.host.clean_up(handle)
         return CheckResult(
@@ -84,6 +85,9 @@ class CheckRunner:
             live = list(self._live.values())
         for handle in live:
             self.parts.host.stop(handle)
+
+    def _stopped_by_now(self) -> bool:
+        return self._stopped
 
     def _new_home(self, label: str) -> Path:
         parent = self.parts.layout.attempt(label, 1).parent

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gitfleet.coordinator.settling import drop_worktree
 from gitfleet.model.config import Publish
 from gitfleet.model.event import EventKind
@@ -26,10 +28,13 @@ def close(parts: Parts, books: Books, halt: Halt | None, publish: Callable[[], N
         books.event(EventKind.SESSION_END, f"session {books.session.id} waits: {halt.reason}", status="needs-continue")
         books.checkpoint("needs continue")
         return
-    if books.session.state is not SessionState.COMPLETED:
-        books.update(state=SessionState.COMPLETED, ended=books.now(), reason="")
+    ended = books.session.ended or books.now()
     found = parts.state.read_discoveries(books.session.id)
-    parts.state.write_momentum(parts.proof, share(books.session, books.runs.values(), found))
+    closed = msgspec.structs.replace(books.session, ended=ended)
+    # Momentum first: once session.md says completed, another session's landing may publish both, or never the second.
+    parts.state.write_momentum(parts.proof, share(closed, books.runs.values(), found))
+    if books.session.state is not SessionState.COMPLETED:
+        books.update(state=SessionState.COMPLETED, ended=ended, reason="")
     if parts.config.planning.publish is Publish.ALWAYS:
         publish()
     landed = books.counts()[RunState.LANDED]

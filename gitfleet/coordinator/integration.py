@@ -7,6 +7,7 @@ coordinator's own thread then writes the books, or recovery does.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
@@ -25,11 +26,13 @@ from gitfleet.recovery import pending_landing_file
 from gitfleet.relay.momentum import share
 from gitfleet.relay.report import render_session, render_wave
 from gitfleet.store.files import write_durable
-from gitfleet.store.locks import TargetLock, hold_as
+from gitfleet.store.queues import target_lock
 from gitfleet.store.records import Preview, with_landing
+from gitfleet.store.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from gitfleet.coordinator.checks import CheckRunner
     from gitfleet.git.command import Git
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from gitfleet.model.plan import Plan
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
+    from gitfleet.store.locks import TargetLock
 
 TARGET_LOCK_SECONDS = 86_400.0
 """A train waits for the one before it as long as that one's checks take; each of them has a deadline."""
@@ -121,12 +125,11 @@ class Integration:
             message = f"gitfleet: {self.session.id} records\n\nGitfleet-Session: {self.session.id}\n"
             return self._land(base, objects.create_commit(tree, [base], message))
 
-    def _train_lock(self):  # type: ignore[no-untyped-def]  # noqa: ANN202
-        return hold_as(
-            TargetLock,
-            self.parts.layout.target_lock(self.session.target),
+    def _train_lock(self) -> AbstractContextManager[TargetLock]:
+        return target_lock(
+            self.parts.layout,
+            self.session.target,
             timeout=TARGET_LOCK_SECONDS,
-            what=f"the train of {self.session.target}",
             command=f"session {self.session.id}",
         )
 
@@ -191,7 +194,9 @@ class Integration:
             runs=decided.runs,
             waves={self.number: decided.wave_text} if decided.wave_text else {},
         )
-        files = with_landing(self.parts.state, self.session.id, published, preview=preview)
+        files = with_landing(
+            self.parts.state, self.session.id, published, preview=preview, redaction=local_names(self.parts)
+        )
         return {f".planning/{path}": data for path, data in files.items()}
 
     def _message(self, candidate: Candidate) -> str:
@@ -253,3 +258,18 @@ class Integration:
                 refs={landed: new},
             )
         )
+
+
+def local_names(parts: Parts) -> Redaction:
+    """What records must not say of this machine, and what they say instead."""
+    repository = parts.repository
+    named = {
+        str(repository.worktree or ""): "<repository>",
+        str(repository.common_dir): "<git-dir>",
+        str(parts.pool): "<worktrees>",
+        str(parts.layout.root): "<gitfleet>",
+        parts.caller.get("HOME", ""): "~",
+        parts.caller.get("TMPDIR", ""): "<tmp>",
+    }
+    real = {os.path.realpath(place): name for place, name in named.items() if place}
+    return Redaction({**real, **named})

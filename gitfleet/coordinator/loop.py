@@ -255,6 +255,7 @@ class Coordinator:
         task, result = message.task, message.result
         if isinstance(result, attempts.Unprepared):
             self._settling.fail(task, RunState.FAILED, result.failure)
+            self._halt_if_nothing_runs(self.books.runs[task])
             return
         if self.halt is not None:
             self._settling.requeue(task, "it had not started yet")
@@ -289,9 +290,10 @@ class Coordinator:
 
     def _halt_if_nothing_runs(self, run: Run) -> None:
         """A wave whose every agent failed by transport says that the machine is to blame, not the tasks (DESIGN 8)."""
-        members = [other for other in self.books.runs.values() if other.wave == run.wave and other.attempts]
+        members = [other for other in self.books.runs.values() if other.wave == run.wave]
         if self.halt is None and all(
-            other.failure is not None and other.failure.source is FailureSource.TRANSPORT for other in members
+            other.sealed and other.failure is not None and other.failure.source is FailureSource.TRANSPORT
+            for other in members
         ):
             self.halt = Halt(f"No agent of wave {run.wave} could run: {run.failure.message if run.failure else ''}")
 

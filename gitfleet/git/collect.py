@@ -7,6 +7,7 @@ hide edits. Ignored files are not collected, and neither are nested repositories
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -149,7 +150,9 @@ def is_pristine(door: Git, worktree: Worktree) -> bool:
 def _private_status(git: Git, worktree: Worktree, index: Path, *, ignored: bool = False) -> tuple[Git, Status]:
     private = git.having(GIT_INDEX_FILE=str(index))
     try:
-        shutil.copyfile(worktree.git_dir / "index", index)
+        # With its times: git takes a file that is as young as the index for possibly changed, and would trust it if the
+        # copy were younger.
+        shutil.copy2(worktree.git_dir / "index", index)
         reveal_hidden(private, worktree.path)
         return private, read_status(private, ignored=ignored)
     except (FileNotFoundError, GitFailed):
@@ -160,7 +163,8 @@ def _private_status(git: Git, worktree: Worktree, index: Path, *, ignored: bool 
 
 
 def _stage(private: Git, status: Status) -> str:
-    paths = [*status.unmerged, *status.unstaged, *status.untracked]
+    untracked = [path for path in status.untracked if path != os.fsencode(INSTANCE_FILE)]
+    paths = [*status.unmerged, *status.unstaged, *untracked]
     if paths:
         lines = b"".join(path + b"\0" for path in paths)
         private.run("update-index", "--add", "--remove", "--replace", "-z", "--stdin", stdin=lines)
@@ -184,9 +188,11 @@ def _attach(
         return state, None
     kept = refs.read(keep)
     if kept != tip:
-        outcome = refs.update(keep, tip, kept or zero(tip), why="gitfleet: collect")
-        if not isinstance(outcome, Updated):
-            raise OSError(0, "the result could not be kept", keep)
+        # A ref that holds something else is never overwritten: it may be the only one that does.
+        held = kept is not None and not objects.is_ancestor(kept, tip)
+        if held or not isinstance(refs.update(keep, tip, kept or zero(tip), why="gitfleet: collect"), Updated):
+            raise OSError(errno.EEXIST, "the result could not be kept", keep)
+    refs.git.run("update-ref", "--no-deref", "HEAD", tip)
     return BranchState.DIVERGED, keep
 
 

@@ -66,6 +66,9 @@ MEANING_VARIABLES = (
 )
 
 
+_GRACE_SECONDS = 30.0
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """What a git call gave back; ``argv`` holds the arguments after ``git``."""
@@ -164,10 +167,15 @@ class Git:
             with process:
                 try:
                     stdout, stderr = process.communicate(stdin, timeout)
+                except subprocess.TimeoutExpired:
+                    _kill_session(process)
+                    raise
                 except BaseException:
-                    # The whole session: a signing or transport helper below git would otherwise live on.
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(process.pid, signal.SIGKILL)
+                    # Interrupted: the call in hand is let finish, since half a checkout is worse than a short wait.
+                    try:
+                        process.communicate(timeout=_GRACE_SECONDS)
+                    except BaseException:  # noqa: BLE001 - the first interruption is the one that goes on
+                        _kill_session(process)
                     raise
         except FileNotFoundError as error:
             raise _absent(error) from error
@@ -196,6 +204,12 @@ class Git:
             # terminal no helper (ssh, pinentry) can stop and wait for an answer that nobody sees the question of.
             start_new_session=True,
         )
+
+
+def _kill_session(process: subprocess.Popen[bytes]) -> None:
+    # The whole session: a signing or transport helper below git would otherwise live on.
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _absent(error: FileNotFoundError) -> Exception:

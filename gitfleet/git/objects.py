@@ -195,6 +195,10 @@ class Objects:
         if start is not None:
             yield from self._leaves(under.rstrip(b"/"), start)
 
+    def links(self, tree: str) -> dict[bytes, bytes]:
+        """Every symbolic link of a tree: its path and the target it holds, as it is written there."""
+        return {path: self.blob(entry.oid) for path, entry in self.entries(tree) if entry.mode == trees.SYMLINK}
+
     def diff(self, old: str | None, new: str | None) -> list[TreeChange]:
         """Paths that differ between two trees, in byte order, renames not followed; none is the empty tree.
 

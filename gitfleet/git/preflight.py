@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.command import GitFailed
 from gitfleet.git.refs import HEADS, Refs, short, valid_branch
-from gitfleet.git.worktrees import administration, entries
+from gitfleet.git.worktrees import entries, registered
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,10 +68,9 @@ class Upstream:
 def operations(repo: Repository) -> list[Operation]:
     """Every merge, rebase, cherry-pick, revert and bisect under way, in any worktree."""
     found = []
+    linked = registered(repo)
     for entry in entries(repo):
-        git_dir = administration(repo, entry.path)
-        if git_dir is None:
-            continue
+        git_dir = linked.get(os.path.realpath(entry.path), repo.common_dir)
         names = [name for mark, name in _MARKS if (git_dir / mark).exists()]
         branches = {entry.branch} if entry.branch else set()
         branches |= {ref for place in _NAMED_IN if (ref := _branch_in(git_dir / place)) is not None}
@@ -179,6 +178,11 @@ def fetch(git: Git, ref: str) -> None:
 def folds_case(git: Git) -> bool:
     """Whether two spellings of a path mean one file here (``core.ignoreCase``, as git probed it)."""
     return git.run("config", "--type=bool", "--get", "core.ignoreCase", ok=(0, 1)).text == "true"
+
+
+def precomposes(git: Git) -> bool:
+    """Whether git composes names that the file system decomposes (``core.precomposeUnicode``, on macOS)."""
+    return git.run("config", "--type=bool", "--get", "core.precomposeUnicode", ok=(0, 1)).text == "true"
 
 
 _NAMED_IN = ("rebase-merge/head-name", "rebase-apply/head-name", "BISECT_START")

@@ -11,7 +11,7 @@ import shutil
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.command import Git, GitFailed
@@ -71,25 +71,19 @@ def add(
     """Make a worktree at a commit, on a new branch (short name) or detached, and check its files out.
 
     ``lock`` is held while git registers the worktree; adds may otherwise run at the same time. ``instance`` is written
-    to ``.fleet-instance-id``. ``old`` is where an existing branch is known to be, to start it anew. Without ``checkout`` no
-    file is written. Filters, LFS,
-    attributes and sparse patterns apply as in a checkout of the user's; hooks do not run. Raises ``GitfleetError``
-    (``worktree-failed``) when git cannot make it or check it out; nothing is left behind then but the branch.
+    to ``.fleet-instance-id``. ``old`` is where an existing branch is known to be, to start it anew. Without
+    ``checkout`` there is neither a file nor an index yet. Filters, LFS, attributes and sparse patterns apply as in a checkout of the
+    user's; hooks do not run. Raises ``GitfleetError`` (``worktree-failed``) when git cannot make it or check it out;
+    nothing is left behind then but the branch.
     """
-    refs = Refs(repo.git)
     if branch is not None:
-        match refs.update(HEADS + branch, commit, old or zero(commit), why="gitfleet: start a task"):
-            case Updated():
-                pass
-            case Moved(actual):
-                return BranchTaken(HEADS + branch, f"the branch {branch} exists already, at {actual}")
-            case Refused(why, clash):
-                said = f"the branch {short(clash)} stands where {branch} must go" if clash else why
-                return BranchTaken(HEADS + branch, said)
+        taken = _start_branch(repo, branch, commit, old)
+        if taken is not None:
+            return taken
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with lock:
-            repo.git.run("worktree", "add", "--quiet", "--no-track", "--no-checkout", "--detach", str(path), commit)
+            repo.git.run("worktree", "add", "--quiet", "--no-checkout", "--detach", str(path), commit)
             if instance is not None:
                 exclude(repo.common_dir, INSTANCE_FILE)
     except GitFailed as error:
@@ -104,10 +98,10 @@ def add(
         if checkout:
             git.having("submodule.recurse=false").run("reset", "--hard", "--quiet", "HEAD")
     except GitFailed as error:
-        # Made a moment ago, by us, and half checked out: there is nobody's work in it.
+        # Made a moment ago, by us, and half checked out: there is nobody's work in it. The lock may be of the kind that
+        # can be taken only once, and forgetting one worktree does not need it.
         shutil.rmtree(path)
-        with lock:
-            _forget(repo, made)
+        _forget(repo, made)
         raise _failed(path, error) from error
     if instance is not None:
         _write_instance(path, instance)
@@ -136,25 +130,22 @@ def entries(repo: Repository) -> list[WorktreeEntry]:
     return found
 
 
-def locate(repo: Repository, path: Path) -> Worktree | None:
-    """The linked worktree at a path, whether or not its files still exist; none when git knows no such."""
-    wanted = os.path.realpath(path)
+def registered(repo: Repository) -> dict[str, Path]:
+    """Administrative directories of the linked worktrees, by the real path of their files (which may be gone)."""
+    found = {}
     with suppress(FileNotFoundError):
         for place in (repo.common_dir / "worktrees").iterdir():
             with suppress(OSError):
-                pointer = os.fsdecode((place / "gitdir").read_bytes().rstrip(b"\n"))
+                pointer = os.fsdecode((place / "gitdir").read_bytes().removesuffix(b"\n"))
                 root = os.path.dirname(place / pointer)  # noqa: PTH120 - a file name may hold any byte
-                if os.path.realpath(root) == wanted:
-                    return Worktree(Path(path), place)
-    return None
+                found[os.path.realpath(root)] = place
+    return found
 
 
-def administration(repo: Repository, path: Path) -> Path | None:
-    """The directory that holds HEAD and index of a worktree, the main one included."""
-    linked = locate(repo, path)
-    if linked is not None:
-        return linked.git_dir
-    return repo.common_dir
+def locate(repo: Repository, path: Path) -> Worktree | None:
+    """The linked worktree at a path, whether or not its files still exist; none when git knows no such."""
+    git_dir = registered(repo).get(os.path.realpath(path))
+    return Worktree(Path(path), git_dir) if git_dir is not None else None
 
 
 def retire(repo: Repository, worktree: Worktree, trash: Path, lock: Lock) -> None:
@@ -214,6 +205,22 @@ def exclude(common_dir: Path, name: str) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _start_branch(repo: Repository, branch: str, commit: str, old: str | None) -> BranchTaken | None:
+    ref = HEADS + branch
+    outcome = Refs(repo.git).update(ref, commit, old or zero(commit), why="gitfleet: start a task")
+    match outcome:
+        case Updated():
+            return None
+        case Moved(actual):
+            return BranchTaken(
+                ref, f"the branch {branch} exists already, at {actual}" if actual else f"{branch} is gone"
+            )
+        case Refused(why, clash):
+            return BranchTaken(ref, f"the branch {short(clash)} stands where {branch} must go" if clash else why)
+        case _:
+            assert_never(outcome)
 
 
 def _forget(repo: Repository, worktree: Worktree) -> None:

@@ -145,11 +145,11 @@ class Train:
     def run(self, entries: Sequence[Entry]) -> TrainOutcome:
         """Take the batch to the target: candidate, checks, landing; rebuilt when others moved the target."""
         known: dict[str, Verification] = {}
+        candidate = Candidate("", "", (), ())
         for _ in range(MOVES_ALLOWED + 1):
             base = self.refs.read(self.target)
             if base is None:
-                empty = Candidate("", "", (), ())
-                return Stopped(empty, "target-gone", f"The target {self.target} does not exist any more.")
+                return Stopped(candidate, "target-gone", f"The target {self.target} does not exist any more.")
             candidate = self.build(base, entries)
             if not candidate.merged:
                 return NothingMerged(candidate)

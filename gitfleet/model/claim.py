@@ -11,7 +11,7 @@ from gitfleet.model.base import Document
 CLAIM_SCHEMA = "gitfleet/claim/v1"
 
 
-class Claim(Document, kw_only=True, tag_field="schema", tag=CLAIM_SCHEMA):
+class Claim(Document, frozen=True, kw_only=True, tag_field="schema", tag=CLAIM_SCHEMA):
     """A live hold on a scope; it exists from dispatch until the run is sealed."""
 
     instance: str
@@ -24,7 +24,7 @@ class Claim(Document, kw_only=True, tag_field="schema", tag=CLAIM_SCHEMA):
     clone: Annotated[str, Meta(description="Random id of the clone that holds it.")] = ""
 
 
-class ExternalClaim(Document, kw_only=True):
+class ExternalClaim(Document, frozen=True, kw_only=True):
     """A claim of another tool, read from ``.planning/coordination/claims`` and never written."""
 
     instance: str

@@ -40,13 +40,13 @@ class ViolationPolicy(StrEnum):
     REJECT = "reject"
 
 
-class EnvironmentConfig(Document, kw_only=True):
+class EnvironmentConfig(Document, frozen=True, kw_only=True):
     """Variables of the caller's environment that an agent may see."""
 
     allow: Annotated[tuple[str, ...], Meta(description="Names to pass on; names that look like secrets are refused.")] = ()
 
 
-class AgentConfig(Document, kw_only=True):
+class AgentConfig(Document, frozen=True, kw_only=True):
     """A named agent."""
 
     kind: AgentKind = AgentKind.COMMAND
@@ -61,13 +61,13 @@ class AgentConfig(Document, kw_only=True):
     env: EnvironmentConfig = EnvironmentConfig()
 
 
-class VerifyConfig(Document, kw_only=True):
+class VerifyConfig(Document, frozen=True, kw_only=True):
     """Checks that every candidate must pass before it lands, in this order."""
 
     commands: tuple[Check, ...] = ()
 
 
-class WavesConfig(Document, kw_only=True):
+class WavesConfig(Document, frozen=True, kw_only=True):
     """How tasks are put into waves."""
 
     max_agents: Annotated[int, Meta(description="Agents at the same time.", ge=1, le=256)] = 3
@@ -76,7 +76,7 @@ class WavesConfig(Document, kw_only=True):
     rolling: Annotated[bool, Meta(description="Start a task as soon as it can, without a barrier between waves.")] = False
 
 
-class TimeoutsConfig(Document, kw_only=True):
+class TimeoutsConfig(Document, frozen=True, kw_only=True):
     """Default deadlines in seconds, by kind of task."""
 
     skill: Annotated[int, Meta(ge=1)] = 600
@@ -94,26 +94,26 @@ class TimeoutsConfig(Document, kw_only=True):
         }[kind]
 
 
-class WorktreesConfig(Document, kw_only=True):
+class WorktreesConfig(Document, frozen=True, kw_only=True):
     """Where agents work."""
 
     root: Annotated[str | None, Meta(description="Directory for worktrees; `<repository>.fleet` beside it unless given.")] = None
     ports: Annotated[int, Meta(description="First port of the blocks exported as GITFLEET_PORT_BASE, ten ports an agent.", ge=1024, le=60000)] = 20000
 
 
-class ScopeConfig(Document, kw_only=True):
+class ScopeConfig(Document, frozen=True, kw_only=True):
     """How scopes are enforced."""
 
     on_violation: ViolationPolicy = ViolationPolicy.REJECT
 
 
-class PlanningConfig(Document, kw_only=True):
+class PlanningConfig(Document, frozen=True, kw_only=True):
     """What reaches the branch."""
 
     publish: Publish = Publish.WITH_LANDING
 
 
-class Config(Document, kw_only=True, tag_field="schema", tag=CONFIG_SCHEMA):
+class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG_SCHEMA):
     """Settings of a repository."""
 
     target: Annotated[str | None, Meta(description="Branch to land on; the current branch unless given.")] = None

@@ -34,7 +34,7 @@ class EventKind(StrEnum):
     ERROR = "error"
 
 
-class Event(Document, kw_only=True):
+class Event(Document, frozen=True, kw_only=True):
     """One thing that happened."""
 
     at: Annotated[str, Meta(description="ISO 8601 instant.")]

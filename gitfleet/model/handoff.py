@@ -12,7 +12,7 @@ from gitfleet.model.base import Document
 DISCOVERIES_SCHEMA = "gitfleet/discoveries/v1"
 
 
-class Fact(Document, kw_only=True):
+class Fact(Document, frozen=True, kw_only=True):
     """One durable fact as an agent reports it."""
 
     fact: Annotated[str, Meta(description="The fact in one sentence.", min_length=1)]
@@ -20,7 +20,7 @@ class Fact(Document, kw_only=True):
     kind: Annotated[str, Meta(description="Free word for the sort of fact, such as `api` or `pitfall`.")] = ""
 
 
-class Handoff(Document, kw_only=True):
+class Handoff(Document, frozen=True, kw_only=True):
     """An agent's report; every list is in its own words, one item a line."""
 
     built: tuple[str, ...] = ()
@@ -40,14 +40,14 @@ class HandoffSource(StrEnum):
     NONE = "none"
 
 
-class PinnedPath(Document, kw_only=True):
+class PinnedPath(Document, frozen=True, kw_only=True):
     """A file as it was when a fact was recorded; ``blob`` is empty when the file did not exist."""
 
     path: str
     blob: str = ""
 
 
-class Discovery(Document, kw_only=True):
+class Discovery(Document, frozen=True, kw_only=True):
     """One durable fact, pinned to the files it is about."""
 
     fact: str
@@ -56,7 +56,7 @@ class Discovery(Document, kw_only=True):
     pins: tuple[PinnedPath, ...] = ()
 
 
-class Discoveries(Document, kw_only=True, tag_field="schema", tag=DISCOVERIES_SCHEMA):
+class Discoveries(Document, frozen=True, kw_only=True, tag_field="schema", tag=DISCOVERIES_SCHEMA):
     """The discoveries of one task."""
 
     session: str

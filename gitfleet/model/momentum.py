@@ -12,7 +12,7 @@ from gitfleet.model.handoff import Discovery
 MOMENTUM_SCHEMA = "gitfleet/momentum/v1"
 
 
-class SessionMomentum(Document, kw_only=True, tag_field="schema", tag=MOMENTUM_SCHEMA):
+class SessionMomentum(Document, frozen=True, kw_only=True, tag_field="schema", tag=MOMENTUM_SCHEMA):
     """One closed session's share: where it worked, what it decided, what failed."""
 
     session: str

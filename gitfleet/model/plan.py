@@ -34,7 +34,7 @@ class TaskKind(StrEnum):
     VERIFY = "verify"
 
 
-class Check(Document, kw_only=True):
+class Check(Document, frozen=True, kw_only=True):
     """A command that must exit 0, run with ``sh -c`` at the root of a worktree."""
 
     run: Annotated[str, Meta(description="The shell command.", examples=["pytest -q"], min_length=1)]
@@ -49,7 +49,7 @@ class Check(Document, kw_only=True):
         return self.name or self.run
 
 
-class Estimate(Document, kw_only=True):
+class Estimate(Document, frozen=True, kw_only=True):
     """What the author expects a task to take; used for scheduling, never reported as measured."""
 
     tokens: Annotated[Count | None, Meta(description="Tokens, counted against waves.budget_tokens.")] = None
@@ -58,7 +58,7 @@ class Estimate(Document, kw_only=True):
     ] = None
 
 
-class Task(Document, kw_only=True):
+class Task(Document, frozen=True, kw_only=True):
     """One bounded piece of work for one agent, with one write scope."""
 
     id: TaskId
@@ -92,7 +92,7 @@ class Task(Document, kw_only=True):
         return self.name or self.id
 
 
-class Plan(Document, kw_only=True, tag_field="schema", tag=PLAN_SCHEMA):
+class Plan(Document, frozen=True, kw_only=True, tag_field="schema", tag=PLAN_SCHEMA):
     """The document that says which tasks exist, with scopes and dependencies."""
 
     name: Annotated[str, Meta(description="Title of the plan; the session id begins with it.", examples=["auth refactor"])]

@@ -17,13 +17,13 @@ Strings = str | tuple[str, ...]
 """One text, or a list of them."""
 
 
-class WorkspaceDocument(Document, kw_only=True):
+class WorkspaceDocument(Document, frozen=True, kw_only=True):
     """Where a task works, in the words of other task files."""
 
     writable_paths: Annotated[Strings, Meta(description="Another name of the task's scope.")] = ()
 
 
-class DefaultsDocument(Document, kw_only=True):
+class DefaultsDocument(Document, frozen=True, kw_only=True):
     """Values for every task that does not give its own."""
 
     agent: Annotated[str | None, Meta(description="Agent of tasks that name none and have no command.")] = None
@@ -31,7 +31,7 @@ class DefaultsDocument(Document, kw_only=True):
     kind: Annotated[TaskKind | None, Meta(description="Kind of tasks that do not say theirs.")] = None
 
 
-class TaskDocument(Document, kw_only=True):
+class TaskDocument(Document, frozen=True, kw_only=True):
     """One bounded piece of work for one agent, with one write scope."""
 
     id: TaskId
@@ -75,7 +75,7 @@ class TaskDocument(Document, kw_only=True):
     ] = ()
 
 
-class PlanDocument(Document, kw_only=True):
+class PlanDocument(Document, frozen=True, kw_only=True):
     """The document that says which tasks exist, with scopes and dependencies, as people write it."""
 
     schema: Annotated[Literal["gitfleet/plan/v1"], Meta(description="Kind and version of the document.")] = (

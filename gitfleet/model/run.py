@@ -66,7 +66,7 @@ class FailureSource(StrEnum):
     NEEDS_PERSON = "needs-person"
 
 
-class Failure(Document, kw_only=True):
+class Failure(Document, frozen=True, kw_only=True):
     """Why a run did not get further."""
 
     source: FailureSource
@@ -74,7 +74,7 @@ class Failure(Document, kw_only=True):
     message: Annotated[str, Meta(description="A sentence for people, at most some lines.")]
 
 
-class Exit(Document, kw_only=True):
+class Exit(Document, frozen=True, kw_only=True):
     """How an attempt's process ended, as its warden wrote it once."""
 
     code: Annotated[int | None, Meta(description="Exit code, none when a signal ended it.")] = None
@@ -93,7 +93,7 @@ class Exit(Document, kw_only=True):
     message: str = ""
 
 
-class Attempt(Document, kw_only=True):
+class Attempt(Document, frozen=True, kw_only=True):
     """One execution of an agent for a run."""
 
     number: Annotated[int, Meta(ge=1)]
@@ -106,7 +106,7 @@ class Attempt(Document, kw_only=True):
     tokens: Annotated[int | None, Meta(description="Exact tokens; none means not measured.")] = None
 
 
-class FileChange(Document, kw_only=True):
+class FileChange(Document, frozen=True, kw_only=True):
     """One file that a run changed; line counts are none for binary files."""
 
     path: str
@@ -115,7 +115,7 @@ class FileChange(Document, kw_only=True):
     removed: int | None = None
 
 
-class Violation(Document, kw_only=True):
+class Violation(Document, frozen=True, kw_only=True):
     """One path that a run must not have written, and why."""
 
     path: str
@@ -125,7 +125,7 @@ class Violation(Document, kw_only=True):
     commit: str = ""
 
 
-class GateReport(Document, kw_only=True):
+class GateReport(Document, frozen=True, kw_only=True):
     """The check of a diff against its scope."""
 
     passed: bool
@@ -133,7 +133,7 @@ class GateReport(Document, kw_only=True):
     violations: tuple[Violation, ...] = ()
 
 
-class CheckResult(Document, kw_only=True):
+class CheckResult(Document, frozen=True, kw_only=True):
     """Evidence of one check on one tree."""
 
     name: str
@@ -160,7 +160,7 @@ class Verdict(StrEnum):
     BASE_RED = "base-red"
 
 
-class Verification(Document, kw_only=True):
+class Verification(Document, frozen=True, kw_only=True):
     """The checks on exactly one integrated tree; ``unverified`` when none are configured."""
 
     verdict: Verdict
@@ -168,7 +168,7 @@ class Verification(Document, kw_only=True):
     checks: tuple[CheckResult, ...] = ()
 
 
-class MergeRecord(Document, kw_only=True):
+class MergeRecord(Document, frozen=True, kw_only=True):
     """Where a run entered the target."""
 
     commit: Annotated[str, Meta(description="The run's two-parent merge commit.")]
@@ -186,7 +186,7 @@ class ReceiptVerdict(StrEnum):
     TIMEOUT = "timeout"
 
 
-class Receipt(Document, kw_only=True):
+class Receipt(Document, frozen=True, kw_only=True):
     """The typed verdict on a run with its evidence."""
 
     verdict: ReceiptVerdict
@@ -194,7 +194,7 @@ class Receipt(Document, kw_only=True):
     source: FailureSource | None = None
 
 
-class ClaimHeld(Document, kw_only=True):
+class ClaimHeld(Document, frozen=True, kw_only=True):
     """The claim that a run held, for the record."""
 
     scope: tuple[str, ...]
@@ -202,7 +202,7 @@ class ClaimHeld(Document, kw_only=True):
     released: str = ""
 
 
-class Run(Document, kw_only=True, tag_field="schema", tag=RUN_SCHEMA):
+class Run(Document, frozen=True, kw_only=True, tag_field="schema", tag=RUN_SCHEMA):
     """One task's life in a session."""
 
     session: str

@@ -30,7 +30,7 @@ class Reversibility(StrEnum):
     RED = "red"
 
 
-class Landing(Document, kw_only=True):
+class Landing(Document, frozen=True, kw_only=True):
     """One move of the target by this session."""
 
     number: Annotated[int, Meta(ge=1)]
@@ -44,7 +44,7 @@ class Landing(Document, kw_only=True):
     at: str = ""
 
 
-class Session(Document, kw_only=True, tag_field="schema", tag=SESSION_SCHEMA):
+class Session(Document, frozen=True, kw_only=True, tag_field="schema", tag=SESSION_SCHEMA):
     """Front matter of ``session.md``: everything about a session that its runs do not say."""
 
     id: Annotated[str, Meta(examples=["auth-refactor-k3f9qm"])]
@@ -64,7 +64,7 @@ class Session(Document, kw_only=True, tag_field="schema", tag=SESSION_SCHEMA):
     clone: str = ""
 
 
-class PendingLanding(Document, kw_only=True):
+class PendingLanding(Document, frozen=True, kw_only=True):
     """A landing that was decided and may be under way: written before the target moves, removed after the books say so.
 
     It holds everything that the session's files will say once the target moved, so that a crash in between is rolled
@@ -81,7 +81,7 @@ class PendingLanding(Document, kw_only=True):
     runs: Annotated[tuple[Run, ...], Meta(description="Runs that the landing changes, as they are then.")]
 
 
-class Amendment(Document, kw_only=True):
+class Amendment(Document, frozen=True, kw_only=True):
     """A request to change an open session, left for its coordinator: a task to add, or the id of one to cancel."""
 
     id: str
@@ -89,7 +89,7 @@ class Amendment(Document, kw_only=True):
     cancel: str = ""
 
 
-class AmendmentReply(Document, kw_only=True):
+class AmendmentReply(Document, frozen=True, kw_only=True):
     """What the coordinator did with an amendment; ``error`` is empty when it was accepted."""
 
     id: str

@@ -42,6 +42,9 @@ def code(text: str, limit: int = 200) -> str:
     line = one_line(text, limit)
     if not line:
         return ""
+    if "|" in line and "\\" in line:
+        # In a table a backslash before an escaped pipe frees the pipe, and a code span has no escapes to add.
+        return inline(line, limit)
     fence = "`" * (longest_backticks(line) + 1)
     pad = " " if line.startswith("`") or line.endswith("`") else ""
     return f"{fence}{pad}{line}{pad}{fence}".replace("|", "\\|")

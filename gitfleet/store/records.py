@@ -6,9 +6,11 @@ out that may still change. All paths here are below ``.planning/``. Committing t
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitfleet.errors import GitfleetError
 from gitfleet.model.base import encode
 from gitfleet.model.run import Run, RunState
 from gitfleet.model.session import Session, SessionState
@@ -128,16 +130,34 @@ def with_landing(
     found = pending(state, session_id, published, preview=preview, redaction=redaction)
     for other in leftovers(state, published):
         if other != session_id:
-            found |= pending(state, other, published, redaction=redaction)
+            # A damaged session, or one that `clean` takes away now, must not stop the landing of this one.
+            with suppress(GitfleetError):
+                found |= pending(state, other, published, redaction=redaction)
     if ATTRIBUTES_PATH not in published:
         found[ATTRIBUTES_PATH] = ATTRIBUTES
     return dict(sorted(found.items()))
 
 
 def leftovers(state: State, published: Collection[str]) -> tuple[str, ...]:
-    """Closed sessions whose ``session.md`` is in the state and not published yet."""
-    return tuple(
-        name
-        for name in state.session_ids()
-        if f"sessions/{name}/session.md" not in published and state.read_session(name).state is SessionState.COMPLETED
-    )
+    """Closed sessions whose ``session.md`` went with no landing of their own and is not published yet.
+
+    Sessions that cannot be read are left out.
+    """
+    found = []
+    for name in state.session_ids():
+        if f"sessions/{name}/session.md" in published:
+            continue
+        with suppress(GitfleetError):
+            session = state.read_session(name)
+            if session.state is SessionState.COMPLETED and not closed_by_landing(session):
+                found.append(name)
+    return tuple(found)
+
+
+def closed_by_landing(session: Session) -> bool:
+    """Whether the session's last landing settled its last run, and so carried ``session.md``.
+
+    Such a session is published on its own target. It never rides on the landing of another one, which may be on
+    another branch: there the file would get other bytes, and merging the two branches would conflict.
+    """
+    return bool(session.landings) and session.landings[-1].at == session.ended

@@ -59,10 +59,14 @@ class Redaction:
 
 
 def _exit(end: Exit) -> Exit:
-    if not end.leftovers:
-        return end
-    count = len(end.leftovers)
-    return msgspec.structs.replace(end, leftovers=("1 process" if count == 1 else f"{count} processes",))
+    return msgspec.structs.replace(end, leftovers=_counted(end.leftovers), remaining=_counted(end.remaining))
+
+
+def _counted(processes: tuple[str, ...]) -> tuple[str, ...]:
+    """Say how many processes there were: their ids and command lines are this machine's."""
+    if not processes:
+        return ()
+    return ("1 process",) if len(processes) == 1 else (f"{len(processes)} processes",)
 
 
 def _bounded(checks: tuple[CheckResult, ...]) -> tuple[CheckResult, ...]:

@@ -183,14 +183,15 @@ class State:
     def files(self, session: str) -> dict[str, bytes]:
         """What ``refs/gitfleet/state/<session>`` holds: paths below the state, live claims of the session included.
 
-        A claim that is released while this runs is left out; every other file of the session is there.
+        What is removed while this runs (a released claim, an answered request) is left out.
         """
         self._known(session)
         layout = self.layout
         found: dict[str, bytes] = {}
         for directory in (layout.session(session), layout.briefs(session), layout.discoveries(session)):
             for path in _walk(directory):
-                found[path.relative_to(layout.state).as_posix()] = path.read_bytes()
+                with suppress(FileNotFoundError):
+                    found[path.relative_to(layout.state).as_posix()] = path.read_bytes()
         with suppress(FileNotFoundError):
             found[f"momentum/{session}.json"] = layout.momentum(session).read_bytes()
         for name in names(layout.claims):
@@ -241,6 +242,21 @@ class State:
         session = self._session_of(proof)
         _same_session(momentum.session, session)
         self._write_below(self.layout.momentum(session), encode(momentum))
+
+    def write_text(self, proof: SessionLock, session: str, relative: str, data: bytes) -> None:
+        """Write any file of the session, by its path below the state, such as ``briefs/<session>/api.md``.
+
+        Raises ``AssertionError`` for a path that is not the session's.
+        """
+        _same_session(session, self._session_of(proof))
+        path = self.layout.state / relative
+        layout = self.layout
+        homes = (layout.session(session), layout.briefs(session), layout.discoveries(session))
+        inside = any(path.is_relative_to(home) and path != home for home in homes) or path == layout.momentum(session)
+        if not inside or ".." in path.parts:
+            msg = f"{relative} is no file of session {session}"
+            raise AssertionError(msg)
+        self._write_below(path, data)
 
     def sweep(self, proof: SessionLock) -> int:
         """Remove unfinished writes that a killed coordinator of this session left; returns how many."""

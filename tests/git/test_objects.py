@@ -143,8 +143,8 @@ def test_diff_names_modes_and_kinds(repo: Repo, objects: Objects) -> None:
     (repo.path / "turn").symlink_to("/etc/passwd")
     (repo.path / "mode").chmod(0o755)
     repo.git("update-index", "--add", "--cacheinfo", f"160000,{old},module")
-    for name in ("d/x", "d/y"):
-        (repo.path / name).unlink()
+    (repo.path / "d/x").unlink()
+    (repo.path / "d/y").unlink()
     (repo.path / "d").rmdir()
     (repo.path / "gone").unlink()
     repo.write("d", "now a file")
@@ -166,6 +166,14 @@ def test_diff_names_modes_and_kinds(repo: Repo, objects: Objects) -> None:
     assert objects.diff(objects.commit(old).tree, objects.commit(old).tree) == []
     readme = objects.entry(repo.oid("HEAD^{tree}"), b"README")
     assert TreeChange(b"README", readme, None) in objects.diff(repo.oid("HEAD^{tree}"), None)
+
+
+def test_links_with_what_they_hold(repo: Repo, objects: Objects) -> None:
+    (repo.path / "deep").mkdir()
+    (repo.path / "deep" / "link").symlink_to("../a b")
+    repo.write("file", "../a b")
+    repo.commit({"x": "y"})
+    assert objects.links(repo.oid("HEAD^{tree}")) == {b"deep/link": b"../a b"}
 
 
 def test_history(repo: Repo, objects: Objects) -> None:

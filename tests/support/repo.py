@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 Content = str | bytes | None
+Files = Mapping[str, str] | Mapping[str, Content] | Mapping[bytes, bytes] | Mapping[str | bytes, Content]
 
 
 class Repo:
@@ -29,7 +30,7 @@ class Repo:
         return repo
 
     @classmethod
-    def with_files(cls, path: Path, files: Mapping[str | bytes, Content] | None = None) -> Repo:
+    def with_files(cls, path: Path, files: Files | None = None) -> Repo:
         """Make a repository with one commit."""
         repo = cls.init(path)
         repo.commit({"README": "hello\n"} if files is None else files, "first")
@@ -63,7 +64,7 @@ class Repo:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content.encode() if isinstance(content, str) else content)
 
-    def commit(self, files: Mapping[str | bytes, Content], message: str = "change") -> str:
+    def commit(self, files: Files, message: str = "change") -> str:
         """Write (or with None delete) files and commit everything, a second later than the last; gives the id."""
         for name, content in files.items():
             if content is None:

@@ -26,7 +26,7 @@ INTENT_SCHEMA = "gitfleet/landing/v1"
 _FILE = "intent.json"
 
 
-class CheckoutNote(Document, kw_only=True):
+class CheckoutNote(Document, frozen=True, kw_only=True):
     """A checkout that the landing brings along."""
 
     worktree: Annotated[str, Meta(description="Quoted absolute path of the checkout.")]
@@ -39,7 +39,7 @@ class CheckoutNote(Document, kw_only=True):
         return Checkout(_path(self.worktree), _path(self.git_dir))
 
 
-class Intent(Document, kw_only=True, tag_field="schema", tag=INTENT_SCHEMA):
+class Intent(Document, frozen=True, kw_only=True, tag_field="schema", tag=INTENT_SCHEMA):
     """What a landing is about to do."""
 
     id: str

@@ -7,7 +7,7 @@ from gitfleet.model.base import decode
 from gitfleet.model.handoff import Discoveries, Discovery, PinnedPath
 from gitfleet.model.momentum import SessionMomentum
 from gitfleet.model.run import Attempt, CheckResult, Exit, Failure, FailureSource, Run, RunState, Verdict, Verification
-from gitfleet.model.session import Session, SessionState
+from gitfleet.model.session import Landing, Session, SessionState
 from gitfleet.store import records
 from gitfleet.store.documents import front_matter
 from gitfleet.store.locks import session_lock
@@ -112,6 +112,26 @@ def test_other_closed_sessions_ride_along_once(tmp_path: Path) -> None:
     assert records.with_landing(state, SESSION, found) == {}
 
 
+def test_a_session_that_its_own_landing_closed_never_rides_on_another_branch(tmp_path: Path) -> None:
+    state = filled(tmp_path)
+    landing = Landing(number=1, candidate="d", previous="e", verified=True, tasks=("a",), at="2026-01-03T00:00:00.000Z")
+    for session, ended in (("carried-aaaaaa", landing.at), ("later-bbbbbb", "2026-01-04T00:00:00.000Z")):
+        closed = make_session(session, SessionState.COMPLETED, landings=(landing,), ended=ended)
+        make_state(tmp_path, make_run("a", session=session), session=closed)
+    assert records.leftovers(state, ()) == ("later-bbbbbb",)
+
+
+def test_a_damaged_session_does_not_stop_the_landing_of_another(tmp_path: Path) -> None:
+    state = filled(tmp_path)
+    for session in ("bad-aaaaaa", "worse-bbbbbb"):
+        closed = make_session(session, SessionState.COMPLETED)
+        make_state(tmp_path, make_run("a", session=session), session=closed)
+    state.layout.run("bad-aaaaaa", "a").write_bytes(b"{")
+    state.layout.report("worse-bbbbbb").write_bytes(b"{")
+    found = records.with_landing(state, SESSION, ())
+    assert {path.split("/")[1] for path in found if "/" in path} == {SESSION}
+
+
 def test_attributes_hold_records_as_they_are_against_the_repositorys_own(tmp_path: Path) -> None:
     def git(*args: str) -> str:
         return subprocess.run(
@@ -150,7 +170,7 @@ def test_records_hold_no_local_paths_pids_or_unbounded_output() -> None:
         RunState.FAILED,
         attempts=(
             Attempt(number=1, base="b", started="s", exit=Exit(leftovers=("123 node /home/jo/x", "124 sh"))),
-            Attempt(number=2, base="b", started="s", exit=Exit(leftovers=("9 x",))),
+            Attempt(number=2, base="b", started="s", exit=Exit(leftovers=("9 x",), remaining=("8 zsh",))),
             Attempt(number=3, base="b", started="s", exit=Exit()),
             Attempt(number=4, base="b", started="s"),
         ),
@@ -168,6 +188,7 @@ def test_records_hold_no_local_paths_pids_or_unbounded_output() -> None:
         (),
         None,
     ]
+    assert public.attempts[1].exit == Exit(leftovers=("1 process",), remaining=("1 process",))
     assert public.checks[0].tail.endswith("<worktrees>/w1/test.py failed at ~")
     assert len(public.checks[0].tail) <= 4000
     assert public.verification is not None

@@ -103,6 +103,23 @@ def test_everything_written_reads_back_and_is_in_the_state_ref(tmp_path: Path) -
     assert files[f"sessions/{SESSION}/runs/api.json"] == encode(make_run("api"))
 
 
+def test_any_file_of_the_session_can_be_written_and_no_other(tmp_path: Path) -> None:
+    state = make_state(tmp_path)
+    with session_lock(state.layout, SESSION) as proof:
+        for relative in (f"momentum/{SESSION}.json", f"sessions/{SESSION}/requests/1.reply", f"briefs/{SESSION}/x.md"):
+            state.write_text(proof, SESSION, relative, b"data")
+            assert state.files(SESSION)[relative] == b"data"
+        for relative in (
+            "momentum/other.json",
+            f"sessions/{SESSION}",
+            f"sessions/{SESSION}/../x",
+            "/etc/x",
+            "claims/a",
+        ):
+            with pytest.raises(AssertionError, match="no file of session"):
+                state.write_text(proof, SESSION, relative, b"data")
+
+
 def test_unfinished_writes_are_ignored_and_swept(tmp_path: Path) -> None:
     state = make_state(tmp_path)
     dead = state.layout.runs(SESSION) / ".tmp-9-9"
