@@ -78,6 +78,8 @@ def _files(root: Path, found: _Found) -> Iterator[str]:
         return
 
     def unreadable(error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):  # never there, or gone since it was listed
+            return
         found.problems.append(
             Problem(_shown(os.path.relpath(error.filename, root)), "", f"cannot be read: {error.strerror}")
         )
@@ -109,10 +111,10 @@ def _check(root: Path, path: str, found: _Found) -> None:
 def _read(root: Path, path: str) -> bytes | str:
     """Return the content, or why it is not read."""
     whole = root / path
-    if whole.is_symlink() and not whole.resolve().is_relative_to(root.resolve()):
+    if whole.is_symlink() and not Path(os.path.realpath(whole)).is_relative_to(os.path.realpath(root)):
         return "is a symlink that leaves the worktree"
     try:
-        with open(whole, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:  # noqa: PTH123
+        with open(whole, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
                 return "is not a regular file"

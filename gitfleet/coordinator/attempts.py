@@ -152,7 +152,9 @@ def handle_of(parts: Parts, run: Run) -> Handle:
     return parts.host.adopt(run.instance, number, parts.layout.attempt(run.instance, number))
 
 
-def collect(parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner) -> Collected:
+def collect(
+    parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner, *, target: str
+) -> Collected:
     """Commit what is uncommitted, read the handoff, hold the diff against the scope, run the task's own checks."""
     directory = parts.layout.attempt(run.instance, len(run.attempts))
     handle = handle_of(parts, run)
@@ -165,7 +167,7 @@ def collect(parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, check
             return _uncollected(run, exit_, work.why, output.next)
         files = file_changes(numstat(parts.repository.git, run.base, work.tip))
         report = gate.inspect(
-            objects, base=run.base, tip=work.tip, target=run.base, scope=scope, fold=parts.fold
+            parts.repository.git, base=run.base, tip=work.tip, target=target, scope=scope, fold=parts.fold
         )
         discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
     ended = agent_for(task, parts.config).outcome(exit_)

@@ -279,8 +279,11 @@ class Coordinator:
         if message.exit.reason == "deadline":
             self.books.event(EventKind.TIMEOUT, f"{task} was stopped at its deadline", run=run, status="timed-out")
         document, scope, checks = self.books.plan.task(task), self.scopes[task], self._checks
+        target = self.books.session.target
         self._submit(
-            lambda: CollectedMessage(task, attempts.collect(self.parts, document, run, scope, message.exit, checks))
+            lambda: CollectedMessage(
+                task, attempts.collect(self.parts, document, run, scope, message.exit, checks, target=target)
+            )
         )
 
     def _on_collected(self, message: CollectedMessage) -> None:
