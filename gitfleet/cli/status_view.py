@@ -73,6 +73,5 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
         )
     for landing in session.landings:
         word = "verified" if landing.verified else "unverified"
-        yield Line(
-            f"  landing {landing.number}: {(landing.commit or landing.candidate)[:12]} {word}, {', '.join(landing.tasks)}"
-        )
+        commit = (landing.commit or landing.candidate)[:12]
+        yield Line(f"  landing {landing.number}: {commit} {word}, {', '.join(landing.tasks)}")
