@@ -197,9 +197,7 @@ class Train:
 
     def _verify(self, commit: str, known: dict[str, Verification]) -> Verification | Interrupted:
         if commit not in known:
-            result = verify(
-                self.objects, self.git, self.runner, self.checks, commit, label=self.label, say=self.say
-            )
+            result = verify(self.objects, self.git, self.runner, self.checks, commit, label=self.label, say=self.say)
             if isinstance(result, Interrupted):
                 return result
             known[commit] = result

@@ -120,7 +120,7 @@ class Violation(Document, frozen=True, kw_only=True):
 
     path: str
     reason: Annotated[
-        str, Meta(description="out-of-scope, planning, submodule, symlink-escape or read-only.")
+        str, Meta(description="out-of-scope, planning, git-name, submodule, symlink-escape, foreign-merge or read-only.")
     ]
     commit: str = ""
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gitfleet.git.command import Git
 from tests.support.landings import Place, transplant
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def child(what: str, repository: Path, new: str, at: int) -> None:
     bomb = Bomb(at)
     for name in STEPS:
         setattr(os, name, bomb.around(getattr(os, name)))
-    subprocess.run = bomb.around(subprocess.run)  # type: ignore[assignment]
+    Git.run = bomb.around(Git.run)  # type: ignore[method-assign]
     if what == "land":
         from gitfleet.integrate.landing import land  # noqa: PLC0415
 

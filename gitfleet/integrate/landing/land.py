@@ -8,7 +8,7 @@ look and git's write, are seen only afterwards, as with git's own commands.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.git import index as git_index
@@ -16,7 +16,8 @@ from gitfleet.integrate.landing import swap as ref
 from gitfleet.integrate.landing.checkouts import Checkout, Heads, Occupied, Unreachable, heads, occupied
 from gitfleet.integrate.landing.follow import settle, untouched
 from gitfleet.integrate.landing.intent import Intent, Workspace
-from gitfleet.integrate.landing.outcome import Busy, InTheWay, Landed, TargetMoved
+from gitfleet.integrate.landing.outcome import POLL_SECONDS, Busy, InTheWay, Landed, NotLanded, TargetMoved
+from gitfleet.integrate.landing.recover import finish
 from gitfleet.integrate.landing.way import obstacles, refused
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from gitfleet.git.index import Change, IndexLock
     from gitfleet.integrate.landing.outcome import LandingOutcome, LandingRequest, Obstacle
 
-POLL_SECONDS = 0.05
 # A lock that git holds for the blink of an eye is not worth a line.
 _QUIET_SECONDS = 1.0
 
@@ -43,7 +43,36 @@ def land(request: LandingRequest) -> LandingOutcome:
     Whenever the answer is not ``Landed`` and not marked ``landed``, refs, files and indexes are what they were and no
     lock or intent is left. Raises ``GitFailed`` for what git was never expected to refuse, and ``OSError``.
     """
-    landing = _Landing(request)
+    workspace = Workspace(request.intents / request.id)
+    with workspace.held() as descriptor:
+        if descriptor is None:
+            return Busy(f"the landing {request.id} is under way", "another gitfleet process")
+        request = replace(request, git=replace(request.git, inherit=(*request.git.inherit, descriptor)))
+        earlier = _earlier(workspace, request)
+        return _land(workspace, request) if earlier is None else earlier
+
+
+def _earlier(workspace: Workspace, request: LandingRequest) -> LandingOutcome | None:
+    """Finish a landing of the same name that died; ``None`` when there is this one still to do."""
+    intent = workspace.read()
+    if intent is None:
+        return None
+    outcome = finish(
+        workspace, request.git, request.common_dir, clock=request.clock, sleep=request.sleep, wait=request.wait
+    )
+    match outcome:
+        case NotLanded():
+            return land(request)
+        case Landed():
+            return outcome if intent.new == request.new else land(request)
+        case InTheWay() | Busy():
+            return outcome
+        case _:
+            assert_never(outcome)
+
+
+def _land(workspace: Workspace, request: LandingRequest) -> LandingOutcome:
+    landing = _Landing(workspace, request)
     landing.prepare()
     patience = Patience(request)
     while True:
@@ -85,11 +114,11 @@ class Patience:
 class _Landing:
     """One landing between its intent and its end."""
 
-    def __init__(self, request: LandingRequest) -> None:
+    def __init__(self, workspace: Workspace, request: LandingRequest) -> None:
         self._request = request
         # Nothing depends on the directory that the caller's door happened to stand in.
         self._git = request.git.at(request.common_dir).having(GIT_DIR=str(request.common_dir))
-        self._workspace = Workspace(request.intents / request.id)
+        self._workspace = workspace
         self._target = ref.resolve(self._git, request.target)
         self._known = Checkout(request.worktree, request.git_dir) if request.worktree and request.git_dir else None
         self._intent = Intent(

@@ -1,11 +1,12 @@
 """Finishing a landing that died: forward once the target moved, else as if it had never begun.
 
-Called when the dead landing's lock on its session is free, which proves that none of its git calls still runs. It may
-itself die anywhere and be called again.
+Whoever recovers holds the landing's directory, and the dead landing's git calls held it too: that it can be had proves
+that none of them still runs. Recovery may itself die anywhere and be called again.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitfleet.git import index as git_index
@@ -13,8 +14,7 @@ from gitfleet.integrate.landing import swap as ref
 from gitfleet.integrate.landing.checkouts import Checkout, heads
 from gitfleet.integrate.landing.follow import settle
 from gitfleet.integrate.landing.intent import Intent, Workspace
-from gitfleet.integrate.landing.land import POLL_SECONDS
-from gitfleet.integrate.landing.outcome import Busy, InTheWay, Landed, NotLanded
+from gitfleet.integrate.landing.outcome import POLL_SECONDS, Busy, InTheWay, Landed, NotLanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,23 @@ def recover(
     intent stays, everything else is written, and calling again after the paths were moved away finishes.
     """
     workspace = Workspace(directory)
+    with workspace.held() as descriptor:
+        if descriptor is None:
+            return Busy(f"the landing {directory.name} is under way", "another gitfleet process", landed=True)
+        git = replace(git, inherit=(*git.inherit, descriptor))
+        return finish(workspace, git, common_dir, clock=clock, sleep=sleep, wait=wait)
+
+
+def finish(
+    workspace: Workspace,
+    git: Git,
+    common_dir: Path,
+    *,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+    wait: float,
+) -> RecoveryOutcome:
+    """Do what ``recover`` does, for a caller that holds the workspace."""
     intent = workspace.read()
     if intent is None:
         workspace.remove()
