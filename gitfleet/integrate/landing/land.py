@@ -73,10 +73,10 @@ def _earlier(workspace: Workspace, request: LandingRequest) -> LandingOutcome | 
 
 def _land(workspace: Workspace, request: LandingRequest) -> LandingOutcome:
     landing = _Landing(workspace, request)
-    landing.prepare()
     patience = Patience(request)
     while True:
         try:
+            landing.prepare()
             outcome = landing.attempt(patience)
         except BaseException:
             landing.give_up()
@@ -125,11 +125,15 @@ class _Landing:
             id=request.id, target=self._target, old=request.old, new=request.new, refs=dict(request.refs)
         )
         self._held: list[IndexLock] = []
+        self._prepared = False
         self._swapped = False
         self._changes: list[Change] | None = None
 
     def prepare(self) -> None:
         """Note the intent, and bring the objects to the disk before anything points to them."""
+        if self._prepared:
+            return
+        self._prepared = True
         self._workspace.write(self._intent)
         ref.pack(self._git, self._request.common_dir, self._request.old, self._request.new)
 
