@@ -20,9 +20,8 @@ This page is generated from `--help` by `docs/tools/generate.py`; a test holds t
 """
 
 
-def help_of(command: click.Command, name: str, parent: click.Context | None) -> str:
+def help_of(command: click.Command, context: click.Context) -> str:
     """Render what ``--help`` prints at a fixed width."""
-    context = click.Context(command, info_name=name, parent=parent, terminal_width=WIDTH, max_content_width=WIDTH)
     with context:
         text = command.get_help(context)
     return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).strip()
@@ -30,12 +29,13 @@ def help_of(command: click.Command, name: str, parent: click.Context | None) -> 
 
 def cli_reference() -> str:
     """Render the whole page: the group, then every command in its own section."""
-    parts = [HEAD, f"```text\n{help_of(GROUP, 'gitfleet', None)}\n```\n"]
-    root = click.Context(GROUP, info_name="gitfleet")
+    root = GROUP.context_class(GROUP, info_name="gitfleet", terminal_width=WIDTH, **GROUP.context_settings)
+    parts = [HEAD, f"```text\n{help_of(GROUP, root)}\n```\n"]
     for name in GROUP.list_commands(root):
         command = GROUP.get_command(root, name)
         assert command is not None, name
-        parts.append(f"## gitfleet {name}\n\n```text\n{help_of(command, name, root)}\n```\n")
+        context = click.Context(command, info_name=name, parent=root)
+        parts.append(f"## gitfleet {name}\n\n```text\n{help_of(command, context)}\n```\n")
     return "\n".join(parts)
 
 

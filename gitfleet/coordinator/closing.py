@@ -41,4 +41,4 @@ def close(parts: Parts, books: Books, halt: Halt | None, publish: Callable[[], N
     words = f"session {books.session.id} completed: {landed} of {len(books.runs)} landed"
     books.event(EventKind.SESSION_END, words, status="completed")
     books.checkpoint("closed")
-    drop_worktree(parts, parts.pool / f"fleet-{books.session.id}-integration")
+    drop_worktree(parts, parts.pool / f"fleet-{books.session.id}-integration", ours=True)

@@ -16,7 +16,7 @@ import msgspec
 from gitfleet.coordinator.sealing import conflicted_run, landed_run, skipped_run
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import landing
-from gitfleet.integrate.train import Candidate, Entry, Landed, Sealed, Stopped, Train, TrainOutcome, stopped_by
+from gitfleet.integrate.train import Candidate, Entry, Landed, Sealed, Train, TrainOutcome, stopped_by
 from gitfleet.model.base import encode, instant
 from gitfleet.model.config import Publish
 from gitfleet.model.run import MergeRecord, Run, RunState, Verdict, Verification
@@ -207,10 +207,7 @@ class Integration:
             raise AssertionError(msg)
         told = self.told(candidate, decided.runs).values()
         counts = {state: sum(1 for run in told if run.state is state) for state in RunState}
-        landed = len(candidate.merged)
-        words = [f"{landed} landed"] + [
-            f"{count} {state}" for state, count in counts.items() if count and state is not RunState.LANDED
-        ]
+        words = [f"{count} {state}" for state, count in sorted(counts.items(), key=_landed_first) if count]
         session = self.session.id
         return (
             f"gitfleet: {session} wave {self.number} ({', '.join(words)})\n\n"
@@ -258,6 +255,10 @@ class Integration:
                 refs={landed: new},
             )
         )
+
+
+def _landed_first(item: tuple[RunState, int]) -> bool:
+    return item[0] is not RunState.LANDED
 
 
 def local_names(parts: Parts) -> Redaction:

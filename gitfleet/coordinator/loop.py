@@ -410,7 +410,9 @@ class Coordinator:
     def _interrupt(self) -> None:
         """Stop everything with the ladder; what the agents have is collected as their wardens end."""
         self.halt = Halt("it was interrupted", interrupted=True)
-        self.books.event(EventKind.SESSION_END, "interrupted: stopping agents, keeping their work", status="interrupted")
+        self.books.event(
+            EventKind.SESSION_END, "interrupted: stopping agents, keeping their work", status="interrupted"
+        )
         self._checks.stop()
         for run in self.books.runs.values():
             if run.state is RunState.RUNNING:

@@ -13,7 +13,7 @@ import msgspec
 from gitfleet.coordinator import attempts
 from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
 from gitfleet.git import worktrees
-from gitfleet.git.collect import is_pristine
+from gitfleet.git.collect import untidy
 from gitfleet.git.command import GitFailed
 from gitfleet.git.pool import trash_of
 from gitfleet.integrate.verify import describe_red
@@ -153,9 +153,13 @@ class Settling:
         self.forget_landing()
         for run in over:
             if run.state is RunState.CONFLICTED and run.failure:
-                self.books.event(EventKind.CONFLICT, f"{run.task} conflicted: {run.failure.message}", run=run, status="conflicted")
+                self.books.event(
+                    EventKind.CONFLICT, f"{run.task} conflicted: {run.failure.message}", run=run, status="conflicted"
+                )
             if run.state is RunState.SKIPPED and run.failure:
-                self.books.event(EventKind.SKIP, f"{run.task} skipped: {run.failure.message}", run=run, status="skipped")
+                self.books.event(
+                    EventKind.SKIP, f"{run.task} skipped: {run.failure.message}", run=run, status="skipped"
+                )
             self._seal(run)
         word = "verified" if landing.verified else "unverified"
         branch = decided.session.target.removeprefix("refs/heads/")
@@ -196,15 +200,20 @@ class Settling:
         remove_durable(pending_landing_file(self.parts, self.books.session.id))
 
 
-def drop_worktree(parts: Parts, tree: Path) -> None:
-    """Take away a tree that holds nothing but what its branch holds; any other stays."""
+def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
+    """Take away a tree that holds no work but what its branch holds; any other stays.
+
+    A tree with ignored files (build output, caches) waits in the trash for ``gitfleet clean``; one without, or one that
+    is ``ours`` alone (the integration worktree), is deleted.
+    """
     with contextlib.suppress(OSError, GitFailed):
         worktree = worktrees.locate(parts.repository, tree)
-        if worktree is None or not is_pristine(parts.repository.git, worktree):
+        if worktree is None or (not ours and untidy(parts.repository.git, worktree, ignored=False)):
             return
-        trash = trash_of(parts.pool)
-        worktrees.retire(parts.repository, worktree, trash, worktrees_lock(parts.layout))
-        shutil.rmtree(trash / f"{tree.name}.0", ignore_errors=True)
+        empty = ours or not untidy(parts.repository.git, worktree)
+        place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
+        if empty and place is not None:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def _files(count: int) -> str:

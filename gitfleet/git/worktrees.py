@@ -72,9 +72,9 @@ def add(
 
     ``lock`` is held while git registers the worktree; adds may otherwise run at the same time. ``instance`` is written
     to ``.fleet-instance-id``. ``old`` is where an existing branch is known to be, to start it anew. Without
-    ``checkout`` there is neither a file nor an index yet. Filters, LFS, attributes and sparse patterns apply as in a checkout of the
-    user's; hooks do not run. Raises ``GitfleetError`` (``worktree-failed``) when git cannot make it or check it out;
-    nothing is left behind then but the branch.
+    ``checkout`` there is neither a file nor an index yet. Filters, LFS, attributes and sparse patterns apply as in a
+    checkout of the user's; hooks do not run. Raises ``GitfleetError`` (``worktree-failed``) when git cannot make it or
+    check it out; nothing is left behind then but the branch.
     """
     if branch is not None:
         taken = _start_branch(repo, branch, commit, old)
@@ -148,19 +148,23 @@ def locate(repo: Repository, path: Path) -> Worktree | None:
     return Worktree(Path(path), git_dir) if git_dir is not None else None
 
 
-def retire(repo: Repository, worktree: Worktree, trash: Path, lock: Lock) -> None:
+def retire(repo: Repository, worktree: Worktree, trash: Path, lock: Lock) -> Path | None:
     """Move a worktree's files to a new name in the trash and make git forget it; the caller has proved it pristine.
 
-    ``trash`` must be on the same filesystem. May be called again after a crash in between.
+    ``trash`` must be on the same filesystem. May be called again after a crash in between. Gives the place in the
+    trash, or none when the files were gone.
     """
+    place: Path | None = None
     if worktree.path.exists():
         trash.mkdir(parents=True, exist_ok=True)
         number = 0
-        while (place := trash / f"{worktree.path.name}.{number}").exists():
+        while (free := trash / f"{worktree.path.name}.{number}").exists():
             number += 1
-        worktree.path.rename(place)
+        worktree.path.rename(free)
+        place = free
     with lock:
         _forget(repo, worktree)
+    return place
 
 
 def empty_trash(trash: Path) -> int:

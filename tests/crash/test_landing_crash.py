@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -249,7 +248,7 @@ def test_finished_landings_leave_nothing(place: Place) -> None:
     intents = place.common / "gitfleet" / "landings"
     assert pending(intents) == ()
     assert isinstance(land(place.request(place.build(CHANGES), git=Git(place.path))), Landed)
-    assert os.listdir(intents) == []
+    assert list(intents.iterdir()) == []
 
 
 def test_landing_the_same_thing_again_finishes_the_dead_one(place: Place, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ CHANGES = {"a.txt": "a2\n", "gone.txt": None, "new/n.txt": "n\n"}
 class Meddling(Git):
     """A door that lets a person act right before or after one git call."""
 
-    def run(  # type: ignore[explicit-override]
+    def run(
         self,
         *args: str | bytes,
         stdin: bytes | None = None,

@@ -114,7 +114,7 @@ class Workspace:
             file.write(encode(intent))
             file.flush()
             os.fsync(file.fileno())
-        os.rename(temporary, self.directory / _FILE)
+        temporary.rename(self.directory / _FILE)
         sync_directory(self.directory)
 
     def read(self) -> Intent | None:

@@ -139,27 +139,13 @@ class _Landing:
 
     def attempt(self, patience: Patience) -> LandingOutcome | Blocked:
         """Try once; whatever was locked is free again when the answer is ``Blocked``."""
-        request = self._request
         current = self._heads()
         actual = ref.read(self._git, self._target)
-        if actual != request.old:
+        if actual != self._request.old:
             self.give_up()
             return TargetMoved(actual)
         checkouts = current.on(self._target)
-        # Before any lock: a person's rebase must not meet ours each time we look whether it is over.
-        blocked = _blocked(occupied(request.common_dir, self._target, current))
-        if blocked is not None:
-            return blocked
-        if self._intent != self._intent.holding(checkouts):
-            self._intent = self._intent.holding(checkouts)
-            self._workspace.write(self._intent)
-        blocked = self._lock(checkouts)
-        if blocked is None:
-            # Read again under the locks: what was true before them may have changed.
-            current = self._heads()
-            blocked = _blocked(occupied(request.common_dir, self._target, current))
-            if blocked is None and current.on(self._target) != checkouts:
-                blocked = Blocked(f"checkouts of {self._target} are changing", "another git command")
+        blocked = self._take(current, checkouts)
         if blocked is not None:
             self._release()
             return blocked
@@ -167,11 +153,34 @@ class _Landing:
         if found:
             self.give_up()
             return InTheWay(tuple(found))
+        return self._swap(checkouts, patience)
+
+    def _take(self, current: Heads, checkouts: tuple[Checkout, ...]) -> Blocked | None:
+        """Lock every checkout of the target, if nobody is in the middle of anything."""
+        # Before any lock: a person's rebase must not meet ours each time we look whether it is over.
+        blocked = _blocked(occupied(self._request.common_dir, self._target, current))
+        if blocked is not None:
+            return blocked
+        if self._intent != self._intent.holding(checkouts):
+            self._intent = self._intent.holding(checkouts)
+            self._workspace.write(self._intent)
+        blocked = self._lock(checkouts)
+        if blocked is not None:
+            return blocked
+        # Read again under the locks: what was true before them may have changed.
+        current = self._heads()
+        if current.on(self._target) != checkouts:
+            return Blocked(f"checkouts of {self._target} are changing", "another git command")
+        return _blocked(occupied(self._request.common_dir, self._target, current))
+
+    def _swap(self, checkouts: tuple[Checkout, ...], patience: Patience) -> LandingOutcome | Blocked:
+        request = self._request
         message = f"gitfleet: land {request.id}"
         moved = ref.swap(self._door(checkouts), self._target, new=request.new, old=request.old, message=message)
         match moved:
             case ref.Swapped():
                 self._swapped = True
+                return self._bring_along(checkouts, patience)
             case ref.Elsewhere(actual):
                 self.give_up()
                 return TargetMoved(actual)
@@ -180,7 +189,6 @@ class _Landing:
                 return Blocked(why, "another git command")
             case _:
                 assert_never(moved)
-        return self._bring_along(checkouts, patience)
 
     def give_up(self) -> None:
         """Leave nothing behind; once the target has moved, the locks and the intent stay for ``recover``."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitfleet.git.command import Git
+    from gitfleet.git.index import IndexLock
     from gitfleet.integrate.landing.outcome import Obstacle, RecoveryOutcome
 
 
@@ -62,26 +63,21 @@ def finish(
         return NotLanded()
     git = git.at(common_dir).having(GIT_DIR=str(common_dir))
     if not _moved(git, intent):
-        for number, note in enumerate(intent.checkouts):
-            workspace.lock(number, note.checkout).release()
-        workspace.remove()
-        return NotLanded()
+        return _forget(workspace, intent)
     ref.write_refs(git, intent.refs)
     deadline = clock() + wait
     followed: list[Path] = []
     left: list[Obstacle] = []
     for number, note in enumerate(intent.checkouts):
         checkout = note.checkout
-        lock = workspace.lock(number, checkout)
         if not checkout.worktree.is_dir() or not checkout.git_dir.is_dir():
             # The working tree was removed since; nobody's files wait there.
             continue
+        lock = workspace.lock(number, checkout)
         ours = lock.held()
-        if not ours and (workspace.marker(number).exists() or note.pending):
-            while not lock.acquire():
-                if clock() >= deadline:
-                    return Busy(f"{lock.path} is held", lock.holder(), landed=True)
-                sleep(POLL_SECONDS)
+        waiting = workspace.marker(number).exists() or bool(note.pending)
+        if waiting and not _taken(lock, clock, sleep, deadline):
+            return Busy(f"{lock.path} is held", lock.holder(), landed=True)
         if _concerned(git, common_dir, checkout, intent, ours=ours):
             intent, obstacles = _bring_along(git, workspace, intent, number)
             left += obstacles
@@ -92,6 +88,21 @@ def finish(
         return InTheWay(tuple(left), landed=True)
     workspace.remove()
     return Landed(tuple(followed))
+
+
+def _forget(workspace: Workspace, intent: Intent) -> NotLanded:
+    for number, note in enumerate(intent.checkouts):
+        workspace.lock(number, note.checkout).release()
+    workspace.remove()
+    return NotLanded()
+
+
+def _taken(lock: IndexLock, clock: Callable[[], float], sleep: Callable[[float], None], deadline: float) -> bool:
+    while not lock.acquire():
+        if clock() >= deadline:
+            return False
+        sleep(POLL_SECONDS)
+    return True
 
 
 def _moved(git: Git, intent: Intent) -> bool:

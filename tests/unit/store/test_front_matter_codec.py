@@ -46,5 +46,7 @@ def test_windows_line_ends_are_read() -> None:
 def test_what_is_not_front_matter_is_said(data: bytes, clause: str) -> None:
     with pytest.raises(ValueError, match=clause):
         front_matter.parse(data, Session)
-    with pytest.raises(msgspec.MsgspecError):
+    with pytest.raises(ValueError, match="line 2 does not give `id` as JSON"):
         front_matter.parse(b"---\nid: {\n---\n", Session)
+    with pytest.raises(msgspec.MsgspecError):
+        front_matter.parse(b"---\nid: 5\n---\n", Session)
