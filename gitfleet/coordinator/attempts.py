@@ -168,7 +168,7 @@ def collect(
         files = file_changes(numstat(parts.repository.git, run.base, work.tip))
         discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
     report = gate.inspect(
-        parts.repository.git, base=run.base, tip=work.tip, target=run.base, scope=scope, fold=parts.fold
+        parts.repository.git, base=run.base, tip=work.tip, target=target, scope=scope, fold=parts.fold
     )
     ended = agent_for(task, parts.config).outcome(exit_)
     own_checks: tuple[CheckResult, ...] = ()

@@ -121,7 +121,10 @@ class Violation(Document, frozen=True, kw_only=True):
     """One path that a run must not have written, and why."""
 
     path: str
-    reason: Annotated[str, Meta(description="out-of-scope, planning, submodule, symlink-escape or read-only.")]
+    reason: Annotated[
+        str,
+        Meta(description="out-of-scope, planning, git-name, submodule, symlink-escape, foreign-merge or read-only."),
+    ]
     commit: str = ""
 
 
