@@ -122,7 +122,11 @@ def judge(ended: Exit, who: str) -> Failure | None:
         case "stopped":
             source, code, message = FailureSource.TRANSPORT, "stopped", f"{who} was stopped{seconds}."
         case "spawn-failed":
-            source, code, message = FailureSource.TRANSPORT, "spawn-failed", f"{who} did not start: {ended.message}."
+            source, code, message = (
+                FailureSource.TRANSPORT,
+                "spawn-failed",
+                f"{who} did not start: {ended.message.rstrip('.')}.",
+            )
         case _:
             source, code, message = FailureSource.TRANSPORT, "lost", f"{who} was lost: {ended.message}"
     return Failure(source=source, code=code, message=message)

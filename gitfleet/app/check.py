@@ -71,11 +71,15 @@ def check(workspace: Workspace) -> CheckReport:
 def _files(root: Path, found: _Found) -> Iterator[str]:
     """Paths below ``root`` of everything in ``.planning`` that is not a directory, sorted; links are files here."""
     top = root / ".planning"
+    if not os.path.lexists(top):
+        return
     if top.is_symlink():
         found.problems.append(Problem(".planning", "", "is a symlink and is not followed", "a directory"))
         return
 
     def unreadable(error: OSError) -> None:
+        if isinstance(error, FileNotFoundError):  # never there, or gone since it was listed
+            return
         found.problems.append(
             Problem(_shown(os.path.relpath(error.filename, root)), "", f"cannot be read: {error.strerror}")
         )
@@ -107,10 +111,10 @@ def _check(root: Path, path: str, found: _Found) -> None:
 def _read(root: Path, path: str) -> bytes | str:
     """Return the content, or why it is not read."""
     whole = root / path
-    if whole.is_symlink() and not whole.resolve().is_relative_to(root.resolve()):
+    if whole.is_symlink() and not Path(os.path.realpath(whole)).is_relative_to(os.path.realpath(root)):
         return "is a symlink that leaves the worktree"
     try:
-        with open(whole, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:  # noqa: PTH123
+        with open(whole, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
                 return "is not a regular file"

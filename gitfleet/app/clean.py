@@ -169,7 +169,9 @@ class _Clean:
             return
         for path in sorted(self.layout.trash.iterdir()):
             size = _bytes(path)
-            if not self.dry_run:
+            if not self.dry_run and (path.is_symlink() or not path.is_dir()):
+                path.unlink()
+            elif not self.dry_run:
                 shutil.rmtree(path)
             yield CleanItem(kind="trash", name=path.name, bytes=size, removed=True)
 

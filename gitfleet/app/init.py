@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app.workspace import CONFIG_NAME
 from gitfleet.errors import GitfleetError, Kind
+from gitfleet.git.worktrees import INSTANCE_FILE, exclude
 from gitfleet.model.reports import Evidence, InitReport
 from gitfleet.store.files import make_directory, write_durable
 from gitfleet.store.live import link_live
@@ -89,6 +90,7 @@ def write(workspace: Workspace, proposal: InitReport) -> InitReport:
         write_durable(root / ATTRIBUTES_NAME, ATTRIBUTES)
         written.append(ATTRIBUTES_NAME)
     make_directory(workspace.layout.root)
+    exclude(workspace.layout.common_dir, INSTANCE_FILE)
     note = link_live(workspace.layout.state, root, workspace.layout.common_dir / "info" / "exclude")
     notes = (*proposal.notes, note) if note else proposal.notes
     if not note:

@@ -95,7 +95,7 @@ def read_plan(
     fold: bool = False,
     outside: frozenset[str] = frozenset(),
 ) -> tuple[LoadedPlan | None, list[Problem]]:
-    """Return the plan, unless its shape is wrong, and every problem of it; without a ``config`` agents are not checked."""
+    """Return the plan, unless its shape is wrong, and every problem; without a ``config`` agents are not checked."""
     from gitfleet.planner.lint import lint_plan  # noqa: PLC0415 - as above
     from gitfleet.store.documents.plans import normalise, salvage  # noqa: PLC0415
     from gitfleet.store.documents.reading import read  # noqa: PLC0415

@@ -34,7 +34,7 @@ class Outcome:
     interrupted: bool = False
 
 
-def drive(
+def drive(  # noqa: PLR0913 - everything that one session is
     parts: Parts,
     session: Session,
     plan: Plan,
@@ -51,7 +51,9 @@ def drive(
     verb = "continued" if found else "started"
     if found:
         books.write_session()
-    books.event(EventKind.SESSION_START, f"session {session.id} {verb}: {len(runs)} tasks in {len(schedule.waves)} waves")
+    books.event(
+        EventKind.SESSION_START, f"session {session.id} {verb}: {len(runs)} tasks in {len(schedule.waves)} waves"
+    )
     coordinator = Coordinator(parts, books, schedule, scopes, observer, interrupts)
     for note in found.notes if found else ():
         books.event(EventKind.REQUEUE, note)

@@ -1,4 +1,4 @@
-"""Run a plan: ``prepare`` says what would happen and writes nothing; ``run`` makes the session and drives it to its end."""
+"""Run a plan: ``prepare`` says what would happen and writes nothing; ``run`` makes the session and drives it."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ from gitfleet.store.locks import session_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Interrupts, Observer
     from gitfleet.git.objects import Objects
@@ -74,7 +75,9 @@ class Preparation:
     session: str
 
 
-def prepare(workspace: Workspace, request: WaveRequest, *, random: Callable[[int], bytes] = secrets.token_bytes) -> Preparation:
+def prepare(
+    workspace: Workspace, request: WaveRequest, *, random: Callable[[int], bytes] = secrets.token_bytes
+) -> Preparation:
     """Check everything that can be checked before anything is written or spawned.
 
     Raises ``GitfleetError`` for a document that is wrong, a repository that cannot be landed on, or a missing identity.
@@ -162,9 +165,7 @@ def session_id(name: str, random: Callable[[int], bytes]) -> str:
     return f"{slug}-{suffix}"
 
 
-def resolved_scopes(
-    plan: Plan, links: dict[bytes, bytes], *, fold: bool
-) -> tuple[dict[str, Scope], tuple[str, ...]]:
+def resolved_scopes(plan: Plan, links: dict[bytes, bytes], *, fold: bool) -> tuple[dict[str, Scope], tuple[str, ...]]:
     """Every task's scope with tracked symlinks of the base resolved, and what was rewritten, for people."""
     scopes: dict[str, Scope] = {}
     notes: list[str] = []
@@ -172,7 +173,9 @@ def resolved_scopes(
         try:
             scopes[task.id], rewritten = resolve_links(Scope.parse(task.scope), links, fold=fold)
         except ScopeError as error:
-            raise GitfleetError(Kind.DOCUMENT, "invalid-scope", f"The scope of {task.id} cannot be used: {error}.") from error
+            raise GitfleetError(
+                Kind.DOCUMENT, "invalid-scope", f"The scope of {task.id} cannot be used: {error}."
+            ) from error
         notes.extend(f"{task.id}: {note}" for note in rewritten)
     return scopes, tuple(notes)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gitfleet.cli.command import Call, command
 from gitfleet.cli.output import Line
 from gitfleet.cli.text import plural
-from gitfleet.errors import ExitCode, GitfleetError, Kind
+from gitfleet.errors import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,15 +22,9 @@ def COMMAND(call: Call) -> int:  # noqa: N802
 
     Exit code 2 when a document is invalid; every problem is on its own line.
     """
-    from gitfleet.app.check import check_planning  # noqa: PLC0415
-    from gitfleet.git.repository import discover  # noqa: PLC0415
+    from gitfleet.app.check import check  # noqa: PLC0415
 
-    root = discover(call.repo).worktree
-    if root is None:
-        raise GitfleetError(
-            Kind.USAGE, "no-worktree", "A bare repository has no .planning to check.", hint="Run it in a worktree."
-        )
-    report = check_planning(root)
+    report = check(call.workspace())
     call.answer(report, lambda: view(report))
     return ExitCode.DONE if report.valid else ExitCode.USAGE
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitfleet.coordinator.books import Books
-    from gitfleet.parts import Parts
     from gitfleet.model.plan import Plan, Task
+    from gitfleet.parts import Parts
 
 
 @dataclass(slots=True)
@@ -90,7 +90,9 @@ class Amendments:
         task = amendment.cancel
         run = books.runs.get(task)
         if run is None:
-            return AmendmentReply(id=amendment.id, task=task, error="unknown-task", message=f"The session has no task {task}.")
+            return AmendmentReply(
+                id=amendment.id, task=task, error="unknown-task", message=f"The session has no task {task}."
+            )
         if run.state is not RunState.QUEUED:
             message = f"{task} is {run.state}; only a queued task can be cancelled."
             return AmendmentReply(id=amendment.id, task=task, error="not-queued", message=message)
@@ -108,7 +110,8 @@ class Amendments:
         queued = [task for task in books.plan.tasks if books.runs[task.id].state is RunState.QUEUED]
         rest = schedule(self._remainder(books.plan, queued), self.parts.config, fold=self.parts.fold, scopes=scopes)
         waves = [
-            tuple(task for task in wave if books.runs[task].state is not RunState.QUEUED) for wave in current.waves[:after]
+            tuple(task for task in wave if books.runs[task].state is not RunState.QUEUED)
+            for wave in current.waves[:after]
         ]
         placements = dict(current.placements)
         for number, wave in enumerate(rest.waves, start=after + 1):

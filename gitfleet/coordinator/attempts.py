@@ -127,7 +127,7 @@ def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -
             stdin=launch.stdin,
             deadline_seconds=task.timeout_seconds or parts.config.timeouts.of(task.kind),
         )
-    except (GitfleetError, GitFailed, OSError) as error:
+    except (GitfleetError, GitFailed, OSError, ValueError) as error:
         return _unprepared(str(error))
     return Prepared(spec, tree)
 
@@ -152,7 +152,9 @@ def handle_of(parts: Parts, run: Run) -> Handle:
     return parts.host.adopt(run.instance, number, parts.layout.attempt(run.instance, number))
 
 
-def collect(parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner) -> Collected:
+def collect(
+    parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner, *, target: str
+) -> Collected:
     """Commit what is uncommitted, read the handoff, hold the diff against the scope, run the task's own checks."""
     directory = parts.layout.attempt(run.instance, len(run.attempts))
     handle = handle_of(parts, run)
@@ -162,12 +164,12 @@ def collect(parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, check
     with parts.open_objects() as objects:
         work = _commit(parts, objects, run, tree)
         if isinstance(work, Uncollected):
-            return _uncollected(run, exit_, work.why, output.next)
+            return _uncollected(exit_, work.why, output.next)
         files = file_changes(numstat(parts.repository.git, run.base, work.tip))
-        report = gate.inspect(
-            objects, base=run.base, tip=work.tip, target=run.base, scope=scope, fold=parts.fold
-        )
         discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
+    report = gate.inspect(
+        parts.repository.git, base=run.base, tip=work.tip, target=run.base, scope=scope, fold=parts.fold
+    )
     ended = agent_for(task, parts.config).outcome(exit_)
     own_checks: tuple[CheckResult, ...] = ()
     if report.passed and ended is None and task.verify:
@@ -218,7 +220,7 @@ def _commit(parts: Parts, objects: Objects, run: Run, tree: Path) -> CollectedWo
     )
 
 
-def _uncollected(run: Run, exit_: Exit, why: str, log_bytes: int) -> Collected:
+def _uncollected(exit_: Exit, why: str, log_bytes: int) -> Collected:
     message = f"What it left could not be committed: {why}. Its worktree stays as it is."
     failure = Failure(source=FailureSource.TRANSPORT, code="collect-failed", message=message)
     return Collected(

@@ -1,7 +1,7 @@
 """The books of one session: what is true in memory is on disk first.
 
-Every change of a run goes through the transition table and is written durably before the coordinator acts on it. At each
-boundary the whole session is also committed to ``refs/gitfleet/state/<session>``.
+Every change of a run goes through the transition table and is written durably before the coordinator acts on it. At
+each boundary the whole session is also committed to ``refs/gitfleet/state/<session>``.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from gitfleet.relay.report import render_session
 
 if TYPE_CHECKING:
     from gitfleet.coordinator.observer import Observer
-    from gitfleet.parts import Parts
     from gitfleet.model.plan import Plan
     from gitfleet.model.session import Session
+    from gitfleet.parts import Parts
 
 
 class Books:
@@ -61,7 +61,9 @@ class Books:
         report = render_session(self.session, self.plan, self.runs)
         self._parts.state.write_session(self._parts.proof, self.session, report)
 
-    def event(self, kind: EventKind, message: str, *, run: Run | None = None, status: str = "", wave: int | None = None) -> None:
+    def event(
+        self, kind: EventKind, message: str, *, run: Run | None = None, status: str = "", wave: int | None = None
+    ) -> None:
         """Write an event to the journal and tell the observer."""
         event = self._parts.journal.event(
             kind,

@@ -16,7 +16,7 @@ import msgspec
 from gitfleet.coordinator.sealing import conflicted_run, landed_run, skipped_run
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import landing
-from gitfleet.integrate.train import Candidate, Entry, Landed, Sealed, Stopped, Train, TrainOutcome, stopped_by
+from gitfleet.integrate.train import Candidate, Entry, Landed, Sealed, Train, TrainOutcome, stopped_by
 from gitfleet.model.base import encode, instant
 from gitfleet.model.config import Publish
 from gitfleet.model.run import MergeRecord, Run, RunState, Verdict, Verification

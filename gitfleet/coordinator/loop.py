@@ -279,8 +279,11 @@ class Coordinator:
         if message.exit.reason == "deadline":
             self.books.event(EventKind.TIMEOUT, f"{task} was stopped at its deadline", run=run, status="timed-out")
         document, scope, checks = self.books.plan.task(task), self.scopes[task], self._checks
+        target = self.books.session.target
         self._submit(
-            lambda: CollectedMessage(task, attempts.collect(self.parts, document, run, scope, message.exit, checks))
+            lambda: CollectedMessage(
+                task, attempts.collect(self.parts, document, run, scope, message.exit, checks, target=target)
+            )
         )
 
     def _on_collected(self, message: CollectedMessage) -> None:
@@ -407,7 +410,9 @@ class Coordinator:
     def _interrupt(self) -> None:
         """Stop everything with the ladder; what the agents have is collected as their wardens end."""
         self.halt = Halt("it was interrupted", interrupted=True)
-        self.books.event(EventKind.SESSION_END, "interrupted: stopping agents, keeping their work", status="interrupted")
+        self.books.event(
+            EventKind.SESSION_END, "interrupted: stopping agents, keeping their work", status="interrupted"
+        )
         self._checks.stop()
         for run in self.books.runs.values():
             if run.state is RunState.RUNNING:

@@ -153,9 +153,13 @@ class Settling:
         self.forget_landing()
         for run in over:
             if run.state is RunState.CONFLICTED and run.failure:
-                self.books.event(EventKind.CONFLICT, f"{run.task} conflicted: {run.failure.message}", run=run, status="conflicted")
+                self.books.event(
+                    EventKind.CONFLICT, f"{run.task} conflicted: {run.failure.message}", run=run, status="conflicted"
+                )
             if run.state is RunState.SKIPPED and run.failure:
-                self.books.event(EventKind.SKIP, f"{run.task} skipped: {run.failure.message}", run=run, status="skipped")
+                self.books.event(
+                    EventKind.SKIP, f"{run.task} skipped: {run.failure.message}", run=run, status="skipped"
+                )
             self._seal(run)
         word = "verified" if landing.verified else "unverified"
         branch = decided.session.target.removeprefix("refs/heads/")

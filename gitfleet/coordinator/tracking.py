@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.observer import Observer
-    from gitfleet.parts import Parts
     from gitfleet.model.run import Run
+    from gitfleet.parts import Parts
 
 DIFF_SECONDS = 2.0
 SHOW_SECONDS = 0.25
@@ -80,9 +80,7 @@ class Tracker:
         if now - watched.looked >= DIFF_SECONDS:
             watched.looked = now
             with contextlib.suppress(GitFailed, OSError):
-                watched.figures = totals(
-                    self.parts.repository.git.at(watched.worktree), watched.worktree, run.base
-                )
+                watched.figures = totals(self.parts.repository.git.at(watched.worktree), watched.worktree, run.base)
         pulse = self.parts.host.status(handle_of(self.parts, run)).pulse
         figures = watched.figures
         return AgentProgress(

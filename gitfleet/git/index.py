@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,9 +179,11 @@ def move(git: Git, old: str, new: str) -> Completed:
     return git.run("read-tree", "-m", "-u", old, new, ok=range(-64, 256))
 
 
-def move_index_only(git: Git, old: str, new: str) -> None:
-    """Move the index and leave every file as it is."""
-    git.run("read-tree", "-m", "-i", old, new)
+def tree_with(git: Git, commit: str, entries: Iterable[tuple[bytes, Entry | None]]) -> str:
+    """Write the tree of a commit with some entries replaced; ``git`` uses an index of its own for it."""
+    git.run("read-tree", commit)
+    set_entries(git, entries)
+    return git.run("write-tree", "--missing-ok").text
 
 
 def names_in(completed: Completed) -> tuple[bytes, ...]:
@@ -225,12 +228,15 @@ class IndexLock:
         return True
 
     def held(self) -> bool:
-        """Whether ``index.lock`` is our file: the same inode, not just the same name."""
+        """Whether ``index.lock`` is our file: the same inode, or our words in it where a copy broke the link."""
         try:
             ours, there = self.source.stat(), os.lstat(self.path)
+            if (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino):
+                return True
+            words = self.source.read_bytes()
+            return stat.S_ISREG(there.st_mode) and there.st_size == len(words) > 0 and self.path.read_bytes() == words
         except FileNotFoundError:
             return False
-        return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
 
     def replace_index(self, copy: Path) -> None:
         """Publish a copy as the index; the lock stays."""

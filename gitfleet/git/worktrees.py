@@ -72,9 +72,9 @@ def add(
 
     ``lock`` is held while git registers the worktree; adds may otherwise run at the same time. ``instance`` is written
     to ``.fleet-instance-id``. ``old`` is where an existing branch is known to be, to start it anew. Without
-    ``checkout`` there is neither a file nor an index yet. Filters, LFS, attributes and sparse patterns apply as in a checkout of the
-    user's; hooks do not run. Raises ``GitfleetError`` (``worktree-failed``) when git cannot make it or check it out;
-    nothing is left behind then but the branch.
+    ``checkout`` there is neither a file nor an index yet. Filters, LFS, attributes and sparse patterns apply as in a
+    checkout of the user's; hooks do not run. Raises ``GitfleetError`` (``worktree-failed``) when git cannot make it or
+    check it out; nothing is left behind then but the branch.
     """
     if branch is not None:
         taken = _start_branch(repo, branch, commit, old)

@@ -183,7 +183,7 @@ class Train:
                     clashes.append(Clash(entry, (), why))
                 case Merged():
                     step = self.objects.create_commit(result.tree, [commit, entry.tip], _message(entry, check_names))
-                    carried = gate.carried(self.objects, step, entry.scope)
+                    carried = gate.carried(self.git, step, entry.scope)
                     if carried:
                         paths = tuple(violation.path for violation in carried)
                         why = f"merging it would change {', '.join(paths)}, which is outside its scope"
@@ -197,9 +197,7 @@ class Train:
 
     def _verify(self, commit: str, known: dict[str, Verification]) -> Verification | Interrupted:
         if commit not in known:
-            result = verify(
-                self.objects, self.git, self.runner, self.checks, commit, label=self.label, say=self.say
-            )
+            result = verify(self.objects, self.git, self.runner, self.checks, commit, label=self.label, say=self.say)
             if isinstance(result, Interrupted):
                 return result
             known[commit] = result

@@ -43,7 +43,9 @@ class ViolationPolicy(StrEnum):
 class EnvironmentConfig(Document, frozen=True, kw_only=True):
     """Variables of the caller's environment that an agent may see."""
 
-    allow: Annotated[tuple[str, ...], Meta(description="Names to pass on; names that look like secrets are refused.")] = ()
+    allow: Annotated[
+        tuple[str, ...], Meta(description="Names to pass on; names that look like secrets are refused.")
+    ] = ()
 
 
 class AgentConfig(Document, frozen=True, kw_only=True):
@@ -73,7 +75,9 @@ class WavesConfig(Document, frozen=True, kw_only=True):
     max_agents: Annotated[int, Meta(description="Agents at the same time.", ge=1, le=256)] = 3
     budget_tokens: Annotated[int, Meta(description="Sum of token hints in one wave.", ge=1)] = 750_000
     overlap: OverlapPolicy = OverlapPolicy.SEQUENCE
-    rolling: Annotated[bool, Meta(description="Start a task as soon as it can, without a barrier between waves.")] = False
+    rolling: Annotated[bool, Meta(description="Start a task as soon as it can, without a barrier between waves.")] = (
+        False
+    )
 
 
 class TimeoutsConfig(Document, frozen=True, kw_only=True):
@@ -97,8 +101,17 @@ class TimeoutsConfig(Document, frozen=True, kw_only=True):
 class WorktreesConfig(Document, frozen=True, kw_only=True):
     """Where agents work."""
 
-    root: Annotated[str | None, Meta(description="Directory for worktrees; `<repository>.fleet` beside it unless given.")] = None
-    ports: Annotated[int, Meta(description="First port of the blocks exported as GITFLEET_PORT_BASE, ten ports an agent.", ge=1024, le=60000)] = 20000
+    root: Annotated[
+        str | None, Meta(description="Directory for worktrees; `<repository>.fleet` beside it unless given.")
+    ] = None
+    ports: Annotated[
+        int,
+        Meta(
+            description="First port of the blocks exported as GITFLEET_PORT_BASE, ten ports an agent.",
+            ge=1024,
+            le=60000,
+        ),
+    ] = 20000
 
 
 class ScopeConfig(Document, frozen=True, kw_only=True):
@@ -125,4 +138,6 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     worktrees: WorktreesConfig = WorktreesConfig()
     scope: ScopeConfig = ScopeConfig()
     planning: PlanningConfig = PlanningConfig()
-    branch_prefix: Annotated[str, Meta(description="First part of task branches.", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "fleet"
+    branch_prefix: Annotated[
+        str, Meta(description="First part of task branches.", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    ] = "fleet"

@@ -51,7 +51,7 @@ class DocumentKind:
 
 
 def _report(name: str, struct: type[Document]) -> DocumentKind:
-    """A document behind ``--json``; its title is its name."""
+    """Register a document behind ``--json``; its title is its name."""
     return DocumentKind(name, struct, f"gitfleet {name.replace('-', ' ')} report")
 
 
@@ -205,7 +205,7 @@ KINDS: tuple[DocumentKind, ...] = (
     _report("progress", Progress),
     _report("error", ErrorReport),
     *(
-        _report(struct.__struct_config__.tag.split("/")[2], struct)
+        _report(str(struct.__struct_config__.tag).split("/")[2], struct)
         for structs in COMMAND_REPORTS.values()
         for struct in structs
         if issubclass(struct, Report) and struct is not Disclosure

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from msgspec import Meta
-
 from gitfleet.model.base import Document
 from gitfleet.model.handoff import Discovery
 

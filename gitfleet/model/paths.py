@@ -1,7 +1,7 @@
 """Paths are bytes inside; documents hold text, with git's C-quoting for what text cannot hold plainly.
 
-A path is quoted when it is not UTF-8 or holds a quote, a backslash or a control character (git's ``core.quotePath=false``
-rule), so that every path survives a round trip and a plain path stays readable.
+A path is quoted when it is not UTF-8 or holds a quote, a backslash or a control character (git's rule with
+``core.quotePath=false``), so that every path survives a round trip and a plain path stays readable.
 """
 
 from __future__ import annotations

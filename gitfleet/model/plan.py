@@ -95,7 +95,9 @@ class Task(Document, frozen=True, kw_only=True):
 class Plan(Document, frozen=True, kw_only=True, tag_field="schema", tag=PLAN_SCHEMA):
     """The document that says which tasks exist, with scopes and dependencies."""
 
-    name: Annotated[str, Meta(description="Title of the plan; the session id begins with it.", examples=["auth refactor"])]
+    name: Annotated[
+        str, Meta(description="Title of the plan; the session id begins with it.", examples=["auth refactor"])
+    ]
     direction: Annotated[str, Meta(description="What the whole plan is for, given to every agent.")] = ""
     tasks: Annotated[tuple[Task, ...], Meta(description="The tasks, in order.", min_length=1)]
 

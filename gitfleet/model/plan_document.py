@@ -1,7 +1,7 @@
 """A plan as people write it: the aliases and shorthands that ``gitfleet.model.plan`` no longer has.
 
-``gitfleet.store.documents.plans`` turns it into a ``Plan``. The schema of plans is generated from here, because it is what
-an editor or a model that writes a plan has to satisfy.
+``gitfleet.store.documents.plans`` turns it into a ``Plan``. The schema of plans is generated from here, because it is
+what an editor or a model that writes a plan has to satisfy.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class TaskDocument(Document, frozen=True, kw_only=True):
     scope: Annotated[
         Strings,
         Meta(
-            description="Paths the task may write; none means read-only. `path (read-only)` means the same as in `reads`.",
+            description="Paths the task may write; none means read-only. `path (read-only)` is one of `reads`.",
             examples=[["src/api/", "!src/api/gen/"]],
         ),
     ] = ()

@@ -88,7 +88,9 @@ class Exit(Document, frozen=True, kw_only=True):
     leftovers: Annotated[tuple[str, ...], Meta(description="Processes the ladder had to stop after the end.")] = ()
     remaining: Annotated[
         tuple[str, ...],
-        Meta(description="Processes still in the worktree: a person's, or ones that nothing stops; its tree is not reused."),
+        Meta(
+            description="Processes still in the worktree: a person's, or ones that nothing stops; its tree is not reused."
+        ),
     ] = ()
     message: str = ""
 
@@ -119,9 +121,7 @@ class Violation(Document, frozen=True, kw_only=True):
     """One path that a run must not have written, and why."""
 
     path: str
-    reason: Annotated[
-        str, Meta(description="out-of-scope, planning, submodule, symlink-escape or read-only.")
-    ]
+    reason: Annotated[str, Meta(description="out-of-scope, planning, submodule, symlink-escape or read-only.")]
     commit: str = ""
 
 
@@ -238,18 +238,18 @@ class Run(Document, frozen=True, kw_only=True, tag_field="schema", tag=RUN_SCHEM
         return self.state in SEALED
 
 
-class IllegalTransition(AssertionError):
+class IllegalTransitionError(AssertionError):
     """A run was moved along an edge that the table does not have; a defect in gitfleet."""
 
 
 def advance(run: Run, state: RunState, **facts: object) -> Run:
     """Move a run to another state and record the facts that go with it; the only function that changes a state.
 
-    Raises ``IllegalTransition`` when the table has no such edge.
+    Raises ``IllegalTransitionError`` when the table has no such edge.
     """
     if state not in TRANSITIONS[run.state]:
         msg = f"run {run.task}: {run.state} -> {state} is not a transition"
-        raise IllegalTransition(msg)
+        raise IllegalTransitionError(msg)
     return msgspec.structs.replace(run, state=state, **facts)
 
 
@@ -257,5 +257,5 @@ def record(run: Run, **facts: object) -> Run:
     """Record facts about a run without moving it; ``state`` is refused, since only ``advance`` changes it."""
     if "state" in facts:
         msg = "state changes go through advance"
-        raise IllegalTransition(msg)
+        raise IllegalTransitionError(msg)
     return msgspec.structs.replace(run, **facts)

@@ -35,7 +35,8 @@ class Landing(Document, frozen=True, kw_only=True):
 
     number: Annotated[int, Meta(ge=1)]
     commit: Annotated[
-        str, Meta(description="What the target pointed at afterwards; empty in the record that this commit itself holds.")
+        str,
+        Meta(description="What the target pointed at afterwards; empty in the record that this commit itself holds."),
     ] = ""
     candidate: Annotated[str, Meta(description="The verified commit below the record commit.")]
     previous: Annotated[str, Meta(description="What the target pointed at before.")]

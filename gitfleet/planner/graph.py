@@ -20,17 +20,13 @@ def cycle(tasks: Sequence[Task]) -> tuple[str, ...]:
     """Name one circle of dependencies in full, the first task again at its end; empty when there is none."""
     wanted = {task.id: task.depends_on for task in tasks}
     left = set(wanted) - {task.id for task in in_order(tasks)}
-    left = {task for task in left if any(other in left for other in wanted[task])}
-    for start in wanted:
-        if start in left:
-            way = [start]
-            while True:
-                following = next((other for other in wanted[way[-1]] if other in left), None)
-                if following is None:
-                    break
-                if following in way:
-                    return (*way[way.index(following) :], following)
-                way.append(following)
+    way = [task for task in wanted if task in left][:1]
+    while way:
+        # What is left waits for something that is left, so the walk ends only where it comes back.
+        following = next(other for other in wanted[way[-1]] if other in left)
+        if following in way:
+            return (*way[way.index(following) :], following)
+        way.append(following)
     return ()
 
 

@@ -1,6 +1,6 @@
 """What a plan means, checked before anything runs: every finding, with its place in the struct.
 
-Pure: no files, no git. ``fold`` says that the repository ignores case, so that two spellings of a name are one path there.
+Pure: no files, no git. ``fold`` says that the repository ignores case, so that two spellings of a name are one path.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ def lint_plan(
 ) -> tuple[Finding, ...]:
     """Everything that is wrong with a plan, in the order of its tasks.
 
-    Without a ``config`` agents are not checked, as for the record of a plan that ran under an older one. ``outside`` are ids
-    of tasks that are not in this plan and may be depended on.
+    Without a ``config`` agents are not checked, as for the record of a plan that ran under an older one. ``outside``
+    are ids of tasks that are not in this plan and may be depended on.
     """
     found = [*_names(plan), *_ids(plan, outside), *_dependencies(plan, outside), *_cycles(plan), *_entries(plan)]
     if fold:
@@ -81,8 +81,12 @@ def _dependencies(plan: Plan, outside: frozenset[str]) -> Iterator[Finding]:
 def _cycles(plan: Plan) -> Iterator[Finding]:
     """One finding for each knot of tasks that wait for each other, with a shortest way around named in full."""
     known = {task.id for task in plan.tasks}
-    waits = {task.id: [wanted for wanted in task.depends_on if wanted in known] for task in plan.tasks}
-    places = {task.id: index for index, task in reversed([*enumerate(plan.tasks)])}
+    # Of tasks that share an id, which is told elsewhere, the first counts.
+    waits: dict[str, list[str]] = {}
+    places: dict[str, int] = {}
+    for index, task in enumerate(plan.tasks):
+        waits.setdefault(task.id, [wanted for wanted in task.depends_on if wanted in known])
+        places.setdefault(task.id, index)
     for knot in knots(waits):
         start = min(knot, key=lambda task: places[task])
         path = around(start, waits, knot)
@@ -115,7 +119,7 @@ def _entries(plan: Plan) -> Iterator[Finding]:
 
 
 def _spellings(plan: Plan) -> Iterator[Finding]:
-    """Find names spelled in two ways: where the repository ignores case they are one, and a diff knows one of them only."""
+    """Find names spelled in two ways, which a repository that ignores case takes for one."""
     first: dict[tuple[str, ...], str] = {}
     said: set[tuple[tuple[str, ...], str]] = set()
     for index, task in enumerate(plan.tasks):

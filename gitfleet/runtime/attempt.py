@@ -3,7 +3,7 @@
 =============  ==================================================================================================
 ``spec.json``   what to run: written once by the host before anything starts
 ``lock``        held by the warden for its life; whoever holds it decides about the attempt
-``warden.json`` pid, start and boot of the warden, for signals; liveness is the lock alone
+``warden.json`` pid, start and boot of the warden, for signals (liveness is the lock alone), and the agent's start
 ``out.log``     output of the agent, bounded
 ``pulse``       time and size of the last output
 ``deadline``    awake seconds from the start that the attempt may take; the coordinator may move it

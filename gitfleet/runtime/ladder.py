@@ -128,7 +128,7 @@ def tree_of(table: Table, spec: dict[str, Any], *, since: int, root: int | None,
 
 
 def account(tree: Tree, climbed: Climbed, message: str = "") -> dict[str, Any]:
-    """Write what ``exit.json`` says of the tree: what had to be stopped, what is still there, and a sentence about that."""
+    """Write what ``exit.json`` says of the tree: what was stopped, what is still there, and a sentence about that."""
     bystanders = tree.bystanders()
     sentences = [message] if message else []
     if climbed.remaining:

@@ -269,6 +269,22 @@ def test_nested_repositories_are_named_and_left_out(attempt: Attempt) -> None:
     assert set(attempt.user.files(outcome.tip)) - {name.encode() for name in BASE} == {b"README", b"beside"}
 
 
+def test_submodules_move_and_their_uncommitted_work_is_named(attempt: Attempt, tmp_path: Path) -> None:
+    library = Repo.with_files(tmp_path / "library", {"lib": "1\n"})
+    attempt.inside.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(library.path), "dep")
+    attempt.inside.commit({}, "a dependency")
+    dependency = Repo(attempt.worktree.path / "dep")
+    dependency.write("lib", "edited\n")
+    only_dirty = attempt.collect()
+    assert (only_dirty.committed, only_dirty.nested) == (False, (b"dep",))
+    assert not is_pristine(attempt.found.git, attempt.worktree)
+    moved = dependency.commit({"lib": "committed\n"}, "moves")
+    dependency.write("left", "behind\n")
+    outcome = attempt.collect()
+    assert (outcome.committed, outcome.nested) == (True, (b"dep",))
+    assert attempt.user.files(outcome.tip)[b"dep"] == moved.encode()
+
+
 def test_ignored_work_and_the_instance_file_stay_out(attempt: Attempt) -> None:
     attempt.inside.write(".gitignore", "!/.fleet-instance-id\n*.log\n")
     attempt.inside.write("x.log", "l")

@@ -67,6 +67,11 @@ def test_detached(repo: Repo, tmp_path: Path) -> None:
     assert not (path / ".fleet-instance-id").exists()
 
 
+def test_without_a_checkout(repo: Repo, tmp_path: Path) -> None:
+    worktree = made(add(discover(repo.path), tmp_path / "bare", repo.oid(), None, nullcontext(), checkout=False))
+    assert [place.name for place in worktree.path.iterdir()] == [".git"]
+
+
 def test_many_at_once(repo: Repo, tmp_path: Path) -> None:
     repo.commit({f"d{number % 7}/f{number}": "x" * number for number in range(100)})
     found = discover(repo.path)

@@ -7,7 +7,7 @@ import stat
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitfleet.git.command import Git
 from gitfleet.integrate.landing import LandingOutcome, LandingRequest, RecoveryOutcome, land, pending, recover
@@ -84,7 +84,7 @@ class Place:
         self.git("commit", "-qm", message, "--allow-empty")
         return self.git("rev-parse", "HEAD")
 
-    def build(self, changes: Mapping[bytes | str, bytes | str | None], base: str = "HEAD") -> str:
+    def build(self, changes: Mapping[Any, bytes | str | None], base: str = "HEAD") -> str:
         """Make a commit on ``base`` without touching checkout or index; ``None`` removes, ``-> x`` is a link.
 
         ``x:`` before a content makes the file executable.
@@ -156,6 +156,14 @@ class Place:
         refs = self.git("for-each-ref", "--format=%(refname) %(objectname)").split("\n")
         kept = [ref for ref in refs if not ref.startswith((TARGET + " ", "refs/gitfleet/"))]
         return "\n".join([*kept, self.git("stash", "list"), (self.common / "config").read_text()])
+
+
+def transplant(source: Path, copy: Path) -> Place:
+    """Copy a repository as it is, hard links and a dead landing's intent included, to another path."""
+    subprocess.run(["cp", "-a", str(source), str(copy)], check=True)
+    for intent in (copy / ".git/gitfleet/landings").glob("*/intent.json"):
+        intent.write_text(intent.read_text().replace(f"{source}/", f"{copy}/").replace(f'{source}"', f'{copy}"'))
+    return Place(copy, copy / ".git")
 
 
 def files(root: Path) -> dict[str, tuple[str, bytes]]:

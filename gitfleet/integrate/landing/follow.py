@@ -36,12 +36,30 @@ class Disk:
     missing: frozenset[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """What could not be brought along: obstacles for people, and the changed paths that wait for them."""
+
+    obstacles: tuple[Obstacle, ...] = ()
+    paths: tuple[bytes, ...] = ()
+
+
 @dataclass(slots=True)
-class _Sorted:
-    marks: list[tuple[bytes, Entry | None]] = field(default_factory=list)
+class _Work:
+    """Every changed path in its place: noted in the index, left for git to write, or a person's."""
+
+    marks: dict[bytes, Entry | None] = field(default_factory=dict)
+    rest: dict[bytes, Change] = field(default_factory=dict)
     clear: list[bytes] = field(default_factory=list)
-    obstacles: list[Obstacle] = field(default_factory=list)
     restore: list[bytes] = field(default_factory=list)
+    obstacles: dict[bytes, Obstacle] = field(default_factory=dict)
+    paths: list[bytes] = field(default_factory=list)
+
+    def leave(self, change: Change, obstacle: Obstacle) -> None:
+        """A person's file stays; the index gets the new entry."""
+        self.obstacles.setdefault(obstacle.path, obstacle)
+        self.paths.append(change.path)
+        self.marks[change.path] = change.new
 
 
 def look(git: Git, workspace: Workspace, changes: Sequence[Change]) -> Disk:
@@ -75,80 +93,102 @@ def settle(
     git: Git,
     checkout: Checkout,
     workspace: Workspace,
-    span: tuple[str, str],
+    new: str,
     changes: Sequence[Change],
     copy: Path,
     *,
-    again: frozenset[bytes] = frozenset(),
-) -> list[Obstacle]:
-    """Move ``copy`` and the files as far as possible and give what is still in the way.
+    again: frozenset[bytes] | None = None,
+) -> Leftover:
+    """Move ``copy`` and the files to the commit ``new`` as far as possible, and give what is left.
 
-    ``copy`` is a fresh copy of the checkout's index, ``span`` the old and the new commit, ``again`` the paths that an
-    earlier call named. Doing it twice changes nothing.
+    ``copy`` is a fresh copy of the checkout's index, ``again`` the paths that an earlier call left, if there was one.
+    Doing it twice changes nothing.
     """
     own = git_index.with_index(checkout.git(git), copy)
     git_index.refresh(own)
-    disk = look(checkout.git(git), workspace, changes)
     index = git_index.read_index(own)
-    if again:
-        index = _reopen(own, index, changes, again, disk)
+    disk = look(checkout.git(git), workspace, changes)
+    if again is not None:
+        changes = _reopen(own, index, changes, again, disk)
+        index = git_index.read_index(own)
     work = _sort(git, checkout, index, changes, disk)
     root = os.fsencode(checkout.worktree)
     for path in work.clear:
         os.unlink(os.path.join(root, path))
     # Git moves no index that has unmerged paths; those of a person step aside and come back.
-    aside = [path for path in index.unmerged if path not in {change.path for change in changes}]
-    git_index.set_entries(own, [*work.marks, *((path, None) for path in aside)])
+    aside = [path for path in index.unmerged if path not in work.marks]
+    git_index.set_entries(own, [*work.marks.items(), *((path, None) for path in aside)])
     git_index.refresh(own)
-    answer = git_index.move(own, *span)
-    if answer.code != 0:
-        work.obstacles += refused(checkout.worktree, answer)
-        after = look(checkout.git(git), workspace, changes)
-        named = {obstacle.path for obstacle in work.obstacles}
-        work.obstacles += [
-            Obstacle(checkout.worktree, change.path, Reason.REFUSED)
-            for change in changes
-            if change.new is not None and change.path not in after.as_new and change.path not in named
-        ]
-        git_index.move_index_only(own, *span)
+    _write_rest(checkout, own, workspace, new, work)
     _restore(own, index, [*work.restore, *aside])
-    return work.obstacles
+    return Leftover(tuple(work.obstacles.values()), tuple(work.paths))
 
 
-def _sort(git: Git, checkout: Checkout, index: Index, changes: Sequence[Change], disk: Disk) -> _Sorted:
-    work = _Sorted()
-    ground = Ground(checkout.worktree, [change.path for change in changes if change.new is None])
-    for change in changes:
-        path, entry = change.path, index.entries.get(change.path)
-        if path in index.unmerged or entry not in (change.old, change.new):
-            work.obstacles.append(Obstacle(checkout.worktree, path, Reason.STAGED))
-            work.restore.append(path)
-            work.marks.append((path, change.new))
-        elif entry == change.new or change.of_submodule or path in index.skipped:
-            continue
-        elif path in disk.as_new:
-            work.marks.append((path, change.new))
+def _write_rest(checkout: Checkout, own: Git, workspace: Workspace, new: str, work: _Work) -> None:
+    """Let git write what is left to write: from the new tree with the old entries of just those paths."""
+    if not work.rest:
+        return
+    scratch = git_index.with_index(checkout.git(own), workspace.scratch("rest"))
+    between = git_index.tree_with(scratch, new, [(path, change.old) for path, change in work.rest.items()])
+    answer = git_index.move(own, between, new)
+    if answer.code == 0:
+        return
+    disk = look(checkout.git(own), workspace, list(work.rest.values()))
+    refusals = {obstacle.path: obstacle for obstacle in refused(checkout.worktree, answer)}
+    for path, change in work.rest.items():
+        written = path in disk.as_new if change.new is not None else path in disk.missing
+        if change.of_submodule or written:
+            work.marks[path] = change.new
         else:
-            blocker = _blocker(ground, change, disk)
-            if blocker is None:
-                continue
-            if change.new is not None and blocker == path and _written_part(git, checkout, path, change.new):
-                work.clear.append(path)
-                continue
-            reason = Reason.UNTRACKED if change.old is None else Reason.MODIFIED
-            work.obstacles.append(Obstacle(checkout.worktree, blocker, reason))
-            work.marks.append((path, change.new))
+            detail = answer.error.split("\n")[0]
+            work.leave(change, refusals.get(path, Obstacle(checkout.worktree, path, Reason.REFUSED, detail)))
+    git_index.set_entries(own, [(path, change.new) for path, change in work.rest.items()])
+    git_index.refresh(own)
+
+
+def _sort(git: Git, checkout: Checkout, index: Index, changes: Sequence[Change], disk: Disk) -> _Work:
+    work = _Work()
+    for change in changes:
+        if change.new is None:
+            _sort_one(git, checkout, index, change, disk, None, work)
+    # Only what really goes makes room for something else.
+    going = [path for path, change in work.rest.items() if change.new is None]
+    ground = Ground(checkout.worktree, going)
+    for change in changes:
+        if change.new is not None:
+            _sort_one(git, checkout, index, change, disk, ground, work)
+    for path in going:
+        if any(work.marks.get(parent) is not None for parent in parents(path)):
+            # A file takes this directory's place in the index although a person's files keep it on the disk.
+            work.marks[path] = None
+            del work.rest[path]
     return work
 
 
-def _blocker(ground: Ground, change: Change, disk: Disk) -> bytes | None:
-    if change.path in disk.as_old:
-        return None
-    if change.new is None:
-        return None if change.path in disk.missing else change.path
-    if change.old is None or change.path in disk.missing:
-        return ground.blocker(change.path)
-    return change.path
+def _sort_one(
+    git: Git, checkout: Checkout, index: Index, change: Change, disk: Disk, ground: Ground | None, work: _Work
+) -> None:
+    path, entry = change.path, index.entries.get(change.path)
+    if path in index.unmerged or entry not in (change.old, change.new):
+        work.restore.append(path)
+        work.leave(change, Obstacle(checkout.worktree, path, Reason.STAGED))
+    elif entry == change.new:
+        work.marks[path] = change.new
+    elif change.of_submodule or path in index.skipped or path in disk.as_old:
+        work.rest[path] = change
+    elif path in disk.as_new or (change.new is None and path in disk.missing):
+        work.marks[path] = change.new
+    else:
+        absent = change.old is None or path in disk.missing
+        blocker = ground.blocker(path) if ground is not None and absent else path
+        if blocker is None:
+            work.rest[path] = change
+        elif change.new is not None and blocker == path and _written_part(git, checkout, path, change.new):
+            work.clear.append(path)
+            work.rest[path] = change
+        else:
+            reason = Reason.UNTRACKED if change.old is None else Reason.MODIFIED
+            work.leave(change, Obstacle(checkout.worktree, blocker, reason))
 
 
 def _written_part(git: Git, checkout: Checkout, path: bytes, entry: Entry) -> bool:
@@ -172,20 +212,23 @@ def _written_part(git: Git, checkout: Checkout, path: bytes, entry: Entry) -> bo
         return whole.startswith(file.read(len(whole)))
 
 
-def _reopen(git: Git, index: Index, changes: Sequence[Change], again: frozenset[bytes], disk: Disk) -> Index:
-    """Put paths that were in the way back to the old entry, so that they are written like any other.
+def _reopen(git: Git, index: Index, changes: Sequence[Change], again: frozenset[bytes], disk: Disk) -> list[Change]:
+    """Put paths that were left back to their old entry, so that they are written like any other.
 
     A path whose entry is not the new one any more was dealt with by a person, and one whose file is as the new
     commit has it needs nothing.
     """
-    back: dict[bytes, Entry | None] = {}
-    for change in changes:
-        if change.path not in again or change.path in disk.as_new:
-            continue
-        if index.entries.get(change.path) == change.new and change.path not in index.unmerged:
-            back[change.path] = change.old
-    git_index.set_entries(git, back.items())
-    return git_index.read_index(git) if back else index
+    back = [
+        change
+        for change in changes
+        if change.path in again
+        and change.path not in disk.as_new
+        and index.entries.get(change.path) == change.new
+        and change.path not in index.unmerged
+        and not (change.new is None and change.path in disk.missing)
+    ]
+    git_index.set_entries(git, [(change.path, change.old) for change in back])
+    return back
 
 
 def _restore(git: Git, index: Index, paths: Sequence[bytes]) -> None:

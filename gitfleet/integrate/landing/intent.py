@@ -97,8 +97,10 @@ class Workspace:
             return None
 
     def remove(self) -> None:
-        """Forget the landing: the intent first, so that a half-removed directory means nothing."""
-        (self.directory / _FILE).unlink(missing_ok=True)
+        """Forget the landing: the intent last, so that a half-removed directory still says whose it is."""
+        for path in self.directory.glob("*"):
+            if path.name != _FILE:
+                path.unlink(missing_ok=True)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def lock(self, number: int, checkout: Checkout) -> IndexLock:
@@ -120,7 +122,7 @@ class Workspace:
 def pending(intents: Path) -> tuple[Path, ...]:
     """Directories of landings that did not finish, oldest name first; each is for ``recover``."""
     try:
-        return tuple(sorted(path for path in intents.iterdir() if path.is_dir()))
+        return tuple(sorted(path for path in intents.iterdir() if (path / _FILE).is_file()))
     except FileNotFoundError:
         return ()
 

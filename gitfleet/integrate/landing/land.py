@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gitfleet.git.index import Change, IndexLock
     from gitfleet.integrate.landing.outcome import LandingOutcome, LandingRequest, Obstacle
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.05
 # A lock that git holds for the blink of an eye is not worth a line.
 _QUIET_SECONDS = 1.0
 
@@ -77,7 +77,8 @@ class Patience:
             self._said.add(blocked)
             left = max(1, round(self._request.wait - waited))
             self._request.say(f"Landing waits up to {left} s: {blocked.why} ({blocked.who}).")
-        self._request.sleep(POLL_SECONDS)
+        # A short wait is met quickly, and a long one costs few looks.
+        self._request.sleep(min(1.0, max(POLL_SECONDS, waited / 10)))
         return False
 
 
@@ -224,17 +225,16 @@ class _Landing:
         self.give_up()
         return True
 
-    def _settle(self, number: int, checkout: Checkout) -> list[Obstacle]:
+    def _settle(self, number: int, checkout: Checkout) -> tuple[Obstacle, ...]:
         copy = self._workspace.scratch(f"roll-{number}")
         git_index.copy_index(self._held[number].index, copy)
-        span = (self._request.old, self._request.new)
-        left = settle(self._git, checkout, self._workspace, span, self._difference(), copy)
-        if left:
-            self._intent = self._intent.leaving(number, [obstacle.path for obstacle in left])
+        left = settle(self._git, checkout, self._workspace, self._request.new, self._difference(), copy)
+        if left.paths:
+            self._intent = self._intent.leaving(number, left.paths)
             self._workspace.write(self._intent)
         self._held[number].replace_index(copy)
         self._workspace.marker(number).unlink(missing_ok=True)
-        return left
+        return left.obstacles
 
     def _finish(
         self, checkouts: tuple[Checkout, ...], followed: list[Checkout], left: list[Obstacle], patience: Patience

@@ -100,21 +100,18 @@ def _concerned(git: Git, common_dir: Path, checkout: Checkout, intent: Intent, *
     return head.oid == intent.new or (ours and head.branch == intent.target)
 
 
-def _bring_along(git: Git, workspace: Workspace, intent: Intent, number: int) -> tuple[Intent, list[Obstacle]]:
+def _bring_along(git: Git, workspace: Workspace, intent: Intent, number: int) -> tuple[Intent, tuple[Obstacle, ...]]:
+    first = workspace.marker(number).exists()
     again = intent.pending(number)
-    marker = workspace.marker(number)
     checkout = intent.checkouts[number].checkout
     lock = workspace.lock(number, checkout)
-    if not marker.exists() and not again:
-        return intent, []
     copy = workspace.scratch(f"roll-{number}")
-    if not git_index.copy_index(lock.index, copy):
-        return intent, []
+    if not (first or again) or not git_index.copy_index(lock.index, copy):
+        return intent, ()
     changes = git_index.changes(git, intent.old, intent.new)
-    span = (intent.old, intent.new)
-    left = settle(git, checkout, workspace, span, changes, copy, again=frozenset() if marker.exists() else again)
-    if left or again:
-        intent = intent.leaving(number, [obstacle.path for obstacle in left])
+    left = settle(git, checkout, workspace, intent.new, changes, copy, again=None if first else again)
+    if left.paths or again:
+        intent = intent.leaving(number, left.paths)
         workspace.write(intent)
     lock.replace_index(copy)
-    return intent, left
+    return intent, left.obstacles

@@ -3,10 +3,10 @@
 Pure: the tracked symlinks and whether a repository ignores case come in as arguments.
 """
 
+from gitfleet.planner.scopes.deciding import overlap
 from gitfleet.planner.scopes.entries import Entry, Scope, entry_for, parse_entry
 from gitfleet.planner.scopes.index import ScopeIndex
 from gitfleet.planner.scopes.links import resolve_links
-from gitfleet.planner.scopes.overlap import overlap
 from gitfleet.planner.scopes.patterns import ScopeError, fold_name
 from gitfleet.planner.scopes.spellings import Spelling, spellings
 

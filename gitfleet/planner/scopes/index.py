@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.planner.scopes.overlap import overlap
+from gitfleet.planner.scopes.deciding import overlap
 from gitfleet.planner.scopes.trie import Trie
 
 if TYPE_CHECKING:

@@ -44,10 +44,13 @@ class _Tree:
 
     def __init__(self, links: Mapping[bytes, bytes], *, fold: bool) -> None:
         self._fold = fold
-        self._links = {self._key(_text(path).split("/")): _text(target) for path, target in links.items()}
+        self._links = {_folded(path): target for path, target in links.items()} if fold else links
 
-    def _key(self, names: list[str]) -> tuple[str, ...]:
-        return tuple(fold_name(name) for name in names) if self._fold else tuple(names)
+    def _target(self, names: list[str]) -> str | None:
+        """Return what the link at a path points at; ``None`` when there is no link."""
+        path = "/".join(names).encode("utf-8", "surrogateescape")
+        target = self._links.get(_folded(path) if self._fold else path)
+        return None if target is None else _text(target)
 
     def rewritten(self, entry: Entry) -> Iterator[tuple[Entry, str]]:
         """Yield the entries that stand for one entry, each with a note when it is not the same."""
@@ -57,7 +60,7 @@ class _Tree:
             return
         place = [*self._resolve(head[:-1], head), *head[-1:]]
         yield self._moved(entry, place)
-        if self._key(place) not in self._links:
+        if self._target(place) is None:
             return
         try:
             target = _at(self._resolve(place, head), entry)
@@ -88,7 +91,7 @@ class _Tree:
                     raise ScopeError(msg)
                 real.pop()
                 continue
-            target = self._links.get(self._key([*real, name]))
+            target = self._target([*real, name])
             if target is None:
                 if reserved(name, first=not real):
                     msg = f"the symlink at `{path}` leads into `{name}`"
@@ -108,6 +111,10 @@ class _Tree:
 
 def _text(path: bytes) -> str:
     return path.decode("utf-8", "surrogateescape")
+
+
+def _folded(path: bytes) -> bytes:
+    return fold_name(_text(path)).encode("utf-8", "surrogateescape")
 
 
 def _at(real: list[str], entry: Entry) -> Entry:

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 # Isolated, without site: nothing of the user's Python set-up takes part, and a warden starts in some 15 ms.
 INTERPRETER: Final = (sys.executable, "-I", "-S", "-X", "utf8")
 
+# Somebody who looks whether the lock is held holds it for some microseconds; a warden holds it for longer.
+_PROBE_SECONDS = 0.1
+
 _WARDEN = Path(__file__).parent.parent / "warden" / "__main__.py"
 _HELD_BACK = {signal.SIGTERM, signal.SIGUSR1, signal.SIGINT}
 
@@ -65,7 +68,7 @@ class LocalHost:
 
         Raises ``GitfleetError`` when the attempt is held or over already, or the system starts no more processes.
         """
-        with self._lock(spec.directory) as lock:
+        with self._lock(spec.directory, until=time.monotonic() + _PROBE_SECONDS) as lock:
             if lock is None:
                 raise _refusal(spec, "another process holds it")
             if (spec.directory / attempt.EXIT).exists():
@@ -147,7 +150,7 @@ class LocalHost:
 
     def declare_lost(self, handle: Handle) -> Exit | None:
         """Settle an attempt that nobody holds; none when a warden still holds it."""
-        with self._lock(handle.directory) as lock:
+        with self._lock(handle.directory, until=time.monotonic() + _PROBE_SECONDS) as lock:
             return None if lock is None else self._settle(handle)
 
     @contextmanager
@@ -167,7 +170,7 @@ class LocalHost:
             os.close(descriptor)
 
     def _settle(self, handle: Handle) -> Exit:
-        """Find the end of an attempt whose lock is held by the caller; cleared and written as lost when there is none."""
+        """Find the end of an attempt whose lock the caller holds; cleared and written as lost when there is none."""
         recorded = _recorded(handle)
         if recorded is not None:
             return recorded
@@ -179,7 +182,7 @@ class LocalHost:
             table = open_table(spec.get("processes"))
             # After a restart of the machine no process of the attempt can be left, and its pids belong to others.
             if warden["boot"] == table.boot():
-                tree = ladder.tree_of(table, spec, since=warden["start"], root=None, spared=_ourselves())
+                tree = ladder.tree_of(table, spec, since=warden["since"], root=None, spared=_ourselves())
                 steps = [(str(name), float(seconds)) for name, seconds in spec["leftover_ladder"]]
                 climbed = ladder.climb(tree, steps)
         return self._write_lost(handle, climbed, tree)

@@ -6,6 +6,7 @@ that was shut does not use up a deadline.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from gitfleet.runtime.processes import Process
-    from gitfleet.runtime.tree import Tree
 
 _TICK = 0.5
 _CHUNK = 65536
@@ -71,7 +71,7 @@ class Warden:
         self._pulse = Pulse(self._path(attempt.PULSE))
         self._deadline: float | None = spec.get("deadline_seconds")
         self._deadline_seen: tuple[int, int] | None = None
-        self._tree = self._introduce()
+        self._introduce()
 
     def _path(self, name: str) -> str:
         return os.path.join(self._directory, name)
@@ -94,23 +94,38 @@ class Warden:
 
     def _on_interrupt(self, *_: object) -> None:
         if self._agent and self._ended is None:
-            os.killpg(self._agent, signal.SIGINT)
+            # It is not reaped yet, so its pid is still its own; all of its group may be dead, though.
+            with contextlib.suppress(OSError):
+                os.killpg(self._agent, signal.SIGINT)
 
-    def _introduce(self) -> Tree:
+    def _introduce(self) -> None:
+        """Say who we are, and from when on processes can belong to the attempt: the agent's start, once it has one."""
         myself = self._table.look(os.getpid())
-        since = myself.start if myself else 0
-        facts = {"pid": os.getpid(), "start": since, "boot": self._table.boot()}
+        start = myself.start if myself else 0
+        agent = self._table.look(self._agent) if self._agent else None
+        since = agent.start if agent else start
+        facts = {"pid": os.getpid(), "start": start, "boot": self._table.boot(), "since": since}
         attempt.write_json(self._directory, attempt.WARDEN, facts)
-        return ladder.tree_of(self._table, self._spec, since=since, root=os.getpid())
+        self._tree = ladder.tree_of(self._table, self._spec, since=since, root=os.getpid())
 
     def run(self) -> None:
         """See the attempt through to its end."""
+        if self._told_to_stop():
+            self._write_exit("stopped", ladder.Climbed(), "It was stopped before the agent started.")
+            return
         try:
             self._start()
         except SpawnFailed as failed:
-            self._ended = (time.time(), time.monotonic())
             self._write_exit("spawn-failed", ladder.Climbed(), str(failed))
             return
+        try:
+            self._see_through()
+        except BaseException:
+            # A defect here must not leave an agent without an owner; what is written of its end is `lost`.
+            ladder.climb(self._tree, ladder.LEFTOVER_LADDER)
+            raise
+
+    def _see_through(self) -> None:
         reason = self._watch()
         climbed = ladder.Climbed()
         if reason == "exited":
@@ -142,13 +157,14 @@ class Warden:
             os.close(writer)
         self._reader = reader
         self._poll.register(reader, select.POLLIN)
+        self._introduce()
 
     def _watch(self) -> str:
         """Let the agent work until it ends or has to; returns the reason."""
         while True:
             if self._ended is not None:
                 return "exited"
-            if self._asked_to_stop or os.path.exists(self._path(attempt.STOP)):
+            if self._told_to_stop():
                 return "stopped"
             deadline = self._current_deadline()
             left = _TICK if deadline is None else self._awake + deadline - time.monotonic()
@@ -156,6 +172,9 @@ class Warden:
                 return "deadline"
             self._pump(min(_TICK, left))
             self._pulse.flush()
+
+    def _told_to_stop(self) -> bool:
+        return self._asked_to_stop or os.path.exists(self._path(attempt.STOP))
 
     def _current_deadline(self) -> float | None:
         """Read the deadline: the spec's, unless the coordinator has moved it since."""

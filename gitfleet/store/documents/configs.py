@@ -1,7 +1,7 @@
 """Changing ``config.yaml`` for a person: what they wrote around the change stays, comments included.
 
-Values are set by their place. What comes out is read again before it is returned: a rewrite that would lose a comment or
-change anything else is refused rather than written.
+Values are set by their place. What comes out is read again before it is returned: a rewrite that would lose a comment
+or change anything else is refused rather than written.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ REMOVE = Remove.KEY
 def edit_config(data: bytes, changes: Mapping[tuple[str, ...], Json | Remove], *, name: str = "config.yaml") -> bytes:
     """Set or remove values by their place, such as ``("verify", "commands")``; comments and order stay.
 
-    Missing mappings on the way are made. Raises ``GitfleetError`` (``invalid-config``) when the document cannot be read, a place
-    leads through something that is not a mapping, or the rewrite would lose something.
+    Missing mappings on the way are made. Raises ``GitfleetError`` (``invalid-config``) when the document cannot be
+    read, a place leads through something that is not a mapping, or the rewrite would lose something.
     """
     before = read(data, name if name.endswith((".yaml", ".yml")) else f"{name}.yaml")
     if isinstance(before, Unreadable):

@@ -22,7 +22,7 @@ def emit(data: dict[str, Any]) -> bytes:
 
 
 def quoted(value: Any) -> str:  # noqa: ANN401 - any plain data
-    """A value as compact JSON that is valid YAML as well: what YAML does not take raw is escaped."""
+    """Write a value as compact JSON that is valid YAML as well: what YAML does not take raw is escaped."""
     text = json.dumps(value, ensure_ascii=False, separators=(", ", ": "))
     return _ESCAPED.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
@@ -39,9 +39,9 @@ def _entry(head: str, value: Any, indent: str) -> list[str]:  # noqa: ANN401 - a
     inner = indent + "  "
     if isinstance(value, dict) and value:
         return [head, *_members(value, inner)]
-    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+    if isinstance(value, list | tuple) and any(isinstance(item, dict | list | tuple) for item in value):
         return [head, *(line for item in value for line in _item(item, inner))]
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         texts = [_scalar(item, flow=True) for item in value]
         line = f"{head} [{', '.join(texts)}]"
         return [line] if len(line) <= 100 else [head, *(f"{inner}- {_scalar(item)}" for item in value)]

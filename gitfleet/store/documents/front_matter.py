@@ -1,7 +1,7 @@
 """Front matter of the files that gitfleet renders: facts between two ``---`` lines, then text for people.
 
-Each fact is one line, ``key: <compact JSON>``. That is valid YAML, so that every tool reads it, and it can be read here without
-a YAML parser, so that ``status`` stays cheap.
+Each fact is one line, ``key: <compact JSON>``. That is valid YAML, so that every tool reads it, and it can be read here
+without a YAML parser, so that ``status`` stays cheap.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class FrontMatterError(ValueError):
     """A file does not begin with front matter; ``line`` counts from 1."""
 
     def __init__(self, message: str, line: int) -> None:
-        """Say what is wrong in which line."""
+        """Say what is wrong, as a clause, and in which line."""
         super().__init__(message)
         self.line = line
 
@@ -42,7 +42,7 @@ def render(facts: msgspec.Struct | Mapping[str, object], body: str) -> bytes:
 def parse(data: bytes, kind: type[T]) -> tuple[T, str]:
     """Read facts as a struct, and the text behind them.
 
-    Raises ``FrontMatterError`` (a ``ValueError``), or ``msgspec.ValidationError`` when the facts are not such a document.
+    Raises ``FrontMatterError`` (a ``ValueError``), or ``msgspec.ValidationError`` when the facts are no such document.
     """
     facts, body = parse_facts(data)
     return msgspec.convert(facts, type=kind), body
@@ -56,7 +56,7 @@ def parse_facts(data: bytes) -> tuple[dict[str, Any], str]:
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
-        raise FrontMatterError("not UTF-8", data.count(b"\n", 0, error.start) + 1) from None
+        raise FrontMatterError("the file is not UTF-8", data.count(b"\n", 0, error.start) + 1) from None
     facts: dict[str, Any] = {}
     at = 0
     number = 0
@@ -65,15 +65,16 @@ def parse_facts(data: bytes) -> tuple[dict[str, Any], str]:
         end = text.find("\n", at)
         line = (text[at:] if end < 0 else text[at:end]).removesuffix("\r")
         if number == 1 and line != _FENCE:
-            raise FrontMatterError("does not begin with a `---` line", 1)
+            raise FrontMatterError("the first line is not `---`", 1)
         if number > 1 and line == _FENCE:
             return facts, "" if end < 0 else text[end + 1 :]
         if end < 0:
-            raise FrontMatterError("the front matter is not closed by a `---` line", number)
+            raise FrontMatterError("the line `---` that ends the front matter is missing", number)
         if number > 1:
             key, value = _fact(line, number)
             if key in facts:
-                raise FrontMatterError(f"`{key}` is given twice", number)
+                msg = f"line {number} repeats `{key}`"
+                raise FrontMatterError(msg, number)
             facts[key] = value
         at = end + 1
 
@@ -81,8 +82,10 @@ def parse_facts(data: bytes) -> tuple[dict[str, Any], str]:
 def _fact(line: str, number: int) -> tuple[str, Any]:
     match = _LINE.fullmatch(line)
     if match is None:
-        raise FrontMatterError("not a `key: value` line", number)
+        msg = f"line {number} is not `key: value`"
+        raise FrontMatterError(msg, number)
     try:
         return match[1], json.loads(match[2])
     except (ValueError, RecursionError):
-        raise FrontMatterError(f"the value of `{match[1]}` is not JSON", number) from None
+        msg = f"line {number} does not give `{match[1]}` as JSON"
+        raise FrontMatterError(msg, number) from None

@@ -22,11 +22,13 @@ def read_json(text: str, name: str) -> Source:
     try:
         data = json.loads(text, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise BrokenError(f"not valid JSON: {error.msg}", Place(error.lineno, error.colno)) from None
+        msg = f"not valid JSON: {error.msg}"
+        raise BrokenError(msg, Place(error.lineno, error.colno)) from None
     except RecursionError:
         raise BrokenError("nested too deeply", expected=f"at most {MAX_DEPTH} levels") from None
     except ValueError as error:  # a number of thousands of digits, or a constant that JSON does not have
-        raise BrokenError(f"not valid JSON: {error}") from None
+        msg = f"not valid JSON: {error}"
+        raise BrokenError(msg) from None
     source = Source(name, data)
     _Walk(text, source).value(0, ())
     return source

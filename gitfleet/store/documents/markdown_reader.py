@@ -1,9 +1,9 @@
 """A plan in Markdown: a work-queue table, or one ``##`` section per task.
 
 A section begins with ``key: value`` lines (a list bullet or bold around the key changes nothing; a key without a value
-takes the bullets below it), and what follows is the task's instructions, word for word. The first ``#`` heading names the
-plan, the text below it is the plan's direction, and YAML front matter may hold plan-level fields. What is read is put into
-the shape of a YAML plan, so that one schema and one set of messages serve every format.
+takes the bullets below it), and what follows is the task's instructions, word for word. The first ``#`` heading names
+the plan, the text below it is the plan's direction, and YAML front matter may hold plan-level fields. What is read is
+put into the shape of a YAML plan, so that one schema and one set of messages serve every format.
 """
 
 from __future__ import annotations

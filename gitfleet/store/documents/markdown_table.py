@@ -38,7 +38,7 @@ _CELL = re.compile(r"(?:[^|\\]|\\.)*", re.DOTALL)
 
 
 def read_table(sections: list[Section], source: Source) -> list[Draft] | None:
-    """The tasks of the first work-queue table, or ``None`` when the document has no such table."""
+    """Read the tasks of the first work-queue table, or ``None`` when the document has no such table."""
     for section in sections:
         for at, (number, line) in enumerate(section.lines[:-1]):
             header = [cell.lower() for cell in _cells(line)]
@@ -60,7 +60,7 @@ def read_table(sections: list[Section], source: Source) -> list[Draft] | None:
 
 
 def _cells(line: str) -> list[str]:
-    """Split a row at its bars; ``\\|`` is a bar inside a cell."""
+    """Split a row at its bars; a bar behind a backslash is inside a cell."""
     inner = line.strip().removeprefix("|")
     cells = []
     at = 0

@@ -26,7 +26,7 @@ _NUMBERED = re.compile(r"(\d+)[.)]?\s+(.*)$")
 _TITLED = re.compile(r"([a-z0-9][a-z0-9._-]{0,63}):\s+(.+)$")
 _VALID_ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _ITEM = re.compile(r'"(?:[^"\\]|\\.)*"(?:\s*\([^)]*\))?|`[^`]*`(?:\s*\([^)]*\))?|[^,]+')
-NONE = frozenset({"", "-", "--", "–", "—", "none", "n/a"})
+NONE = frozenset({"", "-", "--", "\u2013", "\u2014", "none", "n/a"})
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ def items(text: str) -> list[str]:
 
 
 def identity(label: str) -> tuple[int | None, str, str]:
-    """What a heading or a cell calls a task: its number if it begins with one, its id, and its title."""
+    """Read what a heading or a cell calls a task: its number if it begins with one, its id, and its title."""
     plain = re.sub(r"\*\*|__|`", "", label).strip()
     number = None
     numbered = _NUMBERED.match(plain)
@@ -82,7 +82,7 @@ def identity(label: str) -> tuple[int | None, str, str]:
 
 
 def slug(text: str) -> str:
-    """An id for a title: lower case, everything else a dash."""
+    """Make an id for a title: lower case, everything else a dash."""
     return re.sub(r"-{2,}", "-", re.sub(r"[^a-z0-9._-]+", "-", text.lower())).strip("-._")[:64].rstrip("-._")
 
 
@@ -170,7 +170,7 @@ def _misplaced(prose: list[tuple[int, str]], source: Source) -> None:
 
 
 def fenced(line: str, fence: str) -> str:
-    """The fence that is open after this line."""
+    """Return the fence that is open after this line."""
     match = _FENCE.match(line)
     if not match:
         return fence
@@ -180,5 +180,5 @@ def fenced(line: str, fence: str) -> str:
 
 
 def problem_at(source: Source, place: Place, message: str, hint: str) -> Problem:
-    """A problem of a Markdown line."""
+    """Make a problem of a line."""
     return Problem(source.name, "", message, "", hint, place.line, place.column)

@@ -1,7 +1,7 @@
 """From what people write to the plan that the program works on, and back to canonical YAML.
 
-``normalise`` resolves aliases, defaults and ``(read-only)`` entries. It keeps where each value came from, so that a problem that
-is found in the plan can be shown at the place in the document.
+``normalise`` resolves aliases, defaults and ``(read-only)`` entries. It keeps where each value came from, so that a
+problem that is found in the plan can be shown at the place in the document.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gitfleet.model.plan_document import Strings
     from gitfleet.store.documents.source import Json, Source, Trail
 
-_READ_ONLY = re.compile(r"\s*\(\s*read[- ]only\s*\)\s*$", re.IGNORECASE)
+_READ_ONLY = re.compile(r"\s*\(\s*read[- ]only\s*\)\s*\Z", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -60,8 +60,8 @@ def normalise(source: Source, data: Json) -> Normalised:
 def salvage(source: Source, broken: Iterable[Trail]) -> tuple[Json, frozenset[str]]:
     """Keep what can be checked of a plan that is wrong in places, and name the tasks whose ids are.
 
-    Values at the broken places are dropped and tasks keep their positions, so that everything else that is wrong with the
-    document can be said in the same breath.
+    Values at the broken places are dropped and tasks keep their positions, so that everything else that is wrong with
+    the document can be said in the same breath.
     """
     data = pruned(source.data, broken)
     unnamed: set[str] = set()
@@ -132,15 +132,14 @@ def _paths(
     single = isinstance(writable if written == other else task.scope, str)
     scope: list[str] = []
     reads = list(_list(task.reads))
-    for position, entry in enumerate(reads):
+    for position in range(len(reads)):
         result.origins[*trail, "reads", position] = (
             (*trail, "reads") if isinstance(task.reads, str) else (*trail, "reads", position)
         )
-        reads[position] = entry.strip()
     for position, entry in enumerate(entries):
         origin = written if single else (*written, position)
-        bare = _READ_ONLY.sub("", entry).strip()
-        target, name = (scope, "scope") if bare == entry.strip() else (reads, "reads")
+        bare = _READ_ONLY.sub("", entry)
+        target, name = (scope, "scope") if bare == entry else (reads, "reads")
         result.origins[*trail, name, len(target)] = origin
         target.append(bare)
     return tuple(scope), tuple(reads)

@@ -42,7 +42,7 @@ _MARKDOWN_LINE = re.compile(r"^(?:#{1,2} \S|\|.*\|)", re.MULTILINE)
 
 
 def format_of(name: str, text: str) -> Format:
-    """The format of a document: by its suffix, else by its content."""
+    """Choose the format of a document: by its suffix, else by its content."""
     known = _SUFFIXES.get(PurePath(name).suffix.lower())
     if known is not None:
         return known
@@ -60,8 +60,8 @@ def format_of(name: str, text: str) -> Format:
 def read(data: bytes, name: str, *, markdown: bool = False, limit: int = MAX_BYTES) -> Source | Unreadable:
     """Read a document.
 
-    ``name`` is what messages call it. ``markdown`` says that Markdown is read as a plan. ``limit`` is in bytes. Returns the data
-    with its places and every problem that is known already, or the reasons why there is none.
+    ``name`` is what messages call it. ``markdown`` says that Markdown is read as a plan. ``limit`` is in bytes. Returns
+    the data with its places and every problem that is known already, or the reasons why there is none.
     """
     try:
         text = _text(data, limit)
@@ -80,7 +80,8 @@ def read(data: bytes, name: str, *, markdown: bool = False, limit: int = MAX_BYT
 
 def _text(data: bytes, limit: int) -> str:
     if len(data) > limit:
-        raise BrokenError(f"the document has {len(data)} bytes", expected=f"at most {limit}")
+        msg = f"the document has {len(data)} bytes"
+        raise BrokenError(msg, expected=f"at most {limit}")
     text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8")
     at = text.find("\0")
     if at >= 0:

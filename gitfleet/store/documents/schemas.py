@@ -1,7 +1,7 @@
 """JSON Schema 2020-12 of every document, generated from the structs.
 
-``python -m gitfleet.store.documents.schemas [DIRECTORY]`` writes them to ``schemas/``; a test holds the files and the structs
-equal. A schema is complete in itself: nothing is fetched and ``$id`` only identifies.
+``python -m gitfleet.store.documents.schemas [DIRECTORY]`` writes them to ``schemas/``; a test holds the files and the
+structs equal. A schema is complete in itself: nothing is fetched and ``$id`` only identifies.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 @cache
 def schema_of(name: str) -> dict[str, Any]:
-    """The schema of a registered kind of document; raises ``KeyError`` for another."""
+    """Return the schema of a registered kind of document; raises ``KeyError`` for another."""
     return _generate(BY_NAME[name])
 
 
 def schema_bytes(name: str) -> bytes:
-    """The content of a schema's file."""
+    """Return the content of a schema's file."""
     return json.dumps(schema_of(name), indent=2, ensure_ascii=False).encode() + b"\n"
 
 

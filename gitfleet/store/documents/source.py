@@ -24,6 +24,9 @@ Trail = tuple[str | int, ...]
 MAX_DEPTH = 40
 """Levels of nesting; the deepest document of ours has eight."""
 
+MAX_MESSAGE = 500
+"""Characters of one message; a document may hold an entry of a megabyte."""
+
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 
 
@@ -66,9 +69,9 @@ class Source:
         problem = Problem(
             document=self.name,
             path=trail_text(trail),
-            message=message,
+            message=show(message, MAX_MESSAGE),
             expected=expected,
-            hint=hint,
+            hint=show(hint, MAX_MESSAGE),
             line=None if place is None else place.line,
             column=None if place is None else place.column,
         )

@@ -6,7 +6,7 @@ value inside an inline table has the place of the key that it belongs to.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 import tomllib
 
@@ -30,11 +30,13 @@ def read_toml(text: str, name: str) -> Source:
         said = _AT.sub("", str(error))
         if match and not match[1]:
             said += " at the end of the document"
-        raise BrokenError(f"not valid TOML: {said}", place) from None
+        msg = f"not valid TOML: {said}"
+        raise BrokenError(msg, place) from None
     except RecursionError:
         raise BrokenError("nested too deeply", expected=f"at most {MAX_DEPTH} levels") from None
     except ValueError as error:  # numbers of thousands of digits, dates that no calendar has
-        raise BrokenError(f"not valid TOML: {error}") from None
+        msg = f"not valid TOML: {error}"
+        raise BrokenError(msg) from None
     source = Source(name, _plain(loaded, 0))
     source.values[()] = Place(1, 1)
     known = {trail for trail, _ in walk(source.data)}
@@ -51,11 +53,12 @@ def _plain(value: object, depth: int) -> Json:
         return {str(key): _plain(member, depth + 1) for key, member in value.items()}
     if isinstance(value, list):
         return [_plain(item, depth + 1) for item in value]
-    if isinstance(value, datetime.date | datetime.time):
+    if isinstance(value, dt.date | dt.time):
         return value.isoformat()
     if value is None or isinstance(value, str | int | float):
         return value
-    raise BrokenError(f"a value of type {type(value).__name__} is not read")
+    msg = f"a value of type {type(value).__name__} is not read"
+    raise BrokenError(msg)
 
 
 def _places(text: str) -> list[tuple[Trail, Place]]:
@@ -85,7 +88,7 @@ def _places(text: str) -> list[tuple[Trail, Place]]:
 
 
 def _resolve(parts: list[str], counts: dict[Trail, int]) -> Trail:
-    """The place that a header names: through arrays of tables it means their last element."""
+    """Find the place that a header names: through arrays of tables it means their last element."""
     trail: Trail = ()
     for position, part in enumerate(parts):
         trail = (*trail, part)

@@ -1,7 +1,7 @@
 """Data against its schema: every error, each at its place, in words for people.
 
-jsonschema finds the errors; this module says what they mean: which field was probably meant, which one is not built yet,
-what was expected where several shapes are allowed.
+jsonschema finds the errors; this module says what they mean: which field was probably meant, which one is not built
+yet, what was expected where several shapes are allowed.
 """
 
 from __future__ import annotations
@@ -49,6 +49,12 @@ _MEANT = {
 _FORMS = {
     r"^[a-z0-9][a-z0-9._-]{0,63}$": "at most 64 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first",
     r"^[A-Za-z0-9][A-Za-z0-9._-]*$": "letters, digits, `.`, `_` and `-`, a letter or digit first",
+}
+_LIMITS = {
+    "minimum": "at least",
+    "exclusiveMinimum": "more than",
+    "maximum": "at most",
+    "exclusiveMaximum": "less than",
 }
 _KINDS = {
     "object": "a mapping",
@@ -130,20 +136,17 @@ def _explain(kind: str, source: Source, error: ValidationError, outer: Trail = (
             f"`{show(value)}` has the wrong form",
             expected=_FORMS.get(schema["pattern"], f"text that matches {schema['pattern']}"),
         )
-    elif error.validator in {"minItems", "minLength"}:
-        yield source.problem(trail, "is empty", expected=f"at least {error.validator_value}")
-    elif error.validator in {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"}:
-        word = {
-            "minimum": "at least",
-            "exclusiveMinimum": "more than",
-            "maximum": "at most",
-            "exclusiveMaximum": "less than",
-        }
-        yield source.problem(
-            trail, f"{value} is out of range", expected=f"{word[error.validator]} {error.validator_value}"
-        )
     else:
-        yield source.problem(trail, show(error.message, 200))
+        yield _limit(source, trail, error)
+
+
+def _limit(source: Source, trail: Trail, error: ValidationError) -> Problem:
+    validator, bound = str(error.validator), error.validator_value
+    if validator in {"minItems", "minLength"}:
+        return source.problem(trail, "is empty", expected=f"at least {bound}")
+    if validator in _LIMITS:
+        return source.problem(trail, f"{error.instance} is out of range", expected=f"{_LIMITS[validator]} {bound}")
+    return source.problem(trail, show(error.message, 200))
 
 
 def _unknown(kind: str, source: Source, trail: Trail, value: Json, known: dict[str, Any]) -> Iterator[Problem]:

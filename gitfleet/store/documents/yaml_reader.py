@@ -1,8 +1,8 @@
 """YAML with positions, read from parser events by the 1.2 core rules.
 
-Plain words are what they look like: ``yes`` and ``2026-01-01`` are text, ``true`` is a boolean, ``010`` is ten. Tags and
-merge keys are refused. Aliases are read, but what a document expands to is bounded, so that a few lines cannot fill the
-memory. Mapping keys are text.
+Plain words are what they look like: ``yes`` and ``2026-01-01`` are text, ``true`` is a boolean, ``010`` is ten. Tags
+are refused. Aliases are read, but what a document expands to is bounded, so that a few lines cannot fill the memory.
+Mapping keys are text, ``<<`` included.
 """
 
 from __future__ import annotations
@@ -40,21 +40,24 @@ def read_yaml(text: str, name: str) -> Source:
         mark = error.problem_mark or error.context_mark
         place = None if mark is None else Place(mark.line + 1, mark.column + 1)
         said = "; ".join(part for part in (error.problem, error.context) if part)
+        msg = f"not valid YAML: {show(said or 'it cannot be read', 200)}"
         raise BrokenError(
-            f"not valid YAML: {show(said or 'it cannot be read', 200)}",
+            msg,
             place,
             hint="text with special characters needs quotes",
         ) from None
     except YAMLError as error:
-        raise BrokenError(f"not valid YAML: {show(str(error), 200)}") from None
+        msg = f"not valid YAML: {show(str(error), 200)}"
+        raise BrokenError(msg) from None
     except (ValueError, IndexError, TypeError, AttributeError, AssertionError, RecursionError) as error:
         # ruamel's scanner leaks these on some malformed directives and escapes.
-        raise BrokenError(f"not valid YAML: {show(str(error), 200)}") from None
+        msg = f"not valid YAML: {show(str(error), 200)}"
+        raise BrokenError(msg) from None
     return source
 
 
 def resolve(text: str) -> Json:
-    """What a plain scalar is by the YAML 1.2 core schema; text where it is nothing else."""
+    """Say what a plain scalar is by the YAML 1.2 core schema; text where it is nothing else."""
     if text in _NULL:
         return None
     if text in _TRUE or text in _FALSE:
@@ -125,9 +128,11 @@ class _Build:
 
     def _alias(self, anchor: str, place: Place) -> tuple[Json, int]:
         if anchor in self._open:
-            raise BrokenError(f"`*{show(anchor)}` contains itself", place)
+            msg = f"`*{show(anchor)}` contains itself"
+            raise BrokenError(msg, place)
         if anchor not in self._anchors:
-            raise BrokenError(f"`*{show(anchor)}` has no anchor before it", place, hint="put text in quotes")
+            msg = f"`*{show(anchor)}` has no anchor before it"
+            raise BrokenError(msg, place, hint="put text in quotes")
         return self._anchors[anchor]
 
     def _items(self, trail: Trail) -> tuple[Json, int]:

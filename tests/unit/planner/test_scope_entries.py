@@ -83,6 +83,7 @@ def test_folding_compares_names_without_case() -> None:
         ("é", "é"),
         ("a\u200bb", "a\u200bb"),
         ("\\.hidden", ".hidden"),
+        ("a/\\./b", "a/b"),
     ],
 )
 def test_entries_are_kept_in_one_spelling(written: str, normal: str) -> None:

@@ -5,7 +5,6 @@ import time
 import pytest
 
 from gitfleet.planner.scopes import Scope, ScopeIndex, overlap, words
-from gitfleet.planner.scopes import overlap as overlap_function
 
 
 def between(one: list[str], other: list[str], *, fold: bool = False) -> bytes | None:
@@ -196,5 +195,21 @@ def test_an_index_replaces_and_forgets() -> None:
     assert [key for key, _ in index.overlapping(Scope.parse(["DOC"]))] == ["a"]
 
 
-def test_the_package_offers_the_function_and_not_the_module() -> None:
-    assert callable(overlap_function)
+def test_once_the_work_is_used_up_what_is_left_is_decided_without_exclusions() -> None:
+    hostile = "!*a" + "?" * 20
+    assert overlap(Scope.parse(["*a*x", "doc"]), Scope.parse(["*b*y", hostile, "doc", "!doc"])) == b"doc"
+    one = [f"*a*x{number}" for number in range(30)]
+    other = [f"*b*y{number}" for number in range(30)]
+    start = time.process_time()
+    assert overlap(Scope.parse(one), Scope.parse([*other, hostile])) is None
+    assert time.process_time() - start < 10
+
+
+def test_without_a_filler_there_is_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = Scope.parse(["*a*"]), Scope.parse(["*b*", "!*ab*", "!*x*"])
+    monkeypatch.setattr(words, "_filler", lambda _: None)
+    words.choices.cache_clear()
+    assert overlap(one, other) == b"xax"
+    words.choices.cache_clear()
+    monkeypatch.undo()
+    assert overlap(one, other) == b"ba"

@@ -98,6 +98,8 @@ class _State:
 def _search(
     left: Entry, right: Entry, against: tuple[Entry, ...], budget: _Budget, *, fold: bool
 ) -> tuple[str, ...] | _Verdict | None:
+    if budget.left < 0:
+        return _DOUBT
     start = _State(0, 0, tuple(dominant(1, entry.loops) for entry in against))
     if any(places & entry.accept for places, entry in zip(start.against, against, strict=True)):
         return None

@@ -1,0 +1,271 @@
+"""The gate against commits that try to get something past it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitfleet.git.command import Git
+from gitfleet.integrate.gate import REPORTED, carried, inspect, is_git_name, is_planning, literal_paths
+from gitfleet.planner.scopes import Scope
+from tests.support.landings import Place, new_place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from gitfleet.model.run import GateReport
+
+BASE = {"src/a.txt": "a\n", "src/deep/b.txt": "b\n", "other/c.txt": "c\n", ".planning/x": "x\n"}
+
+
+MAIN = "refs/heads/main"
+SRC = Scope.parse(["src"])
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return new_place(tmp_path, BASE)
+
+
+def gate(place: Place, tip: str, scope: Scope = SRC, *, fold: bool = False) -> GateReport:
+    return inspect(Git(place.path), base=MAIN, tip=tip, target=MAIN, scope=scope, fold=fold)
+
+
+def found(report: GateReport) -> set[tuple[str, str]]:
+    assert report.passed == (not report.violations)
+    return {(violation.path, violation.reason) for violation in report.violations}
+
+
+def commit_tree(place: Place, tree_of: str, *parents: str) -> str:
+    flags = [word for parent in parents for word in ("-p", parent)]
+    return place.git("commit-tree", f"{tree_of}^{{tree}}", *flags, "-m", "made")
+
+
+def test_changes_inside_the_scope_pass(place: Place) -> None:
+    one = place.build({"src/a.txt": "2\n", "src/new/x": "x:1\n"})
+    two = place.build({"src/deep/b.txt": None, "src/link": "-> deep/../a.txt"}, one)
+    report = gate(place, two)
+    assert report.passed
+    assert report.commits == 2
+
+
+def test_no_commit_passes(place: Place) -> None:
+    report = gate(place, "refs/heads/main")
+    assert report.passed
+    assert report.commits == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"other/c.txt": "2\n"}, ("other/c.txt", "out-of-scope")),
+        ({"other/c.txt": None}, ("other/c.txt", "out-of-scope")),
+        ({"other/c.txt": "x:c\n"}, ("other/c.txt", "out-of-scope")),
+        ({"src2": "1\n"}, ("src2", "out-of-scope")),
+        ({".planning/x": "2\n"}, (".planning/x", "planning")),
+        ({".gitmodules": "m\n"}, (".gitmodules", "out-of-scope")),
+        ({"src/abs": "-> /etc/passwd"}, ("src/abs", "symlink-escape")),
+        ({"src/up": "-> ../../x"}, ("src/up", "symlink-escape")),
+        ({"src/up": "-> made-later/../../../x"}, ("src/up", "symlink-escape")),
+        ({"src/sub": "gitlink " + "1" * 40}, ("src/sub", "submodule")),
+        ({b"other/\xff\n\"": "1\n"}, ('"other/\\377\\n\\""', "out-of-scope")),
+    ],
+)
+def test_one_violation(place: Place, changes: Mapping[str | bytes, str | None], expected: tuple[str, str]) -> None:
+    report = gate(place, place.build({"src/a.txt": "2\n", **changes}))
+    assert found(report) == {expected}
+    assert report.violations[0].commit
+
+
+def test_secret_added_and_removed_again(place: Place) -> None:
+    one = place.build({"secret.env": "s\n", "src/a.txt": "2\n"})
+    two = place.build({"secret.env": None}, one)
+    assert place.git("diff", "--name-only", "main", two) == "src/a.txt"
+    report = gate(place, two)
+    assert found(report) == {("secret.env", "out-of-scope")}
+    assert report.violations[0].commit == one
+
+
+def test_rename_out_of_another_scope_shows_both_sides(place: Place) -> None:
+    report = gate(place, place.build({"other/c.txt": None, "src/c.txt": "c\n"}))
+    assert found(report) == {("other/c.txt", "out-of-scope")}
+
+
+def test_merging_the_target_is_fine(place: Place) -> None:
+    base = place.git("rev-parse", "main")
+    own = place.build({"src/a.txt": "2\n"}, base)
+    ahead = place.build({"other/c.txt": "2\n", "src/deep/b.txt": "2\n"}, base)
+    place.git("update-ref", "refs/heads/main", ahead)
+    both = place.build({"src/a.txt": "2\n"}, ahead)
+    for parents in ((own, ahead), (ahead, own)):
+        report = gate(place, commit_tree(place, both, *parents))
+        assert report.passed, parents
+        assert report.commits == 2
+
+
+def test_evil_merges(place: Place) -> None:
+    base = place.git("rev-parse", "main")
+    own = place.build({"src/a.txt": "2\n"}, base)
+    ahead = place.build({"other/c.txt": "2\n"}, base)
+    place.git("update-ref", "refs/heads/main", ahead)
+    neither = place.build({"src/a.txt": "2\n", "other/c.txt": "evil\n"}, ahead)
+    assert found(gate(place, commit_tree(place, neither, own, ahead))) == {("other/c.txt", "out-of-scope")}
+    # `merge -s ours` takes the target's change back.
+    assert found(gate(place, commit_tree(place, own, own, ahead))) == {("other/c.txt", "out-of-scope")}
+    assert found(gate(place, commit_tree(place, own, ahead, own))) == {("other/c.txt", "out-of-scope")}
+
+
+def test_merging_unlanded_work_of_others(place: Place) -> None:
+    base = place.git("rev-parse", "main")
+    own = place.build({"src/a.txt": "2\n"}, base)
+    stranger = place.build({"other/c.txt": "2\n"}, base)
+    merge = commit_tree(place, place.build({"src/a.txt": "2\n"}, stranger), own, stranger)
+    assert found(gate(place, merge)) == {(".", "foreign-merge"), ("other/c.txt", "out-of-scope")}
+
+
+def test_unrelated_history(place: Place) -> None:
+    own = place.build({"src/a.txt": "2\n"})
+    root = commit_tree(place, "main")
+    report = gate(place, commit_tree(place, own, own, root))
+    assert {(".", "foreign-merge"), ("other/c.txt", "out-of-scope"), (".planning/x", "planning")} <= found(report)
+
+
+def test_amended_and_moved_bases(place: Place) -> None:
+    first = place.git("rev-parse", "main")
+    place.write("other/c.txt", "2\n")
+    second = place.commit()
+    # Built on an older commit of the target: what the target did since is not the run's.
+    assert gate(place, place.build({"src/a.txt": "2\n"}, first)).passed
+    # The target's own commit written anew is the run's.
+    amended = commit_tree(place, place.build({"src/a.txt": "2\n"}, second), first)
+    assert found(gate(place, amended)) == {("other/c.txt", "out-of-scope")}
+
+
+def test_replaced_objects_do_not_hide_anything(place: Place) -> None:
+    evil = place.build({"other/c.txt": "2\n"})
+    place.git("replace", evil, commit_tree(place, "main", "main"))
+    assert found(gate(place, evil)) == {("other/c.txt", "out-of-scope")}
+    assert [violation.path for violation in carried(Git(place.path), evil, SRC)] == ["other/c.txt"]
+
+
+def test_grafts_do_not_hide_anything(place: Place) -> None:
+    evil = place.build({"other/c.txt": "2\n"})
+    tip = place.build({"src/a.txt": "2\n"}, evil)
+    (place.common / "info").mkdir(exist_ok=True)
+    (place.common / "info/grafts").write_text(f"{tip} {place.git('rev-parse', 'main')}\n")
+    assert ("other/c.txt", "out-of-scope") in found(gate(place, tip))
+
+
+def test_read_only(place: Place) -> None:
+    assert gate(place, commit_tree(place, "main", "main"), Scope.parse([])).passed
+    report = gate(place, place.build({"src/a.txt": "2\n"}), Scope.parse([]))
+    assert found(report) == {("src/a.txt", "read-only")}
+
+
+def test_literal_entries_allow_submodules_and_links(place: Place) -> None:
+    tip = place.build({"src/sub": "gitlink " + "1" * 40, "src/out": "-> /opt/x"})
+    assert gate(place, tip, Scope.parse(["src/sub", "src/out"])).passed
+    assert found(gate(place, tip)) == {("src/sub", "submodule"), ("src/out", "symlink-escape")}
+    assert literal_paths(Scope.parse(["a", '"b\\377"', "c*", "!d", "e\\*f", "g/?", "h/**/i", "\\\\*"])) == {
+        b"a",
+        b"b\xff",
+        b"e*f",
+    }
+
+
+def test_links_through_links(place: Place) -> None:
+    one = place.build({"src/here": "-> .", "src/out": "-> here/../../x"})
+    assert ("src/out", "symlink-escape") in found(gate(place, one))
+    two = place.build({"src/up": "-> ..", "src/out": "-> up/x"})
+    assert gate(place, two).passed
+    three = place.build({"src/up": "-> ..", "src/out": "-> up/../x"})
+    assert found(gate(place, three)) == {("src/out", "symlink-escape")}
+    loop = place.build({"src/one": "-> two", "src/two": "-> one"})
+    assert gate(place, loop).passed
+
+
+def test_a_new_link_that_turns_an_old_one_outwards(place: Place) -> None:
+    place.build({})
+    place.git("reset", "-q", "--hard", place.build({"other/old": "-> ../src/deep/../../x", "other/away": "-> /opt"}))
+    report = gate(place, place.build({"src/deep/b.txt": None, "src/deep": "-> .."}))
+    assert found(report) == {("src/deep", "symlink-escape")}
+
+
+def test_folding(place: Place) -> None:
+    tip = place.build({".Planning/y": "1\n"})
+    everything = Scope.parse(["."])
+    assert found(gate(place, tip, everything, fold=True)) == {(".Planning/y", "planning")}
+    assert is_planning(b".PLANN\xc4\xb0NG/x", fold=False) is False
+    assert is_planning(b".planning", fold=False)
+    assert not is_planning(b".planning2/x", fold=True)
+    assert is_planning(b".pl\xe2\x80\x8canning/x", fold=True)
+
+
+@pytest.mark.parametrize(
+    "path", [b"src/.git/config", b"src/.GIT/x", b"src/git~1", b".g\xe2\x80\x8cit/hooks/x", b"src/.git. /x", b".git::$INDEX", b"a/../b"]
+)
+def test_names_that_some_file_system_takes_for_git(path: bytes) -> None:
+    assert is_git_name(path)
+
+
+@pytest.mark.parametrize("path", [b"src/.gitignore", b".gitmodules", b"src/git", b"a.git/x", b"src/..x", b"\xff"])
+def test_ordinary_names(path: bytes) -> None:
+    assert not is_git_name(path)
+
+
+def test_crafted_tree_with_a_git_directory(place: Place) -> None:
+    blob = place.git("rev-parse", "main:src/a.txt")
+    inner = place.git("mktree", stdin=f"100644 blob {blob}\tconfig\n".encode())
+    src = place.git("hash-object", "-w", "-t", "tree", "--literally", "--stdin", stdin=b"40000 .git\0" + bytes.fromhex(inner))
+    lines = place.git("ls-tree", "main").replace(place.git("rev-parse", "main:src"), src)
+    tree = place.git("mktree", stdin=lines.encode() + b"\n")
+    tip = place.git("commit-tree", tree, "-p", "main", "-m", "x")
+    assert ("src/.git/config", "git-name") in found(gate(place, tip))
+
+
+def test_carried_by_the_merge(place: Place) -> None:
+    merge = commit_tree(place, place.build({"src/a.txt": "2\n", "web/a.txt": "2\n"}), "main", place.build({"src/a.txt": "2\n"}))
+    assert [violation.path for violation in carried(Git(place.path), merge, SRC)] == ["web/a.txt"]
+    assert carried(Git(place.path), merge, Scope.parse(["src", "web"])) == ()
+
+
+
+
+def test_many_commits(place: Place) -> None:
+    count = 3000
+    stream = [b"reset refs/heads/many\nfrom refs/heads/main\n\n"]
+    for number in range(count):
+        name = "other/late" if number == count - 1 else f"src/f{number % 50}"
+        data = str(number).encode()
+        stream.append(
+            f"commit refs/heads/many\ncommitter A <a@b> {1767323045 + number} +0000\ndata 1\nm\n"
+            f"M 100644 inline {name}\ndata {len(data)}\n".encode()
+            + data
+            + b"\n"
+        )
+    place.git("fast-import", "--quiet", stdin=b"".join(stream))
+    start = time.monotonic()
+    report = gate(place, "refs/heads/many")
+    assert report.commits == count
+    assert found(report) == {("other/late", "out-of-scope")}
+    assert time.monotonic() - start < 20
+
+
+def test_a_diff_option_in_the_configuration_changes_nothing(place: Place) -> None:
+    for name, value in (("diff.renames", "copies"), ("diff.noprefix", "true"), ("core.quotePath", "true"), ("diff.ignoreSubmodules", "all")):
+        place.git("config", name, value)
+    tip = place.build({"other/c.txt": None, "src/c.txt": "c\n", "src/sub": "gitlink " + "1" * 40})
+    assert found(gate(place, tip)) == {("other/c.txt", "out-of-scope"), ("src/sub", "submodule")}
+
+
+def test_very_many_violations_are_bounded(place: Place) -> None:
+    blob = place.git("rev-parse", "main:src/a.txt")
+    lines = "".join(f"100644 blob {blob}\tf{number}\n" for number in range(REPORTED + 5))
+    tree = place.git("mktree", stdin=lines.encode())
+    report = gate(place, place.git("commit-tree", tree, "-p", "main", "-m", "x"))
+    assert not report.passed
+    assert len(report.violations) == REPORTED + 1
+    assert report.violations[-1].path == "7 more"

@@ -1,0 +1,115 @@
+"""Configs, right and wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitfleet.app.load import load_config
+from gitfleet.errors import GitfleetError
+from gitfleet.model.config import Config, Publish
+
+
+def problems(text: str) -> dict[str, str]:
+    with pytest.raises(GitfleetError) as caught:
+        load_config(text.encode(), "config.yaml")
+    assert caught.value.code == "invalid-config"
+    return {problem.path: problem.message for problem in caught.value.problems}
+
+
+@pytest.mark.parametrize("data", [None, b"", b"# nothing\n", b"{}", b"schema: gitfleet/config/v1\n"])
+def test_a_config_may_be_missing_or_empty(data: bytes | None) -> None:
+    assert load_config(data, "config.yaml") == Config()
+
+
+def test_every_key_is_read() -> None:
+    config = load_config(
+        b"""\
+target: main
+agent: coder
+agents:
+  coder:
+    kind: command
+    argv: [sh, -c, "x {{y}} {prompt_file} {worktree} {task} {instance} {handoff_file}"]
+    stdin: true
+    env: {allow: [CI]}
+verify: {commands: [{run: make, name: all, timeout_seconds: 5}]}
+waves: {max_agents: 5, budget_tokens: 9, overlap: error, rolling: true}
+timeouts: {skill: 1, research: 2, build: 3, verify: 4}
+worktrees: {root: ../trees, ports: 30000}
+scope: {on_violation: reject}
+planning: {publish: off}
+branch_prefix: robots
+""",
+        "config.yaml",
+    )
+    assert config.agents["coder"].env.allow == ("CI",)
+    assert config.waves.max_agents == 5
+    assert config.planning.publish is Publish.OFF
+    assert config.branch_prefix == "robots"
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        ("planner: {agent: x}", "planner", "`planner` is not built yet"),
+        ("pool: {keep: [x]}", "pool", "`pool` is not built yet"),
+        ("notify: x", "notify", "`notify` is not built yet"),
+        ("stall: warn", "stall", "`stall` is not built yet"),
+        ("retry: {}", "retry", "`retry` is not built yet"),
+        ("conflict: hold", "conflict", "`conflict` is not built yet"),
+        ("landing: {style: squash}", "landing", "`landing` is not built yet"),
+        ("verify: {keep: []}", "verify.keep", "`verify.keep` is not built yet"),
+        ("verify: {baseline: allow}", "verify.baseline", "`verify.baseline` is not built yet"),
+        ("verify: {fingerprint: x}", "verify.fingerprint", "`verify.fingerprint` is not built yet"),
+        ("verify: {commands: [{run: x, when: y}]}", "verify.commands[0].when", "`when` is not built yet"),
+        ("agents: {a: {kind: claude}}", "agents.a.kind", "`kind: claude` is not built yet"),
+        ("agents: {a: {argv: [x], effort: high}}", "agents.a.effort", "`agents.a.effort` is not built yet"),
+        ("waves: {overlap: narrow}", "waves.overlap", "`overlap: narrow` is not built yet"),
+        ("scope: {on_violation: extend}", "scope.on_violation", "`on_violation: extend` is not built yet"),
+        ("scope: {protected: []}", "scope.protected", "`scope.protected` is not built yet"),
+        ("timeouts: {stall: 4}", "timeouts.stall", "`timeouts.stall` is not built yet"),
+        ("worktrees: {setup: [x]}", "worktrees.setup", "`worktrees.setup` is not built yet"),
+        ("waves: {max_agent: 1}", "waves.max_agent", "unknown field `max_agent`"),
+        ("waves: {rolling: yes}", "waves.rolling", "found the text `yes`"),
+        ("agent: x", "agent", "unknown agent `x`"),
+        ("agents: {a: {}}", "agents.a", "the command agent `a` has no argv"),
+        ("agents: {a: {argv: ['']}}", "agents.a.argv[0]", "the program is empty"),
+        ("agents: {a: {argv: [x, '{prompt}']}}", "agents.a.argv[1]", "`{prompt}` is not a placeholder"),
+        ("agents: {a: {argv: [x, '{']}}", "agents.a.argv[1]", "a brace is opened and not closed"),
+        (
+            "agents: {a: {argv: [x], env: {allow: [GH_token]}}}",
+            "agents.a.env.allow[0]",
+            "`GH_token` looks like a secret and is not passed to agents",
+        ),
+        (
+            "agents: {a: {argv: [x], env: {allow: ['A=1']}}}",
+            "agents.a.env.allow[0]",
+            "`A=1` is not the name of a variable",
+        ),
+        ("target: a..b", "target", "`a..b` is not a name that git takes"),
+        ("target: -x", "target", "`-x` is not a name that git takes"),
+        ("branch_prefix: a.lock", "branch_prefix", "`a.lock` is not a name that git takes"),
+        ("branch_prefix: a/b", "branch_prefix", "`a/b` has the wrong form"),
+        ("verify: {commands: [{run: ' '}]}", "verify.commands[0].run", "the command is blank"),
+        ("schema: gitfleet/config/v2", "schema", "`gitfleet/config/v2` is not a choice"),
+        ("- a", "", "found a list"),
+    ],
+)
+def test_a_wrong_config_is_told_once(text: str, path: str, message: str) -> None:
+    assert problems(text) == {path: message}
+
+
+@pytest.mark.parametrize("name", ["API_KEY", "OPENAI_APIKEY", "DB_PASSWORD", "my_secret_x", "SSH_PRIVATE_KEY", "TOKEN"])
+def test_secrets_are_refused(name: str) -> None:
+    assert "looks like a secret" in problems(f"agents: {{a: {{argv: [x], env: {{allow: [{name}]}}}}}}").popitem()[1]
+
+
+def test_shape_and_meaning_are_told_in_one_answer() -> None:
+    found = problems("agent: b\nagents: {a: {argv: ['{x}'], model: y}}\npool: {}\n")
+    assert set(found) == {"agent", "agents.a.argv[0]", "agents.a.model", "pool"}
+
+
+def test_markdown_is_not_a_config() -> None:
+    with pytest.raises(GitfleetError) as caught:
+        load_config(b"# x", "config.md")
+    assert caught.value.problems[0].message == "Markdown is read as a plan only"

@@ -1,0 +1,101 @@
+"""What a plan means, on plain data; how findings reach people is tested with documents."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gitfleet.model.config import AgentConfig, Config
+from gitfleet.model.plan import Plan, Task
+from gitfleet.planner.findings import is_branch_name
+from gitfleet.planner.knots import around, knots
+from gitfleet.planner.lint import lint_plan
+from gitfleet.planner.lint_config import lint_config
+
+CONFIG = Config(agents={"a": AgentConfig(argv=("x",))})
+
+
+def test_a_sound_plan_has_no_finding() -> None:
+    plan = Plan(
+        name="x",
+        tasks=(
+            Task(id="a", command="x", scope=("src/",)),
+            Task(id="b", instructions="y", agent="a", depends_on=("a",)),
+        ),
+    )
+    assert lint_plan(plan, CONFIG) == ()
+    assert lint_plan(plan, CONFIG, fold=True) == ()
+    assert lint_config(CONFIG) == ()
+
+
+def test_agents_are_checked_against_a_config_only() -> None:
+    plan = Plan(name="x", tasks=(Task(id="a", instructions="x", agent="gone"), Task(id="b", instructions="x")))
+    assert lint_plan(plan, None) == ()
+    assert [(found.trail, found.hint) for found in lint_plan(plan, Config())] == [
+        (("tasks", 0, "agent"), "the config defines no agent"),
+        (
+            ("tasks", 1),
+            "give the task a `command`, or define an agent in .planning/config.yaml and make it the default",
+        ),
+    ]
+    assert lint_plan(plan, CONFIG)[1].hint == "name one of `a`, or set `agent:` in .planning/config.yaml"
+
+
+GRAPHS = st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdef"), max_size=3)).map(
+    lambda graph: {task: [wanted for wanted in waits if wanted in graph] for task, waits in graph.items()}
+)
+
+
+def reachable(graph: dict[str, list[str]], start: str) -> set[str]:
+    seen: set[str] = set()
+    edge = [start]
+    while edge:
+        for wanted in graph[edge.pop()]:
+            if wanted not in seen:
+                seen.add(wanted)
+                edge.append(wanted)
+    return seen
+
+
+@settings(max_examples=200, deadline=None)
+@given(GRAPHS)
+def test_knots_are_what_reaches_itself(graph: dict[str, list[str]]) -> None:
+    found = knots(graph)
+    assert sorted(task for knot in found for task in knot) == sorted(graph)
+    for knot in found:
+        for task in knot:
+            mutual = {other for other in reachable(graph, task) if task in reachable(graph, other)} | {task}
+            assert knot == mutual
+            path = around(task, graph, knot)
+            assert bool(path) == (task in reachable(graph, task))
+            if path:
+                assert path[0] == path[-1] == task
+                assert all(after in graph[before] for before, after in pairwise(path))
+                assert len(set(path)) == len(path) - 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["a", "b", ".", "..", ".lock", "/", "@", "@{", "-", "~", "HEAD", " ", "é"]), max_size=5
+    ).map("".join)
+)
+def test_branch_names_are_those_that_git_takes(name: str) -> None:
+    git = shutil.which("git")
+    assert git is not None
+    taken = subprocess.run([git, "check-ref-format", f"refs/heads/{name}"], check=False).returncode == 0
+    # git branch itself refuses these, which check-ref-format takes below refs/heads.
+    refused = name in {"@", "HEAD"} or name.startswith("-")
+    assert is_branch_name(name) == (taken and not refused)
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb", "a\x7f", "a b", "a^", "a:b", "a?", "a*", "a[", "a\\b", "a//b", "/a", "a/", "@"]
+)
+def test_what_git_refuses_is_no_branch_name(name: str) -> None:
+    assert not is_branch_name(name)
