@@ -114,11 +114,15 @@ class Settling:
             self.parts.state.write_discoveries(self.parts.proof, work.discoveries)
 
     def _seal(self, run: Run) -> None:
-        """A run is over: its claim goes, and after a landing a tree that holds nothing of its own goes too."""
+        """A run is over: its claim goes, and after a landing a tree that holds nothing of its own goes too.
+
+        A tree in which somebody still works (a person's shell) stays.
+        """
         if not run.instance:
             return
         self.claiming.release([run.instance])
-        if run.state is RunState.LANDED:
+        ended = run.attempts[-1].exit if run.attempts else None
+        if run.state is RunState.LANDED and not (ended and ended.remaining):
             tree = attempts.worktree_of(self.parts, run)
             cleaner = threading.Thread(target=drop_worktree, args=(self.parts, tree), daemon=True)
             cleaner.start()
