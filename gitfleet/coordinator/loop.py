@@ -393,6 +393,7 @@ class Coordinator:
 
     def _wait_for_claims(self) -> None:
         """Nothing of ours is under way and what is left is held by another session: wait, but not for ever."""
+        self._held = {task: held for task, held in self._held.items() if not self.books.runs[task].sealed}
         if self._working or not self._held:
             return
         now = self.parts.monotonic()
