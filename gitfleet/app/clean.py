@@ -1,20 +1,20 @@
 """Removing what closed sessions left. What is not provably safe to remove stays, and the report says why.
 
 Proof, for each kind: a worktree holds nothing that is not on a ref; a task branch is what its run landed, and its tip
-is reachable from the landing; a log belongs to a closed session and no warden holds it; a session's every record is on its
-target, byte for byte. What did not land is never touched.
+is reachable from the landing; a log belongs to a closed session and no warden holds it; a session's every record is on
+its target. What did not land is never touched.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
+import re
 import shutil
 from typing import TYPE_CHECKING
 
 from gitfleet.app.open import instances
 from gitfleet.errors import GitfleetError
-from gitfleet.model.paths import unquote_path
+from gitfleet.model.paths import quote_path
 from gitfleet.model.reports import CleanItem, CleanReport
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitfleet.app.workspace import Workspace
+    from gitfleet.git.command import Git
+    from gitfleet.git.worktrees import Worktree
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
 
@@ -56,7 +58,7 @@ class _Clean:
                 yield CleanItem(kind="session", name=name, removed=False, reason=error.message)
         for session, runs in closed:
             yield from self._claims(session)
-            trees = list(self._worktrees(runs))
+            trees = [*self._worktrees(runs), *self._integration(session, runs)]
             yield from trees
             yield from self._branches(session, runs, [tree.name for tree in trees if tree.removed])
             yield from self._logs(runs)
@@ -76,7 +78,7 @@ class _Clean:
             yield CleanItem(kind="claim", name=claim.instance, removed=True, reason="its session is closed")
 
     def _worktrees(self, runs: Mapping[str, Run]) -> Iterator[CleanItem]:
-        from gitfleet.git import collect, pool, worktrees  # noqa: PLC0415
+        from gitfleet.git import collect, worktrees  # noqa: PLC0415
 
         repository = self.workspace.repository
         placed = instances(self.workspace)
@@ -85,19 +87,65 @@ class _Clean:
             worktree = worktrees.locate(repository, path) if path is not None else None
             if path is None or worktree is None:
                 continue
-            reasons = collect.untidy(self.git, worktree)
+            reasons = collect.untidy(self.git, worktree, ignored=run.state is not RunState.LANDED)
+            if run.state is RunState.LANDED:
+                reasons += self._own_ignored(worktree.git(self.git), run)
             if self._busy(run):
                 reasons = ("its agent has not ended", *reasons)
             if reasons:
                 yield CleanItem(kind="worktree", name=str(path), removed=False, reason="; ".join(reasons))
                 continue
-            size = _bytes(path)
-            if not self.dry_run:
-                trash = pool.trash_of(path.parent)
-                lock = locks.worktrees_lock(self.layout, command="gitfleet clean")
-                worktrees.retire(repository, worktree, trash, lock)
-                worktrees.empty_trash(trash)
-            yield CleanItem(kind="worktree", name=str(path), bytes=size, removed=True)
+            yield self._retire(worktree)
+
+    def _integration(self, session: Session, runs: Mapping[str, Run]) -> Iterator[CleanItem]:
+        """Take away the tree that candidates were checked in; what git ignores there was made by checks.
+
+        Its HEAD is a throw-away commit of ours that no ref holds. That is no work where its tree is one that the
+        records name as checked; any other commit there is somebody's and stays.
+        """
+        from gitfleet.git import collect, worktrees  # noqa: PLC0415
+
+        for entry in worktrees.entries(self.workspace.repository):
+            if entry.path.name != f"fleet-{session.id}-integration":
+                continue
+            worktree = worktrees.locate(self.workspace.repository, entry.path)
+            if worktree is None or not entry.path.exists():
+                continue
+            reasons = collect.untidy(self.git, worktree, ignored=False)
+            checked = {run.verification.tree for run in runs.values() if run.verification}
+            if (
+                self.git.run("rev-parse", "--verify", "--quiet", f"{entry.head}^{{tree}}", ok=(0, 1, 128)).text
+                in checked
+            ):
+                reasons = tuple(reason for reason in reasons if not reason.startswith("detached HEAD"))
+            if reasons:
+                yield CleanItem(kind="worktree", name=str(entry.path), removed=False, reason="; ".join(reasons))
+            else:
+                yield self._retire(worktree)
+
+    def _retire(self, worktree: Worktree) -> CleanItem:
+        from gitfleet.git import pool, worktrees  # noqa: PLC0415
+
+        path = worktree.path
+        size = _bytes(path)
+        if not self.dry_run:
+            trash = pool.trash_of(path.parent)
+            lock = locks.worktrees_lock(self.layout, command="gitfleet clean")
+            worktrees.retire(self.workspace.repository, worktree, trash, lock)
+            worktrees.empty_trash(trash)
+        return CleanItem(kind="worktree", name=str(path), bytes=size, removed=True)
+
+    def _own_ignored(self, git: Git, run: Run) -> tuple[str, ...]:
+        """List ignored files that a landed run may have made: those in its scope; others are caches of tools."""
+        from gitfleet.git.status import read_status  # noqa: PLC0415
+        from gitfleet.planner.scopes import Scope, overlap  # noqa: PLC0415
+
+        scope = Scope.parse(run.scope)
+        return tuple(
+            f"ignored: {quote_path(path)}"
+            for path in read_status(git, ignored=True).ignored
+            if overlap(Scope.parse([_escaped(path)]), scope) is not None
+        )
 
     def _branches(self, session: Session, runs: Mapping[str, Run], going: list[str]) -> Iterator[CleanItem]:
         checked_out = self._checked_out()
@@ -176,21 +224,19 @@ class _Clean:
             yield CleanItem(kind="trash", name=path.name, bytes=size, removed=True)
 
     def _unpublished(self, session: Session) -> str:
-        """Name a record of the session that its target does not hold byte for byte; empty when all are there."""
+        """Name a record of the session that its target does not hold; empty when all are there.
+
+        A path is enough: a record is written once, and what a landing published differs from the state by design (it
+        cannot name its own commit, and it is redacted).
+        """
         from gitfleet.store.records import pending  # noqa: PLC0415
 
-        done = self.git.run("ls-tree", "-r", "-z", session.target, "--", ".planning/", ok=(0, 128))
+        done = self.git.run("ls-tree", "-r", "-z", "--name-only", session.target, "--", ".planning/", ok=(0, 128))
         if done.code:
             return session.target
-        held: dict[bytes, str] = {}
-        for entry in done.stdout.split(b"\0")[:-1]:
-            facts, _, name = entry.partition(b"\t")
-            held[name] = facts.split()[2].decode("ascii")
-        for path, data in pending(self.state, session.id, ()).items():
-            oid = held.get(b".planning/" + unquote_path(path))
-            if oid is None or oid != _blob_id(data, len(oid)):
-                return f".planning/{path}"
-        return ""
+        published = {quote_path(path.removeprefix(b".planning/")) for path in done.stdout.split(b"\0")[:-1]}
+        missing = next(iter(pending(self.state, session.id, published)), "")
+        return f".planning/{missing}" if missing else ""
 
     def _landed(self, session: Session, tip: str) -> bool:
         places = [session.target]
@@ -212,11 +258,9 @@ class _Clean:
         return {ref: path for ref, path in pairs if path}
 
 
-def _blob_id(data: bytes, length: int) -> str:
-    """Give the id that git has for a content; 40 digits are SHA-1, 64 are SHA-256."""
-    algorithm = hashlib.sha256() if length == 64 else hashlib.sha1(usedforsecurity=False)
-    algorithm.update(b"blob %d\0" % len(data) + data)
-    return algorithm.hexdigest()
+def _escaped(path: bytes) -> str:
+    """Write a path as a scope entry that matches it and what is below, and nothing else."""
+    return quote_path(re.sub(rb"([*?\\\\])", rb"\\\1", path))
 
 
 def _bytes(path: Path) -> int:

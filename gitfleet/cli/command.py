@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     import msgspec
-    from typing_extensions import override
+    from typing_extensions import override as override  # noqa: PLC0414 - others take it from here
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.cli.output import Piece

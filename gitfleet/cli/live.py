@@ -121,7 +121,7 @@ def drawing(progress: Progress) -> Group:
         Text(f"{progress.done} of {progress.total}"),
         Text(inline(progress.activity), style="dim"),
     )
-    return Group(rows, bar)
+    return Group(rows, bar) if progress.agents else Group(bar)
 
 
 @contextmanager

@@ -115,7 +115,7 @@ def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
     silent = [
         f"{run.task}: {plural(len(run.files), 'file')} changed"
         for run in landed
-        if not (run.handoff and run.handoff.built)
+        if run.files and not (run.handoff and run.handoff.built)
     ]
     conflicts = [f"{run.task}: {', '.join(run.conflicts)}" for run in runs.values() if run.state is RunState.CONFLICTED]
     conflicts += [f"{run.task}: {item}" for run, said in reports for item in said.conflicts]

@@ -42,9 +42,7 @@ def view(report: StatusReport) -> Iterator[Piece]:
         yield from _session(session)
     if report.hidden:
         yield Line()
-        yield Line(
-            f"{plural(report.hidden, 'older closed session')} not shown; `gitfleet status --all` lists them.", "dim"
-        )
+        yield Line(f"{plural(report.hidden, 'older closed session')} not shown; --all lists them.", "dim")
 
 
 def _session(session: SessionStatus) -> Iterator[Piece]:
@@ -75,4 +73,5 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
         )
     for landing in session.landings:
         word = "verified" if landing.verified else "unverified"
-        yield Line(f"  landing {landing.number}: {(landing.commit or landing.candidate)[:12]} {word}, {', '.join(landing.tasks)}")
+        commit = (landing.commit or landing.candidate)[:12]
+        yield Line(f"  landing {landing.number}: {commit} {word}, {', '.join(landing.tasks)}")

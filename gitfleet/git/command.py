@@ -68,6 +68,10 @@ MEANING_VARIABLES = (
 
 _GRACE_SECONDS = 30.0
 
+# What callers need to name of this door; they import nothing that could open another.
+TimedOut = subprocess.TimeoutExpired
+Server = subprocess.Popen[bytes]
+
 
 @dataclass(frozen=True, slots=True)
 class Completed:
@@ -184,7 +188,7 @@ class Git:
             raise GitFailed(completed)
         return completed
 
-    def serve(self, *args: str | bytes) -> subprocess.Popen[bytes]:
+    def serve(self, *args: str | bytes) -> Server:
         """Start a git command that answers over its pipes, such as ``cat-file --batch``; the caller ends it."""
         try:
             return self._spawn(args, subprocess.PIPE, subprocess.DEVNULL)

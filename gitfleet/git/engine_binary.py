@@ -13,10 +13,9 @@ from gitfleet.git.objects import MissingObject
 from gitfleet.git.trees import parse
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterable, Sequence
 
-    from gitfleet.git.command import Git
+    from gitfleet.git.command import Git, Server
 
 
 class BinaryEngine:
@@ -28,7 +27,7 @@ class BinaryEngine:
         """Nothing is started until the first read."""
         self._git = git
         self._width: int | None = None
-        self._reader: subprocess.Popen[bytes] | None = None
+        self._reader: Server | None = None
         self._turn = threading.Lock()
 
     def read(self, oid: str) -> tuple[str, bytes]:

@@ -6,13 +6,12 @@ anything starts, and not after an hour of agents' work.
 
 from __future__ import annotations
 
-import subprocess
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError, Kind
-from gitfleet.git.command import GitFailed
+from gitfleet.git.command import GitFailed, TimedOut
 
 if TYPE_CHECKING:
     from gitfleet.git.command import Git
@@ -90,7 +89,7 @@ def probe_signing(git: Git, tree: str, *, seconds: float = SIGNING_SECONDS) -> N
         git.having(UTF8_MESSAGES).run(
             "commit-tree", "-S", tree, stdin=b"gitfleet: can this key sign?\n", timeout=seconds
         )
-    except subprocess.TimeoutExpired as error:
+    except TimedOut as error:
         message = f"Commits are signed here, and signing did not answer within {seconds:.0f} seconds."
         raise GitfleetError(Kind.ENVIRONMENT, "signing-failed", message, hint=hint) from error
     except GitFailed as error:

@@ -7,12 +7,11 @@ done, even while their HEAD is detached.
 from __future__ import annotations
 
 import os
-import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError, Kind
-from gitfleet.git.command import GitFailed
+from gitfleet.git.command import GitFailed, TimedOut
 from gitfleet.git.refs import HEADS, Refs, short, valid_branch
 from gitfleet.git.worktrees import entries, registered
 
@@ -170,7 +169,7 @@ def fetch(git: Git, ref: str) -> None:
     try:
         options = ("--quiet", "--no-write-fetch-head", "--no-recurse-submodules", "--no-auto-maintenance")
         git.run("fetch", *options, "--", name, timeout=FETCH_SECONDS)
-    except (GitFailed, subprocess.TimeoutExpired) as error:
+    except (GitFailed, TimedOut) as error:
         why = error.completed.error if isinstance(error, GitFailed) else "it took too long"
         raise GitfleetError(Kind.ENVIRONMENT, "fetch-failed", f"git fetch {name} failed: {why}") from error
 

@@ -83,7 +83,8 @@ def test_init_overwrites_nothing(repo: Repo) -> None:
     answer = run("init", "--yes", "--repo", repo.path)
     assert answer.code == ExitCode.USAGE
     assert answer.err == (
-        "gitfleet: .planning/config.yaml exists and is not overwritten.\nEdit it, and let `gitfleet check` validate it.\n"
+        "gitfleet: .planning/config.yaml exists and is not overwritten.\n"
+        "Edit it, and let `gitfleet check` validate it.\n"
     )
     assert (repo.path / ".planning" / "config.yaml").read_text() == "mine\n"
 
@@ -249,5 +250,3 @@ def test_check_validates_what_is_there(repo: Repo) -> None:
     assert document.code == ExitCode.USAGE
     validate(document.json, CheckReport)
     assert len(document.json["problems"]) == 2
-
-

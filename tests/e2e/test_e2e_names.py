@@ -42,6 +42,8 @@ def test_a_hostile_name_is_a_name(case: str, fleet: FleetEnv) -> None:
         "open(b'./' + path, 'wb').write(b'content')\n"
     )
     scope = quote_path(name.replace(b"\\", b"\\\\"))
+    if name.strip() != name:
+        scope = f'"{scope}"'  # blanks around an entry are nobody's intention unless it is quoted
 
     fleet.run("wave", fleet.plan(plan_of(task("write", f"python3 '{writer}'", [scope]))), "--yes").ok()
 

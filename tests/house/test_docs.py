@@ -62,7 +62,7 @@ def test_commands_parse(name: str) -> None:
     for block in blocks(ROOT / name, "console"):
         for line in re.findall(r"^\$ gitfleet (.+)$", block, re.MULTILINE):
             words = shlex.split(line)
-            root = click.Context(GROUP, info_name="gitfleet")
+            root = click.Context(GROUP, info_name="gitfleet", **GROUP.context_settings)
             command = GROUP.get_command(root, words[0])
             assert command is not None, line
             with command.make_context(words[0], words[1:], parent=root, resilient_parsing=False):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.support.fleet import FleetEnv
 
 
-def task(name: str, command: str, scope: Sequence[str], *after: str, **more: object) -> dict[str, object]:
+def task(name: str, command: str, scope: Sequence[str], /, *after: str, **more: object) -> dict[str, object]:
     """One command task."""
     return {"id": name, "command": command, "scope": list(scope), "depends_on": list(after), **more}
 
