@@ -21,6 +21,7 @@ from gitfleet.git.pool import pool_root
 from gitfleet.git.refs import Refs
 from gitfleet.git.trees import SYMLINK
 from gitfleet.model.base import instant
+from gitfleet.model.config import Publish
 from gitfleet.model.plan import Plan, Task
 from gitfleet.model.reports import Disclosure, PlacedTask, PlacedWave
 from gitfleet.model.session import Session, SessionState
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Interrupts, Observer
     from gitfleet.git.objects import Objects
+    from gitfleet.git.repository import Repository
     from gitfleet.model.config import Config
     from gitfleet.model.session import Reversibility
 
@@ -84,7 +86,7 @@ def prepare(
     """
     repository = workspace.repository
     refs = Refs(repository.git)
-    config = _overridden(workspace.config, request)
+    config, unpublished = _publishing(repository, _overridden(workspace.config, request))
     fold = preflight.folds_case(repository.git)
     loaded = load_plan_with_notes(request.plan_bytes, request.plan_name, config, fold=fold)
     plan, brought = _only(loaded.plan, request.only)
@@ -111,7 +113,7 @@ def prepare(
         ) from refused
     level, why = reversibility(placed, plan.tasks, survey.shared, scopes=scopes, fold=fold)
     pool = pool_root(repository, config.worktrees.root)
-    notes = (*loaded.notes, *brought, *target.notes, *rewritten, f"{level}: {why}")
+    notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished, f"{level}: {why}")
     disclosure = _disclose(plan, config, placed, target, level, notes, str(pool))
     return Preparation(workspace, config, plan, placed, scopes, target, fold, disclosure, session)
 
@@ -192,6 +194,19 @@ def _overridden(config: Config, request: WaveRequest) -> Config:
             Kind.USAGE, "unknown-agent", f"--agent {request.agent}: the config has no such agent (it has: {known})."
         )
     return msgspec.structs.replace(config, waves=waves, agent=request.agent or config.agent)
+
+
+def _publishing(repository: Repository, config: Config) -> tuple[Config, tuple[str, ...]]:
+    """Nothing is published to a branch whose people ignore ``.planning`` (DESIGN 4)."""
+    if repository.worktree is None or config.planning.publish is Publish.OFF:
+        return config, ()
+    record = ".planning/sessions/any/session.md"
+    answer = repository.git.at(repository.worktree).run("check-ignore", "-q", "--", record, ok=(0, 1))
+    if answer.code:
+        return config, ()
+    planning = msgspec.structs.replace(config.planning, publish=Publish.OFF)
+    note = ".planning is ignored here: records stay in the state, and none is published"
+    return msgspec.structs.replace(config, planning=planning), (note,)
 
 
 def _only(plan: Plan, only: tuple[str, ...]) -> tuple[Plan, tuple[str, ...]]:
