@@ -17,7 +17,7 @@ from gitfleet.git.refs import HEADS, short, zero
 from gitfleet.integrate import landing
 from gitfleet.model.base import decode
 from gitfleet.model.run import LIVE, FailureSource, Run, RunState, advance
-from gitfleet.model.session import PendingLanding, Session, SessionState
+from gitfleet.model.session import PendingLanding, Session, SessionState, Verdicts
 from gitfleet.store.files import remove_durable
 from gitfleet.store.locks import claims_lock
 
@@ -51,6 +51,7 @@ def reconcile(parts: Parts, session_id: str) -> Findings:
     session = parts.state.read_session(session_id)
     runs = dict(parts.state.read_runs(session_id))
     notes: list[str] = []
+    _finish_verdicts(parts, session_id, runs)
     _end_checks(parts, session_id, runs)
     session, pending = _settle_landing(parts, session, runs, notes)
     adopted: dict[str, Handle] = {}
@@ -72,6 +73,22 @@ def reconcile(parts: Parts, session_id: str) -> Findings:
         _retry_transport(parts, session, runs, notes)
     _release_orphans(parts, session_id, runs, notes)
     return Findings(session, runs, adopted, pending, tuple(notes))
+
+
+def verdicts_file(parts: Parts, session: str) -> Path:
+    """Where a decision about several runs is written down until each of them says so."""
+    return parts.layout.session(session) / "verdicts.json"
+
+
+def _finish_verdicts(parts: Parts, session: str, runs: dict[str, Run]) -> None:
+    path = verdicts_file(parts, session)
+    try:
+        verdicts = decode(path.read_bytes(), Verdicts)
+    except FileNotFoundError:
+        return
+    for run in verdicts.runs:
+        runs[run.task] = _write(parts, run)
+    remove_durable(path)
 
 
 def _end_checks(parts: Parts, session: str, runs: dict[str, Run]) -> None:

@@ -194,9 +194,7 @@ def _collect(
         discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
     # A target that was deleted meanwhile is the landing's trouble, not this run's.
     known = parts.refs.read(target) or run.base
-    report = gate.inspect(
-        parts.repository.git, base=run.base, tip=work.tip, target=known, scope=scope, fold=parts.fold
-    )
+    report = gate.inspect(parts.repository.git, base=run.base, tip=work.tip, target=known, scope=scope, fold=parts.fold)
     ended = agent_for(task, parts.config).outcome(exit_)
     own_checks: tuple[CheckResult, ...] = ()
     if report.passed and ended is None and task.verify:

@@ -11,12 +11,17 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.git.state_ref import commit_files
-from gitfleet.model.base import instant
+from gitfleet.model.base import encode, instant
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import Run, RunState, advance, record
+from gitfleet.model.session import Verdicts
+from gitfleet.recovery import verdicts_file
 from gitfleet.relay.report import render_session
+from gitfleet.store.files import remove_durable, write_durable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitfleet.coordinator.observer import Observer
     from gitfleet.model.plan import Plan
     from gitfleet.model.session import Session
@@ -45,6 +50,14 @@ class Books:
     def replace(self, run: Run) -> Run:
         """Take a run as another step computed it, such as a sealed run of a landing."""
         return self._put(run)
+
+    def replace_all(self, runs: Sequence[Run]) -> None:
+        """Take runs that one decision changes, all or none: half a red batch would be tried again without the rest."""
+        path = verdicts_file(self._parts, self.session.id)
+        write_durable(path, encode(Verdicts(runs=tuple(runs))))
+        for run in runs:
+            self._put(run)
+        remove_durable(path)
 
     def _put(self, run: Run) -> Run:
         self._parts.state.write_run(self._parts.proof, run)

@@ -413,7 +413,9 @@ class Coordinator:
         elif now - self._held_since > self.parts.claim_patience:
             minutes = self.parts.claim_patience / 60
             sentences = "; ".join(f"{task}: {held.sentence}" for task, held in self._held.items())
-            self.halt = Halt(f"Scopes that this session needs are held by others for {minutes:.0f} minutes: {sentences}")
+            self.halt = Halt(
+                f"Scopes that this session needs are held by others for {minutes:.0f} minutes: {sentences}"
+            )
 
     def _amend(self) -> None:
         changed = self._amendments.take(self.books, self.schedule, self.scopes, self._current_wave())

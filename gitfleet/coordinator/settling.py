@@ -18,13 +18,14 @@ from gitfleet.git.command import GitFailed
 from gitfleet.git.pool import trash_of
 from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
-from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification
+from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification, record
 from gitfleet.recovery import keep_work, pending_landing_file
 from gitfleet.relay.briefs import brief
 from gitfleet.store.files import remove_durable
 from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from gitfleet.coordinator.attempts import Collected
@@ -187,20 +188,36 @@ class Settling:
 
     def clashed(self, candidate: train.Candidate) -> None:
         """Runs that cannot be merged: their branches are kept."""
-        for clash in candidate.clashes:
-            run = self.books.replace(conflicted_run(self.books.runs[clash.entry.task], clash, self.books.now()))
-            self.books.event(EventKind.CONFLICT, f"{run.task} conflicted: {clash.why}", run=run, status="conflicted")
-            self._seal(run)
+        runs = self._conflicted(candidate)
+        self.books.replace_all(runs)
+        self._say_over(runs)
 
     def red(self, outcome: train.Red) -> None:
         """The candidate is red on a green base: its runs fail, with the check's own words."""
         message = f"The candidate fails: {describe_red(outcome.verification.checks[-1])}"
+        failure = Failure(source=FailureSource.VERIFIER, code="check-failed", message=message)
+        at = self.books.now()
+        failed = [
+            failed_run(
+                record(self.books.runs[entry.task], verification=outcome.verification), RunState.FAILED, failure, at
+            )
+            for entry, _ in outcome.candidate.merged
+        ]
+        runs = [*self._conflicted(outcome.candidate), *failed]
+        self.books.replace_all(runs)
         self.books.event(EventKind.VERIFY, message, status="red")
-        self.clashed(outcome.candidate)
-        for entry, _ in outcome.candidate.merged:
-            self.books.record(entry.task, verification=outcome.verification)
-            failure = Failure(source=FailureSource.VERIFIER, code="check-failed", message=message)
-            self.fail(entry.task, RunState.FAILED, failure)
+        self._say_over(runs)
+
+    def _conflicted(self, candidate: train.Candidate) -> list[Run]:
+        at = self.books.now()
+        return [conflicted_run(self.books.runs[clash.entry.task], clash, at) for clash in candidate.clashes]
+
+    def _say_over(self, runs: Sequence[Run]) -> None:
+        for run in runs:
+            kind = EventKind.CONFLICT if run.state is RunState.CONFLICTED else EventKind.ERROR
+            why = run.failure.message if run.failure else ""
+            self.books.event(kind, f"{run.task} {run.state}: {why}", run=run, status=str(run.state))
+            self._seal(run)
 
     def stopped(self, work: Integration, outcome: train.Stopped) -> None:
         """The landing waits for a person; the candidate is kept and its runs stay verified."""

@@ -5,7 +5,6 @@ Every enumerable step of a landing has a test of its own; here whole sessions di
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import threading
@@ -24,8 +23,8 @@ from tests.support.sessions import (
     state_runs,
     states,
     task,
-    tree_without_planning,
     trailers,
+    tree_without_planning,
 )
 
 if TYPE_CHECKING:
@@ -99,14 +98,18 @@ def assert_undisturbed(fleet: FleetEnv, repo: Path, expected: dict[str, str]) ->
 def killed_after(fleet: FleetEnv, repo: Path, seconds: float, wardens: random.Random | None = None) -> int:
     """Start a session and kill its coordinator after so long; gives its exit code (-9, or its own if it was over)."""
     session = fleet.start("wave", fleet.root / "plan.yaml", "--yes", cwd=repo)
-    timer = threading.Timer(seconds, lambda: session.poll() is None and os.kill(session.pid, signal.SIGKILL))
+    timer = threading.Timer(seconds, session.kill)
     timer.start()
     outcome = fleet.finish(session)
     timer.join()
     if wardens is not None:
         for process in psutil.process_iter(["cmdline"]):
             line = process.info["cmdline"] or []
-            if any("warden" in word for word in line) and any(str(repo) in word for word in line) and wardens.random() < 0.7:
+            if (
+                any("warden" in word for word in line)
+                and any(str(repo) in word for word in line)
+                and wardens.random() < 0.7
+            ):
                 process.kill()
     return outcome.code
 
@@ -126,7 +129,6 @@ def rounds(fleet: FleetEnv, number: int, seed: int) -> None:
         code = killed_after(fleet, repo, moment, dice if turn % 3 == 2 else None)
         if not (common_dir(fleet, repo) / "gitfleet/state/sessions").is_dir():
             continue
-        print(f"round {turn}: killed after {moment:.3f} s of {length:.3f}")
         if code == -signal.SIGKILL:
             again = fleet.run("continue", cwd=repo)
             assert again.code in {0, 1}, again.text

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - one line of shell an agent
 """Agents that do what agents must not: to their repository, their directory, their handoff and their output."""
 
 from __future__ import annotations
@@ -32,9 +33,9 @@ LANDS = {
     "resets and does it again": "echo x > mine.txt; git add -A; git commit -qm x; git reset -q --hard HEAD~1; echo x > mine.txt",
     "breaks its index": "echo x > mine.txt; echo junk > $(git rev-parse --git-dir)/index",
     "writes a lot of output": "echo x > mine.txt; head -c 30000000 /dev/zero | tr '\\0' 'x'",
-    "makes its handoff a pipe": "echo x > mine.txt; mkfifo \"$GITFLEET_HANDOFF\"",
-    "makes its handoff a link": "echo x > mine.txt; ln -s /etc/passwd \"$GITFLEET_HANDOFF\"",
-    "makes its handoff a directory": "echo x > mine.txt; mkdir \"$GITFLEET_HANDOFF\"",
+    "makes its handoff a pipe": 'echo x > mine.txt; mkfifo "$GITFLEET_HANDOFF"',
+    "makes its handoff a link": 'echo x > mine.txt; ln -s /etc/passwd "$GITFLEET_HANDOFF"',
+    "makes its handoff a directory": 'echo x > mine.txt; mkdir "$GITFLEET_HANDOFF"',
 }
 
 
@@ -53,9 +54,9 @@ FAILS = {
     "starts a history of its own": "git checkout -q --orphan new; git rm -qrf .; echo x > mine.txt; git add -A; git commit -qm x",
     "holds a repository": "echo x > mine.txt; git init -q inner; cd inner; echo y > y; git add -A; git -c user.name=a -c user.email=a@b commit -qm y",
     "removes its worktree": "echo x > mine.txt; git worktree remove --force .",
-    "deletes its directory": "rm -rf \"$PWD\"",
-    "writes a huge sparse handoff": "echo x > mine.txt; truncate -s 1G \"$GITFLEET_HANDOFF\"",
-    "writes a handoff that is not text": "echo x > mine.txt; printf '{\"built\": [\"\\377\\376\"]}' > \"$GITFLEET_HANDOFF\"",
+    "deletes its directory": 'rm -rf "$PWD"',
+    "writes a huge sparse handoff": 'echo x > mine.txt; truncate -s 1G "$GITFLEET_HANDOFF"',
+    "writes a handoff that is not text": 'echo x > mine.txt; printf \'{"built": ["\\377\\376"]}\' > "$GITFLEET_HANDOFF"',
     "points HEAD at nothing": "echo x > mine.txt; echo junk > $(git rev-parse --git-dir)/HEAD",
     "deletes its branch": "rm -f README.md; git update-ref -d HEAD",
 }
@@ -98,8 +99,8 @@ def test_an_agent_program_that_does_not_exist_is_tried_again(fleet: FleetEnv) ->
     program = fleet.root / "agent"
     agents = {"robot": {"kind": "command", "argv": [str(program), "{task}"]}}
     fleet.config(repo, config_of(agents=agents, agent="robot"))
-    first = {"id": "one", "instructions": "Do it.", "scope": ["one.txt"]}
-    second = {"id": "two", "instructions": "Do it.", "scope": ["two.txt"], "depends_on": ["one"]}
+    first: dict[str, object] = {"id": "one", "instructions": "Do it.", "scope": ["one.txt"]}
+    second: dict[str, object] = {"id": "two", "instructions": "Do it.", "scope": ["two.txt"], "depends_on": ["one"]}
 
     stopped = fleet.run("wave", fleet.plan(plan_of(first, second)), "--yes").ok(3)
     assert "could run" in stopped.text

@@ -1,4 +1,4 @@
-"""Ctrl-C at every stage of a session: work is kept, nothing runs on, and ``continue`` ends where no Ctrl-C would have."""
+"""Ctrl-C at every stage of a session: work is kept, and ``continue`` ends where no Ctrl-C would have."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_a_second_interrupt_leaves_at_once_and_continue_finishes(stage: str, fle
 
 @pytest.mark.slow
 @pytest.mark.parametrize("again", [False, True])
-def test_an_agent_that_ignores_every_polite_signal(again: bool, fleet: FleetEnv) -> None:
+def test_an_agent_that_ignores_every_polite_signal(fleet: FleetEnv, *, again: bool) -> None:
     repo = fleet.repo()
     point = fleet.point("here")
     command = f"trap '' INT TERM; echo one > one.txt; {once(fleet, point)}"
@@ -189,7 +189,9 @@ def test_an_interrupt_while_a_held_index_is_waited_for(fleet: FleetEnv) -> None:
 def test_an_interrupt_while_a_claim_is_waited_for(fleet: FleetEnv) -> None:
     repo = fleet.repo()
     claim = repo / ".planning/coordination/claims/other.json"
-    write(repo, {".planning/coordination/claims/other.json": json.dumps({"instanceId": "them-1", "scope": ["one.txt"]})})
+    write(
+        repo, {".planning/coordination/claims/other.json": json.dumps({"instanceId": "them-1", "scope": ["one.txt"]})}
+    )
     session = fleet.start("wave", fleet.plan(plan_of(task("one", "echo one > one.txt", ["one.txt"]))), "--yes")
     assert session.stdout is not None
     said = next(line for line in session.stdout if "waits" in line)

@@ -19,8 +19,6 @@ from tests.support.sessions import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.fleet import FleetEnv
 
 pytestmark = pytest.mark.leaves_worktrees("a run that did not land keeps its tree")
@@ -45,7 +43,7 @@ OBSTACLES = {
 
 @pytest.mark.parametrize("kind", OBSTACLES)
 @pytest.mark.parametrize("moved", [False, True], ids=["there", "moved"])
-def test_files_in_the_way_wait_and_nothing_is_done_again(kind: str, moved: bool, fleet: FleetEnv) -> None:
+def test_files_in_the_way_wait_and_nothing_is_done_again(kind: str, fleet: FleetEnv, *, moved: bool) -> None:
     repo = fleet.repo({"kept.txt": "old\n"})
     fleet.config(repo, config_of([counting(fleet, "checks")]))
     point = fleet.point("here")
@@ -95,9 +93,7 @@ def test_a_target_that_is_deleted_and_comes_back(fleet: FleetEnv) -> None:
     fleet.git("branch", "work")
     point = fleet.point("here")
     command = f"echo one > one.txt; {point.shell}"
-    session = fleet.start(
-        "wave", fleet.plan(plan_of(task("one", command, ["one.txt"]))), "--yes", "--target", "work"
-    )
+    session = fleet.start("wave", fleet.plan(plan_of(task("one", command, ["one.txt"]))), "--yes", "--target", "work")
     point.wait()
     fleet.git("branch", "-qD", "work")
     point.release()
