@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -28,6 +30,7 @@ from tests.support.sessions import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from tests.support.fleet import FleetEnv
@@ -135,6 +138,42 @@ def rounds(fleet: FleetEnv, number: int, seed: int) -> None:
         if "lost" in states(fleet, repo).values():
             continue  # the attempt whose warden was killed is over, and so is what hangs on it
         assert_undisturbed(fleet, repo, expected)
+
+
+def died_at(fleet: FleetEnv, repo: Path, number: int) -> int:
+    """Run the session in a process that kills itself at its n-th change of a name; gives its exit code."""
+    tally = fleet.root / "tally"
+    driver = [sys.executable, "-m", "tests.crash.session_driver", str(number), str(tally)]
+    line = [*driver, "wave", str(fleet.root / "plan.yaml"), "--yes"]
+    done = subprocess.run(line, cwd=repo, env=fleet.environ, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    return done.returncode
+
+
+def steps(fleet: FleetEnv, pick: Callable[[int], Iterable[int]]) -> None:
+    fleet.plan(plan())
+    whole = repository(fleet, "whole")
+    assert died_at(fleet, whole, 0) == 1
+    expected = tree_without_planning(fleet, whole, "main")
+    for number in pick(int((fleet.root / "tally").read_text())):
+        repo = repository(fleet, f"s{number}")
+        code = died_at(fleet, repo, number)
+        if not (common_dir(fleet, repo) / "gitfleet/state/sessions").is_dir():
+            continue
+        if code == -signal.SIGKILL:
+            again = fleet.run("continue", cwd=repo)
+            assert again.code in {0, 1}, f"step {number}: {again.text}"
+        assert_undisturbed(fleet, repo, expected)
+
+
+def test_a_coordinator_that_dies_at_some_of_its_steps_is_continued(fleet: FleetEnv) -> None:
+    dice = random.Random(time.time_ns())  # noqa: S311 - steps, not secrets
+    steps(fleet, lambda last: dice.sample(range(1, last), 3))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_a_coordinator_that_dies_at_each_of_its_steps_is_continued(fleet: FleetEnv) -> None:
+    steps(fleet, lambda last: range(1, last))
 
 
 def test_a_coordinator_that_is_killed_is_continued(fleet: FleetEnv) -> None:
