@@ -22,6 +22,7 @@ from tests.support.sessions import (
     held_locks,
     merge_commits,
     plan_of,
+    session_ids,
     state_runs,
     states,
     task,
@@ -130,7 +131,7 @@ def rounds(fleet: FleetEnv, number: int, seed: int) -> None:
         repo = repository(fleet, f"r{turn}")
         moment = dice.uniform(0.2, length)
         code = killed_after(fleet, repo, moment, dice if turn % 3 == 2 else None)
-        if not (common_dir(fleet, repo) / "gitfleet/state/sessions").is_dir():
+        if not session_ids(fleet, repo):
             continue
         if code == -signal.SIGKILL:
             again = fleet.run("continue", cwd=repo)
@@ -157,11 +158,12 @@ def steps(fleet: FleetEnv, pick: Callable[[int], Iterable[int]]) -> None:
     for number in pick(int((fleet.root / "tally").read_text())):
         repo = repository(fleet, f"s{number}")
         code = died_at(fleet, repo, number)
-        if not (common_dir(fleet, repo) / "gitfleet/state/sessions").is_dir():
+        if not session_ids(fleet, repo):
             continue
         if code == -signal.SIGKILL:
             again = fleet.run("continue", cwd=repo)
             assert again.code in {0, 1}, f"step {number}: {again.text}"
+        print(f"died at step {number}")  # noqa: T201 - shown by pytest where the step fails
         assert_undisturbed(fleet, repo, expected)
 
 

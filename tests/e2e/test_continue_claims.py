@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitfleet.app import wave as app_wave
+from gitfleet.app.composition import build
 from gitfleet.app.wave import WaveRequest, prepare, run
 from gitfleet.app.workspace import open_workspace
 from gitfleet.cli.live import Silent
@@ -77,7 +78,6 @@ def test_after_the_limit_a_person_is_asked(fleet: FleetEnv, monkeypatch: pytest.
     repo = fleet.repo()
     claimed(repo, "one.txt")
     plan = plan_of(task("one", "echo x > one.txt", ["one.txt"])).encode()
-    build = app_wave.build
     monkeypatch.setattr(app_wave, "build", lambda *args, **more: replace(build(*args, **more), claim_patience=0.0))
     preparation = prepare(open_workspace(repo), WaveRequest(plan, "plan.yaml"))
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gitfleet.integrate.landing.checkouts import Checkout
+from gitfleet.integrate.landing.intent import Intent, Workspace
+from gitfleet.model.base import decode
+from gitfleet.model.session import PendingLanding
 from tests.support.sessions import (
     assert_nothing_remains,
     common_dir,
@@ -208,4 +213,46 @@ def test_a_conflict_does_not_keep_others_from_landing(fleet: FleetEnv) -> None:
     run = state_runs(fleet, repo)["edit"]
     assert fleet.git("show", f"{run.branch}:shared.txt") == "agent"
     fleet.run("check").ok()
+    assert_nothing_remains(fleet, repo)
+
+
+def test_a_landing_that_moved_the_target_and_not_all_files_is_finished(fleet: FleetEnv) -> None:
+    """What a machine leaves that died between the swap and the files, where a person then wrote into one of them."""
+    repo = fleet.repo({"kept.txt": "old\n"})
+    point = fleet.point("here")
+    command = f"{counting(fleet, 'agents')}; echo new > kept.txt; {point.shell}"
+    session = fleet.start("wave", fleet.plan(plan_of(task("one", command, ["kept.txt"]))), "--yes")
+    point.wait()
+    (repo / "kept.txt").write_text("mine\n")
+    point.release()
+    fleet.finish(session).ok(3)
+    common = common_dir(fleet, repo)
+    pending = decode(next(common.glob("gitfleet/state/sessions/*/landing.json")).read_bytes(), PendingLanding)
+    name = f"{pending.session.id}-w{pending.number}"
+    intent = Intent(
+        id=name,
+        target=pending.target,
+        old=pending.previous,
+        new=pending.commit,
+        refs={f"refs/gitfleet/landed/{pending.session.id}/w{pending.number}": pending.commit},
+    )
+    workspace = Workspace(common / "gitfleet/landings" / name)
+    with workspace.held():
+        workspace.write(intent.holding([Checkout(repo, common)]))
+        shutil.copy2(common / "index", workspace.marker(0))
+        workspace.lock(0, Checkout(repo, common)).prepare(name)
+    fleet.git("update-ref", "-m", f"gitfleet: land {name}", pending.target, pending.commit)
+
+    stopped = fleet.run("continue").ok(3)
+    assert "kept.txt" in stopped.text
+    assert fleet.run("continue").ok(3)
+    assert (repo / "kept.txt").read_text() == "mine\n"
+    (repo / "kept.txt").rename(fleet.root / "mine.txt")
+    fleet.run("continue").ok()
+
+    assert (repo / "kept.txt").read_text() == "new\n"
+    assert states(fleet, repo) == {"one": "landed"}
+    assert count(fleet, "agents") == 1
+    assert len(merge_commits(fleet, repo)) == 1
+    assert not list(common.glob("gitfleet/landings/*"))
     assert_nothing_remains(fleet, repo)
