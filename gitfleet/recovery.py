@@ -53,6 +53,7 @@ def reconcile(parts: Parts, session_id: str) -> Findings:
     notes: list[str] = []
     _finish_verdicts(parts, session_id, runs)
     _end_checks(parts, session_id, runs)
+    _roll_forward(parts, session)
     session, pending = _settle_landing(parts, session, runs, notes)
     adopted: dict[str, Handle] = {}
     for task, run in list(runs.items()):
@@ -136,7 +137,6 @@ def _settle_landing(
             f"{path.name} of session {session.id} cannot be read: {error}",
             hint=f"Look at {path}; `git log` of the target says whether the landing happened.",
         ) from error
-    _roll_forward(parts, pending)
     if _happened(parts, pending):
         for run in pending.runs:
             runs[run.task] = _write(parts, run)
@@ -155,11 +155,14 @@ def _settle_landing(
     return session, None
 
 
-def _roll_forward(parts: Parts, pending: PendingLanding) -> None:
-    """Finish or undo what a landing that was cut off left of itself."""
-    directory = parts.layout.root / "landings" / f"{pending.session.id}-w{pending.number}"
-    if not directory.exists():
-        return
+def _roll_forward(parts: Parts, session: Session) -> None:
+    """Finish or undo what landings of this session that were cut off left of themselves, records alone included."""
+    # By name, not by what is in it: one that died before its intent was written leaves an empty directory.
+    for directory in sorted((parts.layout.root / "landings").glob(f"{session.id}-w*")):
+        _roll_one_forward(parts, session, directory)
+
+
+def _roll_one_forward(parts: Parts, session: Session, directory: Path) -> None:
     repository = parts.repository
     outcome = landing.recover(
         directory, repository.git, repository.common_dir, clock=parts.monotonic, sleep=parts.sleep
@@ -168,7 +171,7 @@ def _roll_forward(parts: Parts, pending: PendingLanding) -> None:
         raise GitfleetError(
             Kind.NEEDS_PERSON,
             "in-the-way",
-            f"A landing on {short(pending.target)} was cut off and cannot be finished: {outcome.why}",
+            f"A landing on {short(session.target)} was cut off and cannot be finished: {outcome.why}",
             hint="Move these files aside (or let the other process end), then run `gitfleet continue`.",
         )
 

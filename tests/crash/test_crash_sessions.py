@@ -83,7 +83,7 @@ def assert_undisturbed(fleet: FleetEnv, repo: Path, expected: dict[str, str]) ->
     runs = state_runs(fleet, repo)
     assert set(instances) == {run.instance for run in runs.values() if run.state == "landed"}
     common = common_dir(fleet, repo)
-    assert not list(common.glob("gitfleet/state/claims/*"))
+    assert not list(common.glob("gitfleet/state/claims/*.json"))
     assert not list(common.glob("gitfleet/state/sessions/*/landing.json"))
     assert not list(common.glob("gitfleet/landings/*"))
     assert not (common / "index.lock").exists()

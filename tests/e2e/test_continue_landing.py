@@ -245,7 +245,7 @@ def test_a_landing_that_moved_the_target_and_not_all_files_is_finished(fleet: Fl
 
     stopped = fleet.run("continue").ok(3)
     assert "kept.txt" in stopped.text
-    assert fleet.run("continue").ok(3)
+    fleet.run("continue").ok(3)
     assert (repo / "kept.txt").read_text() == "mine\n"
     (repo / "kept.txt").rename(fleet.root / "mine.txt")
     fleet.run("continue").ok()
