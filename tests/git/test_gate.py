@@ -71,7 +71,7 @@ def test_no_commit_passes(place: Place) -> None:
         ({"src/up": "-> ../../x"}, ("src/up", "symlink-escape")),
         ({"src/up": "-> made-later/../../../x"}, ("src/up", "symlink-escape")),
         ({"src/sub": "gitlink " + "1" * 40}, ("src/sub", "submodule")),
-        ({b"other/\xff\n\"": "1\n"}, ('"other/\\377\\n\\""', "out-of-scope")),
+        ({b'other/\xff\n"': "1\n"}, ('"other/\\377\\n\\""', "out-of-scope")),
     ],
 )
 def test_one_violation(place: Place, changes: Mapping[str | bytes, str | None], expected: tuple[str, str]) -> None:
@@ -205,7 +205,16 @@ def test_folding(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [b"src/.git/config", b"src/.GIT/x", b"src/git~1", b".g\xe2\x80\x8cit/hooks/x", b"src/.git. /x", b".git::$INDEX", b"a/../b"]
+    "path",
+    [
+        b"src/.git/config",
+        b"src/.GIT/x",
+        b"src/git~1",
+        b".g\xe2\x80\x8cit/hooks/x",
+        b"src/.git. /x",
+        b".git::$INDEX",
+        b"a/../b",
+    ],
 )
 def test_names_that_some_file_system_takes_for_git(path: bytes) -> None:
     assert is_git_name(path)
@@ -219,7 +228,9 @@ def test_ordinary_names(path: bytes) -> None:
 def test_crafted_tree_with_a_git_directory(place: Place) -> None:
     blob = place.git("rev-parse", "main:src/a.txt")
     inner = place.git("mktree", stdin=f"100644 blob {blob}\tconfig\n".encode())
-    src = place.git("hash-object", "-w", "-t", "tree", "--literally", "--stdin", stdin=b"40000 .git\0" + bytes.fromhex(inner))
+    src = place.git(
+        "hash-object", "-w", "-t", "tree", "--literally", "--stdin", stdin=b"40000 .git\0" + bytes.fromhex(inner)
+    )
     lines = place.git("ls-tree", "main").replace(place.git("rev-parse", "main:src"), src)
     tree = place.git("mktree", stdin=lines.encode() + b"\n")
     tip = place.git("commit-tree", tree, "-p", "main", "-m", "x")
@@ -227,11 +238,11 @@ def test_crafted_tree_with_a_git_directory(place: Place) -> None:
 
 
 def test_carried_by_the_merge(place: Place) -> None:
-    merge = commit_tree(place, place.build({"src/a.txt": "2\n", "web/a.txt": "2\n"}), "main", place.build({"src/a.txt": "2\n"}))
+    merge = commit_tree(
+        place, place.build({"src/a.txt": "2\n", "web/a.txt": "2\n"}), "main", place.build({"src/a.txt": "2\n"})
+    )
     assert [violation.path for violation in carried(Git(place.path), merge, SRC)] == ["web/a.txt"]
     assert carried(Git(place.path), merge, Scope.parse(["src", "web"])) == ()
-
-
 
 
 def test_many_commits(place: Place) -> None:
@@ -255,7 +266,12 @@ def test_many_commits(place: Place) -> None:
 
 
 def test_a_diff_option_in_the_configuration_changes_nothing(place: Place) -> None:
-    for name, value in (("diff.renames", "copies"), ("diff.noprefix", "true"), ("core.quotePath", "true"), ("diff.ignoreSubmodules", "all")):
+    for name, value in (
+        ("diff.renames", "copies"),
+        ("diff.noprefix", "true"),
+        ("core.quotePath", "true"),
+        ("diff.ignoreSubmodules", "all"),
+    ):
         place.git("config", name, value)
     tip = place.build({"other/c.txt": None, "src/c.txt": "c\n", "src/sub": "gitlink " + "1" * 40})
     assert found(gate(place, tip)) == {("other/c.txt", "out-of-scope"), ("src/sub", "submodule")}
