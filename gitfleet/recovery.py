@@ -2,7 +2,8 @@
 
 The books were written before every step, so what may differ is known: an attempt that was being prepared, one that
 runs or ended without the coordinator, a landing that was decided and may have happened. Nothing is landed twice: a
-pending landing is asked of git, never repeated on a guess. Work of a run that is queued again is kept under its wip ref.
+pending landing is asked of git, never repeated on a guess. Work of a run that is queued again is kept under its wip
+ref.
 """
 
 from __future__ import annotations
