@@ -36,7 +36,6 @@ from gitfleet.integrate.verify import Interrupted, describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import Attempt, ClaimHeld, FailureSource, RunState
 from gitfleet.planner.dispatch import decide, doomed
-from gitfleet.relay.report import render_wave
 from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ class Coordinator:
         """Try a landing once more that was decided, verified, and kept from happening."""
         work = self._integration()
         runs = {**work.runs, **{run.task: run for run in pending.runs}}
-        work.decided = Decided(pending.session, runs, render_wave(pending.session, pending.number, runs))
+        work.decided = Decided(pending.session, runs, pending.wave_text)
         self._training = True
         self._submit(lambda: IntegratedMessage(work, work.land_again(pending)))
 
