@@ -21,7 +21,6 @@ from gitfleet.git.pool import pool_root
 from gitfleet.git.refs import Refs
 from gitfleet.git.trees import SYMLINK
 from gitfleet.model.base import instant
-from gitfleet.model.plan import Plan, Task
 from gitfleet.model.reports import Disclosure, PlacedTask, PlacedWave
 from gitfleet.model.session import Session, SessionState
 from gitfleet.planner.reversibility import reversibility, shared_kind
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.observer import Interrupts, Observer
     from gitfleet.git.objects import Objects
     from gitfleet.model.config import Config
+    from gitfleet.model.plan import Plan, Task
     from gitfleet.model.session import Reversibility
 
 SUFFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from gitfleet.planner.scopes import Scope
     from gitfleet.runtime.hosts.base import Handle
 
+_ROLES = ("AUTHOR", "COMMITTER")
 HANDOFF_BYTES = 1 << 20
 OUTPUT_BYTES = 4 << 20
 
@@ -123,13 +124,19 @@ def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -
             directory=directory,
             argv=launch.argv,
             cwd=tree,
-            env={**env, **launch.env},
+            env={**_identity(parts), **env, **launch.env},
             stdin=launch.stdin,
             deadline_seconds=task.timeout_seconds or parts.config.timeouts.of(task.kind),
         )
     except (GitfleetError, GitFailed, OSError, ValueError) as error:
         return _unprepared(str(error))
     return Prepared(spec, tree)
+
+
+def _identity(parts: Parts) -> dict[str, str]:
+    """What decides who commits, and with which key, beyond what lies in HOME: agents commit as the user does."""
+    names = ("XDG_CONFIG_HOME", "GNUPGHOME", *(f"GIT_{who}_{what}" for who in _ROLES for what in ("NAME", "EMAIL")))
+    return {name: parts.caller[name] for name in names if name in parts.caller}
 
 
 def _unprepared(why: str) -> Unprepared:
@@ -168,7 +175,7 @@ def collect(
         files = file_changes(numstat(parts.repository.git, run.base, work.tip))
         discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
     report = gate.inspect(
-        parts.repository.git, base=run.base, tip=work.tip, target=run.base, scope=scope, fold=parts.fold
+        parts.repository.git, base=run.base, tip=work.tip, target=target, scope=scope, fold=parts.fold
     )
     ended = agent_for(task, parts.config).outcome(exit_)
     own_checks: tuple[CheckResult, ...] = ()

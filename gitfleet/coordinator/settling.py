@@ -19,9 +19,8 @@ from gitfleet.git.pool import trash_of
 from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification
-from gitfleet.recovery import keep_work, pending_landing_file
+from gitfleet.recovery import forget_landing, keep_work
 from gitfleet.relay.briefs import brief
-from gitfleet.store.files import remove_durable
 from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
@@ -114,11 +113,15 @@ class Settling:
             self.parts.state.write_discoveries(self.parts.proof, work.discoveries)
 
     def _seal(self, run: Run) -> None:
-        """A run is over: its claim goes, and after a landing a tree that holds nothing of its own goes too."""
+        """A run is over: its claim goes, and after a landing a tree that holds nothing of its own goes too.
+
+        A tree in which somebody still works (a person's shell) stays.
+        """
         if not run.instance:
             return
         self.claiming.release([run.instance])
-        if run.state is RunState.LANDED:
+        ended = run.attempts[-1].exit if run.attempts else None
+        if run.state is RunState.LANDED and not (ended and ended.remaining):
             tree = attempts.worktree_of(self.parts, run)
             cleaner = threading.Thread(target=drop_worktree, args=(self.parts, tree), daemon=True)
             cleaner.start()
@@ -197,7 +200,7 @@ class Settling:
 
     def forget_landing(self) -> None:
         """The books say what the pending landing said."""
-        remove_durable(pending_landing_file(self.parts, self.books.session.id))
+        forget_landing(self.parts, self.books.session.id)
 
 
 def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:

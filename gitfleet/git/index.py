@@ -245,14 +245,14 @@ class IndexLock:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-        os.rename(copy, self.index)
+        copy.rename(self.index)
         sync_directory(self.index.parent)
 
     def release(self) -> None:
         """Give the lock back if it is ours; a person's lock stays."""
         if self.held():
             with suppress(FileNotFoundError):
-                os.unlink(self.path)
+                self.path.unlink()
 
     def holder(self) -> str:
         """A clause about who has the lock, for a message."""

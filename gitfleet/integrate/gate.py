@@ -184,29 +184,33 @@ def _by_header(raw: bytes, commits: Sequence[str]) -> Iterator[list[Change]]:
 
 
 def _look_at_links(git: Git, tip: str, changed: Sequence[tuple[str, Change]], judge: _Judge) -> None:
-    links = Links()
     touched: dict[bytes, str] = {}
     for commit, change in changed:
         touched.setdefault(change.path, commit)
-    oids: dict[str, list[bytes]] = {}
+    links = _links(git, tip, [change for _, change in changed])
+    for path in links.paths():
+        passed = links.escape(path) or ()
+        # A link that was there before is a violation of the run only where the run changed its way.
+        for guilty in [path] if path in touched and passed else [step for step in passed if step in touched]:
+            if guilty not in judge.literal:
+                judge.add(guilty, "symlink-escape", touched[guilty])
+
+
+def _links(git: Git, tip: str, changes: Sequence[Change]) -> Links:
+    """Every link at the tip, and every one that a commit on the way had."""
+    paths: dict[str, list[bytes]] = {}
     for line in git.run("ls-tree", "-r", "-z", "--full-tree", tip).stdout.split(b"\0"):
         if line.startswith(b"120000 "):
             meta, path = line.split(b"\t", 1)
-            oids.setdefault(meta.split(b" ")[2].decode(), []).append(path)
-    for _, change in changed:
+            paths.setdefault(meta.split(b" ")[2].decode(), []).append(path)
+    for change in changes:
         if change.new is not None and change.new.mode == SYMLINK:
-            oids.setdefault(change.new.oid, []).append(change.path)
-    for oid, target in _blobs(git, list(oids)):
-        for path in oids[oid]:
+            paths.setdefault(change.new.oid, []).append(change.path)
+    links = Links()
+    for oid, target in _blobs(git, list(paths)):
+        for path in paths[oid]:
             links.add(path, target)
-    for path in links.paths():
-        escape = links.escape(path)
-        if escape is None:
-            continue
-        # A link that was there before is a violation of the run only where the run changed its way.
-        for guilty in [path] if path in touched else [step for step in escape if step in touched]:
-            if guilty not in judge.literal:
-                judge.add(guilty, "symlink-escape", touched[guilty])
+    return links
 
 
 def _blobs(git: Git, oids: Sequence[str]) -> Iterator[tuple[str, bytes]]:

@@ -2,13 +2,30 @@
 
 A link leaves the repository when it is absolute or when some way of following it climbs above the root. Names that are
 not in the tree are taken for directories, since a build may create them; a path that was a link in any commit looked
-at may be that link. Doubt (a loop, very many ways) counts as leaving.
+at may be that link. Very many ways count as leaving.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 STEPS = 2000
-"""Steps of one resolution before it is given up as leaving; the kernel follows 40 links."""
+"""Steps of one resolution before it is given up as leaving."""
+
+KERNEL_LINKS = 40
+"""Links that a kernel follows before it fails; what is longer or a loop leads nowhere (path_resolution(7))."""
+
+
+_Parts = tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """A way under way: the directory reached, the parts still to go, and the links passed."""
+
+    place: _Parts
+    parts: _Parts
+    passed: _Parts = ()
 
 
 class Links:
@@ -28,35 +45,44 @@ class Links:
 
     def escape(self, path: bytes) -> tuple[bytes, ...] | None:
         """The links on a way from ``path`` out of the repository; ``None`` when there is no such way."""
-        # A state is the directory reached, the parts still to walk, and the links passed.
-        parent = tuple(path.split(b"/")[:-1])
-        states: list[tuple[tuple[bytes, ...], tuple[bytes, ...], tuple[bytes, ...]]] = [
-            (parent, (path.split(b"/")[-1],), ())
-        ]
+        *parent, name = path.split(b"/")
+        walks = [_Walk(tuple(parent), (name,))]
         for _ in range(STEPS):
-            if not states:
+            if not walks:
                 return None
-            place, parts, passed = states.pop()
-            if not parts:
+            walk = walks.pop()
+            if not walk.parts:
                 continue
-            part, rest = parts[0], parts[1:]
-            if part in {b"", b"."}:
-                states.append((place, rest, passed))
-                continue
-            if part == b"..":
-                if not place:
-                    return passed
-                states.append((place[:-1], rest, passed))
-                continue
-            here = b"/".join((*place, part))
-            targets = self._targets.get(here, ())
-            if here in passed and len(passed) > 40:
-                # A loop leads nowhere: following it fails on every system.
-                continue
-            for target in targets:
-                if target.startswith((b"/", b"\\")) or target[1:2] == b":":
-                    return (*passed, here)
-                states.append((place, (*target.split(b"/"), *rest), (*passed, here)))
-            if not targets:
-                states.append(((*place, part), rest, passed))
+            onwards = self._step(walk)
+            if onwards is None:
+                return walk.passed
+            walks += onwards
         return (path,)
+
+    def _step(self, walk: _Walk) -> list[_Walk] | None:
+        """Every way on from here by one part; ``None`` when it leads out."""
+        part, rest = walk.parts[0], walk.parts[1:]
+        if part in {b"", b"."}:
+            return [replace(walk, parts=rest)]
+        if part == b"..":
+            return [replace(walk, place=walk.place[:-1], parts=rest)] if walk.place else None
+        if part is _ROOT:
+            return None
+        here = b"/".join((*walk.place, part))
+        if len(walk.passed) > KERNEL_LINKS:
+            return []
+        targets = self._targets.get(here)
+        if targets is None:
+            return [_Walk((*walk.place, part), rest, walk.passed)]
+        return [_Walk(walk.place, (*_split(target), *rest), (*walk.passed, here)) for target in targets]
+
+
+# Stands for the root of a file system; no part of a path can equal it, since it holds a slash.
+_ROOT = b"/"
+
+
+def _split(target: bytes) -> _Parts:
+    # On Windows a backslash or a drive letter begins an absolute path; a clone there must not leave either.
+    if target.startswith((b"/", b"\\")) or target[1:2] == b":":
+        return (_ROOT,)
+    return tuple(target.split(b"/"))

@@ -89,7 +89,8 @@ class Exit(Document, frozen=True, kw_only=True):
     remaining: Annotated[
         tuple[str, ...],
         Meta(
-            description="Processes still in the worktree: a person's, or ones that nothing stops; its tree is not reused."
+            description="Processes still in the worktree: a person's, or ones that nothing stops; "
+            "its tree is not reused."
         ),
     ] = ()
     message: str = ""
@@ -121,7 +122,10 @@ class Violation(Document, frozen=True, kw_only=True):
     """One path that a run must not have written, and why."""
 
     path: str
-    reason: Annotated[str, Meta(description="out-of-scope, planning, submodule, symlink-escape or read-only.")]
+    reason: Annotated[
+        str,
+        Meta(description="out-of-scope, planning, git-name, submodule, symlink-escape, foreign-merge or read-only."),
+    ]
     commit: str = ""
 
 

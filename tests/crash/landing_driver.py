@@ -1,6 +1,7 @@
 """Kills a landing (or its recovery) at every step it takes, in copies of one prepared repository.
 
-Run as a program of its own, so that it may fork: `python -m tests.crash.landing_driver land|recover TEMPLATE OUT NEW`.
+Run as a program of its own, so that it may fork: `python -m tests.crash.landing_driver land|recover TEMPLATE OUT NEW`;
+`swap TEMPLATE - NEW` kills one landing in TEMPLATE itself, right after the target moved.
 For k = 0, 1, 2, ... the child kills itself right before (even k) or right after (odd k) its (k // 2)-th call that
 could leave something behind, until one child gets to its end. The crashed copies stay in OUT/<k>; the count is printed.
 """
@@ -9,15 +10,17 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gitfleet.git.command import Git
 from tests.support.landings import Place, transplant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from gitfleet.git.command import Completed
 
 STEPS = ("link", "rename", "fsync", "unlink", "mkdir", "rmdir", "utime")
 
@@ -51,7 +54,7 @@ def child(what: str, repository: Path, new: str, at: int) -> None:
     bomb = Bomb(at)
     for name in STEPS:
         setattr(os, name, bomb.around(getattr(os, name)))
-    subprocess.run = bomb.around(subprocess.run)  # type: ignore[assignment]
+    Git.run = bomb.around(Git.run)  # type: ignore[method-assign]
     if what == "land":
         from gitfleet.integrate.landing import land  # noqa: PLC0415
 
@@ -60,9 +63,26 @@ def child(what: str, repository: Path, new: str, at: int) -> None:
         place.recover()
 
 
+def die_after_the_swap(repository: Path, new: str) -> None:
+    """Land, and die when the target has moved and nothing else has."""
+    run = Git.run
+
+    def dying(git: Git, *args: Any, **kwargs: Any) -> Completed:  # noqa: ANN401 - whatever Git.run takes
+        done = run(git, *args, **kwargs)
+        if args[0] == "update-ref":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    Git.run = dying  # type: ignore[method-assign,assignment]
+    Place(repository, repository / ".git").land(new)
+    sys.exit("the landing outlived its death")
+
+
 def main() -> None:
     """Go through all steps."""
     what, template, out, new = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
+    if what == "swap":
+        die_after_the_swap(template, new)
     at = 0
     while True:
         copy = out / str(at)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from gitfleet.git.command import Git
-from gitfleet.integrate.landing import InTheWay, Landed, NotLanded, Reason, land, pending
+from gitfleet.integrate.landing import Busy, InTheWay, Landed, NotLanded, Reason, land, pending, recover
+from gitfleet.integrate.landing.intent import Workspace
 from tests.support.landings import TARGET, Place, files, new_place, person_env, transplant
 
 ROOT = Path(__file__).parents[2]
@@ -51,9 +52,8 @@ def place(tmp_path: Path) -> Place:
     return place
 
 
-def crash_everywhere(what: str, template: Path, out: Path, new: str) -> list[Place]:
-    out.mkdir()
-    done = subprocess.run(
+def drive(what: str, template: Path, out: Path, new: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         [sys.executable, "-m", "tests.crash.landing_driver", what, str(template), str(out), new],
         cwd=ROOT,
         env={**person_env(), "PYTHONPATH": str(ROOT)},
@@ -61,6 +61,11 @@ def crash_everywhere(what: str, template: Path, out: Path, new: str) -> list[Pla
         text=True,
         check=False,
     )
+
+
+def crash_everywhere(what: str, template: Path, out: Path, new: str) -> list[Place]:
+    out.mkdir()
+    done = drive(what, template, out, new)
     assert done.returncode == 0, done.stderr
     count = int(done.stdout)
     return [Place(out / str(at), out / str(at) / ".git") for at in range(count + 1)]
@@ -110,10 +115,11 @@ def test_killed_at_every_step(place: Place, tmp_path: Path) -> None:
 
 def swapped(place: Place, new: str, out: Path) -> Place:
     """The same repository, killed right after the swap."""
-    for one in crash_everywhere("land", place.path, out, new):
-        if one.git("rev-parse", TARGET) == new:
-            return one
-    pytest.fail("no step moved the target")
+    one = transplant(place.path, out)
+    done = drive("swap", one.path, out, new)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert one.git("rev-parse", TARGET) == new
+    return one
 
 
 def test_killed_while_git_writes_the_files(place: Place, tmp_path: Path) -> None:
@@ -242,4 +248,26 @@ def test_finished_landings_leave_nothing(place: Place) -> None:
     intents = place.common / "gitfleet" / "landings"
     assert pending(intents) == ()
     assert isinstance(land(place.request(place.build(CHANGES), git=Git(place.path))), Landed)
-    assert os.listdir(intents) == []
+    assert list(intents.iterdir()) == []
+
+
+def test_landing_the_same_thing_again_finishes_the_dead_one(place: Place, tmp_path: Path) -> None:
+    old, new = place.git("rev-parse", TARGET), place.build(CHANGES)
+    dead = swapped(place, new, tmp_path / "out")
+    request = dead.request(new, old=old)
+    assert request.id == "s-w1"
+    assert land(request) == Landed((dead.path,))
+    assert_as_landed(dead, new)
+
+
+def test_a_living_landing_is_not_recovered(place: Place) -> None:
+    new = place.build(CHANGES)
+    place.git("commit", "-q", "--allow-empty", "-m", "moved")
+    request = place.request(new)
+    with Workspace(request.intents / request.id).held():
+        assert isinstance(land(request), Busy)
+        intents = place.common / "gitfleet" / "landings"
+        outcome = recover(
+            intents / request.id, Git(place.path), place.common, clock=place.clock, sleep=place.clock.sleep
+        )
+        assert isinstance(outcome, Busy)

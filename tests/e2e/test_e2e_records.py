@@ -266,7 +266,7 @@ def test_a_live_claim_says_who_holds_what(fleet: FleetEnv) -> None:
 def test_a_dry_run_discloses_and_starts_nothing(fleet: FleetEnv) -> None:
     repo = fleet.repo()
     fleet.config(repo, config_of(["echo green"], waves={"max_agents": 2}, agents={"looker": {"argv": ["true"]}}))
-    research = {"id": "look", "instructions": "Look.", "kind": "research", "agent": "looker"}
+    research = {"id": "look", "instructions": "Look.", "agent": "looker", "estimate": {"tokens": 500}}
     plan = fleet.plan(plan_of(ONE, BAD, research, direction="Onwards."))
 
     told: dict[str, Any] = fleet.run("wave", plan, "--dry-run", "--json").ok().json
@@ -274,9 +274,9 @@ def test_a_dry_run_discloses_and_starts_nothing(fleet: FleetEnv) -> None:
     assert (told["plan"], told["direction"], told["agents"], told["max_agents"]) == ("trial", "Onwards.", 3, 2)
     assert (told.get("rolling", False), told.get("creates_target", False)) == (False, False)
     placed = {row["task"]: row for wave in told["waves"] for row in wave["tasks"]}
-    assert (placed["look"]["agent"], placed["look"]["tokens"]) == ("looker", 100_000)
+    assert (placed["look"]["agent"], placed["look"]["tokens"]) == ("looker", 500)
     assert (placed["one"].get("agent", "command"), placed["one"].get("tokens", 0)) == ("command", 0)
-    assert told["budget_tokens"] == 100_000
+    assert told["budget_tokens"] == 500
     assert any("wave" in note for note in told["notes"])
     assert (told["target"], told["base"]) == ("refs/heads/main", fleet.git("rev-parse", "main"))
     assert told["checks"] == ["echo green"]

@@ -89,8 +89,8 @@ class Place:
 
         ``x:`` before a content makes the file executable.
         """
-        index = {"GIT_INDEX_FILE": str(self.common / "build-index")}
-        self.git("read-tree", base, **index)
+        index = str(self.common / "build-index")
+        self.git("read-tree", base, GIT_INDEX_FILE=index)
         lines = b""
         zero = "0" * 40
         for name, content in sorted(changes.items(), key=lambda item: item[1] is not None):
@@ -109,8 +109,8 @@ class Place:
             else:
                 oid = self.git("hash-object", "-w", "--stdin", stdin=data)
             lines += f"{mode} {oid}\t".encode() + path + b"\0"
-        self.git("update-index", "-z", "--index-info", stdin=lines, **index)
-        tree = self.git("write-tree", **index)
+        self.git("update-index", "-z", "--index-info", stdin=lines, GIT_INDEX_FILE=index)
+        tree = self.git("write-tree", GIT_INDEX_FILE=index)
         (self.common / "build-index").unlink()
         return self.git("commit-tree", tree, "-p", base, "-m", "landing")
 

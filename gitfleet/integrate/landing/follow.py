@@ -1,9 +1,9 @@
 """Bringing one checkout along after the target moved, from whatever state it was left in.
 
-The usual case is one call of git. After a crash, or when a file changed under git's hands, every path is looked at: what
-is as the new commit has it is noted in the index, what is as the old commit had it (or missing, or a written beginning
-of the new content) is written, and the rest is a person's and is named. Its file stays as it is while the index gets
-the new entry, so that a person's next `git commit` does not take the landing back.
+The usual case is one call of git. After a crash, or when a file changed under git's hands, every path is looked at.
+What is as the new commit has it is noted in the index; what is as the old commit had it (or missing, or a written
+beginning of the new content) is written; the rest is a person's and is named. Its file stays as it is while the index
+gets the new entry, so that a person's next `git commit` does not take the landing back.
 """
 
 from __future__ import annotations
@@ -112,9 +112,8 @@ def settle(
         changes = _reopen(own, index, changes, again, disk)
         index = git_index.read_index(own)
     work = _sort(git, checkout, index, changes, disk)
-    root = os.fsencode(checkout.worktree)
     for path in work.clear:
-        os.unlink(os.path.join(root, path))
+        (checkout.worktree / os.fsdecode(path)).unlink()
     # Git moves no index that has unmerged paths; those of a person step aside and come back.
     aside = [path for path in index.unmerged if path not in work.marks]
     git_index.set_entries(own, [*work.marks.items(), *((path, None) for path in aside)])
@@ -196,11 +195,11 @@ def _written_part(git: Git, checkout: Checkout, path: bytes, entry: Entry) -> bo
 
     Such a file has no byte that the new commit does not have, so removing it loses nothing.
     """
-    place = os.path.join(os.fsencode(checkout.worktree), path)
-    if any(os.path.islink(os.path.join(os.fsencode(checkout.worktree), parent)) for parent in parents(path)):
+    place = checkout.worktree / os.fsdecode(path)
+    if any((checkout.worktree / os.fsdecode(parent)).is_symlink() for parent in parents(path)):
         return False
     try:
-        info = os.lstat(place)
+        info = place.lstat()
     except OSError:
         return False
     if not stat.S_ISREG(info.st_mode) or entry.mode in (git_index.GITLINK, git_index.SYMLINK):
@@ -208,7 +207,7 @@ def _written_part(git: Git, checkout: Checkout, path: bytes, entry: Entry) -> bo
     whole = git_index.content_as_checked_out(checkout.git(git), path, entry)
     if whole is None or info.st_size >= len(whole):
         return False
-    with open(place, "rb") as file:
+    with place.open("rb") as file:
         return whole.startswith(file.read(len(whole)))
 
 

@@ -7,8 +7,10 @@ the rename that publishes it as the index takes it away in the same instant.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -20,7 +22,7 @@ from gitfleet.model.base import Document, decode, encode
 from gitfleet.model.paths import quote_path, unquote_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 INTENT_SCHEMA = "gitfleet/landing/v1"
 _FILE = "intent.json"
@@ -76,17 +78,43 @@ class Workspace:
         """Nothing is created until ``write``."""
         self.directory = directory
 
+    @contextmanager
+    def held(self) -> Iterator[int | None]:
+        """Hold the landing for this process; ``None`` when another process has it, which is then alive.
+
+        The descriptor is for git children to keep open, so that a landing that can be held proves that no git call of
+        an earlier holder still runs.
+        """
+        while True:
+            self.directory.mkdir(parents=True, mode=0o700, exist_ok=True)
+            descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                # The holder before may have removed the directory that was just opened.
+                if not self._is(descriptor):
+                    continue
+                yield descriptor
+            except BlockingIOError:
+                yield None
+            finally:
+                os.close(descriptor)
+            return
+
+    def _is(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), self.directory.stat())
+        except FileNotFoundError:
+            return False
+
     def write(self, intent: Intent) -> None:
         """Make the intent durable."""
-        if not self.directory.is_dir():
-            self.directory.mkdir(parents=True, mode=0o700)
-            sync_directory(self.directory.parent)
+        sync_directory(self.directory.parent)
         temporary = self.directory / f".{_FILE}"
         with temporary.open("wb") as file:
             file.write(encode(intent))
             file.flush()
             os.fsync(file.fileno())
-        os.rename(temporary, self.directory / _FILE)
+        temporary.rename(self.directory / _FILE)
         sync_directory(self.directory)
 
     def read(self) -> Intent | None:

@@ -8,7 +8,7 @@ look and git's write, are seen only afterwards, as with git's own commands.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.git import index as git_index
@@ -16,7 +16,8 @@ from gitfleet.integrate.landing import swap as ref
 from gitfleet.integrate.landing.checkouts import Checkout, Heads, Occupied, Unreachable, heads, occupied
 from gitfleet.integrate.landing.follow import settle, untouched
 from gitfleet.integrate.landing.intent import Intent, Workspace
-from gitfleet.integrate.landing.outcome import Busy, InTheWay, Landed, TargetMoved
+from gitfleet.integrate.landing.outcome import POLL_SECONDS, Busy, InTheWay, Landed, NotLanded, TargetMoved
+from gitfleet.integrate.landing.recover import finish
 from gitfleet.integrate.landing.way import obstacles, refused
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from gitfleet.git.index import Change, IndexLock
     from gitfleet.integrate.landing.outcome import LandingOutcome, LandingRequest, Obstacle
 
-POLL_SECONDS = 0.05
 # A lock that git holds for the blink of an eye is not worth a line.
 _QUIET_SECONDS = 1.0
 
@@ -43,11 +43,40 @@ def land(request: LandingRequest) -> LandingOutcome:
     Whenever the answer is not ``Landed`` and not marked ``landed``, refs, files and indexes are what they were and no
     lock or intent is left. Raises ``GitFailed`` for what git was never expected to refuse, and ``OSError``.
     """
-    landing = _Landing(request)
-    landing.prepare()
+    workspace = Workspace(request.intents / request.id)
+    with workspace.held() as descriptor:
+        if descriptor is None:
+            return Busy(f"the landing {request.id} is under way", "another gitfleet process")
+        request = replace(request, git=replace(request.git, inherit=(*request.git.inherit, descriptor)))
+        earlier = _earlier(workspace, request)
+        return _land(workspace, request) if earlier is None else earlier
+
+
+def _earlier(workspace: Workspace, request: LandingRequest) -> LandingOutcome | None:
+    """Finish a landing of the same name that died; ``None`` when there is this one still to do."""
+    intent = workspace.read()
+    if intent is None:
+        return None
+    outcome = finish(
+        workspace, request.git, request.common_dir, clock=request.clock, sleep=request.sleep, wait=request.wait
+    )
+    match outcome:
+        case NotLanded():
+            return land(request)
+        case Landed():
+            return outcome if intent.new == request.new else land(request)
+        case InTheWay() | Busy():
+            return outcome
+        case _:
+            assert_never(outcome)
+
+
+def _land(workspace: Workspace, request: LandingRequest) -> LandingOutcome:
+    landing = _Landing(workspace, request)
     patience = Patience(request)
     while True:
         try:
+            landing.prepare()
             outcome = landing.attempt(patience)
         except BaseException:
             landing.give_up()
@@ -85,48 +114,38 @@ class Patience:
 class _Landing:
     """One landing between its intent and its end."""
 
-    def __init__(self, request: LandingRequest) -> None:
+    def __init__(self, workspace: Workspace, request: LandingRequest) -> None:
         self._request = request
         # Nothing depends on the directory that the caller's door happened to stand in.
         self._git = request.git.at(request.common_dir).having(GIT_DIR=str(request.common_dir))
-        self._workspace = Workspace(request.intents / request.id)
+        self._workspace = workspace
         self._target = ref.resolve(self._git, request.target)
         self._known = Checkout(request.worktree, request.git_dir) if request.worktree and request.git_dir else None
         self._intent = Intent(
             id=request.id, target=self._target, old=request.old, new=request.new, refs=dict(request.refs)
         )
         self._held: list[IndexLock] = []
+        self._prepared = False
         self._swapped = False
         self._changes: list[Change] | None = None
 
     def prepare(self) -> None:
         """Note the intent, and bring the objects to the disk before anything points to them."""
+        if self._prepared:
+            return
+        self._prepared = True
         self._workspace.write(self._intent)
         ref.pack(self._git, self._request.common_dir, self._request.old, self._request.new)
 
     def attempt(self, patience: Patience) -> LandingOutcome | Blocked:
         """Try once; whatever was locked is free again when the answer is ``Blocked``."""
-        request = self._request
         current = self._heads()
         actual = ref.read(self._git, self._target)
-        if actual != request.old:
+        if actual != self._request.old:
             self.give_up()
             return TargetMoved(actual)
         checkouts = current.on(self._target)
-        # Before any lock: a person's rebase must not meet ours each time we look whether it is over.
-        blocked = _blocked(occupied(request.common_dir, self._target, current))
-        if blocked is not None:
-            return blocked
-        if self._intent != self._intent.holding(checkouts):
-            self._intent = self._intent.holding(checkouts)
-            self._workspace.write(self._intent)
-        blocked = self._lock(checkouts)
-        if blocked is None:
-            # Read again under the locks: what was true before them may have changed.
-            current = self._heads()
-            blocked = _blocked(occupied(request.common_dir, self._target, current))
-            if blocked is None and current.on(self._target) != checkouts:
-                blocked = Blocked(f"checkouts of {self._target} are changing", "another git command")
+        blocked = self._take(current, checkouts)
         if blocked is not None:
             self._release()
             return blocked
@@ -134,11 +153,34 @@ class _Landing:
         if found:
             self.give_up()
             return InTheWay(tuple(found))
+        return self._swap(checkouts, patience)
+
+    def _take(self, current: Heads, checkouts: tuple[Checkout, ...]) -> Blocked | None:
+        """Lock every checkout of the target, if nobody is in the middle of anything."""
+        # Before any lock: a person's rebase must not meet ours each time we look whether it is over.
+        blocked = _blocked(occupied(self._request.common_dir, self._target, current))
+        if blocked is not None:
+            return blocked
+        if self._intent != self._intent.holding(checkouts):
+            self._intent = self._intent.holding(checkouts)
+            self._workspace.write(self._intent)
+        blocked = self._lock(checkouts)
+        if blocked is not None:
+            return blocked
+        # Read again under the locks: what was true before them may have changed.
+        current = self._heads()
+        if current.on(self._target) != checkouts:
+            return Blocked(f"checkouts of {self._target} are changing", "another git command")
+        return _blocked(occupied(self._request.common_dir, self._target, current))
+
+    def _swap(self, checkouts: tuple[Checkout, ...], patience: Patience) -> LandingOutcome | Blocked:
+        request = self._request
         message = f"gitfleet: land {request.id}"
         moved = ref.swap(self._door(checkouts), self._target, new=request.new, old=request.old, message=message)
         match moved:
             case ref.Swapped():
                 self._swapped = True
+                return self._bring_along(checkouts, patience)
             case ref.Elsewhere(actual):
                 self.give_up()
                 return TargetMoved(actual)
@@ -147,7 +189,6 @@ class _Landing:
                 return Blocked(why, "another git command")
             case _:
                 assert_never(moved)
-        return self._bring_along(checkouts, patience)
 
     def give_up(self) -> None:
         """Leave nothing behind; once the target has moved, the locks and the intent stay for ``recover``."""
@@ -263,6 +304,8 @@ class _Landing:
             number = len(self._intent.checkouts)
             lock = self._workspace.lock(number, checkout)
             lock.prepare(self._request.id)
+            if not git_index.copy_index(lock.index, self._workspace.marker(number)):
+                continue
             self._intent = self._intent.joined_by(checkout)
             self._workspace.write(self._intent)
             self._held += [lock] * (number + 1 - len(self._held))
@@ -270,8 +313,7 @@ class _Landing:
                 blocked = Blocked(f"{lock.path} is held", lock.holder())
                 if patience.over(blocked):
                     return blocked
-            if git_index.copy_index(lock.index, self._workspace.marker(number)):
-                left += self._settle(number, checkout)
+            left += self._settle(number, checkout)
             lock.release()
         return left
 

@@ -18,6 +18,10 @@ WAIT_SECONDS = 60.0
 """How long a held index lock, or a rebase or bisect of the target, is waited for (DESIGN 9)."""
 
 
+POLL_SECONDS = 0.05
+"""The shortest pause between two looks at what is waited for."""
+
+
 class Reason(StrEnum):
     """Why a path is in the way."""
 

@@ -1,11 +1,12 @@
 """Finishing a landing that died: forward once the target moved, else as if it had never begun.
 
-Called when the dead landing's lock on its session is free, which proves that none of its git calls still runs. It may
-itself die anywhere and be called again.
+Whoever recovers holds the landing's directory, and the dead landing's git calls held it too: that it can be had proves
+that none of them still runs. Recovery may itself die anywhere and be called again.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitfleet.git import index as git_index
@@ -13,14 +14,14 @@ from gitfleet.integrate.landing import swap as ref
 from gitfleet.integrate.landing.checkouts import Checkout, heads
 from gitfleet.integrate.landing.follow import settle
 from gitfleet.integrate.landing.intent import Intent, Workspace
-from gitfleet.integrate.landing.land import POLL_SECONDS
-from gitfleet.integrate.landing.outcome import Busy, InTheWay, Landed, NotLanded
+from gitfleet.integrate.landing.outcome import POLL_SECONDS, Busy, InTheWay, Landed, NotLanded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from gitfleet.git.command import Git
+    from gitfleet.git.index import IndexLock
     from gitfleet.integrate.landing.outcome import Obstacle, RecoveryOutcome
 
 
@@ -39,32 +40,44 @@ def recover(
     intent stays, everything else is written, and calling again after the paths were moved away finishes.
     """
     workspace = Workspace(directory)
+    with workspace.held() as descriptor:
+        if descriptor is None:
+            return Busy(f"the landing {directory.name} is under way", "another gitfleet process", landed=True)
+        git = replace(git, inherit=(*git.inherit, descriptor))
+        return finish(workspace, git, common_dir, clock=clock, sleep=sleep, wait=wait)
+
+
+def finish(
+    workspace: Workspace,
+    git: Git,
+    common_dir: Path,
+    *,
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+    wait: float,
+) -> RecoveryOutcome:
+    """Do what ``recover`` does, for a caller that holds the workspace."""
     intent = workspace.read()
     if intent is None:
         workspace.remove()
         return NotLanded()
     git = git.at(common_dir).having(GIT_DIR=str(common_dir))
     if not _moved(git, intent):
-        for number, note in enumerate(intent.checkouts):
-            workspace.lock(number, note.checkout).release()
-        workspace.remove()
-        return NotLanded()
+        return _forget(workspace, intent)
     ref.write_refs(git, intent.refs)
     deadline = clock() + wait
     followed: list[Path] = []
     left: list[Obstacle] = []
     for number, note in enumerate(intent.checkouts):
         checkout = note.checkout
-        lock = workspace.lock(number, checkout)
         if not checkout.worktree.is_dir() or not checkout.git_dir.is_dir():
             # The working tree was removed since; nobody's files wait there.
             continue
+        lock = workspace.lock(number, checkout)
         ours = lock.held()
-        if not ours and (workspace.marker(number).exists() or note.pending):
-            while not lock.acquire():
-                if clock() >= deadline:
-                    return Busy(f"{lock.path} is held", lock.holder(), landed=True)
-                sleep(POLL_SECONDS)
+        waiting = workspace.marker(number).exists() or bool(note.pending)
+        if waiting and not _taken(lock, clock, sleep, deadline):
+            return Busy(f"{lock.path} is held", lock.holder(), landed=True)
         if _concerned(git, common_dir, checkout, intent, ours=ours):
             intent, obstacles = _bring_along(git, workspace, intent, number)
             left += obstacles
@@ -75,6 +88,21 @@ def recover(
         return InTheWay(tuple(left), landed=True)
     workspace.remove()
     return Landed(tuple(followed))
+
+
+def _forget(workspace: Workspace, intent: Intent) -> NotLanded:
+    for number, note in enumerate(intent.checkouts):
+        workspace.lock(number, note.checkout).release()
+    workspace.remove()
+    return NotLanded()
+
+
+def _taken(lock: IndexLock, clock: Callable[[], float], sleep: Callable[[float], None], deadline: float) -> bool:
+    while not lock.acquire():
+        if clock() >= deadline:
+            return False
+        sleep(POLL_SECONDS)
+    return True
 
 
 def _moved(git: Git, intent: Intent) -> bool:

@@ -95,7 +95,7 @@ class Ground:
 
     def __init__(self, worktree: Path, going: Collection[bytes]) -> None:
         """Look at nothing yet."""
-        self._root = os.fsencode(worktree)
+        self._root = os.fsencode(worktree) + b"/"
         self._going = frozenset(going)
         self._folded: dict[str, bytes] | None = None
         self._directories: dict[bytes, bytes | bool] = {}
@@ -133,7 +133,7 @@ class Ground:
 
     def _leaves(self, path: bytes) -> Iterator[bytes]:
         empty = True
-        with os.scandir(os.path.join(self._root, path)) as listing:
+        with os.scandir(self._root + path) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
         for entry in entries:
             empty = False
@@ -159,7 +159,7 @@ class Ground:
 
     def _lstat(self, path: bytes) -> os.stat_result | None:
         try:
-            return os.lstat(os.path.join(self._root, path))
+            return os.lstat(self._root + path)
         except (FileNotFoundError, NotADirectoryError):
             return None
 
