@@ -52,6 +52,7 @@ def reconcile(parts: Parts, session_id: str) -> Findings:
     session = parts.state.read_session(session_id)
     runs = dict(parts.state.read_runs(session_id))
     notes: list[str] = []
+    _roll_forward(parts, session)
     session, pending = _settle_landing(parts, session, runs, notes)
     adopted: dict[str, Handle] = {}
     for task, run in list(runs.items()):
@@ -94,38 +95,47 @@ def _settle_landing(
             f"{path.name} of session {session.id} cannot be read: {error}",
             hint=f"Look at {path}; `git log` of the target says whether the landing happened.",
         ) from error
-    _roll_forward(parts, pending)
     if _happened(parts, pending):
         for run in pending.runs:
             runs[run.task] = _write(parts, run)
         session = pending.session
+        parts.state.write_wave(parts.proof, pending.number, pending.wave_text)
         parts.state.write_session(parts.proof, session, parts.state.read_report(session.id))
-        remove_durable(path)
+        forget_landing(parts, session.id)
         notes.append(f"landing {pending.number} had happened; the books say so now")
         return session, None
     if parts.refs.read(pending.target) == pending.previous:
         return session, pending
-    remove_durable(path)
+    forget_landing(parts, session.id)
     notes.append(f"landing {pending.number} had not happened and {pending.target} moved; it is built again")
     return session, None
 
 
-def _roll_forward(parts: Parts, pending: PendingLanding) -> None:
-    """Finish or undo what a landing that was cut off left of itself."""
-    directory = parts.layout.root / "landings" / f"{pending.session.id}-w{pending.number}"
-    if not directory.exists():
-        return
-    repository = parts.repository
-    outcome = landing.recover(
-        directory, repository.git, repository.common_dir, clock=parts.monotonic, sleep=parts.sleep
-    )
-    if isinstance(outcome, landing.InTheWay | landing.Busy):
-        raise GitfleetError(
-            Kind.NEEDS_PERSON,
-            "in-the-way",
-            f"A landing on {short(pending.target)} was cut off and cannot be finished: {outcome.why}",
-            hint="Move these files aside (or let the other process end), then run `gitfleet continue`.",
+def forget_landing(parts: Parts, session: str) -> None:
+    """The books say what the pending landing said, or it will never happen: its note and its candidate's ref go."""
+    candidate = f"refs/gitfleet/candidates/{session}"
+    held = parts.refs.read(candidate)
+    if held is not None:
+        parts.refs.delete(candidate, held)
+    remove_durable(pending_landing_file(parts, session))
+
+
+def _roll_forward(parts: Parts, session: Session) -> None:
+    """Finish or undo what landings of this session left behind: cut off, or kept from following by files."""
+    for directory in landing.pending(parts.layout.root / "landings"):
+        if not directory.name.startswith(f"{session.id}-w"):
+            continue
+        repository = parts.repository
+        outcome = landing.recover(
+            directory, repository.git, repository.common_dir, clock=parts.monotonic, sleep=parts.sleep
         )
+        if isinstance(outcome, landing.InTheWay | landing.Busy):
+            raise GitfleetError(
+                Kind.NEEDS_PERSON,
+                "in-the-way",
+                f"{short(session.target)} has moved, and a checkout of it cannot follow yet: {outcome.why}",
+                hint="Move these files aside (or let the other process end), then run `gitfleet continue`.",
+            )
 
 
 def _happened(parts: Parts, pending: PendingLanding) -> bool:

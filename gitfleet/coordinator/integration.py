@@ -232,6 +232,7 @@ class Integration:
             verified=verification.verdict is Verdict.VERIFIED,
             session=session,
             runs=tuple(run for task, run in decided.runs.items() if run != self.runs[task]),
+            wave_text=decided.wave_text,
         )
         write_durable(pending_landing_file(self.parts, self.session.id), encode(pending))
 

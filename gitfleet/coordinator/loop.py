@@ -36,7 +36,6 @@ from gitfleet.integrate.verify import Interrupted, describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import Attempt, ClaimHeld, FailureSource, RunState
 from gitfleet.planner.dispatch import decide, doomed
-from gitfleet.relay.report import render_wave
 from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ class Coordinator:
         """Try a landing once more that was decided, verified, and kept from happening."""
         work = self._integration()
         runs = {**work.runs, **{run.task: run for run in pending.runs}}
-        work.decided = Decided(pending.session, runs, render_wave(pending.session, pending.number, runs))
+        work.decided = Decided(pending.session, runs, pending.wave_text)
         self._training = True
         self._submit(lambda: IntegratedMessage(work, work.land_again(pending)))
 
@@ -393,6 +392,7 @@ class Coordinator:
 
     def _wait_for_claims(self) -> None:
         """Nothing of ours is under way and what is left is held by another session: wait, but not for ever."""
+        self._held = {task: held for task, held in self._held.items() if not self.books.runs[task].sealed}
         if self._working or not self._held:
             return
         now = self.parts.monotonic()

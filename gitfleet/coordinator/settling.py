@@ -19,9 +19,8 @@ from gitfleet.git.pool import trash_of
 from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification
-from gitfleet.recovery import keep_work, pending_landing_file
+from gitfleet.recovery import forget_landing, keep_work
 from gitfleet.relay.briefs import brief
-from gitfleet.store.files import remove_durable
 from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
@@ -201,7 +200,7 @@ class Settling:
 
     def forget_landing(self) -> None:
         """The books say what the pending landing said."""
-        remove_durable(pending_landing_file(self.parts, self.books.session.id))
+        forget_landing(self.parts, self.books.session.id)
 
 
 def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:

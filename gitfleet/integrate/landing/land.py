@@ -305,6 +305,8 @@ class _Landing:
             number = len(self._intent.checkouts)
             lock = self._workspace.lock(number, checkout)
             lock.prepare(self._request.id)
+            if not git_index.copy_index(lock.index, self._workspace.marker(number)):
+                continue
             self._intent = self._intent.joined_by(checkout)
             self._workspace.write(self._intent)
             self._held += [lock] * (number + 1 - len(self._held))
@@ -312,8 +314,7 @@ class _Landing:
                 blocked = Blocked(f"{lock.path} is held", lock.holder())
                 if patience.over(blocked):
                     return blocked
-            if git_index.copy_index(lock.index, self._workspace.marker(number)):
-                left += self._settle(number, checkout)
+            left += self._settle(number, checkout)
             lock.release()
         return left
 
