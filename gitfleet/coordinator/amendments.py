@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.agents.registry import agent_name
 from gitfleet.coordinator.verdicts import receipt
 from gitfleet.model.base import decode, encode
 from gitfleet.model.event import EventKind
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitfleet.coordinator.books import Books
+    from gitfleet.model.config import Config
     from gitfleet.model.plan import Plan, Task
     from gitfleet.parts import Parts
 
@@ -79,7 +81,7 @@ class Amendments:
         books.plan = msgspec.structs.replace(books.plan, tasks=(*books.plan.tasks, task))
         scopes[task.id] = Scope.parse(task.scope)
         self.parts.state.add_amendment(self.parts.proof, write_plan(books.plan))
-        books.replace(queued_run(self.session, task, wave + 1))
+        books.replace(queued_run(self.session, task, wave + 1, self.parts.config))
         changed = self.reschedule(books, current, scopes, after=wave)
         run = books.runs[task.id]
         books.event(EventKind.ADD, f"{task.id} was added to wave {run.wave}", run=run)
@@ -133,7 +135,7 @@ class Amendments:
         return msgspec.structs.replace(plan, tasks=tasks)
 
 
-def queued_run(session: str, task: Task, wave: int) -> Run:
+def queued_run(session: str, task: Task, wave: int, config: Config) -> Run:
     """The run of a task that has not started."""
     return Run(
         session=session,
@@ -141,7 +143,7 @@ def queued_run(session: str, task: Task, wave: int) -> Run:
         name=task.title,
         wave=wave,
         state=RunState.QUEUED,
-        agent=task.agent or "command",
+        agent=agent_name(task, config) or "command",
         kind=task.kind,
         objective=task.objective,
         scope=task.scope,
