@@ -12,7 +12,7 @@ from gitfleet.agents.registry import agent_name
 from gitfleet.app.composition import build
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
-from gitfleet.app.target import Target, bring_up_to_date, choose
+from gitfleet.app.target import Target, bring_up_to_date, choose, finish_cut_off_fetches
 from gitfleet.coordinator.amendments import queued_run
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
@@ -120,6 +120,7 @@ def prepare(
 def run(preparation: Preparation, observer: Observer, interrupts: Interrupts) -> Outcome:
     """Make the session and run it; returns when it is over or needs a person."""
     workspace, plan, placed = preparation.workspace, preparation.plan, preparation.schedule
+    finish_cut_off_fetches(workspace.repository, workspace.layout)
     with session_lock(workspace.layout, preparation.session, command="gitfleet wave") as proof:
         parts = build(workspace, preparation.config, preparation.session, proof, fold=preparation.fold)
         preparation.target.create(parts.refs)

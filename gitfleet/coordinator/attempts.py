@@ -80,6 +80,11 @@ class Collected:
     discoveries: Discoveries | None
 
 
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """The session was stopped before the run's own checks could say anything; what it left is committed."""
+
+
 def worktree_of(parts: Parts, run: Run) -> Path:
     """Where a run's last attempt works: a tree of its own, so that an earlier attempt's stays as it was."""
     number = len(run.attempts)
@@ -161,8 +166,11 @@ def handle_of(parts: Parts, run: Run) -> Handle:
 
 def collect(
     parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner, *, target: str
-) -> Collected:
-    """Commit what is uncommitted, read the handoff, hold the diff against the scope, run the task's own checks."""
+) -> Collected | Unchecked:
+    """Commit what is uncommitted, read the handoff, hold the diff against the scope, run the task's own checks.
+
+    May be called again for the same attempt: what it finds the second time is what it found the first time.
+    """
     directory = parts.layout.attempt(run.instance, len(run.attempts))
     handle = handle_of(parts, run)
     tree = worktree_of(parts, run)
@@ -180,7 +188,10 @@ def collect(
     ended = agent_for(task, parts.config).outcome(exit_)
     own_checks: tuple[CheckResult, ...] = ()
     if report.passed and ended is None and task.verify:
-        own_checks = checks.run_all(task.verify, tree, run.instance)
+        ran = checks.run_all(task.verify, tree, run.instance)
+        if ran is None:
+            return Unchecked()
+        own_checks = ran
     judgement = judge(
         ended=ended,
         exit_=exit_,

@@ -79,9 +79,12 @@ class Settling:
     def _gated(self, task: str, work: Collected) -> None:
         run = self.books.advance(task, RunState.GATED)
         self.books.event(EventKind.GATE, f"{task} passed the gate: {_files(len(work.files))}", run=run, status="passed")
-        if work.files:
-            return
-        reason = work.handoff.no_change if work.handoff else ""
+        if not work.files:
+            self.nothing_to_land(run)
+
+    def nothing_to_land(self, run: Run) -> None:
+        """A run that rightly changed nothing is over once it passed the gate."""
+        reason = run.handoff.no_change if run.handoff else ""
         why = f"no change: {reason}" if reason else "read-only: nothing to land"
         nothing = Verification(verdict=Verdict.UNVERIFIED)
         self._seal(self.books.replace(landed_run(run, nothing, None, self.books.now(), why)))
@@ -120,6 +123,15 @@ class Settling:
         if not run.instance:
             return
         self.claiming.release([run.instance])
+        self._tidy(run)
+
+    def tidy(self) -> None:
+        """Take away what runs that landed before a crash left standing."""
+        for run in self.books.runs.values():
+            if run.instance and attempts.worktree_of(self.parts, run).exists():
+                self._tidy(run)
+
+    def _tidy(self, run: Run) -> None:
         ended = run.attempts[-1].exit if run.attempts else None
         if run.state is RunState.LANDED and not (ended and ended.remaining):
             tree = attempts.worktree_of(self.parts, run)
@@ -134,8 +146,11 @@ class Settling:
 
     # -- a train -------------------------------------------------------------------------------------------------
 
-    def landed(self, work: Integration, commit: str) -> None:
-        """The target moved to ``commit``: the books say what was decided before it did."""
+    def landed(self, work: Integration, commit: str, *, outcome_open: bool = False) -> None:
+        """The target moved to ``commit``: the books say what was decided before it did.
+
+        With ``outcome_open`` a checkout is still to be brought along: the landing stays written down for recovery.
+        """
         decided = work.decided
         if decided is None:
             msg = "a landing that was not decided cannot have happened"
@@ -147,13 +162,10 @@ class Settling:
         landing = decided.session.landings[-1]
         self.parts.state.write_wave(self.parts.proof, landing.number, decided.wave_text)
         still_open = not all(run.sealed for run in self.books.runs.values())
-        self.books.update(
-            landings=decided.session.landings,
-            state=decided.session.state,
-            ended=decided.session.ended,
-            reason=decided.session.reason,
-        )
-        self.forget_landing()
+        # Not its state: a session is completed once nothing is left to do, and this landing is not in the books yet.
+        self.books.update(landings=decided.session.landings, ended=decided.session.ended)
+        if not outcome_open:
+            self.forget_landing()
         for run in over:
             if run.state is RunState.CONFLICTED and run.failure:
                 self.books.event(
@@ -196,7 +208,7 @@ class Settling:
                 self.books.advance(entry.task, RunState.VERIFIED, verification=outcome.verification)
         self.books.event(EventKind.LAND, outcome.message, status=outcome.code)
         if outcome.landed and work.decided is not None:
-            self.landed(work, outcome.landed)
+            self.landed(work, outcome.landed, outcome_open=True)
 
     def forget_landing(self) -> None:
         """The books say what the pending landing said."""
