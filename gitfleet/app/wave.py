@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.agents.registry import agent_name
 from gitfleet.app.composition import build
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
@@ -124,7 +125,8 @@ def run(preparation: Preparation, observer: Observer, interrupts: Interrupts) ->
         parts = build(workspace, preparation.config, preparation.session, proof, fold=preparation.fold)
         preparation.target.create(parts.refs)
         session = _session(preparation, parts.claims.clone)
-        runs = {task.id: queued_run(session.id, task, placed.placements[task.id].wave) for task in plan.tasks}
+        config, places = preparation.config, placed.placements
+        runs = {task.id: queued_run(session.id, task, places[task.id].wave, config) for task in plan.tasks}
         parts.state.create_session(
             session,
             plan=write_plan(plan),
@@ -259,7 +261,7 @@ def _disclose(
         return PlacedTask(
             task=task.id,
             name=task.title,
-            agent=task.agent or ("command" if task.command else config.agent or "command"),
+            agent=agent_name(task, config) or "command",
             scope=task.scope,
             depends_on=task.depends_on,
             tokens=placement.tokens,
