@@ -12,7 +12,7 @@ import msgspec
 from gitfleet.app.composition import build
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
-from gitfleet.app.target import Target, bring_up_to_date, choose
+from gitfleet.app.target import Target, bring_up_to_date, choose, finish_cut_off_fetches
 from gitfleet.coordinator.amendments import queued_run
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
@@ -22,7 +22,6 @@ from gitfleet.git.pool import pool_root
 from gitfleet.git.refs import Refs
 from gitfleet.git.trees import SYMLINK
 from gitfleet.model.base import instant
-from gitfleet.model.plan import Plan, Task
 from gitfleet.model.reports import Disclosure, PlacedTask, PlacedWave
 from gitfleet.model.session import Session, SessionState
 from gitfleet.planner.reversibility import reversibility, shared_kind
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.observer import Interrupts, Observer
     from gitfleet.git.objects import Objects
     from gitfleet.model.config import Config
+    from gitfleet.model.plan import Plan, Task
     from gitfleet.model.session import Reversibility
 
 SUFFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -120,6 +120,7 @@ def prepare(
 def run(preparation: Preparation, observer: Observer, interrupts: Interrupts) -> Outcome:
     """Make the session and run it; returns when it is over or needs a person."""
     workspace, plan, placed = preparation.workspace, preparation.plan, preparation.schedule
+    finish_cut_off_fetches(workspace.repository, workspace.layout)
     with session_lock(workspace.layout, preparation.session, command="gitfleet wave") as proof:
         parts = build(workspace, preparation.config, preparation.session, proof, fold=preparation.fold)
         preparation.target.create(parts.refs)

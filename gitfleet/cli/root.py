@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from gitfleet import __version__
-from gitfleet.cli.command import override
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,12 +81,10 @@ interrupted, after state was saved.
 class Group(click.Group):
     """Commands by name, imported when used."""
 
-    @override
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
         """Name the commands in the order of a person's work."""
         return list(COMMANDS)
 
-    @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the module of a command."""
         if cmd_name not in COMMANDS:
@@ -97,7 +94,6 @@ class Group(click.Group):
         assert isinstance(made, click.Command)  # noqa: S101 - a command module without one is a defect
         return made
 
-    @override
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -112,7 +108,6 @@ class Group(click.Group):
         message = f"There is no command `{name}`." + (f" Did you mean `{near[0]}`?" if near else "")
         raise click.UsageError(message, ctx)
 
-    @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List names and summaries without importing a command."""
         longest = max(map(len, COMMANDS))

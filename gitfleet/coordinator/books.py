@@ -12,12 +12,12 @@ import msgspec
 
 from gitfleet.git.state_ref import commit_files
 from gitfleet.model.base import instant
-from gitfleet.model.event import EventKind
 from gitfleet.model.run import Run, RunState, advance, record
 from gitfleet.relay.report import render_session
 
 if TYPE_CHECKING:
     from gitfleet.coordinator.observer import Observer
+    from gitfleet.model.event import EventKind
     from gitfleet.model.plan import Plan
     from gitfleet.model.session import Session
     from gitfleet.parts import Parts

@@ -96,13 +96,22 @@ class Engine(Protocol):
 class Objects:
     """The object store of one repository; close it, or use it as a context manager."""
 
-    def __init__(self, git: Git, engine: Engine, *, now: Callable[[], float] = time.time) -> None:
-        """Use ``git`` for identity, signing and revisions; ``now`` gives POSIX seconds for commits."""
+    def __init__(
+        self,
+        git: Git,
+        engine: Engine,
+        *,
+        now: Callable[[], float] = time.time,
+        committer: identity.Committer | None = None,
+    ) -> None:
+        """Use ``git`` for signing and revisions; ``now`` gives POSIX seconds for commits.
+
+        ``committer`` says who commits; several stores of one session share one, so that git is asked once.
+        """
         self._git = git
         self._engine = engine
         self._now = now
-        self._identity: identity.Identity | None = None
-        self._signs: bool | None = None
+        self._committer = committer or identity.Committer(git)
 
     @property
     def engine(self) -> str:
@@ -249,18 +258,14 @@ class Objects:
         text = message.rstrip("\n") + "\n"
         if "\0" in text:
             raise ValueError("a commit message cannot hold NUL")
-        if self._signs is None and sign is None:
-            self._signs = identity.signs(self._git)
-        if self._signs if sign is None else sign:
+        if self._committer.signs if sign is None else sign:
             words = [word for parent in parents for word in ("-p", parent)]
             git = self._git.having(identity.UTF8_MESSAGES)
             body = text.encode("utf-8", "replace")
             return git.run("commit-tree", "-S", *words, tree, stdin=body, timeout=SIGNED_COMMIT_SECONDS).text
-        if self._identity is None:
-            self._identity = identity.identity(self._git)
-        now = self._now()
+        who, now = self._committer.identity, self._now()
         lines = [b"tree " + tree.encode(), *(b"parent " + parent.encode() for parent in parents)]
-        lines += [b"author " + self._identity.author.at(now), b"committer " + self._identity.committer.at(now)]
+        lines += [b"author " + who.author.at(now), b"committer " + who.committer.at(now)]
         return self._engine.write("commit", [b"\n".join([*lines, b"", text.encode("utf-8", "replace")])])[0]
 
     # Inside ------------------------------------------------------------------------------------------------------

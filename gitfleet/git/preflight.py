@@ -85,11 +85,6 @@ def operation_on(repo: Repository, ref: str) -> str | None:
     return None
 
 
-def checked_out_at(repo: Repository, ref: str) -> list[Path]:
-    """The worktrees that have a branch checked out."""
-    return [entry.path for entry in entries(repo) if entry.branch == ref and not entry.prunable]
-
-
 def choose_target(repo: Repository, requested: str | None, new_branch: str) -> Target:
     """Decide what a session lands on: the requested branch, or the current one.
 
@@ -177,11 +172,6 @@ def fetch(git: Git, ref: str) -> None:
 def folds_case(git: Git) -> bool:
     """Whether two spellings of a path mean one file here (``core.ignoreCase``, as git probed it)."""
     return git.run("config", "--type=bool", "--get", "core.ignoreCase", ok=(0, 1)).text == "true"
-
-
-def precomposes(git: Git) -> bool:
-    """Whether git composes names that the file system decomposes (``core.precomposeUnicode``, on macOS)."""
-    return git.run("config", "--type=bool", "--get", "core.precomposeUnicode", ok=(0, 1)).text == "true"
 
 
 _NAMED_IN = ("rebase-merge/head-name", "rebase-apply/head-name", "BISECT_START")

@@ -7,7 +7,6 @@ directory it is given. One git call in the usual case; libgit2 takes no part.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,14 +89,6 @@ def discover(start: Path) -> Repository:
     return Repository(Git(worktree or common_dir), worktree, git_dir, common_dir)
 
 
-def check_version(git: Git) -> tuple[int, ...]:
-    """The version of git; raises ``GitfleetError`` (``git-too-old``) below 2.39."""
-    version = _version(git.run("version").text)
-    if version < MINIMUM_VERSION:
-        raise _too_old(git)
-    return version
-
-
 _HINT = "Run it inside a git repository, name one with --repo, or make one: git init && git commit"
 
 
@@ -126,11 +117,6 @@ def _worktree_of(git_dir: Path, common_dir: Path) -> Path | None:
     except (OSError, GitFailed):
         return None
     return root if found == git_dir else None
-
-
-def _version(text: str) -> tuple[int, ...]:
-    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
-    return tuple(int(part) for part in match.groups(default="0")) if match else (0,)
 
 
 def _too_old(git: Git) -> GitfleetError:

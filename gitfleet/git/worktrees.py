@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.command import Git, GitFailed
+from gitfleet.git.index import sync_directory
 from gitfleet.git.refs import HEADS, Moved, Refs, Refused, Updated, short, zero
 
 if TYPE_CHECKING:
@@ -204,11 +205,7 @@ def exclude(common_dir: Path, name: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(path.parent)
 
 
 def _start_branch(repo: Repository, branch: str, commit: str, old: str | None) -> BranchTaken | None:

@@ -225,7 +225,6 @@ class Train:
         outcome = self.lander(candidate.base, top)
         match outcome:
             case landing.Landed():
-                self.refs.delete(candidates, top)
                 return Landed(candidate, checked, top)
             case landing.TargetMoved():
                 self.say(f"{self.target} moved; the candidate is rebuilt")

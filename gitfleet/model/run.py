@@ -89,7 +89,8 @@ class Exit(Document, frozen=True, kw_only=True):
     remaining: Annotated[
         tuple[str, ...],
         Meta(
-            description="Processes still in the worktree: a person's, or ones that nothing stops; its tree is not reused."
+            description="Processes still in the worktree: a person's, or ones that nothing stops; "
+            "its tree is not reused."
         ),
     ] = ()
     message: str = ""
