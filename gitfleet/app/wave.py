@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -112,8 +113,8 @@ def prepare(
         ) from refused
     level, why = reversibility(placed, plan.tasks, survey.shared, scopes=scopes, fold=fold)
     pool = pool_root(repository, config.worktrees.root)
-    notes = (*loaded.notes, *brought, *target.notes, *rewritten, f"{level}: {why}")
-    disclosure = _disclose(plan, config, placed, target, level, notes, str(pool))
+    notes = (*loaded.notes, *brought, *target.notes, *rewritten)
+    disclosure = _disclose(plan, config, placed, target, (level, why), notes, str(pool))
     return Preparation(workspace, config, plan, placed, scopes, target, fold, disclosure, session)
 
 
@@ -162,7 +163,9 @@ def survey_tree(objects: Objects, tree: str) -> Survey:
 
 def session_id(name: str, random: Callable[[int], bytes]) -> str:
     """Slug of the plan's name plus six random base32 characters, such as ``auth-refactor-k3f9qm``."""
-    kept = "".join(char if char.isascii() and char.isalnum() else "-" for char in name.lower())
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    bare = (char for char in plain if not unicodedata.combining(char))
+    kept = "".join(char if char.isascii() and char.isalnum() else "-" for char in bare)
     slug = "-".join(part for part in kept.split("-") if part)[:SLUG_LENGTH].strip("-") or "session"
     suffix = "".join(SUFFIX_ALPHABET[byte % 32] for byte in random(6))
     return f"{slug}-{suffix}"
@@ -252,7 +255,7 @@ def _disclose(
     config: Config,
     placed: Schedule,
     target: Target,
-    level: Reversibility,
+    graded: tuple[Reversibility, str],
     notes: tuple[str, ...],
     pool: str,
 ) -> Disclosure:
@@ -264,6 +267,7 @@ def _disclose(
             agent=agent_name(task, config) or "command",
             scope=task.scope,
             depends_on=task.depends_on,
+            command=task.command or "",
             tokens=placement.tokens,
             reason=placement.reason,
         )
@@ -289,7 +293,8 @@ def _disclose(
         commands=tuple(dict.fromkeys((*commands, *argvs, *own))),
         budget_tokens=sum(placement.tokens for placement in placed.placements.values()),
         permissions="commands run as you, each in a worktree of its own; nothing confines them to it",
-        reversibility=level,
+        reversibility=graded[0],
+        reversibility_reason=graded[1],
         worktrees=pool,
         notes=notes,
     )

@@ -206,7 +206,9 @@ class Settling:
         for entry, _ in outcome.candidate.merged:
             if self.books.runs[entry.task].state is RunState.GATED and outcome.verification is not None:
                 self.books.advance(entry.task, RunState.VERIFIED, verification=outcome.verification)
-        self.books.event(EventKind.LAND, outcome.message, status=outcome.code)
+        names = ", ".join(entry.task for entry, _ in outcome.candidate.merged) or "a verified landing"
+        # Why is said once, by the end of the session.
+        self.books.event(EventKind.LAND, f"{names} waits to be landed ({outcome.code})", status=outcome.code)
         if outcome.landed and work.decided is not None:
             self.landed(work, outcome.landed, outcome_open=True)
 
