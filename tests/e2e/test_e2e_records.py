@@ -277,7 +277,8 @@ def test_a_dry_run_discloses_and_starts_nothing(fleet: FleetEnv) -> None:
     assert (placed["look"]["agent"], placed["look"]["tokens"]) == ("looker", 500)
     assert (placed["one"].get("agent", "command"), placed["one"].get("tokens", 0)) == ("command", 0)
     assert told["budget_tokens"] == 500
-    assert any("wave" in note for note in told["notes"])
+    assert "wave" in told["reversibility_reason"]
+    assert told.get("notes", []) == []
     assert (told["target"], told["base"]) == ("refs/heads/main", fleet.git("rev-parse", "main"))
     assert told["checks"] == ["echo green"]
     assert ONE["command"] in told["commands"]
