@@ -18,7 +18,6 @@ from gitfleet.git.worktrees import INSTANCE_FILE, exclude
 from gitfleet.model.reports import Evidence, InitReport
 from gitfleet.store.files import make_directory, write_durable
 from gitfleet.store.live import link_live
-from gitfleet.store.records import ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from gitfleet.app.workspace import Workspace
 
-ATTRIBUTES_NAME = ".planning/.gitattributes"
 AGENT_PROGRAMS = ("claude", "codex", "opencode")
 LOCK_FILES = (
     "package-lock.json",
@@ -86,9 +84,6 @@ def write(workspace: Workspace, proposal: InitReport) -> InitReport:
     written = [CONFIG_NAME]
     make_directory(root / ".planning", mode=0o755)
     write_durable(root / CONFIG_NAME, proposal.config.encode())
-    if not (root / ATTRIBUTES_NAME).exists():
-        write_durable(root / ATTRIBUTES_NAME, ATTRIBUTES)
-        written.append(ATTRIBUTES_NAME)
     make_directory(workspace.layout.root)
     exclude(workspace.layout.common_dir, INSTANCE_FILE)
     note = link_live(workspace.layout.state, root, workspace.layout.common_dir / "info" / "exclude")

@@ -182,9 +182,9 @@ def collect(
             return _uncollected(exit_, work.why, output.next)
         files = file_changes(numstat(parts.repository.git, run.base, work.tip))
         discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
-    report = gate.inspect(
-        parts.repository.git, base=run.base, tip=work.tip, target=target, scope=scope, fold=parts.fold
-    )
+        report = gate.inspect(
+            parts.repository.git, objects, base=run.base, tip=work.tip, target=target, scope=scope, fold=parts.fold
+        )
     ended = agent_for(task, parts.config).outcome(exit_)
     own_checks: tuple[CheckResult, ...] = ()
     if report.passed and ended is None and task.verify:
@@ -276,7 +276,8 @@ def _read(path: Path) -> bytes | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)  # before it becomes a stream, which a directory cannot be
+        return None
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
         return stream.read(HANDOFF_BYTES + 1)

@@ -210,7 +210,7 @@ class Coordinator:
             return
         self._held.pop(task, None)
         self._held_since = None
-        base = self.parts.refs.read(self.books.session.target)
+        base = self.parts.objects.resolve(self.books.session.target)
         if base is None:
             self._claiming.release([instance])
             self.halt = Halt(f"The target {self.books.session.target} does not exist any more.")

@@ -13,7 +13,7 @@ import msgspec
 from gitfleet.coordinator import attempts
 from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
 from gitfleet.git import worktrees
-from gitfleet.git.collect import untidy
+from gitfleet.git.collect import Remains, remains
 from gitfleet.git.command import GitFailed
 from gitfleet.git.pool import trash_of
 from gitfleet.integrate.verify import describe_red
@@ -206,7 +206,9 @@ class Settling:
         for entry, _ in outcome.candidate.merged:
             if self.books.runs[entry.task].state is RunState.GATED and outcome.verification is not None:
                 self.books.advance(entry.task, RunState.VERIFIED, verification=outcome.verification)
-        self.books.event(EventKind.LAND, outcome.message, status=outcome.code)
+        names = ", ".join(entry.task for entry, _ in outcome.candidate.merged) or "a verified landing"
+        # Why is said once, by the end of the session.
+        self.books.event(EventKind.LAND, f"{names} waits to be landed ({outcome.code})", status=outcome.code)
         if outcome.landed and work.decided is not None:
             self.landed(work, outcome.landed, outcome_open=True)
 
@@ -223,11 +225,13 @@ def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
     """
     with contextlib.suppress(OSError, GitFailed):
         worktree = worktrees.locate(parts.repository, tree)
-        if worktree is None or (not ours and untidy(parts.repository.git, worktree, ignored=False)):
+        if worktree is None:
             return
-        empty = ours or not untidy(parts.repository.git, worktree)
+        found = Remains((), ()) if ours else remains(parts.repository.git, worktree)
+        if found.work:
+            return
         place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
-        if empty and place is not None:
+        if place is not None and not found.ignored:
             shutil.rmtree(place, ignore_errors=True)
 
 

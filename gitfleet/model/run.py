@@ -124,7 +124,10 @@ class Violation(Document, frozen=True, kw_only=True):
     path: str
     reason: Annotated[
         str,
-        Meta(description="out-of-scope, planning, git-name, submodule, symlink-escape, foreign-merge or read-only."),
+        Meta(
+            description="out-of-scope, planning, git-name, submodule, symlink-escape, foreign-merge, malformed-tree "
+            "or read-only."
+        ),
     ]
     commit: str = ""
 
