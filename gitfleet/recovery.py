@@ -17,7 +17,7 @@ from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.refs import HEADS, short, zero
 from gitfleet.integrate import landing
 from gitfleet.model.base import decode
-from gitfleet.model.run import LIVE, FailureSource, Run, RunState, advance
+from gitfleet.model.run import LIVE, FailureSource, Run, RunState, advance, requeue
 from gitfleet.model.session import PendingLanding, Session, SessionState
 from gitfleet.store.files import remove_durable
 from gitfleet.store.locks import claims_lock
@@ -191,7 +191,7 @@ def _attempt(parts: Parts, run: Run) -> Handle | None:
 def _requeue(parts: Parts, run: Run, why: str, notes: list[str]) -> Run:
     keep_work(parts, run)
     notes.append(f"{run.task} is queued again: {why}")
-    return _write(parts, advance(run, RunState.QUEUED, claim=None, tip="", gate=None, files=(), checks=()))
+    return _write(parts, requeue(run))
 
 
 def keep_work(parts: Parts, run: Run) -> None:
@@ -222,7 +222,7 @@ def _retry_transport(parts: Parts, session: Session, runs: dict[str, Run], notes
     if again:
         for task, run in runs.items():
             if run.state is RunState.SKIPPED and not _published(parts, session, task):
-                runs[task] = _write(parts, advance(run, RunState.QUEUED, failure=None, receipt=None))
+                runs[task] = _write(parts, requeue(run))
 
 
 def _published(parts: Parts, session: Session, task: str) -> bool:

@@ -18,7 +18,7 @@ from gitfleet.git.command import GitFailed
 from gitfleet.git.pool import trash_of
 from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
-from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification
+from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification, requeue
 from gitfleet.recovery import forget_landing, keep_work
 from gitfleet.relay.briefs import brief
 from gitfleet.store.locks import worktrees_lock
@@ -105,7 +105,7 @@ class Settling:
         """Put a run back: its work is kept under a wip ref, its claim goes, its tree stays."""
         run = self.books.runs[task]
         keep_work(self.parts, run)
-        run = self.books.advance(task, RunState.QUEUED, claim=None, tip="", gate=None, files=(), checks=())
+        run = self.books.replace(requeue(run))
         self.claiming.release([run.instance])
         self.books.event(EventKind.REQUEUE, f"{task} is queued again: {why}", run=run, status="queued")
 

@@ -8,16 +8,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitfleet.model.base import decode, encode
+from gitfleet.model.handoff import Handoff, HandoffSource
 from gitfleet.model.run import (
     LIVE,
     SEALED,
     TRANSITIONS,
+    Attempt,
     CheckResult,
+    ClaimHeld,
+    Failure,
+    FailureSource,
+    FileChange,
+    GateReport,
     IllegalTransitionError,
+    Receipt,
+    ReceiptVerdict,
     Run,
     RunState,
+    Verdict,
+    Verification,
     advance,
     record,
+    requeue,
 )
 
 S = RunState
@@ -99,3 +111,28 @@ def test_facts_are_recorded_without_a_move() -> None:
 )
 def test_a_check_is_green_when_it_ended_well_and_changed_nothing(check: CheckResult, *, green: bool) -> None:
     assert check.green is green
+
+
+def test_a_run_that_is_queued_again_keeps_its_attempts_and_says_no_more_of_the_last_one() -> None:
+    attempt = Attempt(number=1, base="1" * 40, started="2026-01-02T03:04:05.000Z")
+    plain = msgspec.structs.replace(
+        run_in(S.CONFLICTED), instance="fleet-x-w1-a1", branch="fleet/x/api", base="1" * 40, attempts=(attempt,)
+    )
+    failure = Failure(source=FailureSource.NEEDS_PERSON, code="conflict", message="it conflicts")
+    over = msgspec.structs.replace(
+        plain,
+        tip="2" * 40,
+        claim=ClaimHeld(scope=("a",), acquired="2026-01-02T03:04:05.000Z"),
+        handoff=Handoff(built=("a",)),
+        handoff_source=HandoffSource.FILE,
+        files=(FileChange(path="a", change="added"),),
+        checks=(CheckResult(name="t", run="t", exit_code=0),),
+        gate=GateReport(passed=True),
+        verification=Verification(verdict=Verdict.VERIFIED),
+        failure=failure,
+        conflicts=("a",),
+        receipt=Receipt(verdict=ReceiptVerdict.FAIL, reason="it conflicts"),
+    )
+    assert requeue(over) == msgspec.structs.replace(plain, state=S.QUEUED)
+    with pytest.raises(IllegalTransitionError):
+        requeue(run_in(S.LANDED))
