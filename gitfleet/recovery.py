@@ -2,7 +2,8 @@
 
 The books were written before every step, so what may differ is known: an attempt that was being prepared, one that
 runs or ended without the coordinator, a landing that was decided and may have happened. Nothing is landed twice: a
-pending landing is asked of git, never repeated on a guess. Work of a run that is queued again is kept under its wip ref.
+pending landing is asked of git, never repeated on a guess. Work of a run that is queued again is kept under its wip
+ref.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.refs import HEADS, short, zero
 from gitfleet.integrate import landing
 from gitfleet.model.base import decode
-from gitfleet.model.run import LIVE, FailureSource, Run, RunState, advance
+from gitfleet.model.run import LIVE, FailureSource, Run, RunState, advance, requeue
 from gitfleet.model.session import PendingLanding, Session, SessionState, Verdicts
 from gitfleet.store.files import remove_durable
 from gitfleet.store.locks import claims_lock
@@ -145,35 +146,40 @@ def _settle_landing(
         # Still to be closed: what it held is released first, and a completed session is not looked at again.
         session = msgspec.structs.replace(session, landings=pending.session.landings, ended=pending.session.ended)
         parts.state.write_session(parts.proof, session, parts.state.read_report(session.id))
-        remove_durable(path)
+        forget_landing(parts, session.id)
         notes.append(f"landing {pending.number} had happened; the books say so now")
         return session, None
     if parts.refs.read(pending.target) == pending.previous:
         return session, pending
-    remove_durable(path)
+    forget_landing(parts, session.id)
     notes.append(f"landing {pending.number} had not happened and {pending.target} moved; it is built again")
     return session, None
 
 
+def forget_landing(parts: Parts, session: str) -> None:
+    """The books say what the pending landing said, or it will never happen: its note and its candidate's ref go."""
+    candidate = f"refs/gitfleet/candidates/{session}"
+    held = parts.refs.read(candidate)
+    if held is not None:
+        parts.refs.delete(candidate, held)
+    remove_durable(pending_landing_file(parts, session))
+
+
 def _roll_forward(parts: Parts, session: Session) -> None:
-    """Finish or undo what landings of this session that were cut off left of themselves, records alone included."""
+    """Finish or undo what landings of this session left behind: cut off, or kept from following by files."""
     # By name, not by what is in it: one that died before its intent was written leaves an empty directory.
     for directory in sorted((parts.layout.root / "landings").glob(f"{session.id}-w*")):
-        _roll_one_forward(parts, session, directory)
-
-
-def _roll_one_forward(parts: Parts, session: Session, directory: Path) -> None:
-    repository = parts.repository
-    outcome = landing.recover(
-        directory, repository.git, repository.common_dir, clock=parts.monotonic, sleep=parts.sleep
-    )
-    if isinstance(outcome, landing.InTheWay | landing.Busy):
-        raise GitfleetError(
-            Kind.NEEDS_PERSON,
-            "in-the-way",
-            f"A landing on {short(session.target)} was cut off and cannot be finished: {outcome.why}",
-            hint="Move these files aside (or let the other process end), then run `gitfleet continue`.",
+        repository = parts.repository
+        outcome = landing.recover(
+            directory, repository.git, repository.common_dir, clock=parts.monotonic, sleep=parts.sleep
         )
+        if isinstance(outcome, landing.InTheWay | landing.Busy):
+            raise GitfleetError(
+                Kind.NEEDS_PERSON,
+                "in-the-way",
+                f"{short(session.target)} has moved, and a checkout of it cannot follow yet: {outcome.why}",
+                hint="Move these files aside (or let the other process end), then run `gitfleet continue`.",
+            )
 
 
 def _happened(parts: Parts, pending: PendingLanding) -> bool:
@@ -201,7 +207,7 @@ def _attempt(parts: Parts, run: Run) -> Handle | None:
 def _requeue(parts: Parts, run: Run, why: str, notes: list[str]) -> Run:
     keep_work(parts, run)
     notes.append(f"{run.task} is queued again: {why}")
-    return _write(parts, advance(run, RunState.QUEUED, claim=None, tip="", gate=None, files=(), checks=()))
+    return _write(parts, requeue(run))
 
 
 def keep_work(parts: Parts, run: Run) -> None:
@@ -232,7 +238,7 @@ def _retry_transport(parts: Parts, session: Session, runs: dict[str, Run], notes
     if again:
         for task, run in runs.items():
             if run.state is RunState.SKIPPED and not _published(parts, session, task):
-                runs[task] = _write(parts, advance(run, RunState.QUEUED, failure=None, receipt=None))
+                runs[task] = _write(parts, requeue(run))
 
 
 def _published(parts: Parts, session: Session, task: str) -> bool:

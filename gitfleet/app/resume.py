@@ -9,6 +9,7 @@ import msgspec
 from gitfleet.app.composition import build
 from gitfleet.app.load import load_config, load_plan
 from gitfleet.app.outcome import Outcome, drive
+from gitfleet.app.target import finish_cut_off_fetches
 from gitfleet.app.wave import resolved_scopes, survey_tree
 from gitfleet.coordinator.amendments import waves_of
 from gitfleet.errors import GitfleetError, Kind
@@ -60,6 +61,7 @@ def resume(workspace: Workspace, wanted: str | None, observer: Observer, interru
     session = choose(workspace, wanted)
     if session is None:
         return None
+    finish_cut_off_fetches(workspace.repository, workspace.layout)
     with session_lock(workspace.layout, session.id, command="gitfleet continue") as proof:
         state = State(workspace.layout)
         config = load_config(state.read_config_bytes(session.id), f"the config of {session.id}")

@@ -192,9 +192,11 @@ def _collect(
             return _uncollected(exit_, work.why, output.next)
         files = file_changes(numstat(parts.repository.git, run.base, work.tip))
         discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
-    # A target that was deleted meanwhile is the landing's trouble, not this run's.
-    known = parts.refs.read(target) or run.base
-    report = gate.inspect(parts.repository.git, base=run.base, tip=work.tip, target=known, scope=scope, fold=parts.fold)
+        # A target that was deleted meanwhile is the landing's trouble, not this run's.
+        known = parts.refs.read(target) or run.base
+        report = gate.inspect(
+            parts.repository.git, objects, base=run.base, tip=work.tip, target=known, scope=scope, fold=parts.fold
+        )
     ended = agent_for(task, parts.config).outcome(exit_)
     own_checks: tuple[CheckResult, ...] = ()
     if report.passed and ended is None and task.verify:
@@ -287,7 +289,7 @@ def _read(path: Path) -> bytes | None:
     except OSError:
         return None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
+        os.close(descriptor)  # before it becomes a stream, which a directory cannot be
         return None
     with os.fdopen(descriptor, "rb") as stream:
         return stream.read(HANDOFF_BYTES + 1)

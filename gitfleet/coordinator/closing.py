@@ -26,7 +26,8 @@ def close(parts: Parts, books: Books, halt: Halt | None, publish: Callable[[Sess
     """Write how the session ended, release what it held, and take away a tree that holds nothing of anybody's."""
     if halt is not None:
         books.update(state=SessionState.NEEDS_CONTINUE, reason=halt.reason)
-        books.event(EventKind.SESSION_END, f"session {books.session.id} waits: {halt.reason}", status="needs-continue")
+        words = f"session {books.session.id} stopped: {halt.reason}"
+        books.event(EventKind.SESSION_END, words, status="needs-continue")
         books.checkpoint("needs continue")
         return
     ended = books.session.ended or books.now()

@@ -208,7 +208,7 @@ class Coordinator:
             return
         self._held.pop(task, None)
         self._held_since = None
-        base = self.parts.refs.read(self.books.session.target)
+        base = self.parts.objects.resolve(self.books.session.target)
         if base is None:
             self._claiming.release([instance])
             self.halt = Halt(f"The target {self.books.session.target} does not exist any more.")
@@ -411,11 +411,9 @@ class Coordinator:
         if self._held_since is None:
             self._held_since = now
         elif now - self._held_since > self.parts.claim_patience:
-            minutes = self.parts.claim_patience / 60
+            waited = f"{self.parts.claim_patience / 60:.0f} minutes"
             sentences = "; ".join(f"{task}: {held.sentence}" for task, held in self._held.items())
-            self.halt = Halt(
-                f"Scopes that this session needs are held by others for {minutes:.0f} minutes: {sentences}"
-            )
+            self.halt = Halt(f"Scopes that this session needs are held by others for {waited}: {sentences}")
 
     def _amend(self) -> None:
         changed = self._amendments.take(self.books, self.schedule, self.scopes, self._current_wave())

@@ -13,15 +13,14 @@ import msgspec
 from gitfleet.coordinator import attempts
 from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
 from gitfleet.git import worktrees
-from gitfleet.git.collect import untidy
+from gitfleet.git.collect import Remains, remains
 from gitfleet.git.command import GitFailed
 from gitfleet.git.pool import trash_of
 from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
-from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification, record
-from gitfleet.recovery import keep_work, pending_landing_file
+from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification, record, requeue
+from gitfleet.recovery import forget_landing, keep_work
 from gitfleet.relay.briefs import brief
-from gitfleet.store.files import remove_durable
 from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
@@ -107,7 +106,7 @@ class Settling:
         """Put a run back: its work is kept under a wip ref, its claim goes, its tree stays."""
         run = self.books.runs[task]
         keep_work(self.parts, run)
-        run = self.books.advance(task, RunState.QUEUED, claim=None, tip="", gate=None, files=(), checks=())
+        run = self.books.replace(requeue(run))
         self.claiming.release([run.instance])
         self.books.event(EventKind.REQUEUE, f"{task} is queued again: {why}", run=run, status="queued")
 
@@ -224,17 +223,15 @@ class Settling:
         for entry, _ in outcome.candidate.merged:
             if self.books.runs[entry.task].state is RunState.GATED and outcome.verification is not None:
                 self.books.advance(entry.task, RunState.VERIFIED, verification=outcome.verification)
-        self.books.event(EventKind.LAND, outcome.message, status=outcome.code)
+        names = ", ".join(entry.task for entry, _ in outcome.candidate.merged) or "a verified landing"
+        # Why is said once, by the end of the session.
+        self.books.event(EventKind.LAND, f"{names} waits to be landed ({outcome.code})", status=outcome.code)
         if outcome.landed and work.decided is not None:
             self.landed(work, outcome.landed, outcome_open=True)
 
     def forget_landing(self) -> None:
-        """The books say what the pending landing said, and its candidate needs no ref of its own any more."""
-        candidates = f"refs/gitfleet/candidates/{self.books.session.id}"
-        kept = self.parts.refs.read(candidates)
-        if kept is not None:
-            self.parts.refs.delete(candidates, kept)
-        remove_durable(pending_landing_file(self.parts, self.books.session.id))
+        """The books say what the pending landing said."""
+        forget_landing(self.parts, self.books.session.id)
 
 
 def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
@@ -245,11 +242,13 @@ def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
     """
     with contextlib.suppress(OSError, GitFailed):
         worktree = worktrees.locate(parts.repository, tree)
-        if worktree is None or (not ours and untidy(parts.repository.git, worktree, ignored=False)):
+        if worktree is None:
             return
-        empty = ours or not untidy(parts.repository.git, worktree)
+        found = Remains((), ()) if ours else remains(parts.repository.git, worktree)
+        if found.work:
+            return
         place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
-        if empty and place is not None:
+        if place is not None and not found.ignored:
             shutil.rmtree(place, ignore_errors=True)
 
 

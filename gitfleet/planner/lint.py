@@ -5,11 +5,10 @@ Pure: no files, no git. ``fold`` says that the repository ignores case, so that 
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
-from gitfleet.planner.findings import Finding, Trail, is_branch_name, near, unknown_agent
-from gitfleet.planner.knots import around, knots
+from gitfleet.planner.findings import Finding, Trail, is_branch_name, near, unfit_name, unknown_agent
+from gitfleet.planner.knots import circles
 from gitfleet.planner.scopes import ScopeError, fold_name, parse_entry
 
 if TYPE_CHECKING:
@@ -38,11 +37,12 @@ def lint_plan(
 def _names(plan: Plan) -> Iterator[Finding]:
     """Names end up in commit subjects and tables, which are lines."""
     named: list[tuple[Trail, str]] = [(("name",), plan.name)]
-    named += [(("tasks", index, "name"), task.name) for index, task in enumerate(plan.tasks)]
+    for index, task in enumerate(plan.tasks):
+        named.append((("tasks", index, "name"), task.name))
+        named += [(("tasks", index, "verify", at, "name"), check.name) for at, check in enumerate(task.verify)]
     for trail, name in named:
-        if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in name):
-            yield Finding(trail, "the name has line breaks or control characters", "one line of text")
-        elif len(name) > 200:
+        yield from unfit_name(trail, name)
+        if len(name) > 200:
             yield Finding(trail, f"the name has {len(name)} characters", "at most 200")
 
 
@@ -87,16 +87,13 @@ def _cycles(plan: Plan) -> Iterator[Finding]:
     for index, task in enumerate(plan.tasks):
         waits.setdefault(task.id, [wanted for wanted in task.depends_on if wanted in known])
         places.setdefault(task.id, index)
-    for knot in knots(waits):
-        start = min(knot, key=lambda task: places[task])
-        path = around(start, waits, knot)
-        if path:
-            position = next(at for at, wanted in enumerate(plan.tasks[places[start]].depends_on) if wanted == path[1])
-            yield Finding(
-                ("tasks", places[start], "depends_on", position),
-                f"the tasks wait for each other: {' -> '.join(path)}",
-                hint="remove one of these dependencies",
-            )
+    for path in circles(waits):
+        start = places[path[0]]
+        yield Finding(
+            ("tasks", start, "depends_on", plan.tasks[start].depends_on.index(path[1])),
+            f"the tasks wait for each other: {' -> '.join(path)}",
+            hint="remove one of these dependencies",
+        )
 
 
 def _entries(plan: Plan) -> Iterator[Finding]:
