@@ -16,6 +16,8 @@ from gitfleet.model.run import Run, RunState, advance, record
 from gitfleet.relay.report import render_session
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitfleet.coordinator.observer import Observer
     from gitfleet.model.event import EventKind
     from gitfleet.model.plan import Plan
@@ -49,6 +51,11 @@ class Books:
     def replace(self, run: Run) -> Run:
         """Take a run as another step computed it, such as a sealed run of a landing."""
         return self._put(run)
+
+    def replace_all(self, runs: Sequence[Run]) -> None:
+        """Take several runs at once, as a landing computed them."""
+        self._parts.state.write_runs(self._parts.proof, runs)
+        self.runs.update((run.task, run) for run in runs)
 
     def _put(self, run: Run) -> Run:
         self._parts.state.write_run(self._parts.proof, run)
