@@ -1,4 +1,4 @@
-"""What a trivial run costs, in git processes and in flushes to the disk: counts, which are the same on every machine."""
+"""What a trivial run costs in git processes and flushes to the disk: counts, which are the same on every machine."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 TASKS = 16
 GIT_PROCESSES = 18
-"""At most so many for each of 16 tasks in two waves, all in: preparing, collecting, landing, clearing up (16.8 then)."""
+"""At most so many for each of 16 tasks in two waves, from preparing to clearing up (16.8 when this was written)."""
 
 FLUSHES = 25
-"""At most so many ``fsync`` of the coordinator for each task (22.2 then); a warden adds two, and git one for a ref."""
+"""At most so many ``fsync`` of the coordinator for each task (22.2 when this was written); a warden adds two, and git one for a ref."""
 
 # Python runs a module of this name at its start; wardens do not (``-I -S``).
 COUNTING = """
