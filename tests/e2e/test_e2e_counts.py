@@ -16,7 +16,7 @@ GIT_PROCESSES = 18
 """At most so many for each of 16 tasks in two waves, from preparing to clearing up (16.8 when this was written)."""
 
 FLUSHES = 25
-"""At most so many ``fsync`` of the coordinator for each task (22.2 when this was written); a warden adds two, and git one for a ref."""
+"""At most so many ``fsync`` of the coordinator for each task (22.2 at first); wardens and git add theirs."""
 
 # Python runs a module of this name at its start; wardens do not (``-I -S``).
 COUNTING = """
