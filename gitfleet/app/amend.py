@@ -65,14 +65,16 @@ def _ask(workspace: Workspace, session: Session, amendment: Amendment) -> Amendm
     answer = directory / f"{amendment.id}.reply"
     write_durable(request, encode(amendment))
     deadline = time.monotonic() + ANSWER_SECONDS
-    while time.monotonic() < deadline:
+    while True:
+        # In this order: a coordinator answers before it lets go of the session.
+        running = holder(workspace.layout.session_lock(session.id)) is not None
         if answer.exists():
             reply = decode(answer.read_bytes(), AmendmentReply)
             remove_durable(answer)
             if reply.error:
                 raise GitfleetError(Kind.USAGE, reply.error, reply.message)
             return reply
-        if holder(workspace.layout.session_lock(session.id)) is None:
+        if not running or time.monotonic() >= deadline:
             break
         time.sleep(POLL_SECONDS)
     if State(workspace.layout).read_session(session.id).state is SessionState.COMPLETED:
@@ -81,5 +83,8 @@ def _ask(workspace: Workspace, session: Session, amendment: Amendment) -> Amendm
             Kind.USAGE, "session-closed", f"Session {session.id} completed meanwhile; nothing was changed."
         )
     task = amendment.add.id if amendment.add else amendment.cancel
-    message = f"Nobody runs session {session.id} now; `gitfleet continue` takes this up first."
+    if running:
+        message = f"Session {session.id} is landing; it takes this up right afterwards."
+    else:
+        message = f"Nobody runs session {session.id} now; `gitfleet continue` takes this up first."
     return AmendmentReply(id=amendment.id, task=task, message=message)

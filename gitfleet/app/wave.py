@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.agents.registry import agent_name
 from gitfleet.app.composition import build
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
-from gitfleet.app.target import Target, bring_up_to_date, choose
+from gitfleet.app.target import Target, bring_up_to_date, choose, finish_cut_off_fetches
 from gitfleet.coordinator.amendments import queued_run
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
@@ -21,6 +24,7 @@ from gitfleet.git.pool import pool_root
 from gitfleet.git.refs import Refs
 from gitfleet.git.trees import SYMLINK
 from gitfleet.model.base import instant
+from gitfleet.model.config import Publish
 from gitfleet.model.reports import Disclosure, PlacedTask, PlacedWave
 from gitfleet.model.session import Session, SessionState
 from gitfleet.planner.reversibility import reversibility, shared_kind
@@ -34,6 +38,7 @@ from gitfleet.store.locks import session_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Interrupts, Observer
@@ -44,6 +49,11 @@ if TYPE_CHECKING:
 
 SUFFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 SLUG_LENGTH = 40
+RECORD_PLACES = (
+    b".planning",
+    *(b".planning/" + name for name in (b"sessions", b"briefs", b"discoveries", b"momentum")),
+)
+"""Directories that hold records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +100,17 @@ def prepare(
     plan, brought = _only(loaded.plan, request.only)
     session = session_id(plan.name, random)
     if request.fetch:
-        bring_up_to_date(repository, workspace.layout, request.target or config.target)
-    target = choose(repository, request.target or config.target, session)
+        bring_up_to_date(repository, workspace.layout, config.target)
+    target = choose(repository, config.target, session)
     identity(repository.git)
     with open_objects(repository, now=workspace.now) as objects:
         base_tree = objects.commit(target.base).tree
         if signs(repository.git):
             probe_signing(repository.git, base_tree)
         survey = survey_tree(objects, base_tree)
+        if config.planning.publish is not Publish.OFF:
+            here = repository.worktree if refs.head().branch == target.ref else None
+            _check_records(objects, base_tree, here)
     scopes, rewritten = resolved_scopes(plan, survey.links, fold=fold)
     _check_branches(refs, config.branch_prefix)
     try:
@@ -111,19 +124,21 @@ def prepare(
         ) from refused
     level, why = reversibility(placed, plan.tasks, survey.shared, scopes=scopes, fold=fold)
     pool = pool_root(repository, config.worktrees.root)
-    notes = (*loaded.notes, *brought, *target.notes, *rewritten, f"{level}: {why}")
-    disclosure = _disclose(plan, config, placed, target, level, notes, str(pool))
+    notes = (*loaded.notes, *brought, *target.notes, *rewritten)
+    disclosure = _disclose(plan, config, placed, target, (level, why), notes, str(pool))
     return Preparation(workspace, config, plan, placed, scopes, target, fold, disclosure, session)
 
 
 def run(preparation: Preparation, observer: Observer, interrupts: Interrupts) -> Outcome:
     """Make the session and run it; returns when it is over or needs a person."""
     workspace, plan, placed = preparation.workspace, preparation.plan, preparation.schedule
+    finish_cut_off_fetches(workspace.repository, workspace.layout)
     with session_lock(workspace.layout, preparation.session, command="gitfleet wave") as proof:
         parts = build(workspace, preparation.config, preparation.session, proof, fold=preparation.fold)
         preparation.target.create(parts.refs)
         session = _session(preparation, parts.claims.clone)
-        runs = {task.id: queued_run(session.id, task, placed.placements[task.id].wave) for task in plan.tasks}
+        config, places = preparation.config, placed.placements
+        runs = {task.id: queued_run(session.id, task, places[task.id].wave, config) for task in plan.tasks}
         parts.state.create_session(
             session,
             plan=write_plan(plan),
@@ -159,7 +174,9 @@ def survey_tree(objects: Objects, tree: str) -> Survey:
 
 def session_id(name: str, random: Callable[[int], bytes]) -> str:
     """Slug of the plan's name plus six random base32 characters, such as ``auth-refactor-k3f9qm``."""
-    kept = "".join(char if char.isascii() and char.isalnum() else "-" for char in name.lower())
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    bare = (char for char in plain if not unicodedata.combining(char))
+    kept = "".join(char if char.isascii() and char.isalnum() else "-" for char in bare)
     slug = "-".join(part for part in kept.split("-") if part)[:SLUG_LENGTH].strip("-") or "session"
     suffix = "".join(SUFFIX_ALPHABET[byte % 32] for byte in random(6))
     return f"{slug}-{suffix}"
@@ -191,7 +208,13 @@ def _overridden(config: Config, request: WaveRequest) -> Config:
         raise GitfleetError(
             Kind.USAGE, "unknown-agent", f"--agent {request.agent}: the config has no such agent (it has: {known})."
         )
-    return msgspec.structs.replace(config, waves=waves, agent=request.agent or config.agent)
+    # An empty option is somebody's unset variable, and no wish for what the config says.
+    return msgspec.structs.replace(
+        config,
+        waves=waves,
+        agent=config.agent if request.agent is None else request.agent,
+        target=config.target if request.target is None else request.target,
+    )
 
 
 def _only(plan: Plan, only: tuple[str, ...]) -> tuple[Plan, tuple[str, ...]]:
@@ -213,6 +236,22 @@ def _only(plan: Plan, only: tuple[str, ...]) -> tuple[Plan, tuple[str, ...]]:
     notes = (f"--only brings in dependencies: {', '.join(brought)}",) if brought else ()
     tasks = tuple(task for task in plan.tasks if task.id in wanted)
     return msgspec.structs.replace(plan, tasks=tasks), notes
+
+
+def _check_records(objects: Objects, tree: str, worktree: Path | None) -> None:
+    """A file or link of the project's where records belong would be replaced by the first landing, or stop it."""
+    taken = [place for place in RECORD_PLACES if (entry := objects.entry(tree, place)) and not entry.is_tree]
+    if not taken and worktree is not None:
+        on_disk = ((place, worktree / os.fsdecode(place)) for place in RECORD_PLACES)
+        taken = [place for place, path in on_disk if os.path.lexists(path) and (path.is_symlink() or not path.is_dir())]
+    if taken:
+        place = os.fsdecode(taken[0])
+        raise GitfleetError(
+            Kind.NEEDS_PERSON,
+            "records-in-the-way",
+            f"{place} is a file or a symlink here, and landings keep their records in a directory of that name.",
+            hint=f"Move {place} away, or set planning.publish: off in .planning/config.yaml.",
+        )
 
 
 def _check_branches(refs: Refs, prefix: str) -> None:
@@ -249,7 +288,7 @@ def _disclose(
     config: Config,
     placed: Schedule,
     target: Target,
-    level: Reversibility,
+    graded: tuple[Reversibility, str],
     notes: tuple[str, ...],
     pool: str,
 ) -> Disclosure:
@@ -258,9 +297,10 @@ def _disclose(
         return PlacedTask(
             task=task.id,
             name=task.title,
-            agent=task.agent or ("command" if task.command else config.agent or "command"),
+            agent=agent_name(task, config) or "command",
             scope=task.scope,
             depends_on=task.depends_on,
+            command=task.command or "",
             tokens=placement.tokens,
             reason=placement.reason,
         )
@@ -286,7 +326,8 @@ def _disclose(
         commands=tuple(dict.fromkeys((*commands, *argvs, *own))),
         budget_tokens=sum(placement.tokens for placement in placed.placements.values()),
         permissions="commands run as you, each in a worktree of its own; nothing confines them to it",
-        reversibility=level,
+        reversibility=graded[0],
+        reversibility_reason=graded[1],
         worktrees=pool,
         notes=notes,
     )

@@ -35,6 +35,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "completion": ("completion", "Print the completion script of a shell."),
 }
 
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Begin": ("demo", "init", "doctor"),
+    "Run": ("plan", "wave", "continue", "add", "cancel"),
+    "Look": ("status", "inspect", "logs", "events", "claims", "open"),
+    "Tidy": ("check", "clean", "completion"),
+}
+"""What each command is for; a command is in one group."""
+
 LATER_COMMANDS = frozenset(
     {
         "conflicts",
@@ -84,6 +92,7 @@ class Group(click.Group):
         module = importlib.import_module(f"gitfleet.cli.{COMMANDS[cmd_name][0]}")
         made = module.COMMAND
         assert isinstance(made, click.Command)  # noqa: S101 - a command module without one is a defect
+        made.short_help = COMMANDS[cmd_name][1]
         return made
 
     def resolve_command(
@@ -102,8 +111,10 @@ class Group(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List names and summaries without importing a command."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+        longest = max(map(len, COMMANDS))
+        for purpose, names in GROUPS.items():
+            with formatter.section(purpose):
+                formatter.write_dl([(name.ljust(longest), COMMANDS[name][1]) for name in names])
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.command import Git, GitFailed
+from gitfleet.git.index import sync_directory
 from gitfleet.git.refs import HEADS, Moved, Refs, Refused, Updated, short, zero
 
 if TYPE_CHECKING:
@@ -72,9 +73,9 @@ def add(
 
     ``lock`` is held while git registers the worktree; adds may otherwise run at the same time. ``instance`` is written
     to ``.fleet-instance-id``. ``old`` is where an existing branch is known to be, to start it anew. Without
-    ``checkout`` there is neither a file nor an index yet. Filters, LFS, attributes and sparse patterns apply as in a
-    checkout of the user's; hooks do not run. Raises ``GitfleetError`` (``worktree-failed``) when git cannot make it or
-    check it out; nothing is left behind then but the branch.
+    ``checkout`` there is neither a file nor an index yet. Filters, LFS and attributes apply as in a checkout of
+    the user's, sparse patterns do not; hooks do not run. Raises ``GitfleetError`` (``worktree-failed``) when git cannot
+    make it or check it out; nothing is left behind then but the branch.
     """
     if branch is not None:
         taken = _start_branch(repo, branch, commit, old)
@@ -92,9 +93,13 @@ def add(
         raise _failed(path, error) from error
     made = locate(repo, path)
     assert made is not None  # noqa: S101 - git has just registered it
+    # git copies the user's sparse patterns into each new worktree. What a task may write would be missing there, an
+    # agent that appends to such a file would replace it, and a check would pass on a part of the tree. Without patterns
+    # git takes every path for wanted, whatever core.sparseCheckout says.
+    (made.git_dir / "info" / "sparse-checkout").unlink(missing_ok=True)
     git = made.git(repo.git)
     try:
-        # `reset --hard` is the checkout that never asks: an index is made, filters and sparse patterns are applied.
+        # `reset --hard` is the checkout that never asks: an index is made, filters are applied.
         if checkout:
             git.having("submodule.recurse=false").run("reset", "--hard", "--quiet", "HEAD")
     except GitFailed as error:
@@ -216,11 +221,7 @@ def exclude(common_dir: Path, name: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(path.parent)
 
 
 def _start_branch(repo: Repository, branch: str, commit: str, old: str | None) -> BranchTaken | None:

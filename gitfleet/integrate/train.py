@@ -255,5 +255,7 @@ def stopped_by(
     landed = top if outcome.landed else ""
     if isinstance(outcome, landing.InTheWay):
         paths = tuple(quote_path(path) for path in outcome.paths)
-        return Stopped(candidate, "in-the-way", outcome.why, paths, checked, landed)
+        why = "; ".join(outcome.why.splitlines())
+        message = f"The landing waits: {why}. Commit, stash or move what is yours there."
+        return Stopped(candidate, "in-the-way", message, paths, checked, landed)
     return Stopped(candidate, "target-busy", f"{outcome.why} ({outcome.who})", (), checked, landed)

@@ -260,6 +260,25 @@ def advance(run: Run, state: RunState, **facts: object) -> Run:
     return msgspec.structs.replace(run, state=state, **facts)
 
 
+def requeue(run: Run) -> Run:
+    """Put a run back into the queue: its attempts stay on record, and nothing else is said of the last one."""
+    return advance(
+        run,
+        RunState.QUEUED,
+        tip="",
+        claim=None,
+        handoff=None,
+        handoff_source=HandoffSource.NONE,
+        files=(),
+        checks=(),
+        gate=None,
+        verification=None,
+        failure=None,
+        conflicts=(),
+        receipt=None,
+    )
+
+
 def record(run: Run, **facts: object) -> Run:
     """Record facts about a run without moving it; ``state`` is refused, since only ``advance`` changes it."""
     if "state" in facts:

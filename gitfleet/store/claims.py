@@ -115,10 +115,6 @@ class Claims:
         places = {self.layout.claim(instance): instance for instance in instances}
         return tuple(places[path] for path in remove_all_durable(places))
 
-    def release_session(self, proof: ClaimsLock, session: str) -> tuple[str, ...]:
-        """Remove every claim of a session, whatever instance holds it; returns the instances."""
-        return self.release(proof, [claim.instance for claim in self.live() if claim.session == session])
-
     def sweep(self, proof: ClaimsLock) -> int:
         """Remove unfinished writes of killed processes; returns how many."""
         proof.check()

@@ -116,10 +116,6 @@ class State:
         """Ids of all sessions in the state, sorted."""
         return tuple(names(self.layout.sessions))
 
-    def has_session(self, session: str) -> bool:
-        """Whether the state holds this session."""
-        return self.layout.report(session).is_file()
-
     def read_session(self, session: str) -> Session:
         """Front matter of ``session.md``; raises ``GitfleetError`` when unknown or damaged."""
         return self._parse_report(session)[0]

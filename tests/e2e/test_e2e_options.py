@@ -128,13 +128,13 @@ def test_logs_options_select_what_is_shown(fleet: FleetEnv) -> None:
     loud = task("one", "seq 1 100; printf '\\033[31mred\\033[0m\\n'; echo 1 > one.txt", ["one.txt"])
     fleet.run("wave", fleet.plan(plan_of(loud)), "--yes").ok()
 
-    assert fleet.run("logs", "one", "-n", "2").ok().out.splitlines()[0] == "100"
+    assert fleet.run("logs", "one", "--lines", "2").ok().out.splitlines()[0] == "100"
     assert "\033[31m" in fleet.run("logs", "one", "--raw").ok().out
     assert "\033" not in fleet.run("logs", "one").ok().out
     assert fleet.run("logs", "one", "--attempt", "1", "-f").ok().out == fleet.run("logs", "one").ok().out
     assert fleet.run("logs", "one", "--attempt", "7").code != 0
     assert len(fleet.run("events", "-n", "1").ok().out.splitlines()) == 1
-    assert fleet.run("events", "-f").ok().out == fleet.run("events").ok().out
+    assert fleet.run("events", "--follow").ok().out == fleet.run("events").ok().out
 
 
 def test_an_open_session_is_amended(fleet: FleetEnv) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.git import index as git_index
+from gitfleet.git.durable import pack_range
 from gitfleet.integrate.landing import swap as ref
 from gitfleet.integrate.landing.checkouts import Checkout, Heads, Occupied, Unreachable, heads, occupied
 from gitfleet.integrate.landing.follow import settle, untouched
@@ -135,7 +136,7 @@ class _Landing:
             return
         self._prepared = True
         self._workspace.write(self._intent)
-        ref.pack(self._git, self._request.common_dir, self._request.old, self._request.new)
+        pack_range(self._git, self._request.common_dir, self._request.old, self._request.new)
 
     def attempt(self, patience: Patience) -> LandingOutcome | Blocked:
         """Try once; whatever was locked is free again when the answer is ``Blocked``."""
