@@ -8,11 +8,11 @@ import platform
 import subprocess
 
 from bench import scopes, startup, wave
-from bench.measure import workplace
+from bench.measure import show, workplace
 
 
 def main() -> None:
-    """Run the benchmarks and print their tables."""
+    """Run the benchmarks and print one table."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="20 tasks and few repetitions")
     parser.add_argument("--tasks", type=int, help="tasks of the wave (200, or 20 with --quick)")
@@ -21,9 +21,12 @@ def main() -> None:
     git = subprocess.run(["git", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     with workplace() as place:
         print(f"Python {platform.python_version()}, {git}, {os.cpu_count()} cores, in {place.parent}")
-        startup.bench(place, 5 if options.quick else 15)
-        scopes.bench([100] if options.quick else [100, 200, 400])
-        wave.bench(place, tasks)
+        sections = [
+            startup.bench(place, 5 if options.quick else 15),
+            scopes.bench([100] if options.quick else [100, 200, 400]),
+            wave.bench(place, tasks),
+        ]
+        show(sections)
 
 
 if __name__ == "__main__":

@@ -110,11 +110,20 @@ def peak_of_children() -> int:
     return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // scale
 
 
-def show(title: str, rows: Sequence[Row]) -> None:
-    """Print one table."""
-    print(f"\n{title}")
-    width = max(len(row.name) for row in rows)
-    for row in rows:
-        ratio = f"{row.seconds / row.against:8.2f} x" if row.against else " " * 10
-        scale = f"{row.seconds * 1000:10.1f} ms" if row.seconds < 1 else f"{row.seconds:10.2f} s "
-        print(f"  {row.name:<{width}}  {scale}  {ratio}  {row.note}".rstrip())
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Rows of the table that belong together."""
+
+    title: str
+    rows: Sequence[Row]
+
+
+def show(sections: Sequence[Section]) -> None:
+    """Print the table: name, time, times as long as what it is compared with, and a note."""
+    width = max(len(row.name) for section in sections for row in section.rows)
+    for section in sections:
+        print(f"\n{section.title}")
+        for row in section.rows:
+            ratio = f"{row.seconds / row.against:8.2f} x" if row.against else " " * 10
+            scale = f"{row.seconds * 1000:10.1f} ms" if row.seconds < 1 else f"{row.seconds:10.2f} s "
+            print(f"  {row.name:<{width}}  {scale}  {ratio}  {row.note}".rstrip())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from bench.measure import Row, show, stopwatch
+from bench.measure import Row, Section, stopwatch
 from gitfleet.planner.scopes import Scope, ScopeIndex, overlap
 
 if TYPE_CHECKING:
@@ -37,8 +37,8 @@ def by_pairs(all_scopes: Sequence[Scope]) -> int:
     return sum(overlap(one, other) is not None for one, other in combinations(all_scopes, 2))
 
 
-def bench(sizes: Sequence[int]) -> None:
-    """Print both at several sizes; the index should grow with the number, the pairs with its square."""
+def bench(sizes: Sequence[int]) -> Section:
+    """Both at several sizes; the index should grow with the number, the pairs with its square."""
     rows = []
     for size in sizes:
         all_scopes = scopes(size)
@@ -47,4 +47,4 @@ def bench(sizes: Sequence[int]) -> None:
         index = stopwatch(lambda: found.append(by_index(all_scopes)))  # noqa: B023
         assert found[0] == found[1], found
         rows += [Row(f"{size} scopes, all pairs", pairs, pairs), Row(f"{size} scopes, index", index, pairs)]
-    show("overlapping scopes", rows)
+    return Section("overlapping scopes", rows)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from bench.measure import Row, alternating, gitfleet, repository, run, show
+from bench.measure import Row, Section, alternating, gitfleet, repository, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 
-def bench(place: Path, times: int) -> None:
-    """Print ``--version`` and ``status`` against ``python -c ''`` and ``git status``."""
+def bench(place: Path, times: int) -> Section:
+    """``--version`` and ``status`` against ``python -c ''`` and ``git status``."""
     repo = repository(place, "startup", 1000)
 
     def call(*argv: str) -> Callable[[], object]:
@@ -28,7 +28,7 @@ def bench(place: Path, times: int) -> None:
         ],
         times,
     )
-    show(
+    return Section(
         "start-up, median",
         [
             Row("python -c ''", bare, bare),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from bench.measure import Row, gitfleet, peak_of_children, repository, run, show, stopwatch
+from bench.measure import Row, Section, gitfleet, peak_of_children, repository, run, stopwatch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +22,8 @@ done
 """
 
 
-def bench(place: Path, tasks: int, agents: int = 8) -> None:
-    """Print the wave against the loop, and the coordinator's memory."""
+def bench(place: Path, tasks: int, agents: int = 8) -> Section:
+    """The wave against the loop, and the coordinator's memory."""
     loop_repo, fleet_repo = repository(place, "loop", 200), repository(place, "fleet", 200)
     plan = place / "wave.json"
     plan.write_text(
@@ -42,7 +42,7 @@ def bench(place: Path, tasks: int, agents: int = 8) -> None:
     wave = stopwatch(lambda: run(line, place, fleet_repo))
     landed = len(list(fleet_repo.glob("f*.txt")))
     assert landed == tasks, f"{landed} of {tasks} landed"
-    show(
+    return Section(
         f"{tasks} trivial tasks, {agents} agents at once",
         [
             Row("shell loop: worktree add, command, commit, merge, worktree remove", loop, loop),

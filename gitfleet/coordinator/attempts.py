@@ -29,7 +29,7 @@ from gitfleet.relay.discoveries import pin
 from gitfleet.relay.handoff import read_handoff
 from gitfleet.runtime.environment import agent_environment
 from gitfleet.runtime.hosts.base import LaunchSpec
-from gitfleet.store.files import make_directory, write_durable
+from gitfleet.store.files import make_directory
 from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
@@ -110,7 +110,8 @@ def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -
         if isinstance(made, worktrees.BranchTaken):
             return _unprepared(made.why)
         prompt_file = directory / "prompt.md"
-        write_durable(prompt_file, prompt)
+        # Not flushed: after a power cut nobody is left to read it, and the next attempt gets its own.
+        prompt_file.write_bytes(prompt)
         assignment = Assignment(
             task=task,
             session=run.session,

@@ -59,8 +59,8 @@ class Books:
         """Take runs that one decision changes, all or none: half a red batch would be tried again without the rest."""
         path = verdicts_file(self._parts, self.session.id)
         write_durable(path, encode(Verdicts(runs=tuple(runs))))
-        for run in runs:
-            self._put(run)
+        self._parts.state.write_runs(self._parts.proof, runs)
+        self.runs.update((run.task, run) for run in runs)
         remove_durable(path)
 
     def _put(self, run: Run) -> Run:

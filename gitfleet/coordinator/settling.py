@@ -116,15 +116,16 @@ class Settling:
         if work.discoveries is not None:
             self.parts.state.write_discoveries(self.parts.proof, work.discoveries)
 
-    def _seal(self, run: Run) -> None:
-        """A run is over: its claim goes, and after a landing a tree that holds nothing of its own goes too.
+    def _seal(self, *runs: Run) -> None:
+        """Runs are over: their claims go, and after a landing a tree that holds nothing of its own goes too.
 
         A tree in which somebody still works (a person's shell) stays.
         """
-        if not run.instance:
-            return
-        self.claiming.release([run.instance])
-        self._tidy(run)
+        started = [run for run in runs if run.instance]
+        if started:
+            self.claiming.release([run.instance for run in started])
+        for run in started:
+            self._tidy(run)
 
     def tidy(self) -> None:
         """Take away what runs that landed before a crash left standing."""
@@ -156,10 +157,8 @@ class Settling:
         if decided is None:
             msg = "a landing that was not decided cannot have happened"
             raise AssertionError(msg)
-        over = []
-        for task, run in decided.runs.items():
-            if run != work.runs[task]:
-                over.append(self.books.replace(run))
+        over = [run for task, run in decided.runs.items() if run != work.runs[task]]
+        self.books.replace_all(over)
         landing = decided.session.landings[-1]
         self.parts.state.write_wave(self.parts.proof, landing.number, decided.wave_text)
         still_open = not all(run.sealed for run in self.books.runs.values())
@@ -176,7 +175,7 @@ class Settling:
                 self.books.event(
                     EventKind.SKIP, f"{run.task} skipped: {run.failure.message}", run=run, status="skipped"
                 )
-            self._seal(run)
+        self._seal(*over)
         word = "verified" if landing.verified else "unverified"
         branch = decided.session.target.removeprefix("refs/heads/")
         self.books.event(

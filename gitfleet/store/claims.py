@@ -18,7 +18,7 @@ from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import encode
 from gitfleet.model.claim import Claim, ExternalClaim
 from gitfleet.store.damage import UNREADABLE, read_document
-from gitfleet.store.files import create_once, make_directory, names, remove_durable, sweep, write_durable
+from gitfleet.store.files import create_once, make_directory, names, remove_all_durable, sweep, write_durable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -112,7 +112,8 @@ class Claims:
     def release(self, proof: ClaimsLock, instances: Iterable[str]) -> tuple[str, ...]:
         """Remove the claims of these instances; returns those that were held."""
         proof.check()
-        return tuple(instance for instance in instances if remove_durable(self.layout.claim(instance)))
+        places = {self.layout.claim(instance): instance for instance in instances}
+        return tuple(places[path] for path in remove_all_durable(places))
 
     def sweep(self, proof: ClaimsLock) -> int:
         """Remove unfinished writes of killed processes; returns how many."""

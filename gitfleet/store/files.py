@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
 TEMPORARY = ".tmp-"
@@ -99,6 +99,30 @@ def write_durable(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     with _temporary(path, data, mode) as temporary:
         temporary.rename(path)
     flush_directory(path.parent)
+
+
+def write_all_durable(contents: Mapping[Path, bytes], *, mode: int = 0o644) -> None:
+    """Replace or create several files, in order, each as ``write_durable`` does; a directory is flushed once.
+
+    After a crash any number of them, from the first on, may be new.
+    """
+    for path, data in contents.items():
+        with _temporary(path, data, mode) as temporary:
+            temporary.rename(path)
+    for directory in dict.fromkeys(path.parent for path in contents):
+        flush_directory(directory)
+
+
+def remove_all_durable(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Remove several files for good, each directory flushed once; those that were there."""
+    removed = []
+    for path in paths:
+        with suppress(FileNotFoundError):
+            path.unlink()
+            removed.append(path)
+    for directory in dict.fromkeys(path.parent for path in removed):
+        flush_directory(directory)
+    return tuple(removed)
 
 
 def create_once(path: Path, data: bytes, *, mode: int = 0o644) -> None:

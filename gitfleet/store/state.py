@@ -22,7 +22,15 @@ from gitfleet.model.run import Run
 from gitfleet.model.session import Session, SessionState
 from gitfleet.store.damage import UNREADABLE, damaged, read_bytes, read_document
 from gitfleet.store.documents import front_matter
-from gitfleet.store.files import is_temporary, make_directory, names, rename_durable, sweep, write_durable
+from gitfleet.store.files import (
+    is_temporary,
+    make_directory,
+    names,
+    rename_durable,
+    sweep,
+    write_all_durable,
+    write_durable,
+)
 from gitfleet.store.locks import hold
 
 if TYPE_CHECKING:
@@ -65,9 +73,11 @@ class State:
                 directory.mkdir(mode=0o700)
             write_durable(building / "plan.yaml", plan)
             write_durable(building / "config.yaml", config)
+            records = {}
             for run in runs:
                 _same_session(run.session, session.id)
-                write_durable(building / "runs" / self.layout.run(session.id, run.task).name, encode(run))
+                records[building / "runs" / self.layout.run(session.id, run.task).name] = encode(run)
+            write_all_durable(records)
             write_durable(building / "session.md", front_matter.render(session, report))
             rename_durable(building, final)
 
@@ -202,9 +212,10 @@ class State:
         layout = self.layout
         stamps: dict[str, Stamp] = {}
         found: dict[str, bytes] = {}
+        state = f"{layout.state}/"
         homes = (layout.session(session), layout.briefs(session), layout.discoveries(session), layout.claims)
         for path, stamp in (*(file for home in homes for file in _walk(home)), *_stamped([layout.momentum(session)])):
-            relative = path.removeprefix(f"{layout.state}/")
+            relative = path.removeprefix(state)
             with suppress(FileNotFoundError):
                 if seen.get(relative) != stamp:
                     data = Path(path).read_bytes()
@@ -225,6 +236,15 @@ class State:
         """Replace or add a run record."""
         _same_session(run.session, self._session_of(proof))
         write_durable(self.layout.run(run.session, run.task), encode(run))
+
+    def write_runs(self, proof: SessionLock, runs: Iterable[Run]) -> None:
+        """Replace or add several run records, one after the other; durable, all of them, when this returns."""
+        session = self._session_of(proof)
+        records = {}
+        for run in runs:
+            _same_session(run.session, session)
+            records[self.layout.run(run.session, run.task)] = encode(run)
+        write_all_durable(records)
 
     def add_amendment(self, proof: SessionLock, plan: bytes) -> int:
         """Keep an amendment of the plan; returns its number, 2 or higher."""
