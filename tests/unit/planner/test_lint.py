@@ -121,3 +121,10 @@ def test_a_name_is_a_line_of_at_most_two_hundred_characters() -> None:
     named = [Task(id="one", name="n" * 200, command="x"), Task(id="two", name="n" * 201, command="x")]
     (found,) = lint_plan(Plan(name="x", tasks=tuple(named)), None)
     assert (found.trail, found.message) == (("tasks", 1, "name"), "the name has 201 characters")
+
+
+def test_a_plan_gives_its_tasks_by_id() -> None:
+    plan = Plan(name="x", tasks=(Task(id="a", command="x"), Task(id="b", command="y")))
+    assert plan.task("b") is plan.tasks[1]
+    with pytest.raises(KeyError, match="c"):
+        plan.task("c")
