@@ -50,7 +50,7 @@ class Name(_Text):
             if "task" in self.kinds:
                 yield from (path.stem for path in layout.runs(session).glob("[!.]*.json"))
         if "instance" in self.kinds:
-            yield from (path.name for path in (layout.root / "attempts").glob("fleet-*"))
+            yield from (path.name for path in (layout.root / "attempts").glob("fleet-*-w*-a*"))
 
 
 class PlanFile(click.Path):

@@ -92,6 +92,7 @@ class Group(click.Group):
         module = importlib.import_module(f"gitfleet.cli.{COMMANDS[cmd_name][0]}")
         made = module.COMMAND
         assert isinstance(made, click.Command)  # noqa: S101 - a command module without one is a defect
+        made.short_help = COMMANDS[cmd_name][1]
         return made
 
     def resolve_command(

@@ -98,6 +98,12 @@ def choose_target(repo: Repository, requested: str | None, new_branch: str) -> T
     else:
         head = refs.head()
         if head.branch is None and head.oid is not None:
+            here = [one for one in operations(repo) if one.worktree == repo.worktree and one.branches]
+            if here:
+                names = ", ".join(short(branch) for branch in here[0].branches)
+                message = f"HEAD is detached here, in the middle of a {here[0].name} of {names}."
+                hint = "Finish or abort it, or name another branch with --target."
+                raise GitfleetError(Kind.NEEDS_PERSON, "target-busy", message, hint=hint)
             message = "HEAD is detached here, so there is no current branch to land on."
             raise GitfleetError(
                 Kind.USAGE, "detached-head", message, hint="Name one with --target, or git switch to one."

@@ -63,7 +63,7 @@ def discover(start: Path) -> Repository:
             ok=(0, 128),
         )
     except (NotADirectoryError, FileNotFoundError) as error:
-        message = f"{start} is not a directory."
+        message = f"{_named(start)} is not a directory."
         raise GitfleetError(Kind.ENVIRONMENT, "not-a-repository", message, hint=_HINT) from error
     except GitFailed as error:
         raise _refusal(start, error.completed) from error
@@ -89,7 +89,15 @@ def discover(start: Path) -> Repository:
     return Repository(Git(worktree or common_dir), worktree, git_dir, common_dir)
 
 
-_HINT = "Run it inside a git repository, name one with --repo, or make one: git init && git commit"
+_HINT = "Run it inside a git repository, name one with --repo, or make one: git init && git add -A && git commit"
+
+
+def _named(start: Path) -> str:
+    """Name a place so that it means the same elsewhere; as it was given where the current directory is gone."""
+    try:
+        return str(start.absolute())
+    except OSError:
+        return str(start)
 
 
 def _path(line: bytes) -> Path:
@@ -140,7 +148,7 @@ def _refusal(start: Path, done: Completed) -> GitfleetError:
             hint="If you trust it: git config --global --add safe.directory <its directory>",
         )
     if "not a git repository" in done.error:
-        message = f"{start} is not in a git repository."
+        message = f"{_named(start)} is not in a git repository."
         return GitfleetError(Kind.ENVIRONMENT, "not-a-repository", message, hint=_HINT)
     return GitfleetError(
         Kind.ENVIRONMENT,

@@ -45,8 +45,8 @@ class TreeChange(NamedTuple):
 def parse(data: bytes, oid_bytes: int, *, strict: bool = False) -> dict[bytes, TreeEntry]:
     """Read a raw tree object; ``oid_bytes`` is 20 for SHA-1 and 32 for SHA-256.
 
-    With ``strict``, raises ``ValueError`` for one that git would not write: a name twice, or a mode of no meaning,
-    which git reads as something else than what is given here.
+    With ``strict``, raises ``ValueError`` for one that git would not write: a name twice, or a mode of no meaning that
+    git reads as something else than what is given here.
     """
     found: dict[bytes, TreeEntry] = {}
     at = count = 0

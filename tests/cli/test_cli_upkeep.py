@@ -36,6 +36,12 @@ if TYPE_CHECKING:
         ({}, []),
         ({"pyproject.toml": "[tool.pytest.ini_options]\n"}, ["pytest -q"]),
         ({"pyproject.toml": "not toml ["}, []),
+        ({"pyproject.toml": "[tool.ruff]\n[tool.pytest]\n"}, ["ruff check .", "pytest -q"]),
+        (
+            {"package.json": '{"scripts": {"test": "jest", "lint": "eslint ."}}', "yarn.lock": ""},
+            ["yarn run lint", "yarn test"],
+        ),
+        ({"package.json": '{"scripts": ["test"]}'}, []),
         ({"pytest.ini": ""}, ["pytest -q"]),
         ({"tox.ini": ""}, ["tox -q"]),
         ({"package.json": '{"scripts": {"test": "jest"}}'}, ["npm test"]),

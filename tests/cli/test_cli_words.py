@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -182,3 +183,52 @@ def test_the_line_that_starts_a_wave_names_it_once() -> None:
 def test_a_clause_becomes_one_sentence() -> None:
     assert ended("a is there\nb is there") == "a is there; b is there."
     assert ended("Done!") == "Done!"
+
+
+def test_a_locale_without_letters_is_no_reason_to_fail(mine: Repo, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        "name: Übung 日本\ntasks: [{id: one, command: 'echo 1 > ü.txt', scope: [ü.txt]}]\n", encoding="utf-8"
+    )
+    env = {"PYTHONIOENCODING": "ascii"}
+    answer = call("wave", plan, "--yes", cwd=mine.path, env=env)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith("\\xdcbung \\u65e5\\u672c: 1 agent in 1 wave")
+    assert ": 1 task in 1 wave\n" in answer.out
+    assert call("inspect", "one", cwd=mine.path, env=env).code == 0
+    assert call("inspect", "ünknown", cwd=mine.path, env=env).code == ExitCode.USAGE
+    assert call("clean", cwd=mine.path, env=env).code == 0
+
+
+def test_inspect_ends_with_commands_that_lead_on(mine: Repo, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(FAILING)
+    assert call("wave", plan, "--yes", cwd=mine.path).code == ExitCode.RUNS_FAILED
+    shown = run("inspect", "strays", "--repo", mine.path).out
+    steps = re.findall(r"^next: (.*)$", shown, re.MULTILINE)
+    assert [step.split()[:2] for step in steps] == [["git", "diff"], ["gitfleet", "logs"], ["gitfleet", "open"]]
+    assert "elsewhere.txt" in mine.git(*steps[0].split()[1:])
+    for step in steps[1:]:
+        assert run(*step.split()[1:], "--repo", mine.path).code == 0
+    assert re.search(r"attempt 1: exit-code, exit code 7, \d\.\ds\n", run("inspect", "dies", "--repo", mine.path).out)
+    assert run("clean", "--repo", mine.path).code == 0
+
+
+def test_a_place_without_a_repository_is_named_in_full(tmp_path: Path) -> None:
+    answer = call("status", cwd=tmp_path)
+    assert answer.code == ExitCode.ENVIRONMENT
+    assert answer.err.startswith(f"gitfleet: {tmp_path} is not in a git repository.\n")
+
+
+def test_a_rebase_under_way_is_named_rather_than_the_detached_head(mine: Repo, tmp_path: Path) -> None:
+    mine.commit({"a.txt": "1\n"})
+    mine.git("switch", "-qc", "other", "HEAD~1")
+    mine.commit({"a.txt": "2\n"})
+    mine.git("switch", "-q", "main")
+    rebase = subprocess.run(["git", "rebase", "other"], cwd=mine.path, capture_output=True, check=False)
+    assert rebase.returncode
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(FAILING)
+    answer = run("plan", plan, "--repo", mine.path)
+    assert answer.code == ExitCode.NEEDS_PERSON
+    assert "in the middle of a rebase of main.\nFinish or abort it" in answer.err

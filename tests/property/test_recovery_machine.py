@@ -133,4 +133,4 @@ class Dying(RuleBasedStateMachine):
 
 
 TestDying = Dying.TestCase
-TestDying.settings = settings(max_examples=6, stateful_step_count=15, deadline=None)
+TestDying.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
