@@ -99,3 +99,32 @@ def test_branch_names_are_those_that_git_takes(name: str) -> None:
 )
 def test_what_git_refuses_is_no_branch_name(name: str) -> None:
     assert not is_branch_name(name)
+
+
+def test_two_spellings_of_one_path_are_found_once_where_case_is_ignored() -> None:
+    plan = Plan(
+        name="x",
+        tasks=(
+            Task(id="one", command="x", scope=("src/API/", "docs/")),
+            Task(id="two", command="x", scope=("src/api/auth", "../up"), reads=("Docs/x", "src/api/other")),
+        ),
+    )
+    folded = [found for found in lint_plan(plan, None, fold=True) if "one path here" in found.message]
+    assert [(found.trail, found.message.partition(" are ")[0]) for found in folded] == [
+        (("tasks", 1, "scope", 0), "`src/api` and `src/API`"),
+        (("tasks", 1, "reads", 0), "`Docs` and `docs`"),
+    ]
+    assert not [found for found in lint_plan(plan, None) if "one path here" in found.message]
+
+
+def test_a_name_is_a_line_of_at_most_two_hundred_characters() -> None:
+    named = [Task(id="one", name="n" * 200, command="x"), Task(id="two", name="n" * 201, command="x")]
+    (found,) = lint_plan(Plan(name="x", tasks=tuple(named)), None)
+    assert (found.trail, found.message) == (("tasks", 1, "name"), "the name has 201 characters")
+
+
+def test_a_plan_gives_its_tasks_by_id() -> None:
+    plan = Plan(name="x", tasks=(Task(id="a", command="x"), Task(id="b", command="y")))
+    assert plan.task("b") is plan.tasks[1]
+    with pytest.raises(KeyError, match="c"):
+        plan.task("c")

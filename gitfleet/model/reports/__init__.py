@@ -1,0 +1,110 @@
+"""What commands answer with: the documents behind ``--json``, and what the terminal views are drawn from.
+
+A report always writes all its fields, defaults included, so that a script can rely on each one being there. Records
+that it quotes (a run, a landing, an event) are written as they are in the state. ``COMMAND_REPORTS`` says which report
+each command answers with.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitfleet.model.event import Event
+from gitfleet.model.reports.answers import ErrorBody, ErrorReport, PlacedProblem, Report
+from gitfleet.model.reports.endings import (
+    AmendReport,
+    DemoReport,
+    FinalHandoff,
+    IdleReport,
+    OpenReport,
+    RunRow,
+    WaveReport,
+)
+from gitfleet.model.reports.looking import (
+    COORDINATOR_GONE,
+    AttemptFiles,
+    ClaimRow,
+    ClaimsReport,
+    EventsReport,
+    InspectReport,
+    LogLine,
+    LogReport,
+)
+from gitfleet.model.reports.plans import Disclosure, PlacedTask, PlacedWave
+from gitfleet.model.reports.progress import AgentProgress, LiveRun, Need, Progress, SessionStatus, StatusReport
+from gitfleet.model.reports.upkeep import (
+    CheckReport,
+    CleanItem,
+    CleanReport,
+    CompletionReport,
+    DoctorReport,
+    Evidence,
+    Finding,
+    InitReport,
+    Level,
+)
+
+if TYPE_CHECKING:
+    import msgspec
+
+__all__ = [
+    "COMMAND_REPORTS",
+    "COORDINATOR_GONE",
+    "AgentProgress",
+    "AmendReport",
+    "AttemptFiles",
+    "CheckReport",
+    "ClaimRow",
+    "ClaimsReport",
+    "CleanItem",
+    "CleanReport",
+    "CompletionReport",
+    "DemoReport",
+    "Disclosure",
+    "DoctorReport",
+    "ErrorBody",
+    "ErrorReport",
+    "EventsReport",
+    "Evidence",
+    "FinalHandoff",
+    "Finding",
+    "IdleReport",
+    "InitReport",
+    "InspectReport",
+    "Level",
+    "LiveRun",
+    "LogLine",
+    "LogReport",
+    "Need",
+    "OpenReport",
+    "PlacedProblem",
+    "PlacedTask",
+    "PlacedWave",
+    "Progress",
+    "Report",
+    "RunRow",
+    "SessionStatus",
+    "StatusReport",
+    "WaveReport",
+]
+
+COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
+    "init": (InitReport,),
+    "plan": (Disclosure,),
+    "wave": (WaveReport, Disclosure),
+    "continue": (WaveReport, IdleReport),
+    "status": (StatusReport,),
+    "inspect": (InspectReport,),
+    "logs": (LogReport, LogLine),
+    "events": (EventsReport, Event),
+    "claims": (ClaimsReport,),
+    "add": (AmendReport,),
+    "cancel": (AmendReport,),
+    "open": (OpenReport,),
+    "check": (CheckReport,),
+    "doctor": (DoctorReport,),
+    "clean": (CleanReport,),
+    "demo": (DemoReport,),
+    "completion": (CompletionReport,),
+}
+"""What each command may answer with under ``--json``; any may answer with an ``ErrorReport`` instead."""

@@ -1,0 +1,85 @@
+"""How sessions and changes to them ended: wave, continue, add, cancel, open, demo."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from gitfleet.model.reports.answers import Report
+from gitfleet.model.run import CheckResult, FileChange, RunState
+from gitfleet.model.session import Landing, SessionState
+
+
+class RunRow(Report, frozen=True, kw_only=True):
+    """One run in the table that ends a session."""
+
+    task: str
+    instance: str = ""
+    wave: int
+    state: RunState
+    files: tuple[FileChange, ...] = ()
+    branch: str = ""
+    commit: Annotated[str, Meta(description="Its merge commit on the target, when it landed.")] = ""
+    reason: str = ""
+    violations: Annotated[tuple[str, ...], Meta(description="Paths that it must not have written, with why.")] = ()
+    conflicts: tuple[str, ...] = ()
+
+
+class FinalHandoff(Report, frozen=True, kw_only=True):
+    """What a session hands to whoever goes on from here."""
+
+    session: str
+    built: tuple[str, ...] = ()
+    discoveries: tuple[str, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    next: Annotated[tuple[str, ...], Meta(description="What to do next, one item a line.")] = ()
+    reversibility: str = ""
+
+
+class WaveReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/wave/v1"):
+    """How `wave` or `continue` ended."""
+
+    session: str
+    state: SessionState
+    target: str
+    exit_code: int
+    reason: str = ""
+    verified: Annotated[
+        bool | None, Meta(description="Whether checks passed on what landed; none when nothing landed.")
+    ] = None
+    runs: Annotated[tuple[RunRow, ...], Meta(description="Every run of the session, by wave.")] = ()
+    landings: tuple[Landing, ...] = ()
+    red: Annotated[tuple[CheckResult, ...], Meta(description="Checks that failed.")] = ()
+    handoff: FinalHandoff
+
+
+class IdleReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/idle/v1"):
+    """`continue` found no session that could go on."""
+
+    message: str
+
+
+class AmendReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/amend/v1"):
+    """What `add` or `cancel` asked of an open session, and what became of it."""
+
+    action: Annotated[str, Meta(description="add or cancel.")]
+    task: str
+    message: str = ""
+
+
+class OpenReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/open/v1"):
+    """Where an instance works."""
+
+    instance: str
+    branch: str
+    path: str
+
+
+class DemoReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/demo/v1"):
+    """Where the demo left its repository."""
+
+    path: Annotated[str, Meta(description="Directory of the sample repository.")]
+    session: str
+    seconds: float
+    exit_code: int

@@ -1,0 +1,54 @@
+"""What a session will be, said before anything starts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from gitfleet.model.reports.answers import Report
+from gitfleet.model.session import Reversibility
+
+
+class PlacedTask(Report, frozen=True, kw_only=True):
+    """A task in a wave, with the reason for its place."""
+
+    task: str
+    name: str = ""
+    agent: str = "command"
+    scope: tuple[str, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    command: Annotated[str, Meta(description="What it runs with `sh -c`, for a command task.")] = ""
+    tokens: Annotated[int, Meta(description="Token hint that counts against the wave's budget.")] = 0
+    reason: Annotated[str, Meta(description="Why the task is in this wave and not an earlier one.")] = ""
+
+
+class PlacedWave(Report, frozen=True, kw_only=True):
+    """Tasks that may run at the same time."""
+
+    number: int
+    tasks: tuple[PlacedTask, ...]
+
+
+class Disclosure(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/plan/v1"):
+    """What will happen, said before anything is spawned."""
+
+    plan: str
+    direction: str = ""
+    agents: Annotated[int, Meta(description="Agents in all.")]
+    max_agents: Annotated[int, Meta(description="Agents at the same time.")]
+    waves: tuple[PlacedWave, ...]
+    rolling: bool = False
+    target: Annotated[str, Meta(description="Full ref name that the session lands on.")]
+    creates_target: Annotated[bool, Meta(description="Whether the target branch is made by this session.")] = False
+    base: str
+    checks: tuple[str, ...] = ()
+    commands: Annotated[tuple[str, ...], Meta(description="Commands from plan and config that will run.")] = ()
+    budget_tokens: int = 0
+    permissions: Annotated[str, Meta(description="What agents may do on this machine.")] = ""
+    reversibility: Reversibility
+    reversibility_reason: Annotated[str, Meta(description="Why it is graded so, as a clause.")] = ""
+    worktrees: Annotated[str, Meta(description="Directory that worktrees are made in.")] = ""
+    notes: Annotated[
+        tuple[str, ...], Meta(description="Things a person should know, such as a target behind its upstream.")
+    ] = ()

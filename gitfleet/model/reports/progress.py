@@ -1,0 +1,90 @@
+"""How things stand while agents run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from gitfleet.model.reports.answers import Report
+from gitfleet.model.run import RunState
+from gitfleet.model.session import Landing, SessionState
+
+
+class AgentProgress(Report, frozen=True, kw_only=True):
+    """One run while it is in flight; unknown values are none, never zero."""
+
+    instance: str
+    task: str
+    state: str
+    elapsed_seconds: float
+    last_activity_seconds: Annotated[float | None, Meta(description="Since its last output.")] = None
+    files: int | None = None
+    added: int | None = None
+    removed: int | None = None
+
+
+class Progress(Report, frozen=True, kw_only=True):
+    """A session at one moment, for live views."""
+
+    session: str
+    wave: int
+    waves: int
+    done: Annotated[int, Meta(description="Runs of this wave that are sealed or wait to be integrated.")]
+    total: Annotated[int, Meta(description="Runs of this wave.")]
+    activity: Annotated[str, Meta(description="What the coordinator itself does, such as `verify: pytest -q`.")] = ""
+    agents: tuple[AgentProgress, ...] = ()
+
+
+class Need(Report, frozen=True, kw_only=True):
+    """One thing that waits for a person, and the command that goes on from there."""
+
+    session: str
+    task: str = ""
+    reason: str
+    next: Annotated[str, Meta(description="What to do, as a command or a sentence.")]
+
+
+class LiveRun(Report, frozen=True, kw_only=True):
+    """A run that holds a claim at this moment; unknown values are none, never zero."""
+
+    instance: str
+    task: str
+    name: str
+    state: RunState
+    agent: str
+    wave: int
+    attempt: Annotated[int | None, Meta(description="Number of the attempt, from 1; none before there is one.")] = None
+    alive: Annotated[bool | None, Meta(description="Whether its warden holds its lock; none before it started.")] = None
+    elapsed_seconds: float | None = None
+    last_activity_seconds: Annotated[float | None, Meta(description="Since its last output.")] = None
+    log_bytes: int | None = None
+
+
+class SessionStatus(Report, frozen=True, kw_only=True):
+    """One session at this moment."""
+
+    id: str
+    name: str
+    state: SessionState
+    target: str
+    started: str
+    ended: str = ""
+    coordinator: Annotated[bool, Meta(description="Whether a process holds the session lock.")] = False
+    reason: str = ""
+    wave: Annotated[int | None, Meta(description="The earliest wave with runs that are not sealed.")] = None
+    waves: int = 0
+    counts: Annotated[dict[str, int], Meta(description="Runs by state; states without a run are left out.")]
+    failures: Annotated[dict[str, int], Meta(description="Failed runs by source of the failure.")]
+    live: Annotated[tuple[LiveRun, ...], Meta(description="Runs that hold a claim at this moment.")] = ()
+    landings: tuple[Landing, ...] = ()
+
+
+class StatusReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/status/v1"):
+    """Everything about the open sessions, and what needs a person first."""
+
+    needs: Annotated[tuple[Need, ...], Meta(description="What waits for a person.")] = ()
+    sessions: Annotated[
+        tuple[SessionStatus, ...], Meta(description="Sessions, those that wait for a person first.")
+    ] = ()
+    hidden: Annotated[int, Meta(description="Closed sessions that are kept but not listed; --all lists them.")] = 0
