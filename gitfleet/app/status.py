@@ -133,7 +133,7 @@ def _needs(session: Session, runs: Mapping[str, Run], *, coordinator: bool, late
                 session=session.id,
                 task=run.task,
                 reason=f"{run.state.value}: {run.failure.message if run.failure else 'no reason was recorded'}",
-                next=f"gitfleet inspect {run.task}",
+                next=f"gitfleet inspect {run.instance or run.task}",
             )
             for run in runs.values()
             if run.state in FAILED

@@ -97,7 +97,8 @@ def folded(text: str, columns: int, hang: int) -> list[str]:
     indent = lead + " " * hang if width(lead) + hang < columns // 2 else lead
     lines, line = [], ""
     for word in re.findall(r" *[^ ]+", text):
-        if line.strip() and width(line + word) > columns:
+        fits = width(indent + word.lstrip(" ")) <= columns
+        if line.strip() and fits and width(line + word) > columns:
             lines.append(line)
             line = indent + word.lstrip(" ")
         else:

@@ -53,16 +53,27 @@ def test_after_failures_the_first_line_asks_for_a_person_and_says_where_to_look(
         "It needs you: 3 runs did not land (1 rejected, 1 failed, 1 skipped). "
         "1 of 4 runs landed on main (unverified).\n" in answer.out
     )
-    assert re.search(r"  - dies did not land \(failed\); it changed nothing; see: gitfleet logs dies\n", answer.out)
+    assert re.search(
+        r"  - dies did not land \(failed\); it changed nothing; see: gitfleet logs fleet-mixed-\w{6}-w1-a\d\n",
+        answer.out,
+    )
     strays = r"  - strays did not land \(rejected\); its work is on fleet/mixed-\w{6}/strays; "
-    assert re.search(strays + r"see: gitfleet inspect strays\n", answer.out)
+    assert re.search(strays + r"see: gitfleet inspect fleet-mixed-\w{6}-w1-a\d\n", answer.out)
     assert "  - after did not run (skipped: dies failed)\n" in answer.out
     assert "wave 1: wave 1" not in answer.out
+    assert len(re.findall(r"^\d\d:\d\d:\d\d wave 1: dies ", answer.out, re.MULTILINE)) == 2  # started, failed
+    assert "passed the gate" not in answer.out
+    assert "passed the gate" in run("events", "--repo", mine.path).out
     assert answer.out.count("amber") == 2  # once before it starts, once in the handoff
     status = run("status", "--repo", mine.path).out
     assert status.startswith("2 things need you.\n")
-    assert " dies: failed: The command ended with exit code 7.\n    gitfleet inspect dies\n" in status
-    for hint in re.findall(r"gitfleet (?:logs|inspect) \w+", answer.out + status):
+    assert re.search(
+        r" dies: failed: The command ended with exit code 7.\n    gitfleet inspect fleet-mixed-\S+\n", status
+    )
+    assert "\ndies: The command ended with exit code 7.\n" in answer.out
+    hints = re.findall(r"gitfleet (?:logs|inspect) \S+", answer.out + status)
+    assert len(hints) == 4
+    for hint in hints:
         assert run(*hint.split()[1:], "--repo", mine.path).code == 0
     assert run("clean", "--repo", mine.path).code == 0
     left = mine.git("for-each-ref", "--format=%(refname:lstrip=4)", "refs/heads/fleet").split()
