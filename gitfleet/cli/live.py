@@ -169,8 +169,9 @@ def stopping(interrupts: Interrupts) -> Iterator[None]:
                 os.write(1, b"\x1b[?25h\n")  # the live table hides the cursor
             os._exit(INTERRUPTED)
         interrupts.request()
-        message = b"gitfleet: stopping agents and saving; interrupt again to leave at once.\n"
-        os.write(2, message)
+        # In a terminal the event says it, above the live table, which a raw write would tear.
+        if not is_terminal(sys.stdout):
+            os.write(2, b"gitfleet: stopping agents and saving; interrupt again to leave at once.\n")
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, handle) for number in numbers}

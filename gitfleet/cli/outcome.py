@@ -161,6 +161,8 @@ def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
 
 def _left(run: Run) -> str:
     """Say of a run that is over and did not land where its work is, and which command tells more."""
+    if run.state is RunState.CANCELLED:
+        return f"{run.task} was cancelled"
     if not run.branch:
         reason = f": {run.failure.message}" if run.failure else ""
         return f"{run.task} did not run ({run.state.value}{reason})"

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import msgspec
     from rich.console import Console
 
+    from gitfleet.model.reports import AmendReport
+
 STATE_STYLES = {
     "ok": "green",
     "landed": "green",
@@ -86,6 +88,13 @@ def plain(view: Iterable[Piece]) -> str:
             case Table():
                 pass
     return "".join(line + "\n" for line in out)
+
+
+def amended(report: AmendReport) -> str:
+    """Say what became of a request: the coordinator's own sentence, or that the request waits to be taken up."""
+    if report.message.startswith(report.task):
+        return report.message
+    return f"{report.action} {report.task}: {report.message or 'asked for.'}"
 
 
 def folded(text: str, columns: int, hang: int) -> list[str]:

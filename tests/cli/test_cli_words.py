@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import re
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from gitfleet.model.event import Event, EventKind
 from gitfleet.model.reports import AgentProgress, Progress
 from gitfleet.model.run import Attempt, Failure, FailureSource, RunState
 from gitfleet.model.session import SessionState
-from tests.support.commands import STARTED, a_run, a_session, call, place, run
+from tests.support.commands import STARTED, a_run, a_session, call, place, run, spawn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -243,3 +245,32 @@ def test_a_rebase_under_way_is_named_rather_than_the_detached_head(mine: Repo, t
     answer = run("plan", plan, "--repo", mine.path)
     assert answer.code == ExitCode.NEEDS_PERSON
     assert "in the middle of a rebase of main.\nFinish or abort it" in answer.err
+
+
+def test_what_an_interrupt_leaves_is_said_with_its_place(mine: Repo, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        "name: stop\ntasks:\n"
+        f"  - {{id: long, command: 'echo part > part.txt; echo > {begun}; sleep 600', scope: [part.txt]}}\n"
+        "  - {id: later, command: 'echo 1 > later.txt', scope: [later.txt], depends_on: [long]}\n"
+    )
+    with spawn("wave", plan, "--yes", cwd=mine.path) as process:
+        begun.read_text()
+        assert run("cancel", "later", "--repo", mine.path).out == "later is cancelled.\n"
+        assert "1 queued" not in run("status", "--repo", mine.path).out
+        assert "failures:" not in run("status", "--repo", mine.path).out
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.INTERRUPTED
+    shown = out.decode()
+    kept = re.search(r"long is queued again: it was interrupted; its work so far is kept as (refs/\S+)\n", shown)
+    assert kept
+    assert mine.git("show", f"{kept[1]}:part.txt") == "part"
+    assert "It needs you: it was interrupted. Nothing landed.\n" in shown
+    assert "  - later was cancelled\n" in shown
+    assert run("cancel", "long", "--repo", mine.path).out.startswith("cancel long: Nobody runs session stop-")
+    assert call("continue", cwd=mine.path).code == 0
+    cleaned = call("clean", cwd=mine.path)
+    assert cleaned.code == 0
