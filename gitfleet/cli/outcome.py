@@ -144,7 +144,9 @@ def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
     branch = session.target.removeprefix("refs/heads/")
     if landed and branch == f"gitfleet/{session.id}":
         following.append(f"review {branch}, then merge it: git merge {branch}")
-    following += [_left(run) for run in runs.values() if run.sealed and run.state is not RunState.LANDED]
+    following += [
+        _left(run) for run in runs.values() if run.sealed and run.state not in {RunState.LANDED, RunState.CANCELLED}
+    ]
     merges = " ".join(run.merge.commit[:12] for run in reversed(landed) if run.merge)
     way = f"{session.reversibility.value}"
     if merges:
@@ -161,8 +163,6 @@ def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
 
 def _left(run: Run) -> str:
     """Say of a run that is over and did not land where its work is, and which command tells more."""
-    if run.state is RunState.CANCELLED:
-        return f"{run.task} was cancelled"
     if not run.branch:
         reason = f": {run.failure.message}" if run.failure else ""
         return f"{run.task} did not run ({run.state.value}{reason})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -13,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from gitfleet.app.wave import session_id
+from gitfleet.cli.boundary import guard
 from gitfleet.cli.live import drawing, sentence
 from gitfleet.cli.output import folded
 from gitfleet.cli.root import COMMANDS, GROUPS
@@ -269,8 +271,33 @@ def test_what_an_interrupt_leaves_is_said_with_its_place(mine: Repo, tmp_path: P
     assert kept
     assert mine.git("show", f"{kept[1]}:part.txt") == "part"
     assert "It needs you: it was interrupted. Nothing landed.\n" in shown
-    assert "  - later was cancelled\n" in shown
+    assert "  - later" not in shown
     assert run("cancel", "long", "--repo", mine.path).out.startswith("cancel long: Nobody runs session stop-")
     assert call("continue", cwd=mine.path).code == 0
     cleaned = call("clean", cwd=mine.path)
     assert cleaned.code == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EROFS, "Read-only file system"),
+        (errno.ENOSPC, "No space left on device"),
+        (errno.EACCES, "Permission denied"),
+    ],
+)
+def test_what_the_file_system_refuses_is_no_defect(number: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> int:
+        raise OSError(number, os.strerror(number), "/somewhere/state")
+
+    assert guard(refused, []) == ExitCode.ENVIRONMENT
+    assert capsys.readouterr().err.startswith(f"gitfleet: /somewhere/state cannot be read or written: {words}.\n")
+
+
+def test_a_place_that_cannot_be_made_is_named(mine: Repo, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(FAILING)
+    mine.write(".git/gitfleet", "a file where the state must be")
+    answer = run("wave", plan, "--yes", "--repo", mine.path)
+    assert answer.code == ExitCode.ENVIRONMENT
+    assert f"{mine.path}/.git/gitfleet" in answer.err
