@@ -205,17 +205,23 @@ def _attempt(parts: Parts, run: Run) -> Handle | None:
 
 
 def _requeue(parts: Parts, run: Run, why: str, notes: list[str]) -> Run:
-    keep_work(parts, run)
-    notes.append(f"{run.task} is queued again: {why}")
+    kept = keep_work(parts, run)
+    where = f"; its work so far is kept as {kept}" if kept else ""
+    notes.append(f"{run.task} is queued again: {why}{where}")
     return _write(parts, requeue(run))
 
 
-def keep_work(parts: Parts, run: Run) -> None:
-    """Keep what a run's branch holds beyond its base under ``refs/gitfleet/wip/<instance>/<attempt>``."""
+def keep_work(parts: Parts, run: Run) -> str:
+    """Keep what a run's branch holds beyond its base under ``refs/gitfleet/wip/<instance>/<attempt>``.
+
+    Gives the ref; empty where there was nothing to keep.
+    """
     tip = parts.refs.read(HEADS + run.branch) if run.branch else None
-    if tip is not None and tip != run.base:
-        wip = f"refs/gitfleet/wip/{run.instance}/{len(run.attempts)}"
-        parts.refs.update(wip, tip, parts.refs.read(wip) or zero(tip), why="gitfleet: keep an earlier attempt")
+    if tip is None or tip == run.base:
+        return ""
+    wip = f"refs/gitfleet/wip/{run.instance}/{len(run.attempts)}"
+    parts.refs.update(wip, tip, parts.refs.read(wip) or zero(tip), why="gitfleet: keep an earlier attempt")
+    return wip
 
 
 def _retry_transport(parts: Parts, session: Session, runs: dict[str, Run], notes: list[str]) -> None:

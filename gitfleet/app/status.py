@@ -66,7 +66,7 @@ def status(workspace: Workspace, session_id: str | None = None, *, every: bool =
 
 def _row(workspace: Workspace, session: Session, runs: Mapping[str, Run]) -> SessionStatus:
     states = Counter(run.state for run in runs.values())
-    failures = Counter(run.failure.source for run in runs.values() if run.failure is not None and run.sealed)
+    failures = Counter(run.failure.source for run in runs.values() if run.failure is not None and run.state in FAILED)
     return SessionStatus(
         id=session.id,
         name=session.name,
@@ -133,7 +133,7 @@ def _needs(session: Session, runs: Mapping[str, Run], *, coordinator: bool, late
                 session=session.id,
                 task=run.task,
                 reason=f"{run.state.value}: {run.failure.message if run.failure else 'no reason was recorded'}",
-                next=f"gitfleet inspect {run.task}",
+                next=f"gitfleet inspect {run.instance or run.task}",
             )
             for run in runs.values()
             if run.state in FAILED

@@ -8,7 +8,7 @@ import click
 
 from gitfleet.cli.command import Call, command
 from gitfleet.cli.names import PLAN, SESSION
-from gitfleet.cli.output import Line
+from gitfleet.cli.output import Line, amended
 from gitfleet.cli.plan import read_document
 from gitfleet.errors import ExitCode
 from gitfleet.model.reports import AmendReport
@@ -27,5 +27,5 @@ def COMMAND(call: Call, *, task: Path, session: str | None) -> int:  # noqa: N80
     data, name = read_document(task)
     reply = add(call.workspace(), session, data, name)
     report = AmendReport(action="add", task=reply.task, message=reply.message)
-    call.answer(report, lambda: [Line(f"added {report.task}. {report.message}".rstrip())])
+    call.answer(report, lambda: [Line(amended(report))])
     return ExitCode.DONE

@@ -7,6 +7,7 @@ pipe ends the command quietly.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -20,6 +21,22 @@ if TYPE_CHECKING:
 
 CLOSED_PIPE = 128 + 13
 """What a shell reports for a program that SIGPIPE ended."""
+
+
+_SURROUNDINGS = frozenset(
+    {
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENAMETOOLONG,
+        errno.ENOTDIR,
+    }
+)
+"""What the machine refuses whatever gitfleet does: rights, read-only mounts, full disks, too many open files."""
 
 
 def guard(work: Callable[[], int], argv: Sequence[str]) -> int:
@@ -93,7 +110,17 @@ def _as_refusal(error: Exception) -> GitfleetError:
         return GitfleetError(Kind.INTERRUPTED, "interrupted", "Interrupted.")
     if isinstance(error, click.ClickException):
         return GitfleetError(Kind.USAGE, "usage", error.format_message())
+    if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
+        return surroundings(error)
     return defect(error)
+
+
+def surroundings(error: OSError) -> GitfleetError:
+    """Say of a refusal of the file system which file it is about; that is the machine's state, and no defect."""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    message = f"{name or 'A file'} cannot be read or written: {error.strerror}."
+    hint = "See `gitfleet doctor`; once that is repaired, `gitfleet continue` goes on with an open session."
+    return GitfleetError(Kind.ENVIRONMENT, "file-system", message, hint=hint)
 
 
 def usage(error: Exception) -> GitfleetError:

@@ -6,7 +6,7 @@ import click
 
 from gitfleet.cli.command import Call, command
 from gitfleet.cli.names import SESSION, TASK
-from gitfleet.cli.output import Line
+from gitfleet.cli.output import Line, amended
 from gitfleet.errors import ExitCode
 from gitfleet.model.reports import AmendReport
 
@@ -23,5 +23,5 @@ def COMMAND(call: Call, *, task: str, session: str | None) -> int:  # noqa: N802
 
     reply = cancel(call.workspace(), session, task)
     report = AmendReport(action="cancel", task=reply.task, message=reply.message)
-    call.answer(report, lambda: [Line(f"cancelled {report.task}. {report.message}".rstrip())])
+    call.answer(report, lambda: [Line(amended(report))])
     return ExitCode.DONE

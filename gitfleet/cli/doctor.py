@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.command import Call, command
-from gitfleet.cli.output import Line, Table
+from gitfleet.cli.output import STATE_STYLES, Line
 from gitfleet.cli.text import plural
 from gitfleet.errors import ExitCode
 from gitfleet.model.reports import Level
@@ -40,7 +40,8 @@ def view(report: DoctorReport) -> Iterator[Piece]:
         yield Line(f"gitfleet can work here; {plural(warned, 'thing')} to look at.", "bold yellow")
     else:
         yield Line("Nothing needs you: gitfleet can work here.", "bold green")
-    yield Table(
-        ("level", "what", "finding", "what to do"),
-        [(finding.level.value, finding.name, finding.message, finding.hint or "-") for finding in report.findings],
-    )
+    for finding in report.findings:
+        level = finding.level.value
+        yield Line(f"{level:<5} {finding.name}: {finding.message}", STATE_STYLES[level] * (level != "ok"), hang=6)
+        if finding.hint:
+            yield Line(f"      {finding.hint}", copy=True)

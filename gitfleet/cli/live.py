@@ -42,6 +42,18 @@ def sentence(event: Event) -> str:
     return f"{clock} {where}{event.message}"
 
 
+def telling(event: Event) -> bool:
+    """Whether a person who watches needs the event; ``gitfleet events`` shows every one.
+
+    A gate that was passed and the end of an agent that failed each repeat what the line beside them says.
+    """
+    from gitfleet.model.event import EventKind  # noqa: PLC0415
+
+    passed = event.kind is EventKind.GATE and event.status == "passed"
+    failed = event.kind is EventKind.AGENT_COMPLETE and event.status not in {"success", "interrupted"}
+    return not (passed or failed)
+
+
 class Silent:
     """Watches without a word, for ``--json``."""
 
@@ -65,7 +77,7 @@ class Lines:
 
     def event(self, event: Event) -> None:
         """Write the event."""
-        if not self._open:
+        if not self._open or not telling(event):
             return
         try:
             sys.stdout.write(inline(sentence(event)) + "\n")
@@ -90,6 +102,8 @@ class Table:
 
     def event(self, event: Event) -> None:
         """Write the event above the table."""
+        if not telling(event):
+            return
         for line in folded(inline(sentence(event)), self._console.width, CLOCK_WIDTH):
             self._console.print(line, soft_wrap=True)
 
@@ -155,8 +169,9 @@ def stopping(interrupts: Interrupts) -> Iterator[None]:
                 os.write(1, b"\x1b[?25h\n")  # the live table hides the cursor
             os._exit(INTERRUPTED)
         interrupts.request()
-        message = b"gitfleet: stopping agents and saving; interrupt again to leave at once.\n"
-        os.write(2, message)
+        # In a terminal the event says it, above the live table, which a raw write would tear.
+        if not is_terminal(sys.stdout):
+            os.write(2, b"gitfleet: stopping agents and saving; interrupt again to leave at once.\n")
 
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, handle) for number in numbers}

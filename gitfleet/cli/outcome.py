@@ -62,12 +62,16 @@ def view(report: WaveReport) -> Iterator[Piece]:
     yield Line()
     yield Line(headline(report), "bold green" if report.exit_code == 0 else "bold yellow")
     yield Table(
-        ("task", "state", "wave", "files", "merge", "reason"),
+        ("task", "state", "wave", "files", "merge"),
         [
-            (run.task, run.state.value, str(run.wave), str(len(run.files)), run.commit[:12] or "-", _first(run.reason))
+            (run.task, run.state.value, str(run.wave), str(len(run.files)), run.commit[:12] or "-")
             for run in report.runs
         ],
     )
+    # Below the table and not in it: a sentence in a narrow column cannot be read. A merge speaks for itself.
+    for run in report.runs:
+        if run.reason and not run.commit:
+            yield Line(f"{run.task}: {_first(run.reason)}")
     for check in report.red:
         yield Line()
         yield Line(f"check failed: {check.name or check.run}: {_end(check)}", "bold red")
@@ -140,7 +144,9 @@ def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
     branch = session.target.removeprefix("refs/heads/")
     if landed and branch == f"gitfleet/{session.id}":
         following.append(f"review {branch}, then merge it: git merge {branch}")
-    following += [_left(run) for run in runs.values() if run.sealed and run.state is not RunState.LANDED]
+    following += [
+        _left(run) for run in runs.values() if run.sealed and run.state not in {RunState.LANDED, RunState.CANCELLED}
+    ]
     merges = " ".join(run.merge.commit[:12] for run in reversed(landed) if run.merge)
     way = f"{session.reversibility.value}"
     if merges:
@@ -164,7 +170,7 @@ def _left(run: Run) -> str:
         return f"{run.task} is in conflict; to resolve it: git merge {run.branch}"
     work = f"its work is on {run.branch}" if run.files else "it changed nothing"
     own = run.failure is not None and run.failure.code in {"out-of-scope", "check-failed"}
-    tell = f"gitfleet inspect {run.task}" if own else f"gitfleet logs {run.task}"
+    tell = f"gitfleet inspect {run.instance}" if own else f"gitfleet logs {run.instance}"
     return f"{run.task} did not land ({run.state.value}); {work}; see: {tell}"
 
 

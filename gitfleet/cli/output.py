@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import msgspec
     from rich.console import Console
 
+    from gitfleet.model.reports import AmendReport
+
 STATE_STYLES = {
     "ok": "green",
     "landed": "green",
@@ -88,6 +90,13 @@ def plain(view: Iterable[Piece]) -> str:
     return "".join(line + "\n" for line in out)
 
 
+def amended(report: AmendReport) -> str:
+    """Say what became of a request: the coordinator's own sentence, or that the request waits to be taken up."""
+    if report.message.startswith(report.task):
+        return report.message
+    return f"{report.action} {report.task}: {report.message or 'asked for.'}"
+
+
 def folded(text: str, columns: int, hang: int) -> list[str]:
     """Fold a line between words at ``columns``; a word that is longer stays whole, so that it can be copied.
 
@@ -97,7 +106,8 @@ def folded(text: str, columns: int, hang: int) -> list[str]:
     indent = lead + " " * hang if width(lead) + hang < columns // 2 else lead
     lines, line = [], ""
     for word in re.findall(r" *[^ ]+", text):
-        if line.strip() and width(line + word) > columns:
+        fits = width(indent + word.lstrip(" ")) <= columns
+        if line.strip() and fits and width(line + word) > columns:
             lines.append(line)
             line = indent + word.lstrip(" ")
         else:

@@ -424,7 +424,9 @@ class Coordinator:
         """Stop everything with the ladder; what the agents have is collected as their wardens end."""
         self.halt = Halt("it was interrupted", interrupted=True)
         self.books.event(
-            EventKind.SESSION_END, "interrupted: stopping agents, keeping their work", status="interrupted"
+            EventKind.SESSION_END,
+            "interrupted: stopping agents, keeping their work; another Ctrl-C leaves at once",
+            status="interrupted",
         )
         self._checks.stop()
         for run in self.books.runs.values():

@@ -105,10 +105,11 @@ class Settling:
     def requeue(self, task: str, why: str) -> None:
         """Put a run back: its work is kept under a wip ref, its claim goes, its tree stays."""
         run = self.books.runs[task]
-        keep_work(self.parts, run)
+        kept = keep_work(self.parts, run)
         run = self.books.replace(requeue(run))
         self.claiming.release([run.instance])
-        self.books.event(EventKind.REQUEUE, f"{task} is queued again: {why}", run=run, status="queued")
+        where = f"; its work so far is kept as {kept}" if kept else ""
+        self.books.event(EventKind.REQUEUE, f"{task} is queued again: {why}{where}", run=run, status="queued")
 
     def _relay(self, run: Run, work: Collected) -> None:
         """Write the run's brief and its discoveries, for the next wave."""

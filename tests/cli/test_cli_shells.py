@@ -32,7 +32,8 @@ def environment(tmp_path: Path) -> dict[str, str]:
     home = tmp_path / "shell-home"
     home.mkdir()
     path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(home), "TERM": "dumb"}
+    places = {f"XDG_{kind}_HOME": str(home / kind) for kind in ("CONFIG", "DATA", "CACHE", "STATE")}
+    return {**os.environ, **places, "PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(home), "TERM": "dumb"}
 
 
 def shell(program: str, script: str, cwd: Path, env: dict[str, str]) -> str:

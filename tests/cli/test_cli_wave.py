@@ -204,7 +204,7 @@ def test_amendments_are_left_for_whoever_continues(mine: Repo, tmp_path: Path) -
     answer = run("add", task, "--repo", mine.path, "--json")
     assert answer.code == 0, answer.out
     validate(answer.json, AmendReport)
-    assert run("cancel", "api", "--repo", mine.path).out.startswith("cancelled api. ")
+    assert run("cancel", "api", "--repo", mine.path).out.startswith("cancel api: Nobody runs session auth-k3f9qm now; ")
     (tmp_path / "other").mkdir()
     refused = run("add", task, "--session", "nobody-aaaaaa", "--repo", mine.path)
     assert refused.code == ExitCode.USAGE

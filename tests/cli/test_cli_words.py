@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import re
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -11,6 +14,7 @@ import pytest
 from rich.console import Console
 
 from gitfleet.app.wave import session_id
+from gitfleet.cli.boundary import guard
 from gitfleet.cli.live import drawing, sentence
 from gitfleet.cli.output import folded
 from gitfleet.cli.root import COMMANDS, GROUPS
@@ -20,7 +24,7 @@ from gitfleet.model.event import Event, EventKind
 from gitfleet.model.reports import AgentProgress, Progress
 from gitfleet.model.run import Attempt, Failure, FailureSource, RunState
 from gitfleet.model.session import SessionState
-from tests.support.commands import STARTED, a_run, a_session, call, place, run
+from tests.support.commands import STARTED, a_run, a_session, call, place, run, spawn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,16 +57,27 @@ def test_after_failures_the_first_line_asks_for_a_person_and_says_where_to_look(
         "It needs you: 3 runs did not land (1 rejected, 1 failed, 1 skipped). "
         "1 of 4 runs landed on main (unverified).\n" in answer.out
     )
-    assert re.search(r"  - dies did not land \(failed\); it changed nothing; see: gitfleet logs dies\n", answer.out)
+    assert re.search(
+        r"  - dies did not land \(failed\); it changed nothing; see: gitfleet logs fleet-mixed-\w{6}-w1-a\d\n",
+        answer.out,
+    )
     strays = r"  - strays did not land \(rejected\); its work is on fleet/mixed-\w{6}/strays; "
-    assert re.search(strays + r"see: gitfleet inspect strays\n", answer.out)
+    assert re.search(strays + r"see: gitfleet inspect fleet-mixed-\w{6}-w1-a\d\n", answer.out)
     assert "  - after did not run (skipped: dies failed)\n" in answer.out
     assert "wave 1: wave 1" not in answer.out
+    assert len(re.findall(r"^\d\d:\d\d:\d\d wave 1: dies ", answer.out, re.MULTILINE)) == 2  # started, failed
+    assert "passed the gate" not in answer.out
+    assert "passed the gate" in run("events", "--repo", mine.path).out
     assert answer.out.count("amber") == 2  # once before it starts, once in the handoff
     status = run("status", "--repo", mine.path).out
     assert status.startswith("2 things need you.\n")
-    assert " dies: failed: The command ended with exit code 7.\n    gitfleet inspect dies\n" in status
-    for hint in re.findall(r"gitfleet (?:logs|inspect) \w+", answer.out + status):
+    assert re.search(
+        r" dies: failed: The command ended with exit code 7.\n    gitfleet inspect fleet-mixed-\S+\n", status
+    )
+    assert "\ndies: The command ended with exit code 7.\n" in answer.out
+    hints = re.findall(r"gitfleet (?:logs|inspect) \S+", answer.out + status)
+    assert len(hints) == 4
+    for hint in hints:
         assert run(*hint.split()[1:], "--repo", mine.path).code == 0
     assert run("clean", "--repo", mine.path).code == 0
     left = mine.git("for-each-ref", "--format=%(refname:lstrip=4)", "refs/heads/fleet").split()
@@ -232,3 +247,57 @@ def test_a_rebase_under_way_is_named_rather_than_the_detached_head(mine: Repo, t
     answer = run("plan", plan, "--repo", mine.path)
     assert answer.code == ExitCode.NEEDS_PERSON
     assert "in the middle of a rebase of main.\nFinish or abort it" in answer.err
+
+
+def test_what_an_interrupt_leaves_is_said_with_its_place(mine: Repo, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(
+        "name: stop\ntasks:\n"
+        f"  - {{id: long, command: 'echo part > part.txt; echo > {begun}; sleep 600', scope: [part.txt]}}\n"
+        "  - {id: later, command: 'echo 1 > later.txt', scope: [later.txt], depends_on: [long]}\n"
+    )
+    with spawn("wave", plan, "--yes", cwd=mine.path) as process:
+        begun.read_text()
+        assert run("cancel", "later", "--repo", mine.path).out == "later is cancelled.\n"
+        assert "1 queued" not in run("status", "--repo", mine.path).out
+        assert "failures:" not in run("status", "--repo", mine.path).out
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    assert process.returncode == ExitCode.INTERRUPTED
+    shown = out.decode()
+    kept = re.search(r"long is queued again: it was interrupted; its work so far is kept as (refs/\S+)\n", shown)
+    assert kept
+    assert mine.git("show", f"{kept[1]}:part.txt") == "part"
+    assert "It needs you: it was interrupted. Nothing landed.\n" in shown
+    assert "  - later" not in shown
+    assert run("cancel", "long", "--repo", mine.path).out.startswith("cancel long: Nobody runs session stop-")
+    assert call("continue", cwd=mine.path).code == 0
+    cleaned = call("clean", cwd=mine.path)
+    assert cleaned.code == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (errno.EROFS, "Read-only file system"),
+        (errno.ENOSPC, "No space left on device"),
+        (errno.EACCES, "Permission denied"),
+    ],
+)
+def test_what_the_file_system_refuses_is_no_defect(number: int, words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    def refused() -> int:
+        raise OSError(number, os.strerror(number), "/somewhere/state")
+
+    assert guard(refused, []) == ExitCode.ENVIRONMENT
+    assert capsys.readouterr().err.startswith(f"gitfleet: /somewhere/state cannot be read or written: {words}.\n")
+
+
+def test_a_place_that_cannot_be_made_is_named(mine: Repo, tmp_path: Path) -> None:
+    plan = tmp_path / "plan.yaml"
+    plan.write_text(FAILING)
+    mine.write(".git/gitfleet", "a file where the state must be")
+    answer = run("wave", plan, "--yes", "--repo", mine.path)
+    assert answer.code == ExitCode.ENVIRONMENT
+    assert f"{mine.path}/.git/gitfleet" in answer.err
