@@ -41,6 +41,7 @@ WRONG: dict[str, tuple[str, str | bytes, list[tuple[int | None, str]]]] = {
     "scope-below-git": ("p.yaml", tasks("id: a, command: x, scope: [.git/hooks]"), [(5, ".git")]),
     "scope-below-planning": ("p.yaml", tasks("id: a, command: x, scope: [.planning/x]"), [(5, ".planning")]),
     "only-exclusions": ("p.yaml", tasks("id: a, command: x, scope: ['!b']"), [(5, "excludes")]),
+    "only-quoted-exclusions": ("p.yaml", tasks("id: a, command: x, scope: ['\"!b\"']"), [(5, "excludes")]),
     "broken-quotation": ("p.yaml", tasks("id: a, command: x, scope: ['\"a']"), [(5, "quot")]),
     "unknown-agent": ("p.yaml", tasks("id: a, instructions: x, agent: nobody"), [(5, "nobody")]),
     "no-agent": ("p.yaml", tasks("id: a, instructions: x"), [(5, "no agent")]),
