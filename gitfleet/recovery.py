@@ -2,7 +2,8 @@
 
 The books were written before every step, so what may differ is known: an attempt that was being prepared, one that
 runs or ended without the coordinator, a landing that was decided and may have happened. Nothing is landed twice: a
-pending landing is asked of git, never repeated on a guess. Work of a run that is queued again is kept under its wip ref.
+pending landing is asked of git, never repeated on a guess. Work of a run that is queued again is kept under its wip
+ref.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.refs import HEADS, short, zero
 from gitfleet.integrate import landing
 from gitfleet.model.base import decode
-from gitfleet.model.run import LIVE, FailureSource, Run, RunState, advance
+from gitfleet.model.run import LIVE, FailureSource, Run, RunState, advance, requeue
 from gitfleet.model.session import PendingLanding, Session, SessionState
 from gitfleet.store.files import remove_durable
 from gitfleet.store.locks import claims_lock
@@ -51,6 +52,8 @@ def reconcile(parts: Parts, session_id: str) -> Findings:
     session = parts.state.read_session(session_id)
     runs = dict(parts.state.read_runs(session_id))
     notes: list[str] = []
+    _roll_forward(parts, session)
+    _end_checks(parts, session_id, runs)
     session, pending = _settle_landing(parts, session, runs, notes)
     adopted: dict[str, Handle] = {}
     for task, run in list(runs.items()):
@@ -68,9 +71,34 @@ def reconcile(parts: Parts, session_id: str) -> Findings:
             case _:
                 pass
     if session.state is SessionState.NEEDS_CONTINUE:
-        _retry_transport(parts, runs, notes)
+        _retry_transport(parts, session, runs, notes)
     _release_orphans(parts, session_id, runs, notes)
     return Findings(session, runs, adopted, pending, tuple(notes))
+
+
+def _end_checks(parts: Parts, session: str, runs: dict[str, Run]) -> None:
+    """End checks that outlived their coordinator: their verdict would reach nobody, and they write where ours run."""
+    labels = [verify_label(session), *(check_label(run.instance) for run in runs.values() if run.instance)]
+    for label in labels:
+        parent = parts.layout.attempt(label, 1).parent
+        numbers = [int(entry.name) for entry in parent.iterdir() if entry.name.isdigit()] if parent.is_dir() else []
+        handles = [parts.host.adopt(label, number, parts.layout.attempt(label, number)) for number in numbers]
+        open_ones = [handle for handle in handles if parts.host.status(handle).exit is None]
+        for handle in open_ones:
+            parts.host.stop(handle)
+        for handle in open_ones:
+            parts.host.wait(handle)
+            parts.host.clean_up(handle)
+
+
+def verify_label(session: str) -> str:
+    """What the attempts of a session's own checks are filed under."""
+    return f"fleet-{session}-verify"
+
+
+def check_label(instance: str) -> str:
+    """What the attempts of a task's own checks are filed under."""
+    return f"{instance}-check"
 
 
 def pending_landing_file(parts: Parts, session: str) -> Path:
@@ -93,38 +121,49 @@ def _settle_landing(
             f"{path.name} of session {session.id} cannot be read: {error}",
             hint=f"Look at {path}; `git log` of the target says whether the landing happened.",
         ) from error
-    _roll_forward(parts, pending)
     if _happened(parts, pending):
         for run in pending.runs:
             runs[run.task] = _write(parts, run)
-        session = pending.session
+        if pending.wave_text:
+            parts.state.write_wave(parts.proof, pending.number, pending.wave_text)
+        # Still to be closed: what it held is released first, and a completed session is not looked at again.
+        session = msgspec.structs.replace(session, landings=pending.session.landings, ended=pending.session.ended)
         parts.state.write_session(parts.proof, session, parts.state.read_report(session.id))
-        remove_durable(path)
+        forget_landing(parts, session.id)
         notes.append(f"landing {pending.number} had happened; the books say so now")
         return session, None
     if parts.refs.read(pending.target) == pending.previous:
         return session, pending
-    remove_durable(path)
+    forget_landing(parts, session.id)
     notes.append(f"landing {pending.number} had not happened and {pending.target} moved; it is built again")
     return session, None
 
 
-def _roll_forward(parts: Parts, pending: PendingLanding) -> None:
-    """Finish or undo what a landing that was cut off left of itself."""
-    directory = parts.layout.root / "landings" / f"{pending.session.id}-w{pending.number}"
-    if not directory.exists():
-        return
-    repository = parts.repository
-    outcome = landing.recover(
-        directory, repository.git, repository.common_dir, clock=parts.monotonic, sleep=parts.sleep
-    )
-    if isinstance(outcome, landing.InTheWay | landing.Busy):
-        raise GitfleetError(
-            Kind.NEEDS_PERSON,
-            "in-the-way",
-            f"A landing on {short(pending.target)} was cut off and cannot be finished: {outcome.why}",
-            hint="Move these files aside (or let the other process end), then run `gitfleet continue`.",
+def forget_landing(parts: Parts, session: str) -> None:
+    """The books say what the pending landing said, or it will never happen: its note and its candidate's ref go."""
+    candidate = f"refs/gitfleet/candidates/{session}"
+    held = parts.refs.read(candidate)
+    if held is not None:
+        parts.refs.delete(candidate, held)
+    remove_durable(pending_landing_file(parts, session))
+
+
+def _roll_forward(parts: Parts, session: Session) -> None:
+    """Finish or undo what landings of this session left behind: cut off, or kept from following by files."""
+    for directory in landing.pending(parts.layout.root / "landings"):
+        if not directory.name.startswith(f"{session.id}-w"):
+            continue
+        repository = parts.repository
+        outcome = landing.recover(
+            directory, repository.git, repository.common_dir, clock=parts.monotonic, sleep=parts.sleep
         )
+        if isinstance(outcome, landing.InTheWay | landing.Busy):
+            raise GitfleetError(
+                Kind.NEEDS_PERSON,
+                "in-the-way",
+                f"{short(session.target)} has moved, and a checkout of it cannot follow yet: {outcome.why}",
+                hint="Move these files aside (or let the other process end), then run `gitfleet continue`.",
+            )
 
 
 def _happened(parts: Parts, pending: PendingLanding) -> bool:
@@ -152,7 +191,7 @@ def _attempt(parts: Parts, run: Run) -> Handle | None:
 def _requeue(parts: Parts, run: Run, why: str, notes: list[str]) -> Run:
     keep_work(parts, run)
     notes.append(f"{run.task} is queued again: {why}")
-    return _write(parts, advance(run, RunState.QUEUED, claim=None, tip="", gate=None, files=(), checks=()))
+    return _write(parts, requeue(run))
 
 
 def keep_work(parts: Parts, run: Run) -> None:
@@ -163,21 +202,33 @@ def keep_work(parts: Parts, run: Run) -> None:
         parts.refs.update(wip, tip, parts.refs.read(wip) or zero(tip), why="gitfleet: keep an earlier attempt")
 
 
-def _retry_transport(parts: Parts, runs: dict[str, Run], notes: list[str]) -> None:
-    """A session that stopped because nothing could run at all starts those runs again, and what hung on them."""
+def _retry_transport(parts: Parts, session: Session, runs: dict[str, Run], notes: list[str]) -> None:
+    """A session that stopped because nothing could run at all starts those runs again, and what hung on them.
+
+    Not those whose record is on the target: it is written once, and says how they ended.
+    """
+    if session.ended:
+        return
     again = {
         task
         for task, run in runs.items()
         if run.state in {RunState.FAILED, RunState.LOST}
         and run.failure is not None
         and run.failure.source is FailureSource.TRANSPORT
+        and not _published(parts, session, task)
     }
     for task in again:
         runs[task] = _requeue(parts, runs[task], "nothing could run at all", notes)
     if again:
         for task, run in runs.items():
-            if run.state is RunState.SKIPPED:
-                runs[task] = _write(parts, advance(run, RunState.QUEUED, failure=None, receipt=None))
+            if run.state is RunState.SKIPPED and not _published(parts, session, task):
+                runs[task] = _write(parts, requeue(run))
+
+
+def _published(parts: Parts, session: Session, task: str) -> bool:
+    tip = parts.refs.read(session.target)
+    path = f".planning/sessions/{session.id}/runs/{task}.json".encode()
+    return tip is not None and parts.objects.entry(parts.objects.commit(tip).tree, path) is not None
 
 
 def _release_orphans(parts: Parts, session: str, runs: dict[str, Run], notes: list[str]) -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import click
+
 from gitfleet.cli.root import GROUP
 
 ROOT = Path(__file__).parents[2]

@@ -12,9 +12,10 @@ from gitfleet.coordinator.amendments import requests
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
 from gitfleet.model.base import decode, encode
-from gitfleet.model.session import Amendment, AmendmentReply
+from gitfleet.model.session import Amendment, AmendmentReply, SessionState
 from gitfleet.store.files import make_directory, remove_durable, write_durable
 from gitfleet.store.locks import holder
+from gitfleet.store.state import State
 
 if TYPE_CHECKING:
     from gitfleet.app.workspace import Workspace
@@ -53,8 +54,6 @@ def _open(workspace: Workspace, wanted: str | None) -> Session:
 
 
 def _known_tasks(workspace: Workspace, session: Session) -> frozenset[str]:
-    from gitfleet.store.state import State  # noqa: PLC0415
-
     return frozenset(State(workspace.layout).read_runs(session.id))
 
 
@@ -66,16 +65,26 @@ def _ask(workspace: Workspace, session: Session, amendment: Amendment) -> Amendm
     answer = directory / f"{amendment.id}.reply"
     write_durable(request, encode(amendment))
     deadline = time.monotonic() + ANSWER_SECONDS
-    while time.monotonic() < deadline:
+    while True:
+        # In this order: a coordinator answers before it lets go of the session.
+        running = holder(workspace.layout.session_lock(session.id)) is not None
         if answer.exists():
             reply = decode(answer.read_bytes(), AmendmentReply)
             remove_durable(answer)
             if reply.error:
                 raise GitfleetError(Kind.USAGE, reply.error, reply.message)
             return reply
-        if holder(workspace.layout.session_lock(session.id)) is None:
+        if not running or time.monotonic() >= deadline:
             break
         time.sleep(POLL_SECONDS)
+    if State(workspace.layout).read_session(session.id).state is SessionState.COMPLETED:
+        remove_durable(request)
+        raise GitfleetError(
+            Kind.USAGE, "session-closed", f"Session {session.id} completed meanwhile; nothing was changed."
+        )
     task = amendment.add.id if amendment.add else amendment.cancel
-    message = f"Nobody runs session {session.id} now; `gitfleet continue` takes this up first."
+    if running:
+        message = f"Session {session.id} is landing; it takes this up right afterwards."
+    else:
+        message = f"Nobody runs session {session.id} now; `gitfleet continue` takes this up first."
     return AmendmentReply(id=amendment.id, task=task, message=message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.model.reports import ClaimRow, ClaimsReport
+from gitfleet.model.reports import COORDINATOR_GONE, ClaimRow, ClaimsReport
 from gitfleet.model.session import SessionState
 from gitfleet.store.claims import Claims, external
 from gitfleet.store.locks import holder
@@ -48,5 +48,5 @@ def _stale(workspace: Workspace, state: State, known: set[str], claim: Claim) ->
     if run.sealed:
         return f"its run is {run.state.value}"
     if holder(workspace.layout.session_lock(claim.session)) is None:
-        return "its coordinator is gone"
+        return COORDINATOR_GONE
     return ""

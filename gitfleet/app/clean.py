@@ -48,6 +48,7 @@ class _Clean:
         self.dry_run = dry_run
 
     def items(self) -> Iterator[CleanItem]:
+        trash = self._trashed()
         closed: list[tuple[Session, Mapping[str, Run]]] = []
         for name in self.state.session_ids():
             try:
@@ -64,7 +65,7 @@ class _Clean:
             yield from self._logs(runs)
         for session, _ in closed:
             yield from self._session(session)
-        yield from self._trash()
+        yield from self._trash(trash)
 
     def _claims(self, session: Session) -> Iterator[CleanItem]:
         from gitfleet.store.claims import Claims  # noqa: PLC0415
@@ -152,18 +153,20 @@ class _Clean:
         for path in going:
             checked_out = {ref: where for ref, where in checked_out.items() if where != path}
         for run in runs.values():
-            if run.state is not RunState.LANDED or not run.branch:
+            if not run.branch:
                 continue
             ref = f"refs/heads/{run.branch.removeprefix('refs/heads/')}"
             tip = self.git.run("rev-parse", "--verify", "--quiet", ref, ok=(0, 1, 128)).text
             if not tip:
                 continue
-            if tip != run.tip:
+            landed = run.state is RunState.LANDED
+            if landed and tip != run.tip:
                 reason = "it moved since its run landed"
+            elif not self._landed(session, tip):
+                work = f"its run is {run.state.value}, and it holds work that {session.target} does not"
+                reason = "its tip is not reachable from the landing" if landed else work
             elif ref in checked_out:
                 reason = f"it is checked out in {checked_out[ref]}"
-            elif not self._landed(session, tip):
-                reason = "its tip is not reachable from the landing"
             else:
                 if not self.dry_run:
                     self.git.run("update-ref", "-d", ref, tip)
@@ -212,16 +215,23 @@ class _Clean:
                 self.git.run("update-ref", "-d", ref, tip)
         yield CleanItem(kind="session", name=session.id, bytes=size, removed=True)
 
-    def _trash(self) -> Iterator[CleanItem]:
-        if not self.layout.trash.is_dir():
-            return
-        for path in sorted(self.layout.trash.iterdir()):
+    def _trashed(self) -> frozenset[str]:
+        try:
+            return frozenset(path.name for path in self.layout.trash.iterdir())
+        except FileNotFoundError:
+            return frozenset()
+
+    def _trash(self, before: frozenset[str]) -> Iterator[CleanItem]:
+        """Empty the trash; what this very command put there was reported as what it was, and is not counted twice."""
+        for name in sorted(self._trashed()):
+            path = self.layout.trash / name
             size = _bytes(path)
             if not self.dry_run and (path.is_symlink() or not path.is_dir()):
                 path.unlink()
             elif not self.dry_run:
                 shutil.rmtree(path)
-            yield CleanItem(kind="trash", name=path.name, bytes=size, removed=True)
+            if name in before:
+                yield CleanItem(kind="trash", name=name, bytes=size, removed=True)
 
     def _unpublished(self, session: Session) -> str:
         """Name a record of the session that its target does not hold; empty when all are there.

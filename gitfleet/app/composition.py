@@ -6,9 +6,11 @@ import os
 import secrets
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitfleet.git.engines import open_objects
+from gitfleet.git.identity import Committer
 from gitfleet.git.pool import pool_root
 from gitfleet.git.refs import Refs
 from gitfleet.parts import Parts
@@ -31,10 +33,11 @@ def build(workspace: Workspace, config: Config, session: str, proof: SessionLock
     git = replace(workspace.repository.git, inherit=(proof.fd,))
     repository = replace(workspace.repository, git=git)
     clone = clone_id(workspace.layout, lambda: secrets.token_hex(8))
+    open_store = partial(open_objects, repository, now=workspace.now, committer=Committer(git))
     return Parts(
         repository=repository,
-        objects=open_objects(repository, now=workspace.now),
-        open_objects=lambda: open_objects(repository, now=workspace.now),
+        objects=open_store(),
+        open_objects=open_store,
         refs=Refs(git),
         layout=workspace.layout,
         state=State(workspace.layout),

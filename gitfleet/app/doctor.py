@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError
 from gitfleet.git.command import MINIMUM_VERSION, Git, GitFailed
-from gitfleet.model.reports import DoctorReport, Finding, Level
+from gitfleet.model.reports import COORDINATOR_GONE, DoctorReport, Finding, Level
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -228,7 +228,7 @@ def _claims(workspace: Workspace) -> Iterator[Finding]:
     report = claims(workspace)
     for claim in report.claims:
         if claim.stale:
-            known = claim.stale == "its coordinator is gone"
+            known = claim.stale == COORDINATOR_GONE
             yield Finding(
                 name="claims",
                 level=Level.WARN,

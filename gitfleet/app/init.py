@@ -18,7 +18,6 @@ from gitfleet.git.worktrees import INSTANCE_FILE, exclude
 from gitfleet.model.reports import Evidence, InitReport
 from gitfleet.store.files import make_directory, write_durable
 from gitfleet.store.live import link_live
-from gitfleet.store.records import ATTRIBUTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
     from gitfleet.app.workspace import Workspace
 
-ATTRIBUTES_NAME = ".planning/.gitattributes"
 AGENT_PROGRAMS = ("claude", "codex", "opencode")
 LOCK_FILES = (
     "package-lock.json",
@@ -86,9 +84,6 @@ def write(workspace: Workspace, proposal: InitReport) -> InitReport:
     written = [CONFIG_NAME]
     make_directory(root / ".planning", mode=0o755)
     write_durable(root / CONFIG_NAME, proposal.config.encode())
-    if not (root / ATTRIBUTES_NAME).exists():
-        write_durable(root / ATTRIBUTES_NAME, ATTRIBUTES)
-        written.append(ATTRIBUTES_NAME)
     make_directory(workspace.layout.root)
     exclude(workspace.layout.common_dir, INSTANCE_FILE)
     note = link_live(workspace.layout.state, root, workspace.layout.common_dir / "info" / "exclude")
@@ -151,6 +146,8 @@ def _python(root: Path) -> Iterator[Found]:
         data = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         data = {}
+    if "ruff" in (data.get("tool") or {}):
+        yield Found("ruff", "ruff check .", "pyproject.toml has [tool.ruff]")
     if "pytest" in (data.get("tool") or {}):
         yield Found("pytest", "pytest -q", "pyproject.toml has [tool.pytest]")
     elif data and (root / "tests").is_dir() and "pytest" in json.dumps(data, default=str):
@@ -161,18 +158,21 @@ def _python(root: Path) -> Iterator[Found]:
 
 def _node(root: Path) -> Iterator[Found]:
     try:
-        data = json.loads((root / "package.json").read_text(encoding="utf-8"))
-        script = data.get("scripts", {}).get("test", "")
+        scripts = json.loads((root / "package.json").read_text(encoding="utf-8")).get("scripts", {})
     except (OSError, ValueError, AttributeError):
         return
-    # What `npm init` writes, and what fails on purpose.
-    if not isinstance(script, str) or not script or "no test specified" in script:
+    if not isinstance(scripts, dict):
         return
     runner = "npm"
     for lock, name in (("pnpm-lock.yaml", "pnpm"), ("yarn.lock", "yarn")):
         if (root / lock).exists():
             runner = name
-    yield Found(f"{runner} test", f"{runner} test", "package.json has a `test` script")
+    for script in ("lint", "test"):
+        text = scripts.get(script, "")
+        # What `npm init` writes as the test, and what fails on purpose.
+        if isinstance(text, str) and text and "no test specified" not in text:
+            run = f"{runner} test" if script == "test" else f"{runner} run {script}"
+            yield Found(run, run, f"package.json has a `{script}` script")
 
 
 def _cargo(root: Path) -> Iterator[Found]:

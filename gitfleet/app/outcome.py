@@ -51,9 +51,9 @@ def drive(  # noqa: PLR0913 - everything that one session is
     verb = "continued" if found else "started"
     if found:
         books.write_session()
-    books.event(
-        EventKind.SESSION_START, f"session {session.id} {verb}: {len(runs)} tasks in {len(schedule.waves)} waves"
-    )
+    tasks = f"{len(runs)} task{'s' if len(runs) != 1 else ''}"
+    waves = f"{len(schedule.waves)} wave{'s' if len(schedule.waves) != 1 else ''}"
+    books.event(EventKind.SESSION_START, f"session {session.id} {verb}: {tasks} in {waves}")
     coordinator = Coordinator(parts, books, schedule, scopes, observer, interrupts)
     for note in found.notes if found else ():
         books.event(EventKind.REQUEUE, note)

@@ -9,7 +9,9 @@ import msgspec
 from gitfleet.app.composition import build
 from gitfleet.app.load import load_config, load_plan
 from gitfleet.app.outcome import Outcome, drive
+from gitfleet.app.target import finish_cut_off_fetches
 from gitfleet.app.wave import resolved_scopes, survey_tree
+from gitfleet.coordinator.amendments import waves_of
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
 from gitfleet.git.refs import short
@@ -59,6 +61,7 @@ def resume(workspace: Workspace, wanted: str | None, observer: Observer, interru
     session = choose(workspace, wanted)
     if session is None:
         return None
+    finish_cut_off_fetches(workspace.repository, workspace.layout)
     with session_lock(workspace.layout, session.id, command="gitfleet continue") as proof:
         state = State(workspace.layout)
         config = load_config(state.read_config_bytes(session.id), f"the config of {session.id}")
@@ -78,12 +81,14 @@ def resume(workspace: Workspace, wanted: str | None, observer: Observer, interru
         base = parts.refs.read(session.target) or session.base
         survey = survey_tree(parts.objects, parts.objects.commit(base).tree)
         scopes, _ = resolved_scopes(plan, survey.links, fold=fold)
+        runs = {task.id: found.runs[task.id] for task in plan.tasks}
+        waves = _schedule_of(found.session, runs).waves
         return drive(
             parts,
-            msgspec.structs.replace(found.session, state=SessionState.ACTIVE, reason=""),
+            msgspec.structs.replace(found.session, state=SessionState.ACTIVE, reason="", waves=waves),
             plan,
-            {task.id: found.runs[task.id] for task in plan.tasks},
-            _schedule_of(found.session, found.runs),
+            runs,
+            _schedule_of(found.session, runs),
             scopes,
             observer,
             interrupts,
@@ -92,6 +97,7 @@ def resume(workspace: Workspace, wanted: str | None, observer: Observer, interru
 
 
 def _schedule_of(session: Session, runs: dict[str, Run]) -> Schedule:
-    """The schedule as the session recorded it."""
+    """The schedule as the runs record it; a crash may have come between them and what the session says of it."""
     placements = {task: Placement(task=task, wave=run.wave, reason="", tokens=0) for task, run in runs.items()}
-    return Schedule(waves=session.waves, placements=placements)
+    order = [task for wave in session.waves for task in wave]
+    return Schedule(waves=waves_of(runs, order), placements=placements)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gitfleet.model.session import Session
 
 CLOSED_SHOWN = 3
+FAILED = frozenset({RunState.FAILED, RunState.REJECTED, RunState.TIMED_OUT, RunState.LOST})
 
 
 def status(workspace: Workspace, session_id: str | None = None, *, every: bool = False) -> StatusReport:
@@ -53,7 +54,7 @@ def status(workspace: Workspace, session_id: str | None = None, *, every: bool =
             damaged[session.id] = error
             continue
         row = _row(workspace, session, runs)
-        found = _needs(session, runs, coordinator=row.coordinator, conflicts=session.id == newest_closed)
+        found = _needs(session, runs, coordinator=row.coordinator, latest=session.id == newest_closed)
         needs += found
         if found and session.state is not SessionState.COMPLETED:
             rows.insert(sum(1 for other in rows if other.id in {need.session for need in needs}), row)
@@ -90,6 +91,8 @@ def _live(workspace: Workspace, run: Run) -> LiveRun:
     number, directory = found[-1] if found else (None, None)
     beat = attempts.pulse(directory) if directory else None
     started = run.attempts[-1].started if run.attempts else ""
+    ended = run.attempts[-1].ended if run.attempts else ""
+    until = seconds_of(ended) if ended else now
     return LiveRun(
         instance=run.instance,
         task=run.task,
@@ -99,21 +102,21 @@ def _live(workspace: Workspace, run: Run) -> LiveRun:
         wave=run.wave,
         attempt=number,
         alive=attempts.alive(directory) if directory else None,
-        elapsed_seconds=max(0.0, round(now - seconds_of(started), 3)) if started else None,
+        elapsed_seconds=max(0.0, round(until - seconds_of(started), 3)) if started else None,
         last_activity_seconds=max(0.0, round(now - beat, 3)) if beat is not None else None,
         log_bytes=attempts.log_bytes(directory) if directory else None,
     )
 
 
-def _needs(session: Session, runs: Mapping[str, Run], *, coordinator: bool, conflicts: bool) -> list[Need]:
-    """List what waits for a person. A closed session's conflicts count only while no newer session closed."""
+def _needs(session: Session, runs: Mapping[str, Run], *, coordinator: bool, latest: bool) -> list[Need]:
+    """List what waits for a person. What did not land of a closed session counts while it is the ``latest`` one."""
     again = f"gitfleet continue {session.id}"
     found: list[Need] = []
     if session.state is SessionState.NEEDS_CONTINUE:
         found.append(Need(session=session.id, reason=session.reason or "it stopped before its end", next=again))
     elif session.state is SessionState.ACTIVE and not coordinator:
         found.append(Need(session=session.id, reason="its coordinator is gone", next=again))
-    if conflicts or session.state is not SessionState.COMPLETED:
+    if latest or session.state is not SessionState.COMPLETED:
         target = session.target.removeprefix("refs/heads/")
         found += [
             Need(
@@ -124,5 +127,15 @@ def _needs(session: Session, runs: Mapping[str, Run], *, coordinator: bool, conf
             )
             for run in runs.values()
             if run.state is RunState.CONFLICTED
+        ]
+        found += [
+            Need(
+                session=session.id,
+                task=run.task,
+                reason=f"{run.state.value}: {run.failure.message if run.failure else 'no reason was recorded'}",
+                next=f"gitfleet inspect {run.task}",
+            )
+            for run in runs.values()
+            if run.state in FAILED
         ]
     return found

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from gitfleet.store.layout import Layout
 
 
+_FETCH = "fetch-"
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """The branch to land on; ``new`` when this session makes it at ``base``. ``notes`` are things to say first."""
@@ -97,7 +100,7 @@ def bring_up_to_date(repository: Repository, layout: Layout, wanted: str | None)
             old=found.oid,
             new=new,
             intents=layout.root / "landings",
-            id=f"fetch-{new[:16]}",
+            id=f"{_FETCH}{new[:16]}",
             clock=time.monotonic,
             sleep=time.sleep,
             say=lambda _: None,
@@ -116,3 +119,15 @@ def bring_up_to_date(repository: Repository, layout: Layout, wanted: str | None)
             raise GitfleetError(Kind.NEEDS_PERSON, "target-moved", f"{short(ref)} moved meanwhile.", hint="Try again.")
         case _:
             assert_never(outcome)
+
+
+def finish_cut_off_fetches(repository: Repository, layout: Layout) -> None:
+    """Finish what a ``--fetch`` that died in the middle left: its index lock would stop everybody, a person included.
+
+    Landings of sessions are their own ``continue``'s to finish.
+    """
+    for directory in landing.pending(layout.root / "landings"):
+        if directory.name.startswith(_FETCH):
+            landing.recover(
+                directory, repository.git, repository.common_dir, clock=time.monotonic, sleep=time.sleep, wait=1.0
+            )

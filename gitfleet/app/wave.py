@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.agents.registry import agent_name
 from gitfleet.app.composition import build
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
-from gitfleet.app.target import Target, bring_up_to_date, choose
+from gitfleet.app.target import Target, bring_up_to_date, choose, finish_cut_off_fetches
 from gitfleet.coordinator.amendments import queued_run
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
@@ -122,19 +124,21 @@ def prepare(
         ) from refused
     level, why = reversibility(placed, plan.tasks, survey.shared, scopes=scopes, fold=fold)
     pool = pool_root(repository, config.worktrees.root)
-    notes = (*loaded.notes, *brought, *target.notes, *rewritten, f"{level}: {why}")
-    disclosure = _disclose(plan, config, placed, target, level, notes, str(pool))
+    notes = (*loaded.notes, *brought, *target.notes, *rewritten)
+    disclosure = _disclose(plan, config, placed, target, (level, why), notes, str(pool))
     return Preparation(workspace, config, plan, placed, scopes, target, fold, disclosure, session)
 
 
 def run(preparation: Preparation, observer: Observer, interrupts: Interrupts) -> Outcome:
     """Make the session and run it; returns when it is over or needs a person."""
     workspace, plan, placed = preparation.workspace, preparation.plan, preparation.schedule
+    finish_cut_off_fetches(workspace.repository, workspace.layout)
     with session_lock(workspace.layout, preparation.session, command="gitfleet wave") as proof:
         parts = build(workspace, preparation.config, preparation.session, proof, fold=preparation.fold)
         preparation.target.create(parts.refs)
         session = _session(preparation, parts.claims.clone)
-        runs = {task.id: queued_run(session.id, task, placed.placements[task.id].wave) for task in plan.tasks}
+        config, places = preparation.config, placed.placements
+        runs = {task.id: queued_run(session.id, task, places[task.id].wave, config) for task in plan.tasks}
         parts.state.create_session(
             session,
             plan=write_plan(plan),
@@ -170,7 +174,9 @@ def survey_tree(objects: Objects, tree: str) -> Survey:
 
 def session_id(name: str, random: Callable[[int], bytes]) -> str:
     """Slug of the plan's name plus six random base32 characters, such as ``auth-refactor-k3f9qm``."""
-    kept = "".join(char if char.isascii() and char.isalnum() else "-" for char in name.lower())
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    bare = (char for char in plain if not unicodedata.combining(char))
+    kept = "".join(char if char.isascii() and char.isalnum() else "-" for char in bare)
     slug = "-".join(part for part in kept.split("-") if part)[:SLUG_LENGTH].strip("-") or "session"
     suffix = "".join(SUFFIX_ALPHABET[byte % 32] for byte in random(6))
     return f"{slug}-{suffix}"
@@ -282,7 +288,7 @@ def _disclose(
     config: Config,
     placed: Schedule,
     target: Target,
-    level: Reversibility,
+    graded: tuple[Reversibility, str],
     notes: tuple[str, ...],
     pool: str,
 ) -> Disclosure:
@@ -291,9 +297,10 @@ def _disclose(
         return PlacedTask(
             task=task.id,
             name=task.title,
-            agent=task.agent or ("command" if task.command else config.agent or "command"),
+            agent=agent_name(task, config) or "command",
             scope=task.scope,
             depends_on=task.depends_on,
+            command=task.command or "",
             tokens=placement.tokens,
             reason=placement.reason,
         )
@@ -319,7 +326,8 @@ def _disclose(
         commands=tuple(dict.fromkeys((*commands, *argvs, *own))),
         budget_tokens=sum(placement.tokens for placement in placed.placements.values()),
         permissions="commands run as you, each in a worktree of its own; nothing confines them to it",
-        reversibility=level,
+        reversibility=graded[0],
+        reversibility_reason=graded[1],
         worktrees=pool,
         notes=notes,
     )

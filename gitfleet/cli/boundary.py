@@ -7,6 +7,7 @@ pipe ends the command quietly.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -26,6 +27,7 @@ def guard(work: Callable[[], int], argv: Sequence[str]) -> int:
 
     ``argv`` decides, by ``--json``, how an error is written, since a usage error comes before options are parsed.
     """
+    _writes_anything()
     as_json = "--json" in argv[: argv.index("--")] if "--" in argv else "--json" in argv
     try:
         code = work()
@@ -46,6 +48,13 @@ def guard(work: Callable[[], int], argv: Sequence[str]) -> int:
     except BrokenPipeError:
         close_quietly()
         return CLOSED_PIPE
+
+
+def _writes_anything() -> None:
+    """Let a locale without a letter write it as an escape: names of people and files are not a reason to fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def close_quietly() -> None:

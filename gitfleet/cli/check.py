@@ -34,8 +34,10 @@ def view(report: CheckReport) -> Iterator[Piece]:
     from gitfleet.errors import Problem  # noqa: PLC0415
 
     seen = plural(report.documents, "document")
-    if report.valid:
-        yield Line(f"Nothing needs you: {seen} valid.", "bold green")
+    if not report.documents and report.valid:
+        yield Line("Nothing needs you: there is no document of gitfleet below .planning yet.", "bold green")
+    elif report.valid:
+        yield Line(f"Nothing needs you: {seen}, all valid.", "bold green")
     else:
         yield Line(f"{plural(len(report.problems), 'problem')} in {seen}.", "bold red")
     for found in report.problems:

@@ -38,6 +38,9 @@ def view(report: CleanReport) -> Iterator[Piece]:
     kept = len(report.items) - removed
     verb = "Would remove" if report.dry_run else "Removed"
     done = "would be removed" if report.dry_run else "removed"
+    if not report.items:
+        yield Line("Nothing to clean: no closed session left anything.", "bold")
+        return
     yield Line(
         f"{verb} {plural(removed, 'thing')}, {report.freed_bytes} bytes ({size(report.freed_bytes)}); kept {kept}.",
         "bold",

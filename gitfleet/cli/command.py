@@ -20,15 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     import msgspec
-    from typing_extensions import override as override  # noqa: PLC0414 - others take it from here
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.cli.output import Piece
-else:
-
-    def override(method: object) -> object:
-        """Stand in for ``typing.override``, which Python 3.11 does not have; it matters to the type checker alone."""
-        return method
 
 
 LATER_OPTIONS = frozenset(
@@ -61,7 +55,6 @@ class Call:
 class Command(click.Command):
     """A command that refuses later options by name."""
 
-    @override
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, and say of an option of a later release that it is not built yet."""
         try:

@@ -30,6 +30,31 @@ _git-fleet() {
 }
 """
 
+# Ours rather than click's, which cuts a description at its first comma and knows nothing of `git fleet`.
+_FISH = """
+function _gitfleet_completion
+    set -l line (commandline -cp | string replace --regex '^\\s*git(?:\\s+|-)fleet(?=\\s|$)' gitfleet)
+    set -l response (env %(complete_var)s=fish_complete COMP_WORDS="$line" COMP_CWORD=(commandline -t) gitfleet)
+    for completion in $response
+        set -l metadata (string split --max 1 "," $completion)
+        if test $metadata[1] = dir
+            __fish_complete_directories $metadata[2]
+        else if test $metadata[1] = file
+            __fish_complete_path $metadata[2]
+        else if test $metadata[1] = plain
+            echo $metadata[2]
+        end
+    end
+end
+function _gitfleet_of_git
+    string match --quiet --regex '^\\s*git\\s+fleet\\s' (commandline -cp)
+end
+complete --no-files --command gitfleet --arguments "(_gitfleet_completion)"
+complete --no-files --command git-fleet --arguments "(_gitfleet_completion)"
+complete --no-files --command git --condition _gitfleet_of_git --arguments "(_gitfleet_completion)"
+complete --no-files --command git --condition __fish_use_subcommand --arguments fleet
+"""
+
 WHERE = {
     "bash": 'Put into ~/.bashrc: eval "$(gitfleet completion bash)"',
     "zsh": 'Put into ~/.zshrc, after compinit: eval "$(gitfleet completion zsh)"',
@@ -71,6 +96,6 @@ def script(shell: str) -> str:
     assert made is not None  # noqa: S101 - the choice above lists what click has
     completer = made(GROUP, {}, "gitfleet", VARIABLE)
     # Not `source()`: for bash it would start a bash only to look at its version.
-    text = completer.source_template % completer.source_vars()
+    text = (_FISH if shell == "fish" else completer.source_template) % completer.source_vars()
     extra = {"bash": _BASH_GIT, "zsh": _ZSH_GIT}.get(shell, "")
     return f"# {WHERE[shell]}\n{text.strip()}\n{extra}"

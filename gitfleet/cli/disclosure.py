@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from gitfleet.model.reports import Disclosure
 
 _REVERSIBILITY = {
-    Reversibility.GREEN: "green: one small wave; revert its merges to take it back",
-    Reversibility.AMBER: "amber: several agents or waves; revert each merge to take it back",
-    Reversibility.RED: "red: touches shared infrastructure; taking it back may need more than reverts",
+    Reversibility.GREEN: "revert its merges to take it back",
+    Reversibility.AMBER: "revert each merge to take it back",
+    Reversibility.RED: "taking it back may need more than reverts",
 }
 
 
@@ -64,12 +64,21 @@ def _facts(disclosure: Disclosure, target: str) -> Iterator[Piece]:
         ),
         ("permissions", disclosure.permissions),
         ("worktrees", disclosure.worktrees),
-        ("reversibility", _REVERSIBILITY[disclosure.reversibility]),
+        ("reversibility", _reversibility(disclosure)),
     ]
     for name, value in facts:
         if value:
-            yield Line(f"{name + ':':<15}{value}")
-    if disclosure.commands:
+            yield Line(f"{name + ':':<15}{value}", hang=15)
+    named = [(task.task, task.command) for wave in disclosure.waves for task in wave.tasks if task.command]
+    others = [command for command in disclosure.commands if command not in {text for _, text in named}]
+    if named or others:
         yield Line("commands that will run:")
-        yield from (Line(f"  {command}") for command in disclosure.commands)
+        yield from (Line(f"  {task}: {text}", copy=True) for task, text in named)
+        yield from (Line(f"  {text}", copy=True) for text in others)
     yield from (Line(f"note: {note}", "yellow") for note in disclosure.notes)
+
+
+def _reversibility(disclosure: Disclosure) -> str:
+    level = disclosure.reversibility
+    reason = f" ({disclosure.reversibility_reason})" if disclosure.reversibility_reason else ""
+    return f"{level.value}{reason}: {_REVERSIBILITY[level]}"

@@ -11,6 +11,8 @@ from gitfleet.cli.names import RUN, SESSION
 from gitfleet.cli.output import Block, Line, Table
 from gitfleet.cli.text import duration, plural
 from gitfleet.errors import ExitCode
+from gitfleet.model.run import RunState
+from gitfleet.model.session import SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from gitfleet.cli.output import Piece
     from gitfleet.model.reports import InspectReport
     from gitfleet.model.run import Attempt, CheckResult, Run
+
+
+SHORT_SECONDS = 10.0
 
 
 @command(
@@ -60,9 +65,26 @@ def view(report: InspectReport) -> Iterator[Piece]:
         facts.append(("merge", f"{run.merge.commit} on {run.merge.target}, landing {run.merge.landing}"))
     for name, value in facts:
         if value:
-            yield Line(f"  {name + ':':<14}{value}")
+            yield Line(f"  {name + ':':<14}{value}", hang=14)
     yield from _attempts(report)
     yield from _evidence(run)
+    for step in _next(report):
+        yield Line(f"next: {step}", copy=True)
+
+
+def _next(report: InspectReport) -> Iterator[str]:
+    """Commands that lead on from here."""
+    run = report.run
+    if run.state is RunState.CONFLICTED and run.branch:
+        yield f"git merge {run.branch}"
+    elif run.sealed and run.state is not RunState.LANDED and run.files:
+        yield f"git diff {run.base[:12]} {run.branch}"
+    if any(attempt.log for attempt in report.attempts):
+        yield f"gitfleet logs {run.instance}"
+    if report.worktree and run.state is not RunState.LANDED:
+        yield f"gitfleet open {run.instance}"
+    if report.session_state is SessionState.NEEDS_CONTINUE:
+        yield f"gitfleet continue {run.session}"
 
 
 def _why(run: Run) -> str:
@@ -85,7 +107,7 @@ def _end(attempt: Attempt) -> str:
     if attempt.exit is None:
         return f"since {attempt.started}"
     how = f"signal {attempt.exit.signal}" if attempt.exit.signal else f"exit code {attempt.exit.code}"
-    return f"{attempt.outcome or attempt.exit.reason}, {how}, {duration(attempt.exit.seconds)}"
+    return f"{attempt.outcome or attempt.exit.reason}, {how}, {_took(attempt.exit.seconds)}"
 
 
 def _evidence(run: Run) -> Iterator[Piece]:
@@ -123,7 +145,8 @@ def _verdicts(run: Run) -> Iterator[Piece]:
         yield Line("  gate: refused")
         yield from (Line(f"    {violation.path}: {violation.reason}") for violation in run.gate.violations)
     elif run.gate:
-        yield Line(f"  gate: passed, {plural(run.gate.commits, 'commit')}")
+        said = "passed" if run.gate.commits else "nothing to hold against the scope"
+        yield Line(f"  gate: {said}, {plural(run.gate.commits, 'commit')}")
     if run.conflicts:
         yield Line("  conflicts: " + ", ".join(run.conflicts))
     for check in run.checks:
@@ -137,10 +160,15 @@ def _verdicts(run: Run) -> Iterator[Piece]:
 def _check(title: str, check: CheckResult) -> Iterator[Piece]:
     end = "timed out" if check.timed_out else f"exit code {check.exit_code}"
     yield Line(
-        f"  {title} {check.name or check.run}: {'green' if check.green else 'red'}, {end}, {duration(check.seconds)}"
+        f"  {title} {check.name or check.run}: {'green' if check.green else 'red'}, {end}, {_took(check.seconds)}"
     )
     if not check.green and check.tail:
         yield Block(check.tail, "    | ")
+
+
+def _took(seconds: float | None) -> str:
+    """Write how long something took; `0s` would say of a second's work that there was none."""
+    return duration(seconds) if seconds is None or seconds >= SHORT_SECONDS else f"{seconds:.1f}s"
 
 
 def _count(lines: int | None) -> str:

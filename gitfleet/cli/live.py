@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.boundary import close_quietly
-from gitfleet.cli.output import STATE_STYLES, console, is_terminal
+from gitfleet.cli.output import STATE_STYLES, console, folded, is_terminal
 from gitfleet.cli.text import duration, inline
 
 if TYPE_CHECKING:
@@ -28,14 +28,17 @@ if TYPE_CHECKING:
     from gitfleet.model.reports import Progress
 
 INTERRUPTED = 130
+CLOCK_WIDTH = len("23:59:59 ")
 
 
 def sentence(event: Event) -> str:
     """Write an event as one line: local time, wave, what happened."""
     from gitfleet.model.base import seconds_of  # noqa: PLC0415 - keeps this module cheap for completion
+    from gitfleet.model.event import EventKind  # noqa: PLC0415
 
     clock = time.strftime("%H:%M:%S", time.localtime(seconds_of(event.at)))
-    where = f"wave {event.wave}: " if event.wave is not None else ""
+    # The message that starts a wave names it itself.
+    where = f"wave {event.wave}: " if event.wave is not None and event.kind is not EventKind.WAVE_START else ""
     return f"{clock} {where}{event.message}"
 
 
@@ -87,7 +90,8 @@ class Table:
 
     def event(self, event: Event) -> None:
         """Write the event above the table."""
-        self._console.print(inline(sentence(event)), soft_wrap=True)
+        for line in folded(inline(sentence(event)), self._console.width, CLOCK_WIDTH):
+            self._console.print(line, soft_wrap=True)
 
     def progress(self, progress: Progress) -> None:
         """Draw the table again."""
@@ -102,8 +106,10 @@ def drawing(progress: Progress) -> Group:
     from rich.text import Text  # noqa: PLC0415
 
     rows = Grid(box=None, pad_edge=False, header_style="bold")
-    for column in ("task", "state", "elapsed", "last activity", "files", "lines"):
-        rows.add_column(column, overflow="fold")
+    # One row an agent, whatever the width: a long name is cut before a number is.
+    rows.add_column("task", overflow="ellipsis")  # an id has no space to wrap at
+    for column in ("state", "elapsed", "last\nactivity", "files", "lines"):
+        rows.add_column(column, no_wrap=True)
     for agent in progress.agents:
         lines = "-" if agent.added is None else f"+{agent.added} -{agent.removed or 0}"
         rows.add_row(
@@ -118,10 +124,10 @@ def drawing(progress: Progress) -> Group:
     bar.add_row(
         Text(f"wave {progress.wave} of {progress.waves}"),
         ProgressBar(total=max(progress.total, 1), completed=progress.done, width=30),
-        Text(f"{progress.done} of {progress.total}"),
-        Text(inline(progress.activity), style="dim"),
+        Text(f"{progress.done} of {progress.total} done", no_wrap=True),
     )
-    return Group(rows, bar) if progress.agents else Group(bar)
+    doing = [Text(inline(progress.activity), style="dim", no_wrap=True, overflow="ellipsis")]
+    return Group(*[rows] * bool(progress.agents), bar, *doing * bool(progress.activity))
 
 
 @contextmanager

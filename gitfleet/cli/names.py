@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 import click
 from click.shell_completion import CompletionItem
 
-from gitfleet.cli.command import override
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -27,12 +25,10 @@ class Name(_Text):
         """Complete to these kinds of names."""
         self.kinds = kinds
 
-    @override
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
         """Take the text as it is; whether it names something is the use case's question."""
         return str(value)
 
-    @override
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         """List the names that begin with what was typed."""
         try:
@@ -54,7 +50,7 @@ class Name(_Text):
             if "task" in self.kinds:
                 yield from (path.stem for path in layout.runs(session).glob("[!.]*.json"))
         if "instance" in self.kinds:
-            yield from (path.name for path in (layout.root / "attempts").glob("fleet-*"))
+            yield from (path.name for path in (layout.root / "attempts").glob("fleet-*-w*-a*"))
 
 
 class PlanFile(click.Path):

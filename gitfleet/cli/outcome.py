@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import Block, Line, Table
-from gitfleet.cli.text import plural
+from gitfleet.cli.text import ended, plural
 from gitfleet.model.reports import FinalHandoff, RunRow, WaveReport
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
@@ -79,23 +80,37 @@ def view(report: WaveReport) -> Iterator[Piece]:
 
 
 def headline(report: WaveReport) -> str:
-    """Answer in one line whether anything needs a person."""
-    landed = sum(1 for run in report.runs if run.state is RunState.LANDED)
+    """Answer in one line whether anything needs a person: a halt, then conflicts, then whatever else did not land."""
     target = report.target.removeprefix("refs/heads/")
-    word = {True: "verified", False: "unverified", None: "nothing landed"}[report.verified]
-    done = f"{landed} of {plural(len(report.runs), 'run')} landed on {target} ({word})"
+    done = _landed(report, target)
     if report.state is SessionState.NEEDS_CONTINUE:
-        return f"It needs you: {report.reason or 'the session stopped before its end'} {done}."
-    conflicted = sum(1 for run in report.runs if run.state is RunState.CONFLICTED)
-    if conflicted:
-        return f"It needs you: {plural(conflicted, 'run')} in conflict with {target}; {done}."
+        return f"It needs you: {ended(report.reason or 'the session stopped before its end')} {done}."
+    counts = Counter(run.state for run in report.runs)
+    bad = sum(counts.values()) - counts[RunState.LANDED] - counts[RunState.CANCELLED]
+    if counts[RunState.CONFLICTED]:
+        return f"It needs you: {plural(counts[RunState.CONFLICTED], 'run')} in conflict with {target}. {done}."
+    if report.exit_code and bad:
+        how = ", ".join(
+            f"{counts[state]} {state.value}"
+            for state in RunState
+            if counts[state] and state not in {RunState.LANDED, RunState.CANCELLED}
+        )
+        return f"It needs you: {plural(bad, 'run')} did not land ({how}). {done}."
     return f"Nothing needs you: {done}."
+
+
+def _landed(report: WaveReport, target: str) -> str:
+    count = sum(1 for run in report.runs if run.state is RunState.LANDED)
+    if report.verified is None:
+        return "Nothing landed" if not count else f"{count} of {plural(len(report.runs), 'run')} had nothing to land"
+    word = "verified" if report.verified else "unverified"
+    return f"{count} of {plural(len(report.runs), 'run')} landed on {target} ({word})"
 
 
 def handoff(block: FinalHandoff) -> Iterator[Piece]:
     """Draw the block that scripts and agents look for."""
     yield Line("---HANDOFF---")
-    yield Line(f"- session: {block.session}")
+    yield Line(f"- session: {block.session}", copy=True)
     for name, items in (
         ("built", block.built),
         ("discoveries", block.discoveries),
@@ -103,8 +118,8 @@ def handoff(block: FinalHandoff) -> Iterator[Piece]:
         ("next", block.next),
     ):
         yield Line(f"- {name}: none" if not items else f"- {name}:")
-        yield from (Line(f"  - {item}") for item in items)
-    yield Line(f"- reversibility: {block.reversibility}")
+        yield from (Line(f"  - {item}", copy=True) for item in items)
+    yield Line(f"- reversibility: {block.reversibility}", copy=True)
     yield Line("---")
 
 
@@ -122,13 +137,10 @@ def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
     following = [f"{run.task}: {item}" for run, said in reports for item in said.remaining]
     if session.state is not SessionState.COMPLETED:
         following.insert(0, f"gitfleet continue {session.id}")
-    following += [
-        f"{run.task} did not land ({run.state.value}); its work is on {run.branch}"
-        if run.branch
-        else f"{run.task} did not run ({run.state.value})"
-        for run in runs.values()
-        if run.state not in {RunState.LANDED, RunState.QUEUED}
-    ]
+    branch = session.target.removeprefix("refs/heads/")
+    if landed and branch == f"gitfleet/{session.id}":
+        following.append(f"review {branch}, then merge it: git merge {branch}")
+    following += [_left(run) for run in runs.values() if run.sealed and run.state is not RunState.LANDED]
     merges = " ".join(run.merge.commit[:12] for run in reversed(landed) if run.merge)
     way = f"{session.reversibility.value}"
     if merges:
@@ -141,6 +153,19 @@ def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
         next=tuple(following),
         reversibility=way,
     )
+
+
+def _left(run: Run) -> str:
+    """Say of a run that is over and did not land where its work is, and which command tells more."""
+    if not run.branch:
+        reason = f": {run.failure.message}" if run.failure else ""
+        return f"{run.task} did not run ({run.state.value}{reason})"
+    if run.state is RunState.CONFLICTED:
+        return f"{run.task} is in conflict; to resolve it: git merge {run.branch}"
+    work = f"its work is on {run.branch}" if run.files else "it changed nothing"
+    own = run.failure is not None and run.failure.code in {"out-of-scope", "check-failed"}
+    tell = f"gitfleet inspect {run.task}" if own else f"gitfleet logs {run.task}"
+    return f"{run.task} did not land ({run.state.value}); {work}; see: {tell}"
 
 
 def _red(runs: dict[str, Run]) -> tuple[CheckResult, ...]:

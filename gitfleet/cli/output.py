@@ -6,6 +6,7 @@ boxes and never wraps or cuts a value. rich is imported only for a terminal. Eve
 
 from __future__ import annotations
 
+import re
 import sys
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, TypeAlias
@@ -36,10 +37,16 @@ STATE_STYLES = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line; ``style`` is a rich style and is lost when piped. ``wrap`` allows a terminal to fold it."""
+    """One line; ``style`` is a rich style and is lost when piped.
+
+    A terminal folds it between words, the next lines ``hang`` columns in; with ``copy`` it never does, since a person
+    copies commands and paths from there.
+    """
 
     text: str = ""
     style: str = ""
+    hang: int = 2
+    copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,23 @@ def plain(view: Iterable[Piece]) -> str:
     return "".join(line + "\n" for line in out)
 
 
+def folded(text: str, columns: int, hang: int) -> list[str]:
+    """Fold a line between words at ``columns``; a word that is longer stays whole, so that it can be copied.
+
+    Lines after the first begin ``hang`` columns further in than the first.
+    """
+    lead = text[: len(text) - len(text.lstrip(" "))]
+    indent = lead + " " * hang if width(lead) + hang < columns // 2 else lead
+    lines, line = [], ""
+    for word in re.findall(r" *[^ ]+", text):
+        if line.strip() and width(line + word) > columns:
+            lines.append(line)
+            line = indent + word.lstrip(" ")
+        else:
+            line += word
+    return [*lines, line]
+
+
 def console(stream: IO[str] | None = None) -> Console:
     """Make the rich console for a terminal; it honours NO_COLOR by itself."""
     from rich.console import Console  # noqa: PLC0415 - 43 ms that piped output does not pay
@@ -95,8 +119,10 @@ def draw(view: Iterable[Piece], target: Console) -> None:
 
     for piece in view:
         match piece:
-            case Line(text, style):
-                target.print(Text(inline(text), style=style), soft_wrap=True)
+            case Line(text, style, hang, copy):
+                safe = inline(text)
+                for line in [safe] if copy else folded(safe, target.width, hang):
+                    target.print(Text(line, style=style), soft_wrap=True)
             case Block(text, indent):
                 for line in block(text).splitlines():
                     target.print(Text(indent + line), soft_wrap=True)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from gitfleet import __version__
-from gitfleet.cli.command import override
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +34,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "Run a sample session in a repository of its own."),
     "completion": ("completion", "Print the completion script of a shell."),
 }
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "Begin": ("demo", "init", "doctor"),
+    "Run": ("plan", "wave", "continue", "add", "cancel"),
+    "Look": ("status", "inspect", "logs", "events", "claims", "open"),
+    "Tidy": ("check", "clean", "completion"),
+}
+"""What each command is for; a command is in one group."""
 
 LATER_COMMANDS = frozenset(
     {
@@ -74,12 +81,10 @@ interrupted, after state was saved.
 class Group(click.Group):
     """Commands by name, imported when used."""
 
-    @override
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
         """Name the commands in the order of a person's work."""
         return list(COMMANDS)
 
-    @override
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the module of a command."""
         if cmd_name not in COMMANDS:
@@ -87,9 +92,9 @@ class Group(click.Group):
         module = importlib.import_module(f"gitfleet.cli.{COMMANDS[cmd_name][0]}")
         made = module.COMMAND
         assert isinstance(made, click.Command)  # noqa: S101 - a command module without one is a defect
+        made.short_help = COMMANDS[cmd_name][1]
         return made
 
-    @override
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -104,11 +109,12 @@ class Group(click.Group):
         message = f"There is no command `{name}`." + (f" Did you mean `{near[0]}`?" if near else "")
         raise click.UsageError(message, ctx)
 
-    @override
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List names and summaries without importing a command."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+        longest = max(map(len, COMMANDS))
+        for purpose, names in GROUPS.items():
+            with formatter.section(purpose):
+                formatter.write_dl([(name.ljust(longest), COMMANDS[name][1]) for name in names])
 
 
 def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's signature

@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import Line, Table
 from gitfleet.cli.text import duration, plural
+from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitfleet.cli.output import Piece
-    from gitfleet.model.reports import SessionStatus, StatusReport
+    from gitfleet.model.reports import LiveRun, SessionStatus, StatusReport
+
+
+NEEDS_SHOWN = 12
 
 
 def headline(report: StatusReport) -> str:
@@ -34,15 +38,26 @@ def headline(report: StatusReport) -> str:
 def view(report: StatusReport) -> Iterator[Piece]:
     """Draw the report: needs first, then a block for each session."""
     yield Line(headline(report), "bold yellow" if report.needs else "bold green")
-    for need in report.needs:
+    for need in report.needs[:NEEDS_SHOWN]:
         yield Line(f"  {need.session}{' ' + need.task if need.task else ''}: {need.reason}")
         if need.next:
-            yield Line(f"    {need.next}", "cyan")
+            yield Line(f"    {need.next}", "cyan", copy=True)
+    if len(report.needs) > NEEDS_SHOWN:
+        yield Line(f"  and {len(report.needs) - NEEDS_SHOWN} more; `gitfleet status --json` lists them all.")
     for session in report.sessions:
         yield from _session(session)
     if report.hidden:
         yield Line()
         yield Line(f"{plural(report.hidden, 'older closed session')} not shown; --all lists them.", "dim")
+
+
+def _agent(run: LiveRun) -> str:
+    """Say whether the agent's process lives; that of a run in the gate or the train has ended as it should."""
+    if run.alive is None:
+        return "-"
+    if run.alive:
+        return "alive"
+    return "gone" if run.state in {RunState.PREPARING, RunState.RUNNING} else "ended"
 
 
 def _session(session: SessionStatus) -> Iterator[Piece]:
@@ -58,15 +73,15 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
     yield Line(f"  runs: {counts or 'none'}" + (f" (failures: {failures})" if failures else ""))
     if session.live:
         yield Table(
-            ("  instance", "task", "state", "elapsed", "last output", "alive"),
+            ("  task", "state", "elapsed", "last output", "agent", "instance"),
             [
                 (
-                    f"  {run.instance}",
-                    run.task,
+                    f"  {run.task}",
                     run.state.value,
                     duration(run.elapsed_seconds),
                     duration(run.last_activity_seconds),
-                    {True: "yes", False: "no", None: "-"}[run.alive],
+                    _agent(run),
+                    run.instance,
                 )
                 for run in session.live
             ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -85,8 +86,17 @@ def consent(*, yes: bool, ask: bool) -> None:
             "This needs consent, and there is no terminal to ask in; nothing was started.",
             hint="Give it with --yes, or look first with --dry-run.",
         )
+    forget_typed()
     if not click.confirm("Start?", default=False):
         raise GitfleetError(Kind.NEEDS_PERSON, "no-consent", "Consent was not given; nothing was started.")
+
+
+def forget_typed() -> None:
+    """Drop what was typed before the question was there to be read: it was no answer to it."""
+    import termios  # noqa: PLC0415 - only a terminal has it
+
+    with contextlib.suppress(termios.error, OSError):
+        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def start(preparation: Preparation, *, as_json: bool) -> Outcome:

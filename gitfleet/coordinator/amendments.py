@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.agents.registry import agent_name
 from gitfleet.coordinator.verdicts import receipt
 from gitfleet.model.base import decode, encode
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
 from gitfleet.model.session import Amendment, AmendmentReply
 from gitfleet.planner.scopes import Scope
-from gitfleet.planner.waves import Schedule, schedule
+from gitfleet.planner.waves import OverlapRefused, Schedule, schedule
 from gitfleet.store.documents.plans import write_plan
 from gitfleet.store.files import remove_durable, write_durable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from gitfleet.coordinator.books import Books
+    from gitfleet.model.config import Config
     from gitfleet.model.plan import Plan, Task
     from gitfleet.parts import Parts
 
@@ -76,11 +79,26 @@ class Amendments:
         if unknown:
             message = f"{task.id} depends on {', '.join(unknown)}, which the session does not have."
             return AmendmentReply(id=amendment.id, task=task.id, error="unknown-dependency", message=message), None
-        books.plan = msgspec.structs.replace(books.plan, tasks=(*books.plan.tasks, task))
+        if books.session.ended:
+            message = "The session is over; its last landing told so."
+            return AmendmentReply(id=amendment.id, task=task.id, error="session-closed", message=message), None
+        before = books.plan
+        books.plan = msgspec.structs.replace(before, tasks=(*before.tasks, task))
         scopes[task.id] = Scope.parse(task.scope)
+        # A wave of which nothing has started yet has room for more.
+        started = any(run.wave == wave and run.state is not RunState.QUEUED for run in books.runs.values())
+        books.runs[task.id] = queued_run(self.session, task, wave + 1, self.parts.config)
+        try:
+            changed = self.reschedule(books, current, scopes, after=wave if started else wave - 1)
+        except OverlapRefused as refused:
+            books.plan = before
+            del books.runs[task.id]
+            message = f"{task.id} overlaps, and waves.overlap is error: {refused}"
+            return AmendmentReply(id=amendment.id, task=task.id, error="overlap", message=message), None
+        books.replace(books.runs[task.id])
+        # Last, since the plan says which runs there are: until then a crash leaves the session as it was, and the
+        # request to be taken up again.
         self.parts.state.add_amendment(self.parts.proof, write_plan(books.plan))
-        books.replace(queued_run(self.session, task, wave + 1))
-        changed = self.reschedule(books, current, scopes, after=wave)
         run = books.runs[task.id]
         books.event(EventKind.ADD, f"{task.id} was added to wave {run.wave}", run=run)
         books.write_session()
@@ -109,19 +127,16 @@ class Amendments:
         """Put every queued task into a wave behind ``after``; what has started stays where it is."""
         queued = [task for task in books.plan.tasks if books.runs[task.id].state is RunState.QUEUED]
         rest = schedule(self._remainder(books.plan, queued), self.parts.config, fold=self.parts.fold, scopes=scopes)
-        waves = [
-            tuple(task for task in wave if books.runs[task].state is not RunState.QUEUED)
-            for wave in current.waves[:after]
-        ]
         placements = dict(current.placements)
         for number, wave in enumerate(rest.waves, start=after + 1):
-            waves.append(wave)
             for task in wave:
                 placements[task] = replace(rest.placements[task], wave=number)
                 if books.runs[task].wave != number:
                     books.record(task, wave=number)
-        books.update(waves=tuple(waves))
-        return Schedule(tuple(waves), placements)
+        order = [task for wave in (*rest.waves, *current.waves) for task in wave]
+        waves = waves_of(books.runs, order)
+        books.update(waves=waves)
+        return Schedule(waves, placements)
 
     @staticmethod
     def _remainder(plan: Plan, queued: list[Task]) -> Plan:
@@ -133,7 +148,7 @@ class Amendments:
         return msgspec.structs.replace(plan, tasks=tasks)
 
 
-def queued_run(session: str, task: Task, wave: int) -> Run:
+def queued_run(session: str, task: Task, wave: int, config: Config) -> Run:
     """The run of a task that has not started."""
     return Run(
         session=session,
@@ -141,12 +156,19 @@ def queued_run(session: str, task: Task, wave: int) -> Run:
         name=task.title,
         wave=wave,
         state=RunState.QUEUED,
-        agent=task.agent or "command",
+        agent=agent_name(task, config) or "command",
         kind=task.kind,
         objective=task.objective,
         scope=task.scope,
         depends_on=task.depends_on,
     )
+
+
+def waves_of(runs: Mapping[str, Run], order: Iterable[str]) -> tuple[tuple[str, ...], ...]:
+    """The waves as the runs themselves say; within a wave as in ``order``, then as in ``runs``."""
+    names = [task for task in dict.fromkeys((*order, *runs)) if task in runs]
+    last = max((run.wave for run in runs.values()), default=0)
+    return tuple(tuple(task for task in names if runs[task].wave == number) for number in range(1, last + 1))
 
 
 def requests(session_directory: Path) -> Path:

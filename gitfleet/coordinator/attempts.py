@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from gitfleet.planner.scopes import Scope
     from gitfleet.runtime.hosts.base import Handle
 
+_ROLES = ("AUTHOR", "COMMITTER")
 HANDOFF_BYTES = 1 << 20
 OUTPUT_BYTES = 4 << 20
 
@@ -77,6 +78,11 @@ class Collected:
     judgement: Judgement
     log_bytes: int
     discoveries: Discoveries | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unchecked:
+    """The session was stopped before the run's own checks could say anything; what it left is committed."""
 
 
 def worktree_of(parts: Parts, run: Run) -> Path:
@@ -123,13 +129,19 @@ def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -
             directory=directory,
             argv=launch.argv,
             cwd=tree,
-            env={**env, **launch.env},
+            env={**_identity(parts), **env, **launch.env},
             stdin=launch.stdin,
             deadline_seconds=task.timeout_seconds or parts.config.timeouts.of(task.kind),
         )
     except (GitfleetError, GitFailed, OSError, ValueError) as error:
         return _unprepared(str(error))
     return Prepared(spec, tree)
+
+
+def _identity(parts: Parts) -> dict[str, str]:
+    """What decides who commits, and with which key, beyond what lies in HOME: agents commit as the user does."""
+    names = ("XDG_CONFIG_HOME", "GNUPGHOME", *(f"GIT_{who}_{what}" for who in _ROLES for what in ("NAME", "EMAIL")))
+    return {name: parts.caller[name] for name in names if name in parts.caller}
 
 
 def _unprepared(why: str) -> Unprepared:
@@ -154,8 +166,21 @@ def handle_of(parts: Parts, run: Run) -> Handle:
 
 def collect(
     parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner, *, target: str
-) -> Collected:
-    """Commit what is uncommitted, read the handoff, hold the diff against the scope, run the task's own checks."""
+) -> Collected | Unchecked:
+    """Commit what is uncommitted, read the handoff, hold the diff against the scope, run the task's own checks.
+
+    May be called again for the same attempt: what it finds the second time is what it found the first time.
+    """
+    try:
+        return _collect(parts, task, run, scope, exit_, checks, target)
+    except (GitFailed, OSError) as error:
+        # What the agent did to its repository is its own failure, and must not end the session.
+        return _uncollected(exit_, str(error), 0)
+
+
+def _collect(
+    parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner, target: str
+) -> Collected | Unchecked:
     directory = parts.layout.attempt(run.instance, len(run.attempts))
     handle = handle_of(parts, run)
     tree = worktree_of(parts, run)
@@ -167,13 +192,18 @@ def collect(
             return _uncollected(exit_, work.why, output.next)
         files = file_changes(numstat(parts.repository.git, run.base, work.tip))
         discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
-    report = gate.inspect(
-        parts.repository.git, base=run.base, tip=work.tip, target=target, scope=scope, fold=parts.fold
-    )
+        # A target that was deleted meanwhile is the landing's trouble, not this run's.
+        known = parts.refs.read(target) or run.base
+        report = gate.inspect(
+            parts.repository.git, objects, base=run.base, tip=work.tip, target=known, scope=scope, fold=parts.fold
+        )
     ended = agent_for(task, parts.config).outcome(exit_)
     own_checks: tuple[CheckResult, ...] = ()
     if report.passed and ended is None and task.verify:
-        own_checks = checks.run_all(task.verify, tree, run.instance)
+        ran = checks.run_all(task.verify, tree, run.instance)
+        if ran is None:
+            return Unchecked()
+        own_checks = ran
     judgement = judge(
         ended=ended,
         exit_=exit_,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitfleet.model.run import CheckResult
+from gitfleet.recovery import check_label
 from gitfleet.runtime.environment import check_environment
 from gitfleet.runtime.hosts.base import LaunchSpec
 from gitfleet.runtime.tail import last_lines
@@ -66,13 +67,13 @@ class CheckRunner:
             tail=tail or ended.message,
         )
 
-    def run_all(self, checks: Sequence[Check], directory: Path, instance: str) -> tuple[CheckResult, ...]:
-        """Run a task's own checks in its worktree, in order, up to the first red one."""
+    def run_all(self, checks: Sequence[Check], directory: Path, instance: str) -> tuple[CheckResult, ...] | None:
+        """Run a task's own checks in its worktree, in order, up to the first red one; None when stopped meanwhile."""
         results: list[CheckResult] = []
         for check in checks:
-            result = self.one(check, directory, f"{instance}-check")
+            result = self.one(check, directory, check_label(instance))
             if result is None:
-                break
+                return None
             results.append(result)
             if not result.green:
                 break

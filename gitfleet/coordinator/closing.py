@@ -18,27 +18,31 @@ if TYPE_CHECKING:
 
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.loop import Halt
+    from gitfleet.model.session import Session
     from gitfleet.parts import Parts
 
 
-def close(parts: Parts, books: Books, halt: Halt | None, publish: Callable[[], None]) -> None:
+def close(parts: Parts, books: Books, halt: Halt | None, publish: Callable[[Session], None]) -> None:
     """Write how the session ended, release what it held, and take away a tree that holds nothing of anybody's."""
     if halt is not None:
         books.update(state=SessionState.NEEDS_CONTINUE, reason=halt.reason)
-        books.event(EventKind.SESSION_END, f"session {books.session.id} waits: {halt.reason}", status="needs-continue")
+        words = f"session {books.session.id} stopped: {halt.reason}"
+        books.event(EventKind.SESSION_END, words, status="needs-continue")
         books.checkpoint("needs continue")
         return
     ended = books.session.ended or books.now()
     found = parts.state.read_discoveries(books.session.id)
-    closed = msgspec.structs.replace(books.session, ended=ended)
+    closed = msgspec.structs.replace(books.session, state=SessionState.COMPLETED, ended=ended, reason="")
     # Momentum first: once session.md says completed, another session's landing may publish both, or never the second.
     parts.state.write_momentum(parts.proof, share(closed, books.runs.values(), found))
-    if books.session.state is not SessionState.COMPLETED:
-        books.update(state=SessionState.COMPLETED, ended=ended, reason="")
     if parts.config.planning.publish is Publish.ALWAYS:
-        publish()
+        # What is published and what the state says must not differ by the time of a second try.
+        books.update(ended=ended)
+        publish(closed)
+    drop_worktree(parts, parts.pool / f"fleet-{books.session.id}-integration", ours=True)
+    # Last: `continue` looks at a session until it is completed, and never again.
+    books.update(state=SessionState.COMPLETED, ended=ended, reason="")
     landed = books.counts()[RunState.LANDED]
     words = f"session {books.session.id} completed: {landed} of {len(books.runs)} landed"
     books.event(EventKind.SESSION_END, words, status="completed")
     books.checkpoint("closed")
-    drop_worktree(parts, parts.pool / f"fleet-{books.session.id}-integration", ours=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
@@ -18,15 +19,16 @@ from gitfleet.coordinator.sealing import conflicted_run, landed_run, skipped_run
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import landing
 from gitfleet.integrate.train import Candidate, Entry, Landed, Sealed, Train, TrainOutcome, stopped_by
+from gitfleet.integrate.verify import Interrupted
 from gitfleet.model.base import encode, instant
 from gitfleet.model.config import Publish
 from gitfleet.model.run import MergeRecord, Run, RunState, Verdict, Verification
 from gitfleet.model.session import Landing, PendingLanding, Session, SessionState
 from gitfleet.planner.dispatch import doomed
-from gitfleet.recovery import pending_landing_file
+from gitfleet.recovery import pending_landing_file, verify_label
 from gitfleet.relay.momentum import share
 from gitfleet.relay.report import render_session, render_wave
-from gitfleet.store.files import write_durable
+from gitfleet.store.files import remove_durable, write_durable
 from gitfleet.store.queues import target_lock
 from gitfleet.store.records import Preview, with_landing
 from gitfleet.store.redaction import Redaction
@@ -47,6 +49,10 @@ if TYPE_CHECKING:
 
 TARGET_LOCK_SECONDS = 86_400.0
 """A train waits for the one before it as long as that one's checks take; each of them has a deadline."""
+
+
+class _LeftError(Exception):
+    """The person asked to stop while this waited for somebody else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,7 @@ class Integration:
     checks: CheckRunner
     git: Git
     say: Callable[[str], None]
+    leaving: Callable[[], bool]
     decided: Decided | None = field(default=None)
 
     @property
@@ -79,6 +86,12 @@ class Integration:
 
     def run(self, batch: Sequence[str]) -> TrainOutcome:
         """Take the batch, in order, to the target; waits for other sessions' trains on the same target."""
+        try:
+            return self._run(batch)
+        except _LeftError:
+            return Interrupted()
+
+    def _run(self, batch: Sequence[str]) -> TrainOutcome:
         entries = [self._entry(self.runs[task]) for task in batch]
         with self._train_lock(), self.parts.open_objects() as objects:
             train = Train(
@@ -89,7 +102,7 @@ class Integration:
                 checks=self.parts.config.verify.commands,
                 target=self.session.target,
                 session=self.session.id,
-                label=f"fleet-{self.session.id}-verify",
+                label=verify_label(self.session.id),
                 fold=self.parts.fold,
                 seal=lambda candidate, verification: self._seal(objects, candidate, verification),
                 before_landing=self._before_landing,
@@ -101,8 +114,11 @@ class Integration:
     def land_again(self, pending: PendingLanding) -> TrainOutcome | None:
         """Move the target to a candidate that was verified and decided before; None when the target moved on."""
         candidate = Candidate(pending.previous, pending.candidate, (), ())
-        with self._train_lock():
-            outcome = self._land(pending.previous, pending.commit)
+        try:
+            with self._train_lock():
+                outcome = self._land(pending.previous, pending.commit)
+        except _LeftError:
+            return Interrupted()
         match outcome:
             case landing.Landed():
                 verdict = Verdict.VERIFIED if pending.verified else Verdict.UNVERIFIED
@@ -114,10 +130,11 @@ class Integration:
             case _:
                 assert_never(outcome)
 
-    def publish(self, base: str) -> LandingOutcome | None:
-        """Land the records alone, for a session that closed without a landing that could carry them."""
-        self.decided = Decided(self.session, dict(self.runs), "")
-        with self._train_lock(), self.parts.open_objects() as objects:
+    def publish(self, base: str, closed: Session) -> LandingOutcome | None:
+        """Land the records alone, for a session that closes without a landing that could carry them."""
+        self.decided = Decided(closed, dict(self.runs), "")
+        # Nothing is left to be saved, and the records may as well ride on another landing.
+        with suppress(_LeftError), self._train_lock(), self.parts.open_objects() as objects:
             files = self._records(objects, base)
             if not files:
                 return None
@@ -125,6 +142,7 @@ class Integration:
             tree = objects.edit_tree(objects.commit(base).tree, changes)
             message = f"gitfleet: {self.session.id} records\n\nGitfleet-Session: {self.session.id}\n"
             return self._land(base, objects.create_commit(tree, [base], message))
+        return None
 
     def _train_lock(self) -> AbstractContextManager[TargetLock]:
         return target_lock(
@@ -132,7 +150,14 @@ class Integration:
             self.session.target,
             timeout=TARGET_LOCK_SECONDS,
             command=f"session {self.session.id}",
+            sleep=self._sleep,
         )
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait for another train, or for what is in a landing's way, until the person asks to stop."""
+        if self.leaving():
+            raise _LeftError
+        self.parts.sleep(seconds)
 
     def _entry(self, run: Run) -> Entry:
         return Entry(run.task, run.name, run.instance, run.tip, self.scopes[run.task])
@@ -233,10 +258,18 @@ class Integration:
             verified=verification.verdict is Verdict.VERIFIED,
             session=session,
             runs=tuple(run for task, run in decided.runs.items() if run != self.runs[task]),
+            wave_text=decided.wave_text,
         )
         write_durable(pending_landing_file(self.parts, self.session.id), encode(pending))
 
     def _land(self, old: str, new: str) -> LandingOutcome:
+        outcome = self._move(old, new)
+        if isinstance(outcome, landing.TargetMoved):
+            # What was decided for this base is void, and must not be found should the target ever come back to it.
+            remove_durable(pending_landing_file(self.parts, self.session.id))
+        return outcome
+
+    def _move(self, old: str, new: str) -> LandingOutcome:
         repository = self.parts.repository
         landed = f"refs/gitfleet/landed/{self.session.id}/w{self.number}"
         return landing.land(
@@ -249,7 +282,7 @@ class Integration:
                 intents=self.parts.layout.root / "landings",
                 id=f"{self.session.id}-w{self.number}",
                 clock=self.parts.monotonic,
-                sleep=self.parts.sleep,
+                sleep=self._sleep,
                 say=self.say,
                 worktree=repository.worktree,
                 git_dir=repository.git_dir,

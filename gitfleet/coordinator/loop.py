@@ -36,7 +36,6 @@ from gitfleet.integrate.verify import Interrupted, describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import Attempt, ClaimHeld, FailureSource, RunState
 from gitfleet.planner.dispatch import decide, doomed
-from gitfleet.relay.report import render_wave
 from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
@@ -47,15 +46,13 @@ if TYPE_CHECKING:
     from gitfleet.git.command import Git
     from gitfleet.model.claim import Claim
     from gitfleet.model.run import Run
-    from gitfleet.model.session import PendingLanding
+    from gitfleet.model.session import PendingLanding, Session
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
     from gitfleet.planner.waves import Schedule
     from gitfleet.runtime.hosts.base import Handle
 
 TICK_SECONDS = 0.2
-HELD_ELSEWHERE_SECONDS = 600.0
-"""How long a wave waits for a claim of another session before a person is asked (DESIGN 7)."""
 
 
 @dataclass(slots=True)
@@ -102,6 +99,7 @@ class Coordinator:
 
     def run(self, adopted: Mapping[str, Handle]) -> Halt | None:
         """Run to the end; ``adopted`` are attempts that run or ended already, by task."""
+        self._settling.tidy()
         for task, handle in adopted.items():
             run = self.books.runs[task]
             self._tracker.started(run, attempts.worktree_of(self.parts, run))
@@ -115,14 +113,14 @@ class Coordinator:
         """Try a landing once more that was decided, verified, and kept from happening."""
         work = self._integration()
         runs = {**work.runs, **{run.task: run for run in pending.runs}}
-        work.decided = Decided(pending.session, runs, render_wave(pending.session, pending.number, runs))
+        work.decided = Decided(pending.session, runs, pending.wave_text)
         self._training = True
         self._submit(lambda: IntegratedMessage(work, work.land_again(pending)))
 
-    def publish_records(self) -> None:
-        """Land the records alone, for a session that closed without a landing that could carry them."""
-        base = self.parts.refs.read(self.books.session.target)
-        outcome = self._integration().publish(base) if base is not None else None
+    def publish_records(self, closed: Session) -> None:
+        """Land the records alone, for a session that closes without a landing that could carry them."""
+        base = self.parts.refs.read(closed.target)
+        outcome = self._integration().publish(base, closed) if base is not None else None
         if outcome is not None and not isinstance(outcome, landing.Landed):
             self.books.event(EventKind.ERROR, "the records were not published now; the next landing carries them")
 
@@ -210,7 +208,7 @@ class Coordinator:
             return
         self._held.pop(task, None)
         self._held_since = None
-        base = self.parts.refs.read(self.books.session.target)
+        base = self.parts.objects.resolve(self.books.session.target)
         if base is None:
             self._claiming.release([instance])
             self.halt = Halt(f"The target {self.books.session.target} does not exist any more.")
@@ -287,7 +285,11 @@ class Coordinator:
         )
 
     def _on_collected(self, message: CollectedMessage) -> None:
-        interrupted = self.halt is not None and self.halt.interrupted and message.work.exit.reason == "stopped"
+        if isinstance(message.work, attempts.Unchecked):
+            # It stays finished: `continue` collects it again and runs its checks from the first one on.
+            return
+        # Only an interrupt stops an attempt, if not of this coordinator then of one that left before it could say so.
+        interrupted = message.work.exit.reason == "stopped"
         self._settling.collected(message.task, message.work, interrupted=interrupted)
         self._halt_if_nothing_runs(self.books.runs[message.task])
 
@@ -312,6 +314,9 @@ class Coordinator:
         if self._training:
             return
         runs = self.books.runs
+        for run in [run for run in runs.values() if run.state is RunState.GATED and not run.files]:
+            # A crash came between its gate and its end.
+            self._settling.nothing_to_land(run)
         ready = [
             task.id for task in self.books.plan.tasks if runs[task.id].state in {RunState.GATED, RunState.VERIFIED}
         ]
@@ -346,18 +351,24 @@ class Coordinator:
             checks=self._checks,
             git=self._integration_worktree(),
             say=self._say,
+            leaving=lambda: self.interrupts.requested,
         )
 
     def _integration_worktree(self) -> Git:
         tree = self.parts.pool / f"fleet-{self.books.session.id}-integration"
         found = worktrees.locate(self.parts.repository, tree)
-        if found is None or not tree.exists():
+        if found is not None and not tree.exists():
+            worktrees.retire(self.parts.repository, found, tree, worktrees_lock(self.parts.layout))
+            found = None
+        if found is None:
             lock = worktrees_lock(self.parts.layout)
             base = self.books.session.base
             made = worktrees.add(self.parts.repository, tree, base, None, lock, instance=tree.name, checkout=False)
             if isinstance(made, worktrees.BranchTaken):
                 raise AssertionError(made.why)
             found = made
+        # It is this session's alone: a lock in it was left by a git that a check or a crash killed, and guards nobody.
+        (found.git_dir / "index.lock").unlink(missing_ok=True)
         return found.git(self.parts.repository.git)
 
     def _say(self, activity: str) -> None:
@@ -385,7 +396,7 @@ class Coordinator:
                 self._settling.stopped(message.work, outcome)
                 self.halt = self.halt or Halt(outcome.message)
             case Interrupted():
-                self.books.event(EventKind.VERIFY, "the checks were interrupted", status="interrupted")
+                self.books.event(EventKind.VERIFY, "integration was interrupted", status="interrupted")
             case _:
                 assert_never(outcome)
 
@@ -393,14 +404,16 @@ class Coordinator:
 
     def _wait_for_claims(self) -> None:
         """Nothing of ours is under way and what is left is held by another session: wait, but not for ever."""
+        self._held = {task: held for task, held in self._held.items() if not self.books.runs[task].sealed}
         if self._working or not self._held:
             return
         now = self.parts.monotonic()
         if self._held_since is None:
             self._held_since = now
-        elif now - self._held_since > HELD_ELSEWHERE_SECONDS:
+        elif now - self._held_since > self.parts.claim_patience:
+            waited = f"{self.parts.claim_patience / 60:.0f} minutes"
             sentences = "; ".join(f"{task}: {held.sentence}" for task, held in self._held.items())
-            self.halt = Halt(f"Scopes that this session needs are held by others for ten minutes: {sentences}")
+            self.halt = Halt(f"Scopes that this session needs are held by others for {waited}: {sentences}")
 
     def _amend(self) -> None:
         changed = self._amendments.take(self.books, self.schedule, self.scopes, self._current_wave())

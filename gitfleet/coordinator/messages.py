@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitfleet.coordinator.attempts import Collected, Prepared, Unprepared
+    from gitfleet.coordinator.attempts import Collected, Prepared, Unchecked, Unprepared
     from gitfleet.coordinator.integration import Integration
     from gitfleet.integrate.train import TrainOutcome
     from gitfleet.model.run import Exit
@@ -30,10 +30,10 @@ class EndedMessage:
 
 @dataclass(frozen=True, slots=True)
 class CollectedMessage:
-    """An attempt's evidence is in."""
+    """An attempt's evidence is in, or the session was stopped before it was."""
 
     task: str
-    work: Collected
+    work: Collected | Unchecked
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,15 +13,14 @@ import msgspec
 from gitfleet.coordinator import attempts
 from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
 from gitfleet.git import worktrees
-from gitfleet.git.collect import untidy
+from gitfleet.git.collect import Remains, remains
 from gitfleet.git.command import GitFailed
 from gitfleet.git.pool import trash_of
 from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
-from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification
-from gitfleet.recovery import keep_work, pending_landing_file
+from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification, requeue
+from gitfleet.recovery import forget_landing, keep_work
 from gitfleet.relay.briefs import brief
-from gitfleet.store.files import remove_durable
 from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
@@ -80,9 +79,12 @@ class Settling:
     def _gated(self, task: str, work: Collected) -> None:
         run = self.books.advance(task, RunState.GATED)
         self.books.event(EventKind.GATE, f"{task} passed the gate: {_files(len(work.files))}", run=run, status="passed")
-        if work.files:
-            return
-        reason = work.handoff.no_change if work.handoff else ""
+        if not work.files:
+            self.nothing_to_land(run)
+
+    def nothing_to_land(self, run: Run) -> None:
+        """A run that rightly changed nothing is over once it passed the gate."""
+        reason = run.handoff.no_change if run.handoff else ""
         why = f"no change: {reason}" if reason else "read-only: nothing to land"
         nothing = Verification(verdict=Verdict.UNVERIFIED)
         self._seal(self.books.replace(landed_run(run, nothing, None, self.books.now(), why)))
@@ -103,7 +105,7 @@ class Settling:
         """Put a run back: its work is kept under a wip ref, its claim goes, its tree stays."""
         run = self.books.runs[task]
         keep_work(self.parts, run)
-        run = self.books.advance(task, RunState.QUEUED, claim=None, tip="", gate=None, files=(), checks=())
+        run = self.books.replace(requeue(run))
         self.claiming.release([run.instance])
         self.books.event(EventKind.REQUEUE, f"{task} is queued again: {why}", run=run, status="queued")
 
@@ -114,11 +116,24 @@ class Settling:
             self.parts.state.write_discoveries(self.parts.proof, work.discoveries)
 
     def _seal(self, run: Run) -> None:
-        """A run is over: its claim goes, and after a landing a tree that holds nothing of its own goes too."""
+        """A run is over: its claim goes, and after a landing a tree that holds nothing of its own goes too.
+
+        A tree in which somebody still works (a person's shell) stays.
+        """
         if not run.instance:
             return
         self.claiming.release([run.instance])
-        if run.state is RunState.LANDED:
+        self._tidy(run)
+
+    def tidy(self) -> None:
+        """Take away what runs that landed before a crash left standing."""
+        for run in self.books.runs.values():
+            if run.instance and attempts.worktree_of(self.parts, run).exists():
+                self._tidy(run)
+
+    def _tidy(self, run: Run) -> None:
+        ended = run.attempts[-1].exit if run.attempts else None
+        if run.state is RunState.LANDED and not (ended and ended.remaining):
             tree = attempts.worktree_of(self.parts, run)
             cleaner = threading.Thread(target=drop_worktree, args=(self.parts, tree), daemon=True)
             cleaner.start()
@@ -131,8 +146,11 @@ class Settling:
 
     # -- a train -------------------------------------------------------------------------------------------------
 
-    def landed(self, work: Integration, commit: str) -> None:
-        """The target moved to ``commit``: the books say what was decided before it did."""
+    def landed(self, work: Integration, commit: str, *, outcome_open: bool = False) -> None:
+        """The target moved to ``commit``: the books say what was decided before it did.
+
+        With ``outcome_open`` a checkout is still to be brought along: the landing stays written down for recovery.
+        """
         decided = work.decided
         if decided is None:
             msg = "a landing that was not decided cannot have happened"
@@ -144,13 +162,10 @@ class Settling:
         landing = decided.session.landings[-1]
         self.parts.state.write_wave(self.parts.proof, landing.number, decided.wave_text)
         still_open = not all(run.sealed for run in self.books.runs.values())
-        self.books.update(
-            landings=decided.session.landings,
-            state=decided.session.state,
-            ended=decided.session.ended,
-            reason=decided.session.reason,
-        )
-        self.forget_landing()
+        # Not its state: a session is completed once nothing is left to do, and this landing is not in the books yet.
+        self.books.update(landings=decided.session.landings, ended=decided.session.ended)
+        if not outcome_open:
+            self.forget_landing()
         for run in over:
             if run.state is RunState.CONFLICTED and run.failure:
                 self.books.event(
@@ -191,13 +206,15 @@ class Settling:
         for entry, _ in outcome.candidate.merged:
             if self.books.runs[entry.task].state is RunState.GATED and outcome.verification is not None:
                 self.books.advance(entry.task, RunState.VERIFIED, verification=outcome.verification)
-        self.books.event(EventKind.LAND, outcome.message, status=outcome.code)
+        names = ", ".join(entry.task for entry, _ in outcome.candidate.merged) or "a verified landing"
+        # Why is said once, by the end of the session.
+        self.books.event(EventKind.LAND, f"{names} waits to be landed ({outcome.code})", status=outcome.code)
         if outcome.landed and work.decided is not None:
-            self.landed(work, outcome.landed)
+            self.landed(work, outcome.landed, outcome_open=True)
 
     def forget_landing(self) -> None:
         """The books say what the pending landing said."""
-        remove_durable(pending_landing_file(self.parts, self.books.session.id))
+        forget_landing(self.parts, self.books.session.id)
 
 
 def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
@@ -208,11 +225,13 @@ def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
     """
     with contextlib.suppress(OSError, GitFailed):
         worktree = worktrees.locate(parts.repository, tree)
-        if worktree is None or (not ours and untidy(parts.repository.git, worktree, ignored=False)):
+        if worktree is None:
             return
-        empty = ours or not untidy(parts.repository.git, worktree)
+        found = Remains((), ()) if ours else remains(parts.repository.git, worktree)
+        if found.work:
+            return
         place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
-        if empty and place is not None:
+        if place is not None and not found.ignored:
             shutil.rmtree(place, ignore_errors=True)
 
 

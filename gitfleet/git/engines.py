@@ -15,13 +15,16 @@ from gitfleet.git.objects import Objects
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gitfleet.git.identity import Committer
     from gitfleet.git.repository import Repository
 
 # Extensions of the repository format that libgit2 reads as git does; any other, and git does the reading.
 _HARMLESS = frozenset({"extensions.worktreeconfig", "extensions.noop", "extensions.preciousobjects"})
 
 
-def open_objects(repo: Repository, *, now: Callable[[], float] = time.time) -> Objects:
+def open_objects(
+    repo: Repository, *, now: Callable[[], float] = time.time, committer: Committer | None = None
+) -> Objects:
     """Open the object store with libgit2 where it can, and with the git binary where it cannot."""
     if not _foreign(repo):
         import pygit2  # noqa: PLC0415 - 60 ms that commands without objects do not pay
@@ -29,10 +32,10 @@ def open_objects(repo: Repository, *, now: Callable[[], float] = time.time) -> O
         from gitfleet.git.engine_pygit2 import LibgitEngine  # noqa: PLC0415
 
         try:
-            return Objects(repo.git, LibgitEngine(repo.common_dir), now=now)
+            return Objects(repo.git, LibgitEngine(repo.common_dir), now=now, committer=committer)
         except (pygit2.GitError, KeyError, OSError):
             pass
-    return Objects(repo.git, BinaryEngine(repo.git), now=now)
+    return Objects(repo.git, BinaryEngine(repo.git), now=now, committer=committer)
 
 
 def is_partial(repo: Repository) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError, Kind
@@ -45,6 +46,27 @@ class Identity:
 
     author: Signature
     committer: Signature
+
+
+class Committer:
+    """Who commits in one repository and whether they sign: asked of git at the first commit, and then kept.
+
+    A session asks once and stays with the answer, like with its configuration. Threads may share it.
+    """
+
+    def __init__(self, git: Git) -> None:
+        """Ask through this door."""
+        self._git = git
+
+    @cached_property
+    def identity(self) -> Identity:
+        """See ``identity``."""
+        return identity(self._git)
+
+    @cached_property
+    def signs(self) -> bool:
+        """See ``signs``."""
+        return signs(self._git)
 
 
 def identity(git: Git) -> Identity:

@@ -96,13 +96,22 @@ class Engine(Protocol):
 class Objects:
     """The object store of one repository; close it, or use it as a context manager."""
 
-    def __init__(self, git: Git, engine: Engine, *, now: Callable[[], float] = time.time) -> None:
-        """Use ``git`` for identity, signing and revisions; ``now`` gives POSIX seconds for commits."""
+    def __init__(
+        self,
+        git: Git,
+        engine: Engine,
+        *,
+        now: Callable[[], float] = time.time,
+        committer: identity.Committer | None = None,
+    ) -> None:
+        """Use ``git`` for signing and revisions; ``now`` gives POSIX seconds for commits.
+
+        ``committer`` says who commits; several stores of one session share one, so that git is asked once.
+        """
         self._git = git
         self._engine = engine
         self._now = now
-        self._identity: identity.Identity | None = None
-        self._signs: bool | None = None
+        self._committer = committer or identity.Committer(git)
 
     @property
     def engine(self) -> str:
@@ -173,9 +182,9 @@ class Objects:
         """Read a blob; raises ``MissingObject``."""
         return self._expect("blob", oid)
 
-    def tree(self, oid: str) -> dict[bytes, TreeEntry]:
-        """One directory, not recursive; raises ``MissingObject``."""
-        return trees.parse(self._expect("tree", oid), len(oid) // 2)
+    def tree(self, oid: str, *, strict: bool = False) -> dict[bytes, TreeEntry]:
+        """One directory, not recursive; raises ``MissingObject``, and ``ValueError`` as ``trees.parse`` does."""
+        return trees.parse(self._expect("tree", oid), len(oid) // 2, strict=strict)
 
     def entry(self, tree: str, path: bytes) -> TreeEntry | None:
         """What a tree holds at a path (directories included), or none; the empty path is the tree itself."""
@@ -199,14 +208,15 @@ class Objects:
         """Every symbolic link of a tree: its path and the target it holds, as it is written there."""
         return {path: self.blob(entry.oid) for path, entry in self.entries(tree) if entry.mode == trees.SYMLINK}
 
-    def diff(self, old: str | None, new: str | None) -> list[TreeChange]:
+    def diff(self, old: str | None, new: str | None, *, strict: bool = False) -> list[TreeChange]:
         """Paths that differ between two trees, in byte order, renames not followed; none is the empty tree.
 
-        A directory that becomes a file is the deletion of what was in it and an addition.
+        A directory that becomes a file is the deletion of what was in it and an addition. With ``strict``, raises
+        ``ValueError`` where a tree that differs could be read in two ways (see ``trees.parse``).
         """
         before = TreeEntry(trees.DIRECTORY, old) if old is not None else None
         after = TreeEntry(trees.DIRECTORY, new) if new is not None else None
-        return sorted(self._differences(b"", before, after), key=lambda change: change.path)
+        return sorted(self._differences(b"", before, after, strict=strict), key=lambda change: change.path)
 
     # Writing -----------------------------------------------------------------------------------------------------
 
@@ -249,18 +259,14 @@ class Objects:
         text = message.rstrip("\n") + "\n"
         if "\0" in text:
             raise ValueError("a commit message cannot hold NUL")
-        if self._signs is None and sign is None:
-            self._signs = identity.signs(self._git)
-        if self._signs if sign is None else sign:
+        if self._committer.signs if sign is None else sign:
             words = [word for parent in parents for word in ("-p", parent)]
             git = self._git.having(identity.UTF8_MESSAGES)
             body = text.encode("utf-8", "replace")
             return git.run("commit-tree", "-S", *words, tree, stdin=body, timeout=SIGNED_COMMIT_SECONDS).text
-        if self._identity is None:
-            self._identity = identity.identity(self._git)
-        now = self._now()
+        who, now = self._committer.identity, self._now()
         lines = [b"tree " + tree.encode(), *(b"parent " + parent.encode() for parent in parents)]
-        lines += [b"author " + self._identity.author.at(now), b"committer " + self._identity.committer.at(now)]
+        lines += [b"author " + who.author.at(now), b"committer " + who.committer.at(now)]
         return self._engine.write("commit", [b"\n".join([*lines, b"", text.encode("utf-8", "replace")])])[0]
 
     # Inside ------------------------------------------------------------------------------------------------------
@@ -279,18 +285,20 @@ class Objects:
         for name, below in self.tree(entry.oid).items():
             yield from self._leaves(path + b"/" + name if path else name, below)
 
-    def _differences(self, path: bytes, old: TreeEntry | None, new: TreeEntry | None) -> Iterator[TreeChange]:
+    def _differences(
+        self, path: bytes, old: TreeEntry | None, new: TreeEntry | None, *, strict: bool
+    ) -> Iterator[TreeChange]:
         if old == new:
             return
-        old_tree = self.tree(old.oid) if old is not None and old.is_tree else {}
-        new_tree = self.tree(new.oid) if new is not None and new.is_tree else {}
+        old_tree = self.tree(old.oid, strict=strict) if old is not None and old.is_tree else {}
+        new_tree = self.tree(new.oid, strict=strict) if new is not None and new.is_tree else {}
         old_leaf = old if old is not None and not old.is_tree else None
         new_leaf = new if new is not None and not new.is_tree else None
         if old_leaf is not None or new_leaf is not None:
             yield TreeChange(path, old_leaf, new_leaf)
         for name in old_tree.keys() | new_tree.keys():
             below = path + b"/" + name if path else name
-            yield from self._differences(below, old_tree.get(name), new_tree.get(name))
+            yield from self._differences(below, old_tree.get(name), new_tree.get(name), strict=strict)
 
     def _below(self, edit: Edit, names: dict[bytes, TreeEntry]) -> Iterator[tuple[Edit, dict[bytes, TreeEntry]]]:
         for name, child in edit.below.items():

@@ -85,11 +85,6 @@ def operation_on(repo: Repository, ref: str) -> str | None:
     return None
 
 
-def checked_out_at(repo: Repository, ref: str) -> list[Path]:
-    """The worktrees that have a branch checked out."""
-    return [entry.path for entry in entries(repo) if entry.branch == ref and not entry.prunable]
-
-
 def choose_target(repo: Repository, requested: str | None, new_branch: str) -> Target:
     """Decide what a session lands on: the requested branch, or the current one.
 
@@ -103,6 +98,12 @@ def choose_target(repo: Repository, requested: str | None, new_branch: str) -> T
     else:
         head = refs.head()
         if head.branch is None and head.oid is not None:
+            here = [one for one in operations(repo) if one.worktree == repo.worktree and one.branches]
+            if here:
+                names = ", ".join(short(branch) for branch in here[0].branches)
+                message = f"HEAD is detached here, in the middle of a {here[0].name} of {names}."
+                hint = "Finish or abort it, or name another branch with --target."
+                raise GitfleetError(Kind.NEEDS_PERSON, "target-busy", message, hint=hint)
             message = "HEAD is detached here, so there is no current branch to land on."
             raise GitfleetError(
                 Kind.USAGE, "detached-head", message, hint="Name one with --target, or git switch to one."
@@ -180,11 +181,6 @@ def fetch(git: Git, ref: str) -> None:
 def folds_case(git: Git) -> bool:
     """Whether two spellings of a path mean one file here (``core.ignoreCase``, as git probed it)."""
     return git.run("config", "--type=bool", "--get", "core.ignoreCase", ok=(0, 1)).text == "true"
-
-
-def precomposes(git: Git) -> bool:
-    """Whether git composes names that the file system decomposes (``core.precomposeUnicode``, on macOS)."""
-    return git.run("config", "--type=bool", "--get", "core.precomposeUnicode", ok=(0, 1)).text == "true"
 
 
 _NAMED_IN = ("rebase-merge/head-name", "rebase-apply/head-name", "BISECT_START")

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 from gitfleet.git.command import GitFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gitfleet.git.command import Git
 
 HEADS = "refs/heads/"
@@ -43,15 +41,6 @@ class Refused:
 
     why: str
     clash: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RefUpdate:
-    """One move of one ref; ``old`` of zeros means it must not exist, ``new`` of zeros deletes it."""
-
-    ref: str
-    new: str
-    old: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,23 +128,6 @@ class Refs:
             self.git.having(*_DURABLE).run("update-ref", "--no-deref", "-d", ref, old)
         except GitFailed as error:
             return self._explained(error, ref, old)
-        return Updated()
-
-    def transaction(self, updates: Iterable[RefUpdate], *, why: str = "gitfleet") -> Updated | Moved | Refused:
-        """Move several refs, all or none; the answer names the first that was not where it was said to be."""
-        todo = list(updates)
-        fields: list[str] = []
-        for each in todo:
-            fields += [f"option no-deref\0update {each.ref}\0{each.new}\0{each.old}\0"]
-        try:
-            lines = "".join(fields).encode("utf-8", "surrogateescape")
-            self.git.having(*_DURABLE).run("update-ref", "-m", why, "--stdin", "-z", stdin=lines)
-        except GitFailed as error:
-            for each in todo:
-                outcome = self._explained(error, each.ref, each.old)
-                if isinstance(outcome, Moved):
-                    return outcome
-            return self._explained(error, todo[0].ref, todo[0].old)
         return Updated()
 
     def _explained(self, error: GitFailed, ref: str, old: str) -> Moved | Refused:

@@ -7,7 +7,6 @@ directory it is given. One git call in the usual case; libgit2 takes no part.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,7 +63,7 @@ def discover(start: Path) -> Repository:
             ok=(0, 128),
         )
     except (NotADirectoryError, FileNotFoundError) as error:
-        message = f"{start} is not a directory."
+        message = f"{_named(start)} is not a directory."
         raise GitfleetError(Kind.ENVIRONMENT, "not-a-repository", message, hint=_HINT) from error
     except GitFailed as error:
         raise _refusal(start, error.completed) from error
@@ -90,15 +89,15 @@ def discover(start: Path) -> Repository:
     return Repository(Git(worktree or common_dir), worktree, git_dir, common_dir)
 
 
-def check_version(git: Git) -> tuple[int, ...]:
-    """The version of git; raises ``GitfleetError`` (``git-too-old``) below 2.39."""
-    version = _version(git.run("version").text)
-    if version < MINIMUM_VERSION:
-        raise _too_old(git)
-    return version
+_HINT = "Run it inside a git repository, name one with --repo, or make one: git init && git add -A && git commit"
 
 
-_HINT = "Run it inside a git repository, name one with --repo, or make one: git init && git commit"
+def _named(start: Path) -> str:
+    """Name a place so that it means the same elsewhere; as it was given where the current directory is gone."""
+    try:
+        return str(start.absolute())
+    except OSError:
+        return str(start)
 
 
 def _path(line: bytes) -> Path:
@@ -128,11 +127,6 @@ def _worktree_of(git_dir: Path, common_dir: Path) -> Path | None:
     return root if found == git_dir else None
 
 
-def _version(text: str) -> tuple[int, ...]:
-    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
-    return tuple(int(part) for part in match.groups(default="0")) if match else (0,)
-
-
 def _too_old(git: Git) -> GitfleetError:
     text = git.run("version").text.removeprefix("git version ")
     wanted = ".".join(str(part) for part in MINIMUM_VERSION)
@@ -154,7 +148,7 @@ def _refusal(start: Path, done: Completed) -> GitfleetError:
             hint="If you trust it: git config --global --add safe.directory <its directory>",
         )
     if "not a git repository" in done.error:
-        message = f"{start} is not in a git repository."
+        message = f"{_named(start)} is not in a git repository."
         return GitfleetError(Kind.ENVIRONMENT, "not-a-repository", message, hint=_HINT)
     return GitfleetError(
         Kind.ENVIRONMENT,

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.command import Git, GitFailed
+from gitfleet.git.index import sync_directory
 from gitfleet.git.refs import HEADS, Moved, Refs, Refused, Updated, short, zero
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ def add(
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with lock:
-            repo.git.run("worktree", "add", "--quiet", "--no-checkout", "--detach", str(path), commit)
+            # On its branch at once, which exists by now: a process less than to detach first and move HEAD afterwards.
+            where = ["--detach", str(path), commit] if branch is None else [str(path), branch]
+            repo.git.run("worktree", "add", "--quiet", "--no-checkout", *where)
             if instance is not None:
                 exclude(repo.common_dir, INSTANCE_FILE)
     except GitFailed as error:
@@ -96,8 +99,6 @@ def add(
     (made.git_dir / "info" / "sparse-checkout").unlink(missing_ok=True)
     git = made.git(repo.git)
     try:
-        if branch is not None:
-            git.run("symbolic-ref", "-m", "gitfleet: start a task", "HEAD", HEADS + branch)
         # `reset --hard` is the checkout that never asks: an index is made, filters are applied.
         if checkout:
             git.having("submodule.recurse=false").run("reset", "--hard", "--quiet", "HEAD")
@@ -139,15 +140,27 @@ def registered(repo: Repository) -> dict[str, Path]:
     found = {}
     with suppress(FileNotFoundError):
         for place in (repo.common_dir / "worktrees").iterdir():
-            with suppress(OSError):
-                pointer = os.fsdecode((place / "gitdir").read_bytes().removesuffix(b"\n"))
-                root = os.path.dirname(place / pointer)  # noqa: PTH120 - a file name may hold any byte
-                found[os.path.realpath(root)] = place
+            root = _root_of(place)
+            if root is not None:
+                found[root] = place
     return found
+
+
+def _root_of(place: Path) -> str | None:
+    """The real path of the files that an administrative directory is for; none when it cannot be read."""
+    try:
+        pointer = os.fsdecode((place / "gitdir").read_bytes().removesuffix(b"\n"))
+    except OSError:
+        return None
+    return os.path.realpath(os.path.dirname(place / pointer))  # noqa: PTH120 - a file name may hold any byte
 
 
 def locate(repo: Repository, path: Path) -> Worktree | None:
     """The linked worktree at a path, whether or not its files still exist; none when git knows no such."""
+    # Git names the directory after the path, with a number where that is taken: the usual case needs no look at all.
+    usual = repo.common_dir / "worktrees" / path.name
+    if _root_of(usual) == os.path.realpath(path):
+        return Worktree(Path(path), usual)
     git_dir = registered(repo).get(os.path.realpath(path))
     return Worktree(Path(path), git_dir) if git_dir is not None else None
 
@@ -208,11 +221,7 @@ def exclude(common_dir: Path, name: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(path.parent)
 
 
 def _start_branch(repo: Repository, branch: str, commit: str, old: str | None) -> BranchTaken | None:

@@ -183,7 +183,7 @@ class Train:
                     clashes.append(Clash(entry, (), why))
                 case Merged():
                     step = self.objects.create_commit(result.tree, [commit, entry.tip], _message(entry, check_names))
-                    carried = gate.carried(self.git, step, entry.scope)
+                    carried = gate.carried(self.objects, step, entry.scope, fold=self.fold)
                     if carried:
                         paths = tuple(violation.path for violation in carried)
                         why = f"merging it would change {', '.join(paths)}, which is outside its scope"
@@ -225,7 +225,6 @@ class Train:
         outcome = self.lander(candidate.base, top)
         match outcome:
             case landing.Landed():
-                self.refs.delete(candidates, top)
                 return Landed(candidate, checked, top)
             case landing.TargetMoved():
                 self.say(f"{self.target} moved; the candidate is rebuilt")
@@ -256,5 +255,7 @@ def stopped_by(
     landed = top if outcome.landed else ""
     if isinstance(outcome, landing.InTheWay):
         paths = tuple(quote_path(path) for path in outcome.paths)
-        return Stopped(candidate, "in-the-way", outcome.why, paths, checked, landed)
+        why = "; ".join(outcome.why.splitlines())
+        message = f"The landing waits: {why}. Commit, stash or move what is yours there."
+        return Stopped(candidate, "in-the-way", message, paths, checked, landed)
     return Stopped(candidate, "target-busy", f"{outcome.why} ({outcome.who})", (), checked, landed)

@@ -11,6 +11,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from gitfleet.git.command import GitFailed
 from gitfleet.model.paths import quote_path
 from gitfleet.model.run import CheckResult, Verdict, Verification
 
@@ -47,15 +48,20 @@ def without_planning(objects: Objects, commit: str) -> tuple[str, str]:
 
 def check_out(git: Git, commit: str) -> None:
     """Make the worktree hold exactly ``commit``, with nothing else in it, ignored files included."""
+    # The check before may have taken the directory away, or the file that makes it a worktree.
+    git.directory.mkdir(exist_ok=True)
+    pointer = git.directory / ".git"
+    if not pointer.exists():
+        pointer.write_bytes(b"gitdir: " + git.run("rev-parse", "--absolute-git-dir").stdout)
     git.run("read-tree", "--reset", "-u", commit)
     git.run("update-ref", "--no-deref", "HEAD", commit)
     git.run("clean", "-ffdxq", "-e", "/.fleet-instance-id")
 
 
 def run_checks(
-    git: Git, runner: Runner, checks: Sequence[Check], label: str, say: Callable[[str], None]
+    git: Git, commit: str, runner: Runner, checks: Sequence[Check], label: str, say: Callable[[str], None]
 ) -> tuple[CheckResult, ...] | Interrupted:
-    """Run ``checks`` in order in the worktree of ``git``, as it is; stop at the first red one.
+    """Run ``checks`` in order in the worktree of ``git``, as it is at ``commit``; stop at the first red one.
 
     A check that changes a tracked file is red even when it exits 0 (``wrote`` names the files): the tree that it
     passed on is no longer the tree that would land.
@@ -66,10 +72,8 @@ def run_checks(
         result = runner(check, git.directory, label)
         if result is None:
             return Interrupted()
-        status = git.run("diff-index", "-z", "--name-only", "HEAD", ok=(0, 128))
-        dirty = b"" if status.code else _really_changed(git, status.stdout)
-        if dirty:
-            wrote = tuple(quote_path(path) for path in dirty.split(b"\0") if path)[:20]
+        wrote = _written(git, commit)
+        if wrote:
             result = _with_writes(result, wrote)
         results.append(result)
         if not result.green:
@@ -77,12 +81,18 @@ def run_checks(
     return tuple(results)
 
 
-def _really_changed(git: Git, suspects: bytes) -> bytes:
-    """Drop paths that were only touched: diff-index compares stat data until the index is refreshed."""
-    if not suspects:
-        return b""
-    git.run("update-index", "-q", "--refresh", ok=(0, 1))
-    return git.run("diff-index", "-z", "--name-only", "HEAD").stdout
+def _written(git: Git, commit: str) -> tuple[str, ...]:
+    """Tracked files that differ from ``commit``, wherever HEAD is by now; a check may have committed, too."""
+    try:
+        suspects = git.run("diff-index", "-z", "--name-only", commit).stdout
+        if suspects:
+            # Files that were only touched drop out: diff-index compares stat data until the index is refreshed.
+            git.run("update-index", "-q", "--refresh", ok=(0, 1))
+            suspects = git.run("diff-index", "-z", "--name-only", commit).stdout
+    except (GitFailed, OSError):
+        # It broke the working tree or took it away: doubt is red.
+        return (".",)
+    return tuple(quote_path(path) for path in suspects.split(b"\0") if path)[:20]
 
 
 def _with_writes(result: CheckResult, wrote: tuple[str, ...]) -> CheckResult:
@@ -109,7 +119,7 @@ def verify(
     if not checks:
         return Verification(verdict=Verdict.UNVERIFIED, tree=tree)
     check_out(git, checked)
-    results = run_checks(git, runner, checks, label, say)
+    results = run_checks(git, checked, runner, checks, label, say)
     if isinstance(results, Interrupted):
         return results
     verdict = Verdict.VERIFIED if all(result.green for result in results) else Verdict.RED

@@ -55,7 +55,8 @@ class AgentConfig(Document, frozen=True, kw_only=True):
     argv: Annotated[
         tuple[str, ...],
         Meta(
-            description="Program and arguments; {prompt_file}, {worktree}, {task}, {instance} and {handoff_file} are filled in.",
+            description="Program and arguments; {prompt_file}, {worktree}, {task}, {instance} and {handoff_file} "
+            "are filled in.",
             examples=[["./agent.sh", "{prompt_file}"]],
         ),
     ] = ()

@@ -10,6 +10,7 @@ import re
 
 _NAMED = {7: "a", 8: "b", 9: "t", 10: "n", 11: "v", 12: "f", 13: "r", 34: '"', 92: "\\"}
 _BYTES = {name: code for code, name in _NAMED.items()}
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _ESCAPE = re.compile(r"\\([0-7]{3}|.)", re.DOTALL)
 
 
@@ -39,17 +40,18 @@ def unquote_path(text: str) -> bytes:
     """Read a path back from a document; raises ``ValueError`` on a broken quotation."""
     if not text.startswith('"'):
         return text.encode("utf-8")
-    if len(text) < 2 or not text.endswith('"'):
+    if not _QUOTED.fullmatch(text):
         msg = f"unbalanced quotation in path {text}"
         raise ValueError(msg)
 
     def replace(match: re.Match[str]) -> str:
         token = match.group(1)
-        if len(token) == 3:
-            return chr(0xDC00 + int(token, 8)) if int(token, 8) >= 128 else chr(int(token, 8))
-        if token not in _BYTES:
+        if token in _BYTES:
+            return chr(_BYTES[token])
+        code = int(token, 8) if len(token) == 3 else 256
+        if code > 255:
             msg = f"unknown escape \\{token} in path {text}"
             raise ValueError(msg)
-        return chr(_BYTES[token])
+        return chr(0xDC00 + code) if code >= 128 else chr(code)
 
     return _ESCAPE.sub(replace, text[1:-1]).encode("utf-8", "surrogateescape")

@@ -20,6 +20,9 @@ from gitfleet.model.event import Event
 from gitfleet.model.run import CheckResult, FileChange, Run, RunState
 from gitfleet.model.session import Landing, Reversibility, SessionState
 
+COORDINATOR_GONE = "its coordinator is gone"
+"""Why a claim is stale that `continue` takes up again."""
+
 
 class Report(Document, frozen=True, omit_defaults=False):
     """An answer, or part of one: every field is always written."""
@@ -82,6 +85,7 @@ class PlacedTask(Report, frozen=True, kw_only=True):
     agent: str = "command"
     scope: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
+    command: Annotated[str, Meta(description="What it runs with `sh -c`, for a command task.")] = ""
     tokens: Annotated[int, Meta(description="Token hint that counts against the wave's budget.")] = 0
     reason: Annotated[str, Meta(description="Why the task is in this wave and not an earlier one.")] = ""
 
@@ -110,6 +114,7 @@ class Disclosure(Report, frozen=True, kw_only=True, tag_field="schema", tag="git
     budget_tokens: int = 0
     permissions: Annotated[str, Meta(description="What agents may do on this machine.")] = ""
     reversibility: Reversibility
+    reversibility_reason: Annotated[str, Meta(description="Why it is graded so, as a clause.")] = ""
     worktrees: Annotated[str, Meta(description="Directory that worktrees are made in.")] = ""
     notes: Annotated[
         tuple[str, ...], Meta(description="Things a person should know, such as a target behind its upstream.")

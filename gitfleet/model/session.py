@@ -80,6 +80,7 @@ class PendingLanding(Document, frozen=True, kw_only=True):
     verified: bool
     session: Annotated[Session, Meta(description="The session as it is once the landing happened.")]
     runs: Annotated[tuple[Run, ...], Meta(description="Runs that the landing changes, as they are then.")]
+    wave_text: Annotated[str, Meta(description="The text of `waves/w<number>.md` that the landing carries.")] = ""
 
 
 class Amendment(Document, frozen=True, kw_only=True):

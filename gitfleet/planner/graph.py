@@ -1,4 +1,4 @@
-"""Dependencies between tasks: circles, who comes before whom, and how long the chain behind a task is."""
+"""Dependencies between tasks: who comes before whom, and how long the chain behind a task is."""
 
 from __future__ import annotations
 
@@ -14,20 +14,6 @@ def unknown_dependencies(tasks: Sequence[Task]) -> tuple[tuple[str, str], ...]:
     """List (task, dependency) for each dependency that no task of these has the id of."""
     ids = {task.id for task in tasks}
     return tuple((task.id, wanted) for task in tasks for wanted in task.depends_on if wanted not in ids)
-
-
-def cycle(tasks: Sequence[Task]) -> tuple[str, ...]:
-    """Name one circle of dependencies in full, the first task again at its end; empty when there is none."""
-    wanted = {task.id: task.depends_on for task in tasks}
-    left = set(wanted) - {task.id for task in in_order(tasks)}
-    way = [task for task in wanted if task in left][:1]
-    while way:
-        # What is left waits for something that is left, so the walk ends only where it comes back.
-        following = next(other for other in wanted[way[-1]] if other in left)
-        if following in way:
-            return (*way[way.index(following) :], following)
-        way.append(following)
-    return ()
 
 
 def in_order(tasks: Sequence[Task]) -> tuple[Task, ...]:

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+def circles(waits: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
+    """Yield a shortest way around each knot, from its first task in the order of ``waits`` back to that task."""
+    place = {task: number for number, task in enumerate(waits)}
+    for knot in knots(waits):
+        path = around(min(knot, key=lambda task: place[task]), waits, knot)
+        if path:
+            yield path
 
 
 def knots(waits: Mapping[str, Sequence[str]]) -> list[frozenset[str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitfleet.planner.findings import Finding, Trail, is_branch_name, near, unfit_name, unknown_agent
-from gitfleet.planner.knots import around, knots
+from gitfleet.planner.knots import circles
 from gitfleet.planner.scopes import ScopeError, fold_name, parse_entry
 
 if TYPE_CHECKING:
@@ -87,16 +87,13 @@ def _cycles(plan: Plan) -> Iterator[Finding]:
     for index, task in enumerate(plan.tasks):
         waits.setdefault(task.id, [wanted for wanted in task.depends_on if wanted in known])
         places.setdefault(task.id, index)
-    for knot in knots(waits):
-        start = min(knot, key=lambda task: places[task])
-        path = around(start, waits, knot)
-        if path:
-            position = next(at for at, wanted in enumerate(plan.tasks[places[start]].depends_on) if wanted == path[1])
-            yield Finding(
-                ("tasks", places[start], "depends_on", position),
-                f"the tasks wait for each other: {' -> '.join(path)}",
-                hint="remove one of these dependencies",
-            )
+    for path in circles(waits):
+        start = places[path[0]]
+        yield Finding(
+            ("tasks", start, "depends_on", plan.tasks[start].depends_on.index(path[1])),
+            f"the tasks wait for each other: {' -> '.join(path)}",
+            hint="remove one of these dependencies",
+        )
 
 
 def _entries(plan: Plan) -> Iterator[Finding]:

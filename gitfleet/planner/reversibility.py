@@ -131,7 +131,7 @@ def reversibility(
     counts = f"{_count(len(schedule.waves), 'wave')}, {_count(agents, 'agent')}"
     if len(schedule.waves) <= 1 and agents < 3:
         return Reversibility.GREEN, counts
-    return Reversibility.AMBER, f"{counts}: to take it back, revert each merge"
+    return Reversibility.AMBER, counts
 
 
 def _touched(scope: Scope, shared: Sequence[tuple[bytes, str]], *, fold: bool) -> str:

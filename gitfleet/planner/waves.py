@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, final
 from gitfleet.model.config import AgentKind, OverlapPolicy
 from gitfleet.model.paths import quote_path
 from gitfleet.model.plan import TaskKind
-from gitfleet.planner.graph import ancestors, chains, cycle, dependents, reaches, unknown_dependencies
+from gitfleet.planner.graph import ancestors, chains, dependents, reaches, unknown_dependencies
+from gitfleet.planner.knots import circles
 from gitfleet.planner.scopes import Scope, ScopeIndex
 
 if TYPE_CHECKING:
@@ -133,8 +134,7 @@ def _check(tasks: Sequence[Task]) -> None:
     for task, wanted in unknown_dependencies(tasks):
         msg = f"{task} depends on {wanted}, which is not a task of the plan"
         raise ValueError(msg)
-    circle = cycle(tasks)
-    if circle:
+    for circle in circles({task.id: task.depends_on for task in tasks}):
         msg = f"dependencies go in a circle: {' -> '.join(circle)}"
         raise ValueError(msg)
 

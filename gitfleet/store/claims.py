@@ -114,10 +114,6 @@ class Claims:
         proof.check()
         return tuple(instance for instance in instances if remove_durable(self.layout.claim(instance)))
 
-    def release_session(self, proof: ClaimsLock, session: str) -> tuple[str, ...]:
-        """Remove every claim of a session, whatever instance holds it; returns the instances."""
-        return self.release(proof, [claim.instance for claim in self.live() if claim.session == session])
-
     def sweep(self, proof: ClaimsLock) -> int:
         """Remove unfinished writes of killed processes; returns how many."""
         proof.check()

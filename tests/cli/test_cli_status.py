@@ -79,7 +79,7 @@ def test_a_live_run_shows_what_its_files_say(repo: Repo) -> None:
     assert 90 <= row.elapsed_seconds < 120
     assert row.last_activity_seconds is not None
     assert row.last_activity_seconds < 30
-    assert re.search(r"fleet-auth-k3f9qm-w1-a1 +api +running +1m3\ds +\ds +yes", answer.out)
+    assert re.search(r"  api +running +1m3\ds +\ds +alive +fleet-auth-k3f9qm-w1-a1\n", answer.out)
     dead = msgspec.json.decode(run("status", "--repo", repo.path, "--json").out, type=StatusReport)
     assert dead.sessions[0].live[0].alive is False
 

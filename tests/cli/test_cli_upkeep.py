@@ -36,6 +36,12 @@ if TYPE_CHECKING:
         ({}, []),
         ({"pyproject.toml": "[tool.pytest.ini_options]\n"}, ["pytest -q"]),
         ({"pyproject.toml": "not toml ["}, []),
+        ({"pyproject.toml": "[tool.ruff]\n[tool.pytest]\n"}, ["ruff check .", "pytest -q"]),
+        (
+            {"package.json": '{"scripts": {"test": "jest", "lint": "eslint ."}}', "yarn.lock": ""},
+            ["yarn run lint", "yarn test"],
+        ),
+        ({"package.json": '{"scripts": ["test"]}'}, []),
         ({"pytest.ini": ""}, ["pytest -q"]),
         ({"tox.ini": ""}, ["tox -q"]),
         ({"package.json": '{"scripts": {"test": "jest"}}'}, ["npm test"]),
@@ -67,7 +73,7 @@ def test_init_writes_a_valid_config_and_commits_nothing(repo: Repo) -> None:
     config = load_config((repo.path / ".planning" / "config.yaml").read_bytes(), "config.yaml")
     assert [check.run for check in config.verify.commands] == ["pytest -q"]
     assert repo.oid() == before
-    assert repo.status() == "?? .planning/.gitattributes\n?? .planning/config.yaml"
+    assert repo.status() == "?? .planning/config.yaml"
     assert (repo.path / ".planning" / "live").is_symlink()
 
 
@@ -182,7 +188,7 @@ def test_clean_removes_what_is_landed_and_published(repo: Repo, tmp_path: Path) 
         (kind, True) for kind in ("claim", "worktree", "branch", "log", "session", "trash")
     }
     assert [(item["kind"], item["name"], item["removed"]) for item in dry["items"]] == [
-        (item["kind"], item["name"], item["removed"]) for item in answer["items"] if item["name"] != "auth-k3f9qm.1"
+        (item["kind"], item["name"], item["removed"]) for item in answer["items"]
     ]
     assert answer["freed_bytes"] >= 1500
     assert not tree.exists()
@@ -192,7 +198,7 @@ def test_clean_removes_what_is_landed_and_published(repo: Repo, tmp_path: Path) 
     assert repo.git("for-each-ref", "--format=%(refname)", "refs/heads/fleet") == ""
     assert repo.git("worktree", "list", "--porcelain").count("worktree ") == 1
     again = run("clean", "--repo", repo.path)
-    assert again.out == "Removed 0 things, 0 bytes (0 B); kept 0.\n"
+    assert again.out == "Nothing to clean: no closed session left anything.\n"
 
 
 def test_clean_keeps_what_it_cannot_prove_safe_and_says_why(repo: Repo, tmp_path: Path) -> None:
@@ -214,10 +220,17 @@ def test_clean_keeps_what_it_cannot_prove_safe_and_says_why(repo: Repo, tmp_path
 def test_clean_never_touches_an_open_session_or_work_that_did_not_land(repo: Repo) -> None:
     layout = place(repo.path, a_session(), a_run("api", RunState.RUNNING))
     repo.git("branch", "fleet/auth-k3f9qm/api")
-    closed = a_run("ui", RunState.REJECTED, session="docs-aaaaaa", tip=repo.oid())
-    place(repo.path, a_session("docs-aaaaaa", SessionState.COMPLETED), closed)
-    repo.git("branch", "fleet/docs-aaaaaa/ui")
-    assert run("clean", "--repo", repo.path).code == 0
+    closed = a_run("ui", RunState.REJECTED, session="docs-aaaaaa")
+    empty = a_run("none", RunState.FAILED, session="docs-aaaaaa")
+    place(repo.path, a_session("docs-aaaaaa", SessionState.COMPLETED), closed, empty)
+    repo.git("branch", "fleet/docs-aaaaaa/none")
+    repo.git("switch", "-qc", "fleet/docs-aaaaaa/ui")
+    repo.commit({"ui.txt": "work\n"})
+    repo.git("switch", "-q", "main")
+    answer = run("clean", "--repo", repo.path)
+    assert answer.code == 0
+    kept = next(line for line in answer.out.splitlines() if "fleet/docs-aaaaaa/ui" in line)
+    assert "kept: its run is rejected, and it holds work that refs/heads/main does not" in kept
     assert layout.session("auth-k3f9qm").exists()
     assert repo.git("for-each-ref", "--format=%(refname:short)", "refs/heads/fleet").split() == [
         "fleet/auth-k3f9qm/api",
@@ -240,7 +253,10 @@ def test_a_branch_that_is_not_in_the_target_is_kept(repo: Repo) -> None:
 
 def test_check_validates_what_is_there(repo: Repo) -> None:
     answer = run("check", "--repo", repo.path)
-    assert (answer.code, answer.out) == (0, "Nothing needs you: 0 documents valid.\n")
+    assert (answer.code, answer.out) == (
+        0,
+        "Nothing needs you: there is no document of gitfleet below .planning yet.\n",
+    )
     repo.write(".planning/config.yaml", "waves:\n  max_agents: 0\nverfy: {}\n")
     answer = run("check", "--repo", repo.path)
     assert answer.code == ExitCode.USAGE

@@ -109,7 +109,7 @@ def test_every_command_has_a_registered_report() -> None:
 def test_without_a_command_the_help_is_shown_and_nothing_was_done() -> None:
     answer = run()
     assert answer.code == ExitCode.USAGE
-    assert "Commands:" in answer.out
+    assert "Begin:" in answer.out
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,9 @@ def test_json_is_one_document_of_a_whole_session(mine: Repo, plan: Path) -> None
     report = msgspec.convert(answer.json, WaveReport)
     assert {row.task: row.state.value for row in report.runs} == {"one": "landed", "two": "rejected"}
     assert report.runs[1].violations == ("elsewhere.txt (out-of-scope)",)
-    assert headline(report) == "Nothing needs you: 1 of 2 runs landed on main (unverified)."
+    assert headline(report) == (
+        "It needs you: 1 run did not land (1 rejected). 1 of 2 runs landed on main (unverified)."
+    )
     assert run("clean", "--repo", mine.path).code == 0
     mine.git("worktree", "list")
 

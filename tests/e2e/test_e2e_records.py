@@ -48,7 +48,7 @@ def done(fleet: FleetEnv) -> FleetEnv:
     """A session with one run that landed and one that failed."""
     repo = fleet.repo(FILES)
     fleet.config(repo, config_of(["echo green"], waves={"max_agents": 2}))
-    fleet.run("wave", fleet.plan(plan_of(ONE, BAD)), "--yes").ok(1)
+    fleet.run("wave", fleet.plan(plan_of(ONE, BAD, direction="Onwards.")), "--yes").ok(1)
     return fleet
 
 
@@ -173,7 +173,8 @@ def test_the_record_of_a_session(done: FleetEnv) -> None:
     assert (facts["state"], facts["target"], facts["waves"]) == ("completed", "refs/heads/main", [["one"], ["bad"]])
     assert facts["base"] == runs["one"].base
     assert seconds_of(facts["started"]) <= seconds_of(landing["at"]) <= seconds_of(facts["ended"])
-    assert facts["max_agents"] == 2
+    assert (facts["max_agents"], facts.get("rolling", False)) == (2, False)
+    assert (facts["direction"], facts.get("reason", "")) == ("Onwards.", "")
     assert (landing["number"], landing["tasks"], landing["verified"]) == (1, ["one"], True)
     assert (landing["previous"], landing["commit"]) == (facts["base"], done.git("rev-parse", "main"))
     assert landing["candidate"] == done.git("rev-parse", "main~1")
@@ -264,12 +265,21 @@ def test_a_live_claim_says_who_holds_what(fleet: FleetEnv) -> None:
 
 def test_a_dry_run_discloses_and_starts_nothing(fleet: FleetEnv) -> None:
     repo = fleet.repo()
-    fleet.config(repo, config_of(["echo green"], waves={"max_agents": 2}))
-    plan = fleet.plan(plan_of(ONE, BAD))
+    fleet.config(repo, config_of(["echo green"], waves={"max_agents": 2}, agents={"looker": {"argv": ["true"]}}))
+    research = {"id": "look", "instructions": "Look.", "agent": "looker", "estimate": {"tokens": 500}}
+    plan = fleet.plan(plan_of(ONE, BAD, research, direction="Onwards."))
 
     told: dict[str, Any] = fleet.run("wave", plan, "--dry-run", "--json").ok().json
 
-    assert (told["plan"], told["agents"], told["max_agents"]) == ("trial", 2, 2)
+    assert (told["plan"], told["direction"], told["agents"], told["max_agents"]) == ("trial", "Onwards.", 3, 2)
+    assert (told.get("rolling", False), told.get("creates_target", False)) == (False, False)
+    placed = {row["task"]: row for wave in told["waves"] for row in wave["tasks"]}
+    assert (placed["look"]["agent"], placed["look"]["tokens"]) == ("looker", 500)
+    assert (placed["one"].get("agent", "command"), placed["one"].get("tokens", 0)) == ("command", 0)
+    assert (placed["one"]["command"], placed["look"].get("command", "")) == (ONE["command"], "")
+    assert told["budget_tokens"] == 500
+    assert "wave" in told["reversibility_reason"]
+    assert told.get("notes", []) == []
     assert (told["target"], told["base"]) == ("refs/heads/main", fleet.git("rev-parse", "main"))
     assert told["checks"] == ["echo green"]
     assert ONE["command"] in told["commands"]
@@ -277,10 +287,10 @@ def test_a_dry_run_discloses_and_starts_nothing(fleet: FleetEnv) -> None:
     assert told["reversibility"] == "green" or told["reversibility"] == "amber"
     assert told["worktrees"].endswith("repo.fleet")
     assert [wave["number"] for wave in told["waves"]] == [1, 2]
-    (second,) = told["waves"][1]["tasks"]
+    second = placed["bad"]
     assert (second["task"], second["depends_on"], second["scope"]) == ("bad", ["one"], ["two.txt"])
     assert "one" in second["reason"]
-    assert told["waves"][0]["tasks"][0]["name"] == "The first"
+    assert placed["one"]["name"] == "The first"
     assert session_ids(fleet, repo) == []
     assert not (fleet.root / "repo.fleet").exists()
     assert fleet.run("plan", plan, "--json").ok().json == told
@@ -302,6 +312,7 @@ def test_an_invalid_plan_names_every_place(fleet: FleetEnv) -> None:
     assert len(places) >= 3
     assert {problem["document"] for problem in refused["problems"]} <= {"plan.yaml", str(plan)}
     assert any("scope" in problem.get("hint", "") + problem.get("message", "") for problem in refused["problems"])
+    assert any(problem.get("expected") for problem in refused["problems"])
     assert all(problem["column"] for problem in refused["problems"] if problem["line"])
     assert session_ids(fleet, repo) == []
 

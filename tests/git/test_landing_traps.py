@@ -302,3 +302,25 @@ def test_switched_to_the_target_while_it_moved(place: Place, tmp_path: Path) -> 
     assert other.status() == ""
     assert (other.path / "a.txt").read_text() == "a2\n"
     assert place.locks() == []
+
+
+def test_switch_to_the_target_that_is_still_running_when_it_moved(place: Place, tmp_path: Path) -> None:
+    new = place.build(CHANGES)
+    place.git("switch", "-qc", "elsewhere")
+    place.git("worktree", "add", "-q", "--detach", str(tmp_path / "other"))
+    other = Place(tmp_path / "other", place.common)
+    lock = place.common / "worktrees/other/index.lock"
+
+    def switch() -> None:
+        other.git("switch", "-q", "main")
+        lock.write_bytes(b"")
+
+    ACTS["update-ref",] = (switch, None)
+    outcome = land(replace(place.request(new), git=Meddling(place.path)))
+    assert isinstance(outcome, Busy)
+    assert outcome.landed
+    lock.unlink()
+    assert place.recover() == Landed((other.path,))
+    assert other.status() == ""
+    assert (other.path / "a.txt").read_text() == "a2\n"
+    assert place.locks() == []

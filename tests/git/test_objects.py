@@ -303,7 +303,7 @@ def test_a_partial_clone_gets_the_binary_and_fetches(repo: Repo, tmp_path: Path)
         tree = opened.commit(commit).tree
         edited = opened.edit_tree(tree, {b"new": TreeEntry(FILE, opened.write_blob(b"n"))})
         made = opened.create_commit(edited, [commit], "on top")
-        assert pack_range(found, commit, made) is not None
+        assert pack_range(found.git, found.common_dir, commit, made) is not None
         entry = opened.entry(tree, b"big")
         assert entry is not None
         assert opened.blob(entry.oid) == b"content\n"
@@ -330,13 +330,13 @@ def test_a_range_is_packed_with_every_blob(repo: Repo) -> None:
     repo.commit({"a": "1"}, "a")
     new = repo.commit({"b/c": "2"}, "b")
     found = discover(repo.path)
-    pack = pack_range(found, old, new)
+    pack = pack_range(found.git, found.common_dir, old, new)
     assert pack is not None
     verified = repo.git("verify-pack", "-v", f".git/objects/pack/pack-{pack}.idx")
     for rev in (new, f"{new}~1", f"{new}:a", f"{new}:b/c", f"{new}:b", f"{new}^{{tree}}"):
         assert repo.oid(rev) in verified
     assert repo.oid(f"{new}:README") not in verified
-    assert pack_range(found, new, new) is None
-    assert pack_range(found, None, new) is not None
+    assert pack_range(found.git, found.common_dir, new, new) is None
+    assert pack_range(found.git, found.common_dir, None, new) is not None
     repo.git("prune-packed")
     repo.git("fsck", "--strict")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +13,6 @@ from gitfleet.git.identity import identity, probe_signing, signs
 from gitfleet.git.preflight import (
     Target,
     Upstream,
-    checked_out_at,
     choose_target,
     default_branches,
     fetch,
@@ -24,7 +22,6 @@ from gitfleet.git.preflight import (
 )
 from gitfleet.git.refs import Refs
 from gitfleet.git.repository import discover
-from gitfleet.git.worktrees import add
 from tests.support.repo import Repo
 
 if TYPE_CHECKING:
@@ -132,14 +129,6 @@ def test_a_bisect_that_has_moved_away_from_its_branch(repo: Repo) -> None:
     repo.git("bisect", "start", "HEAD", good)
     assert repo.git("rev-parse", "--symbolic-full-name", "HEAD") == "HEAD"
     assert operation_on(discover(repo.path), MAIN) == f"a bisect in {repo.path}"
-
-
-def test_where_a_branch_is_checked_out(repo: Repo, tmp_path: Path) -> None:
-    found = discover(repo.path)
-    add(found, tmp_path / "w", repo.oid(), "fleet/s/t", nullcontext())
-    assert checked_out_at(found, MAIN) == [repo.path]
-    assert checked_out_at(found, "refs/heads/fleet/s/t") == [tmp_path / "w"]
-    assert checked_out_at(found, "refs/heads/none") == []
 
 
 def test_distance_to_the_upstream_and_fetch(repo: Repo, tmp_path: Path) -> None:

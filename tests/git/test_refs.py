@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gitfleet.git.command import Git
-from gitfleet.git.refs import Head, Moved, Refs, RefUpdate, Refused, Updated, head, valid_branch, zero
+from gitfleet.git.refs import Head, Moved, Refs, Refused, Updated, head, valid_branch, zero
 from tests.support.repo import Repo
 
 TASK = "refs/heads/fleet/s-abc123/task"
@@ -70,19 +70,6 @@ def test_a_branch_that_points_at_anothers_is_not_followed(repo: Repo, refs: Refs
     repo.git("symbolic-ref", TASK, "refs/heads/main")
     assert refs.delete(TASK, two) == Updated()
     assert repo.oid("main") == two
-
-
-def test_a_transaction_is_all_or_nothing(repo: Repo, refs: Refs) -> None:
-    one = repo.oid()
-    two = repo.commit({"a": "1"})
-    other = "refs/gitfleet/landed/s/w1"
-    bad = [RefUpdate(other, two, zero()), RefUpdate("refs/heads/main", one, one)]
-    assert refs.transaction(bad) == Moved(two)
-    assert refs.read(other) is None
-    assert refs.transaction([RefUpdate(other, two, zero()), RefUpdate("refs/heads/main", one, two)]) == Updated()
-    assert (refs.read(other), refs.read("refs/heads/main")) == (two, one)
-    assert refs.transaction([RefUpdate(other, zero(), two)]) == Updated()
-    assert refs.read(other) is None
 
 
 def test_head_in_each_state(repo: Repo, tmp_path_factory: pytest.TempPathFactory) -> None:

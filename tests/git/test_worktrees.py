@@ -42,7 +42,7 @@ def test_a_new_worktree_is_on_its_branch_and_clean(repo: Repo, tmp_path: Path, c
     counter.calls()
     worktree = made(add(found, path, head, BRANCH, nullcontext(), instance=INSTANCE))
     calls = counter.calls()
-    assert [call.split()[0] for call in calls] == ["update-ref", "worktree", "symbolic-ref", "reset"]
+    assert [call.split()[0] for call in calls] == ["update-ref", "worktree", "reset"]
     inside = Repo(path)
     assert inside.git("symbolic-ref", "HEAD") == f"refs/heads/{BRANCH}"
     assert inside.oid() == repo.oid()

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 import pytest
+
 from gitfleet.app.load import load_config, load_plan
 from gitfleet.cli.root import GROUP
-
 from gitfleet.model.base import decode
 from gitfleet.model.config import Config
 from gitfleet.model.handoff import Handoff

@@ -10,7 +10,7 @@ from gitfleet.model.base import decode
 from gitfleet.model.run import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from tests.support.fleet import FleetEnv
@@ -21,9 +21,9 @@ def task(name: str, command: str, scope: Sequence[str], /, *after: str, **more: 
     return {"id": name, "command": command, "scope": list(scope), "depends_on": list(after), **more}
 
 
-def plan_of(*tasks: dict[str, object], name: str = "trial") -> str:
+def plan_of(*tasks: Mapping[str, object], name: str = "trial", **more: object) -> str:
     """A plan document of these tasks."""
-    return json.dumps({"schema": "gitfleet/plan/v1", "name": name, "tasks": tasks}, indent=1)
+    return json.dumps({"schema": "gitfleet/plan/v1", "name": name, **more, "tasks": tasks}, indent=1)
 
 
 def config_of(checks: Sequence[str] = (), **more: object) -> str:

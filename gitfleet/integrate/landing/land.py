@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.git import index as git_index
+from gitfleet.git.durable import pack_range
 from gitfleet.integrate.landing import swap as ref
 from gitfleet.integrate.landing.checkouts import Checkout, Heads, Occupied, Unreachable, heads, occupied
 from gitfleet.integrate.landing.follow import settle, untouched
@@ -135,7 +136,7 @@ class _Landing:
             return
         self._prepared = True
         self._workspace.write(self._intent)
-        ref.pack(self._git, self._request.common_dir, self._request.old, self._request.new)
+        pack_range(self._git, self._request.common_dir, self._request.old, self._request.new)
 
     def attempt(self, patience: Patience) -> LandingOutcome | Blocked:
         """Try once; whatever was locked is free again when the answer is ``Blocked``."""
@@ -304,6 +305,8 @@ class _Landing:
             number = len(self._intent.checkouts)
             lock = self._workspace.lock(number, checkout)
             lock.prepare(self._request.id)
+            if not git_index.copy_index(lock.index, self._workspace.marker(number)):
+                continue
             self._intent = self._intent.joined_by(checkout)
             self._workspace.write(self._intent)
             self._held += [lock] * (number + 1 - len(self._held))
@@ -311,8 +314,7 @@ class _Landing:
                 blocked = Blocked(f"{lock.path} is held", lock.holder())
                 if patience.over(blocked):
                     return blocked
-            if git_index.copy_index(lock.index, self._workspace.marker(number)):
-                left += self._settle(number, checkout)
+            left += self._settle(number, checkout)
             lock.release()
         return left
 

@@ -1,4 +1,4 @@
-"""Moving the target: what it will point to is made durable first, then one compare-and-swap.
+"""Moving the target: one compare-and-swap.
 
 The ref is the only thing here that other people see, and nothing in this module writes any other, but for the refs
 that the landing was asked to write afterwards.
@@ -9,11 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitfleet.git.index import sync_directory
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from gitfleet.git.command import Git
 
@@ -38,23 +35,6 @@ class RefHeld:
     """Another git command holds the ref's lock; ``why`` is git's sentence."""
 
     why: str
-
-
-def pack(git: Git, common_dir: Path, old: str, new: str) -> None:
-    """Write every loose object of ``old..new`` into a pack that is on the disk when this returns."""
-    directory = common_dir / "objects" / "pack"
-    directory.mkdir(exist_ok=True)
-    git.having(_DURABLE).run(
-        "pack-objects",
-        "--revs",
-        "--unpacked",
-        "--non-empty",
-        "--window=0",
-        "-q",
-        str(directory / "pack"),
-        stdin=f"{new}\n^{old}\n".encode(),
-    )
-    sync_directory(directory)
 
 
 def resolve(git: Git, ref: str) -> str:

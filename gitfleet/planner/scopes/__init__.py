@@ -8,18 +8,15 @@ from gitfleet.planner.scopes.entries import Entry, Scope, entry_for, parse_entry
 from gitfleet.planner.scopes.index import ScopeIndex
 from gitfleet.planner.scopes.links import resolve_links
 from gitfleet.planner.scopes.patterns import ScopeError, fold_name
-from gitfleet.planner.scopes.spellings import Spelling, spellings
 
 __all__ = [
     "Entry",
     "Scope",
     "ScopeError",
     "ScopeIndex",
-    "Spelling",
     "entry_for",
     "fold_name",
     "overlap",
     "parse_entry",
     "resolve_links",
-    "spellings",
 ]

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from gitfleet.model.plan import Estimate, Task
-from gitfleet.planner.graph import ancestors, chains, cycle, dependents, in_order, reaches, unknown_dependencies
+from gitfleet.planner.graph import ancestors, chains, dependents, in_order, reaches, unknown_dependencies
+from gitfleet.planner.knots import circles
 
 
 def task(name: str, *wanted: str, minutes: float | None = None) -> Task:
@@ -9,18 +10,19 @@ def task(name: str, *wanted: str, minutes: float | None = None) -> Task:
 
 
 def test_a_circle_is_named_in_full() -> None:
-    assert cycle([task("a"), task("b", "a")]) == ()
-    assert cycle([task("a", "a")]) == ("a", "a")
-    assert cycle([task("z", "a"), task("a", "b"), task("b", "c", "x"), task("c", "a"), task("x")]) == (
-        "a",
-        "b",
-        "c",
-        "a",
-    )
+    assert list(circles({"a": [], "b": ["a"]})) == []
+    assert list(circles({"a": ["a"]})) == [["a", "a"]]
+    waits: dict[str, list[str]] = {"z": ["a"], "a": ["b"], "b": ["c", "x"], "c": ["a"], "x": []}
+    assert list(circles(waits)) == [["a", "b", "c", "a"]]
 
 
 def test_a_task_behind_a_circle_is_not_taken_for_a_part_of_it() -> None:
-    assert cycle([task("late", "b"), task("a", "b"), task("b", "a")]) == ("b", "a", "b")
+    assert list(circles({"late": ["b"], "b": ["a"], "a": ["b"]})) == [["b", "a", "b"]]
+
+
+def test_each_knot_is_named_by_a_shortest_way_around_it() -> None:
+    waits = {"a": ["b"], "b": ["c", "a"], "c": ["a"], "p": ["q", "a"], "q": ["p"]}
+    assert list(circles(waits)) == [["a", "b", "a"], ["p", "q", "p"]]
 
 
 def test_unknown_dependencies_are_all_listed() -> None:

@@ -26,7 +26,7 @@ def test_one_small_wave_is_green() -> None:
 def test_more_is_amber() -> None:
     assert grade(["a"], ["b"], ["c"]) == (
         Reversibility.AMBER,
-        "1 wave, 3 agents: to take it back, revert each merge",
+        "1 wave, 3 agents",
     )
     assert grade(["a"], ["a"])[0] is Reversibility.AMBER
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitfleet.planner.scopes import Scope, ScopeError, Spelling, resolve_links, spellings
+from gitfleet.planner.scopes import Scope, ScopeError, resolve_links
 
 LINKS = {
     b"docs": b"src/docs",
@@ -102,17 +102,3 @@ def test_a_link_is_reached_in_any_spelling_where_case_is_ignored() -> None:
 def test_a_link_of_stray_bytes_is_followed() -> None:
     scope, _ = resolve_links(Scope.parse(['"\\377/x"']), {b"\xff": b"b\xfe"})
     assert scope.matches(b"b\xfe/x/y")
-
-
-def test_two_spellings_of_one_path_are_found() -> None:
-    scopes = {
-        "one": Scope.parse(["src/API", "docs"]),
-        "two": Scope.parse(["src/api/auth", "!Docs/x", "docs/*.MD"]),
-        "three": Scope.parse(["src/API/x", "*/Src", "e\u0301", "é"]),
-    }
-    assert spellings(scopes, fold=False) == ()
-    assert spellings(scopes, fold=True) == (
-        Spelling("two", "src/api/auth", "src/api", "one", "src/API", "src/API"),
-        Spelling("two", "!Docs/x", "Docs", "one", "docs", "docs"),
-        Spelling("three", "é", "é", "three", "e\u0301", "e\u0301"),
-    )

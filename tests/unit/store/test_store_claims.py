@@ -68,13 +68,13 @@ def test_another_clone_warns_and_never_blocks(tmp_path: Path) -> None:
     assert isinstance(acquire(claims, make_claim("b", "src", clone="mine")), Held)
 
 
-def test_release_is_idempotent_and_by_session_too(tmp_path: Path) -> None:
+def test_release_is_idempotent_and_needs_the_lock(tmp_path: Path) -> None:
     claims = Claims(Layout(tmp_path))
     acquire(claims, make_claim("a", "1"), make_claim("b", "2"), make_claim("c", "3", session="other"))
     with claims_lock(claims.layout) as proof:
         assert claims.release(proof, ["a", "ghost"]) == ("a",)
         assert claims.release(proof, ["a"]) == ()
-        assert claims.release_session(proof, "auth-k3f9qm") == ("b",)
+        assert claims.release(proof, ["b"]) == ("b",)
     assert [claim.instance for claim in claims.live()] == ["c"]
     with pytest.raises(AssertionError):
         claims.release(proof, ["c"])
