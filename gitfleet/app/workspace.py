@@ -50,7 +50,7 @@ class Workspace:
         path = root / CONFIG_NAME
         try:
             # A branch of somebody else's may make it a link: what lies outside is no config, and messages quote it.
-            if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+            if path.exists() and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
                 raise _unreadable("it is reached through a symlink that leaves the worktree")
             return read_regular(path, CONFIG_BYTES + 1)
         except (FileNotFoundError, NotADirectoryError):

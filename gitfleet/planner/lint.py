@@ -98,15 +98,16 @@ def _cycles(plan: Plan) -> Iterator[Finding]:
 
 def _entries(plan: Plan) -> Iterator[Finding]:
     for index, task in enumerate(plan.tasks):
+        excludes = 0
         for name, entries in (("scope", task.scope), ("reads", task.reads)):
             for position, entry in enumerate(entries):
                 try:
-                    parse_entry(entry)
+                    excludes += parse_entry(entry).exclude and name == "scope"
                 except ScopeError as error:
                     yield Finding(
                         ("tasks", index, name, position), f"bad entry `{entry}`: {error}", "a path of the repository"
                     )
-        if task.scope and all(entry.startswith("!") for entry in task.scope):
+        if task.scope and excludes == len(task.scope):
             yield Finding(
                 ("tasks", index, "scope"),
                 "the scope only excludes",

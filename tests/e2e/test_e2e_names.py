@@ -24,6 +24,11 @@ NAMES = {
     "backslash": b"back\\slash",
     "unicode": "gr\u00fc\u00df/\u00e9t\u00e9.txt".encode(),
     "glob-characters": b"a{b,c}.txt",
+    "like-a-quotation": b'"a\\\\303\\tb"',
+    "like-an-exclusion": b"!not",
+    "like-read-only": b"a (read-only)",
+    "escapes": b"\x1b[31m\x9b\x07red \xe2\x80\xae.txt",
+    "of-git": b"HEAD/refs",
 }
 if sys.platform != "darwin":  # its file systems hold no name that is not UTF-8
     NAMES["not-utf-8"] = b"latin-\xe9.txt"
@@ -41,9 +46,12 @@ def test_a_hostile_name_is_a_name(case: str, fleet: FleetEnv) -> None:
         "if directory: os.makedirs(directory, exist_ok=True)\n"
         "open(b'./' + path, 'wb').write(b'content')\n"
     )
-    scope = quote_path(name.replace(b"\\", b"\\\\"))
-    if name.strip() != name:
-        scope = f'"{scope}"'  # blanks around an entry are nobody's intention unless it is quoted
+    literal = name.replace(b"\\", b"\\\\")
+    scope = quote_path(b"\\" + literal if name.startswith(b"!") else literal)
+    if name.strip() != name or name.endswith(b"(read-only)"):
+        scope = (
+            f'"{scope}"'  # blanks around an entry, and a mark at its end, belong to the name only where it is quoted
+        )
 
     fleet.run("wave", fleet.plan(plan_of(task("write", f"python3 '{writer}'", [scope]))), "--yes").ok()
 
