@@ -47,6 +47,7 @@ def modules_of(tmp_path: Path, *args: str) -> tuple[str, set[str]]:
     import sys  # noqa: PLC0415
 
     from tests.support.commands import ROOT  # noqa: PLC0415
+    from tests.support.git_env import unmeasured  # noqa: PLC0415
 
     done = subprocess.run(
         [
@@ -55,6 +56,7 @@ def modules_of(tmp_path: Path, *args: str) -> tuple[str, set[str]]:
             "-c",
             f"import sys; sys.path.insert(0, {str(ROOT)!r}); exec(open({str(script)!r}).read())",
         ],
+        env=unmeasured(),
         capture_output=True,
         text=True,
         check=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -62,3 +63,8 @@ class GitCounter:
             found.append(" ".join(words))
         self._log.write_text("")
         return found
+
+
+def unmeasured() -> dict[str, str]:
+    """The environment without the measuring of coverage, which imports modules of its own into every process."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}

@@ -14,6 +14,7 @@ from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
 from gitfleet.store.locks import session_lock
 from gitfleet.store.state import State, open_sessions
+from tests.support.git_env import unmeasured
 from tests.unit.store.samples import SESSION, every_name, make_claim, make_run, make_session, make_state
 
 
@@ -220,6 +221,7 @@ def test_reading_pays_for_no_heavy_import(tmp_path: Path) -> None:
     result = subprocess.run(
         [sys.executable, "-c", code, str(state.layout.common_dir)],
         cwd=root,
+        env=unmeasured(),
         capture_output=True,
         text=True,
         check=False,
