@@ -38,7 +38,8 @@ def sentence(event: Event) -> str:
 
     clock = time.strftime("%H:%M:%S", time.localtime(seconds_of(event.at)))
     # The message that starts a wave names it itself.
-    where = f"wave {event.wave}: " if event.wave is not None and event.kind is not EventKind.WAVE_START else ""
+    of_wave = event.kind in {EventKind.WAVE_START, EventKind.WAVE_COMPLETE}
+    where = f"wave {event.wave}: " if event.wave is not None and not of_wave else ""
     return f"{clock} {where}{event.message}"
 
 

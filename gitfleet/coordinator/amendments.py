@@ -72,6 +72,10 @@ class Amendments:
     def _add(
         self, amendment: Amendment, task: Task, books: Books, current: Schedule, scopes: dict[str, Scope], wave: int
     ) -> tuple[AmendmentReply, Schedule | None]:
+        if task.id in books.runs and books.plan.task(task.id) == task:
+            # Asked again, or a crash came between the plan and the reply.
+            message = f"{task.id} is in wave {books.runs[task.id].wave}."
+            return AmendmentReply(id=amendment.id, task=task.id, message=message), None
         if task.id in books.runs:
             message = f"The session has a task {task.id} already."
             return AmendmentReply(id=amendment.id, task=task.id, error="duplicate", message=message), None
@@ -92,7 +96,7 @@ class Amendments:
             changed = self.reschedule(books, current, scopes, after=wave if started else wave - 1)
         except OverlapRefused as refused:
             books.plan = before
-            del books.runs[task.id]
+            del books.runs[task.id], scopes[task.id]
             message = f"{task.id} overlaps, and waves.overlap is error: {refused}"
             return AmendmentReply(id=amendment.id, task=task.id, error="overlap", message=message), None
         books.replace(books.runs[task.id])

@@ -75,14 +75,19 @@ class Claiming:
 
 
 def clash(wanted: Claim, other: Claim | ExternalClaim) -> bytes | None:
-    """A path that both claims hold; a scope of another tool that cannot be read overlaps (doubt is overlap)."""
+    """A path that both claims hold; an entry of another tool that cannot be read overlaps (doubt is overlap)."""
     mine = Scope.parse(wanted.scope)
     try:
-        theirs = Scope.parse(other.scope)
+        theirs = Scope.parse(entry for entry in other.scope if not _outside(entry))
     except ScopeError:
         return None if mine.is_empty else b"(a scope that cannot be read)"
     fold = wanted.folded or (isinstance(other, Claim) and other.folded)
     return overlap(mine, theirs, fold=fold)
+
+
+def _outside(entry: str) -> bool:
+    """Whether another tool's entry names a place outside the repository, which no scope of ours holds."""
+    return entry.startswith("/") or ".." in entry.split("/")
 
 
 def _free_block(first: int, used: set[int]) -> int:

@@ -191,12 +191,18 @@ class Integration:
     def told(self, candidate: Candidate, runs: Mapping[str, Run]) -> dict[str, Run]:
         """The runs that this landing tells about: those it lands, and what else ended since the one before."""
         waves = {runs[entry.task].wave for entry, _ in candidate.merged}
-        before = max((runs[task].wave for move in self.session.landings for task in move.tasks), default=0)
+        previous = self.session.landings[-1].at if self.session.landings else ""
 
         def belongs(run: Run) -> bool:
             if run.merge is not None:
                 return run.merge.landing == self.number
-            return run.sealed and (run.wave in waves or before < run.wave < max(waves))
+            if not run.sealed:
+                return False
+            if run.claim is not None:
+                return run.claim.released > previous
+            if run.state is RunState.SKIPPED:
+                return any(belongs(runs[name]) for name in run.depends_on if runs[name].state is not RunState.LANDED)
+            return run.wave in waves
 
         return {task: run for task, run in runs.items() if belongs(run)}
 

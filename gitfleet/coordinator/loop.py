@@ -34,7 +34,7 @@ from gitfleet.git import worktrees
 from gitfleet.integrate import landing, train
 from gitfleet.integrate.verify import Interrupted, describe_red
 from gitfleet.model.event import EventKind
-from gitfleet.model.run import Attempt, ClaimHeld, FailureSource, RunState
+from gitfleet.model.run import SEALED, Attempt, ClaimHeld, FailureSource, RunState
 from gitfleet.planner.dispatch import decide, doomed
 from gitfleet.store.locks import worktrees_lock
 
@@ -78,6 +78,7 @@ class Coordinator:
     _working: int = 0
     _training: bool = False
     _wave_said: int = 0
+    _waves_over: set[int] = field(default_factory=set)
     _activity: str = ""
     _held: dict[str, HeldElsewhere] = field(default_factory=dict)
     _held_since: float | None = None
@@ -132,6 +133,7 @@ class Coordinator:
             if not self._training:
                 self._amend()
             self._skip_doomed()
+            self._say_waves_over()
             self._integrate()
             self._dispatch()
         if not self._working and (self.halt or all(run.sealed for run in self.books.runs.values())):
@@ -246,6 +248,20 @@ class Coordinator:
         names = ", ".join(self.schedule.waves[wave - 1])
         self.books.event(EventKind.WAVE_START, f"wave {wave} of {len(self.schedule.waves)}: {names}", wave=wave)
         self.books.checkpoint(f"wave {wave} started")
+
+    def _say_waves_over(self) -> None:
+        """Tell of each wave that was begun here and is over."""
+        by_wave: dict[int, list[RunState]] = {}
+        for run in self.books.runs.values():
+            by_wave.setdefault(run.wave, []).append(run.state)
+        for wave, states in sorted(by_wave.items()):
+            if wave <= self._wave_said and wave not in self._waves_over and all(state in SEALED for state in states):
+                self._waves_over.add(wave)
+                counts = {state: states.count(state) for state in RunState if state in states}
+                words = ", ".join(f"{count} {state}" for state, count in counts.items())
+                self.books.event(
+                    EventKind.WAVE_COMPLETE, f"wave {wave} complete: {words}", wave=wave, status="complete"
+                )
 
     # -- attempts ------------------------------------------------------------------------------------------------
 

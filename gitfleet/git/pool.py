@@ -19,7 +19,8 @@ def pool_root(repo: Repository, configured: str | None = None) -> Path:
 
     By default ``<repository>.fleet`` beside the repository, for a submodule beside its outermost superproject. A
     configured path is absolute or relative to the worktree (to the git directory of a bare repository). Raises
-    ``GitfleetError`` (``pool-inside-tree``) for one inside a source tree or a git directory.
+    ``GitfleetError`` for one inside a source tree or a git directory (``pool-inside-tree``), and for one that is not a
+    directory or would be shared with other things, such as ``/`` or the home directory (``pool-not-its-own``).
     """
     outer = _superproject(repo)
     if configured is not None:
@@ -27,7 +28,17 @@ def pool_root(repo: Repository, configured: str | None = None) -> Path:
         root = Path(os.path.realpath(start / os.path.expanduser(configured)))  # noqa: PTH111 - may hold any byte
     else:
         root = _beside(repo, outer)
-    for tree in _trees(repo, outer):
+    trees = _trees(repo, outer)
+    crowded = root == Path.home() or any(root in tree.parents for tree in trees)
+    if crowded or (os.path.lexists(root) and not root.is_dir()):
+        why = "other things lie there too" if root.is_dir() else "that is not a directory"
+        raise GitfleetError(
+            Kind.USAGE,
+            "pool-not-its-own",
+            f"Worktrees cannot be made in {root}: {why}.",
+            hint="Set worktrees.root to a directory of its own, such as ../fleet.",
+        )
+    for tree in trees:
         if root == tree or tree in root.parents:
             raise GitfleetError(
                 Kind.USAGE,

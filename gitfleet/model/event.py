@@ -20,8 +20,6 @@ class EventKind(StrEnum):
     AGENT_START = "agent-start"
     AGENT_COMPLETE = "agent-complete"
     TIMEOUT = "timeout"
-    CLAIM = "claim"
-    RELEASE = "release"
     WAITING = "waiting"
     GATE = "gate"
     VERIFY = "verify"

@@ -164,7 +164,6 @@ class Verdict(StrEnum):
     VERIFIED = "verified"
     UNVERIFIED = "unverified"
     RED = "red"
-    BASE_RED = "base-red"
 
 
 class Verification(Document, frozen=True, kw_only=True):
@@ -188,7 +187,6 @@ class ReceiptVerdict(StrEnum):
 
     PASS = "pass"  # noqa: S105 - a verdict, not a password
     FAIL = "fail"
-    PARTIAL = "partial"
     SKIP = "skip"
     TIMEOUT = "timeout"
 
