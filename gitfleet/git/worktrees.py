@@ -85,7 +85,8 @@ def add(
     try:
         with lock:
             # On its branch at once, which exists by now: a process less than to detach first and move HEAD afterwards.
-            where = ["--detach", str(path), commit] if branch is None else [str(path), branch]
+            # Forced, since the tree of an earlier attempt, which is kept, is on the same branch.
+            where = ["--detach", str(path), commit] if branch is None else ["--force", str(path), branch]
             repo.git.run("worktree", "add", "--quiet", "--no-checkout", *where)
             if instance is not None:
                 exclude(repo.common_dir, INSTANCE_FILE)

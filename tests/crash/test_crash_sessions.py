@@ -75,7 +75,8 @@ def repository(fleet: FleetEnv, name: str) -> Path:
 
 
 def assert_undisturbed(fleet: FleetEnv, repo: Path, expected: dict[str, str]) -> None:
-    assert tree_without_planning(fleet, repo, "main") == expected
+    ended = {name: (str(run.state), run.failure) for name, run in state_runs(fleet, repo).items()}
+    assert tree_without_planning(fleet, repo, "main") == expected, ended
     instances = [
         trailers(fleet, repo, commit).get("Gitfleet-Instance") for commit in merge_commits(fleet, repo, "main")
     ]
