@@ -29,6 +29,14 @@ def pool_root(repo: Repository, configured: str | None = None) -> Path:
     else:
         root = _beside(repo, outer)
     trees = _trees(repo, outer)
+    for tree in trees:
+        if root == tree or tree in root.parents:
+            raise GitfleetError(
+                Kind.USAGE,
+                "pool-inside-tree",
+                f"Worktrees cannot be made in {root}, because that is inside {tree}.",
+                hint="Set worktrees.root to a directory outside the repository, such as ../fleet.",
+            )
     crowded = root == Path.home() or any(root in tree.parents for tree in trees)
     if crowded or (os.path.lexists(root) and not root.is_dir()):
         why = "other things lie there too" if root.is_dir() else "that is not a directory"
@@ -38,14 +46,6 @@ def pool_root(repo: Repository, configured: str | None = None) -> Path:
             f"Worktrees cannot be made in {root}: {why}.",
             hint="Set worktrees.root to a directory of its own, such as ../fleet.",
         )
-    for tree in trees:
-        if root == tree or tree in root.parents:
-            raise GitfleetError(
-                Kind.USAGE,
-                "pool-inside-tree",
-                f"Worktrees cannot be made in {root}, because that is inside {tree}.",
-                hint="Set worktrees.root to a directory outside the repository, such as ../fleet.",
-            )
     return root
 
 

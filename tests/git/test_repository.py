@@ -119,6 +119,17 @@ def test_a_configured_pool(repo: Repo, tmp_path: Path) -> None:
         pool_root(discover(tmp_path / "linked"), "../project/pool")
 
 
+def test_a_pool_is_a_directory_of_its_own(repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = discover(repo.path)
+    (tmp_path / "file").write_text("somebody's\n")
+    (tmp_path / "somebody").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "somebody"))
+    for bad in ("/", "..", "../..", "~", "../file"):
+        with pytest.raises(GitfleetError) as caught:
+            pool_root(found, bad)
+        assert caught.value.code == "pool-not-its-own"
+
+
 def test_the_callers_repository_variables_are_ignored(
     repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

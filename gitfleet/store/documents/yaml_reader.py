@@ -114,7 +114,7 @@ class _Build:
         value: Json
         if isinstance(event, kinds.ScalarEvent):
             plain = event.style in {None, ""} and event.implicit[0]
-            value, size = (resolve(event.value) if plain else event.value), 1 + len(event.value) // 64
+            value, size = (resolve(event.value) if plain else _joined(event.value)), 1 + len(event.value) // 64
         elif isinstance(event, kinds.SequenceStartEvent):
             value, size = self._items(trail)
         else:
@@ -175,3 +175,8 @@ class _Build:
 def _place(event: Event) -> Place:
     mark = event.start_mark
     return Place(mark.line + 1, mark.column + 1)
+
+
+def _joined(text: str) -> str:
+    """Join surrogate pairs, which JSON writes as two escapes and YAML reads as two characters; halves stay halves."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

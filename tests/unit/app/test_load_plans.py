@@ -526,3 +526,10 @@ def test_a_long_chain_is_no_cycle() -> None:
     plan = load_plan(f"tasks:\n{tasks}\n".encode(), "p.yaml", CONFIG)
     assert isinstance(plan, Plan)
     assert len(plan.tasks) == 1501
+
+
+@pytest.mark.parametrize("name", ["plan.json", "plan.yaml"])
+def test_json_escapes_of_an_emoji_are_one_character_in_either_format(name: str) -> None:
+    data = json.dumps({"name": "ship \U0001f600", "tasks": [{"id": "a", "command": "true", "scope": ["a"]}]})
+    assert "\\ud83d\\ude00" in data
+    assert load_plan(data.encode(), name, CONFIG).name == "ship \U0001f600"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from gitfleet.coordinator.amendments import Amendments
@@ -70,7 +71,7 @@ def test_a_task_that_was_just_added_can_be_depended_on_and_cancelled(repo: Repo)
 @pytest.mark.parametrize(
     ("request_", "error"),
     [
-        (Amendment(id="r0", add=task_of("a")), "duplicate"),
+        (Amendment(id="r0", add=msgspec.structs.replace(task_of("a"), priority=7)), "duplicate"),
         (Amendment(id="r0", add=task_of("z", "nowhere")), "unknown-dependency"),
         (Amendment(id="r0", cancel="nowhere"), "unknown-task"),
         (Amendment(id="r0", cancel="a"), "not-queued"),
@@ -90,6 +91,14 @@ def test_what_cannot_be_done_is_answered_and_changes_nothing(
         assert (stage.books.plan, stage.books.runs, stage.session) == (plan, runs, session)
         assert stage.parts.state.amendments(SESSION) == ()
         assert stage.watcher.events == []
+
+
+def test_a_request_that_was_carried_out_before_a_crash_is_answered_alike(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        ask(stage, Amendment(id="r0", add=task_of("b")))
+        (reply,), changed = ask(stage, Amendment(id="r0", add=task_of("b")))
+        assert (reply.error, reply.message, changed) == ("", f"b is in wave {stage.books.runs['b'].wave}.", None)
+        assert stage.parts.state.amendments(SESSION) == (2,)
 
 
 def test_a_cancelled_task_has_a_receipt(repo: Repo) -> None:

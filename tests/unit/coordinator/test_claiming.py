@@ -75,6 +75,12 @@ def test_names_are_folded_when_either_side_folds() -> None:
 
 
 def test_a_scope_that_cannot_be_read_overlaps_all_that_is_written() -> None:
-    strange = ExternalClaim(instance="x", scope=("../up",), file="f")
+    strange = ExternalClaim(instance="x", scope=("a\\",), file="f")
     assert clash(make_claim("a", "src/"), strange) == b"(a scope that cannot be read)"
     assert clash(make_claim("a"), strange) is None
+
+
+def test_what_another_tool_holds_outside_the_repository_holds_nothing_here() -> None:
+    other = ExternalClaim(instance="x", scope=("docs/", "../up", "/etc", "a/../b"), file="f")
+    assert clash(make_claim("a", "."), other) == b"docs"
+    assert clash(make_claim("a", "src/"), other) is None

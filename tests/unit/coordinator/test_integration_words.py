@@ -13,7 +13,7 @@ from gitfleet.coordinator.tracking import Tracker
 from gitfleet.integrate.train import Candidate, Entry
 from gitfleet.model.base import encode
 from gitfleet.model.momentum import SessionMomentum
-from gitfleet.model.run import Attempt, MergeRecord, Run, RunState
+from gitfleet.model.run import Attempt, ClaimHeld, MergeRecord, Run, RunState
 from gitfleet.model.session import Landing
 from gitfleet.planner.scopes import Scope
 from tests.support.stage import MAIN, SESSION, SessionStage, session_on, task_of
@@ -55,24 +55,39 @@ def candidate(*tasks: str) -> Candidate:
 
 
 def test_a_landing_tells_of_its_wave_and_of_what_ended_since_the_one_before(repo: Repo) -> None:
+    before, after = "2026-01-02T03:04:04.000Z", "2026-01-02T03:04:06.000Z"
+
+    def ended(task: str, state: RunState, wave: int, at: str, *depends_on: str) -> Run:
+        claim = ClaimHeld(scope=(task,), acquired=before, released=at) if at else None
+        return make_run(task, state, wave=wave, claim=claim, depends_on=depends_on)
+
     runs = {
         "first": landed("first", 1, 1),
-        "lost": make_run("lost", RunState.LOST, wave=1),
-        "all-failed": make_run("all-failed", RunState.FAILED, wave=2),
+        "lost": ended("lost", RunState.LOST, 1, before),
+        "behind-lost": ended("behind-lost", RunState.SKIPPED, 2, "", "first", "lost"),
+        "late": ended("late", RunState.REJECTED, 1, after),
+        "all-failed": ended("all-failed", RunState.FAILED, 2, after),
+        "behind-failed": ended("behind-failed", RunState.SKIPPED, 4, "", "all-failed"),
         "now": landed("now", 3, 2),
-        "clashed": make_run("clashed", RunState.CONFLICTED, wave=3),
+        "clashed": ended("clashed", RunState.CONFLICTED, 3, after),
         "going": make_run("going", RunState.RUNNING, wave=3),
         "later": make_run("later", RunState.CANCELLED, wave=4),
     }
     with session_on(repo, task_of("first")) as stage:
         work = integration(stage, ("first",))
-        assert list(work.told(candidate("now"), runs)) == ["all-failed", "now", "clashed"]
+        assert list(work.told(candidate("now"), runs)) == [
+            "late",
+            "all-failed",
+            "behind-failed",
+            "now",
+            "clashed",
+        ]
         work.decided = Decided(stage.session, runs, "")
         subject, _, trailers = work._message(candidate("now")).partition("\n\n")
-        assert subject == f"gitfleet: {SESSION} wave 2 (1 landed, 1 conflicted, 1 failed)"
+        assert subject == f"gitfleet: {SESSION} wave 2 (1 landed, 1 rejected, 1 conflicted, 1 failed, 1 skipped)"
         assert trailers == f"Gitfleet-Session: {SESSION}\nGitfleet-Wave: 2\n"
-        first = integration(stage)
-        assert list(first.told(candidate("first"), runs)) == ["first", "lost"]
+        then = {task: runs[task] for task in ("first", "lost", "behind-lost", "going", "later")}
+        assert list(integration(stage).told(candidate("first"), then)) == ["first", "lost", "behind-lost"]
 
 
 def test_nothing_is_told_before_it_was_decided(repo: Repo) -> None:
