@@ -27,7 +27,8 @@ class Parts:
 
     ``proof`` is the session lock, held for the coordinator's life. ``objects`` belongs to the coordinator's own thread;
     every other thread opens its own with ``open_objects``. ``now`` gives POSIX seconds, ``monotonic`` seconds for
-    waiting. ``caller`` is the environment gitfleet was started with, from which agents get an
+    waiting. ``claim_patience`` is how long, in seconds, a wave waits for claims of others before a person is asked
+    (DESIGN 7). ``caller`` is the environment gitfleet was started with, from which agents get an
     allowed few.
     """
 
@@ -48,3 +49,4 @@ class Parts:
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
     caller: Mapping[str, str]
+    claim_patience: float = 600.0

@@ -17,8 +17,8 @@ from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.refs import HEADS, short, zero
 from gitfleet.integrate import landing
 from gitfleet.model.base import decode
-from gitfleet.model.run import LIVE, FailureSource, Run, RunState, advance
-from gitfleet.model.session import PendingLanding, Session, SessionState
+from gitfleet.model.run import LIVE, FailureSource, Run, RunState, advance, requeue
+from gitfleet.model.session import PendingLanding, Session, SessionState, Verdicts
 from gitfleet.store.files import remove_durable
 from gitfleet.store.locks import claims_lock
 
@@ -52,8 +52,9 @@ def reconcile(parts: Parts, session_id: str) -> Findings:
     session = parts.state.read_session(session_id)
     runs = dict(parts.state.read_runs(session_id))
     notes: list[str] = []
-    _roll_forward(parts, session)
+    _finish_verdicts(parts, session_id, runs)
     _end_checks(parts, session_id, runs)
+    _roll_forward(parts, session)
     session, pending = _settle_landing(parts, session, runs, notes)
     adopted: dict[str, Handle] = {}
     for task, run in list(runs.items()):
@@ -74,6 +75,22 @@ def reconcile(parts: Parts, session_id: str) -> Findings:
         _retry_transport(parts, session, runs, notes)
     _release_orphans(parts, session_id, runs, notes)
     return Findings(session, runs, adopted, pending, tuple(notes))
+
+
+def verdicts_file(parts: Parts, session: str) -> Path:
+    """Where a decision about several runs is written down until each of them says so."""
+    return parts.layout.session(session) / "verdicts.json"
+
+
+def _finish_verdicts(parts: Parts, session: str, runs: dict[str, Run]) -> None:
+    path = verdicts_file(parts, session)
+    try:
+        verdicts = decode(path.read_bytes(), Verdicts)
+    except FileNotFoundError:
+        return
+    for run in verdicts.runs:
+        runs[run.task] = _write(parts, run)
+    remove_durable(path)
 
 
 def _end_checks(parts: Parts, session: str, runs: dict[str, Run]) -> None:
@@ -150,9 +167,8 @@ def forget_landing(parts: Parts, session: str) -> None:
 
 def _roll_forward(parts: Parts, session: Session) -> None:
     """Finish or undo what landings of this session left behind: cut off, or kept from following by files."""
-    for directory in landing.pending(parts.layout.root / "landings"):
-        if not directory.name.startswith(f"{session.id}-w"):
-            continue
+    # By name, not by what is in it: one that died before its intent was written leaves an empty directory.
+    for directory in sorted((parts.layout.root / "landings").glob(f"{session.id}-w*")):
         repository = parts.repository
         outcome = landing.recover(
             directory, repository.git, repository.common_dir, clock=parts.monotonic, sleep=parts.sleep
@@ -192,7 +208,7 @@ def _requeue(parts: Parts, run: Run, why: str, notes: list[str]) -> Run:
     kept = keep_work(parts, run)
     where = f"; its work so far is kept as {kept}" if kept else ""
     notes.append(f"{run.task} is queued again: {why}{where}")
-    return _write(parts, advance(run, RunState.QUEUED, claim=None, tip="", gate=None, files=(), checks=()))
+    return _write(parts, requeue(run))
 
 
 def keep_work(parts: Parts, run: Run) -> str:
@@ -228,7 +244,7 @@ def _retry_transport(parts: Parts, session: Session, runs: dict[str, Run], notes
     if again:
         for task, run in runs.items():
             if run.state is RunState.SKIPPED and not _published(parts, session, task):
-                runs[task] = _write(parts, advance(run, RunState.QUEUED, failure=None, receipt=None))
+                runs[task] = _write(parts, requeue(run))
 
 
 def _published(parts: Parts, session: Session, task: str) -> bool:

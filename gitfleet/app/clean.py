@@ -263,9 +263,10 @@ class _Clean:
         return any(attempts.alive(path) for _, path in attempts.directories(self.layout, run))
 
     def _checked_out(self) -> dict[str, str]:
-        text = self.git.run("for-each-ref", "--format=%(refname)%00%(worktreepath)", "refs/heads").text
-        pairs = (line.split("\0", 1) for line in text.splitlines())
-        return {ref: path for ref, path in pairs if path}
+        # A worktree's path may hold a newline, and `for-each-ref` of git 2.39 has no `-z`.
+        text = self.git.run("for-each-ref", "--format=%(refname)%00%(worktreepath)%00", "refs/heads").text
+        words = text.split("\0")
+        return {ref.removeprefix("\n"): path for ref, path in zip(words[::2], words[1::2], strict=False) if path}
 
 
 def _escaped(path: bytes) -> str:

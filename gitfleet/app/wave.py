@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import unicodedata
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.agents.registry import agent_name
 from gitfleet.app.composition import build
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
@@ -22,6 +24,7 @@ from gitfleet.git.pool import pool_root
 from gitfleet.git.refs import Refs
 from gitfleet.git.trees import SYMLINK
 from gitfleet.model.base import instant
+from gitfleet.model.config import Publish
 from gitfleet.model.reports import Disclosure, PlacedTask, PlacedWave
 from gitfleet.model.session import Session, SessionState
 from gitfleet.planner.reversibility import reversibility, shared_kind
@@ -35,16 +38,23 @@ from gitfleet.store.locks import session_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Interrupts, Observer
     from gitfleet.git.objects import Objects
+    from gitfleet.git.repository import Repository
     from gitfleet.model.config import Config
     from gitfleet.model.plan import Plan, Task
     from gitfleet.model.session import Reversibility
 
 SUFFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 SLUG_LENGTH = 40
+RECORD_PLACES = (
+    b".planning",
+    *(b".planning/" + name for name in (b"sessions", b"briefs", b"discoveries", b"momentum")),
+)
+"""Directories that hold records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +95,23 @@ def prepare(
     """
     repository = workspace.repository
     refs = Refs(repository.git)
-    config = _overridden(workspace.config, request)
+    config, unpublished = _publishing(repository, _overridden(workspace.config, request))
     fold = preflight.folds_case(repository.git)
     loaded = load_plan_with_notes(request.plan_bytes, request.plan_name, config, fold=fold)
     plan, brought = _only(loaded.plan, request.only)
     session = session_id(plan.name, random)
     if request.fetch:
-        bring_up_to_date(repository, workspace.layout, request.target or config.target)
-    target = choose(repository, request.target or config.target, session)
+        bring_up_to_date(repository, workspace.layout, config.target)
+    target = choose(repository, config.target, session)
     identity(repository.git)
     with open_objects(repository, now=workspace.now) as objects:
         base_tree = objects.commit(target.base).tree
         if signs(repository.git):
             probe_signing(repository.git, base_tree)
         survey = survey_tree(objects, base_tree)
+        if config.planning.publish is not Publish.OFF:
+            here = repository.worktree if refs.head().branch == target.ref else None
+            _check_records(objects, base_tree, here)
     scopes, rewritten = resolved_scopes(plan, survey.links, fold=fold)
     _check_branches(refs, config.branch_prefix)
     try:
@@ -112,7 +125,7 @@ def prepare(
         ) from refused
     level, why = reversibility(placed, plan.tasks, survey.shared, scopes=scopes, fold=fold)
     pool = pool_root(repository, config.worktrees.root)
-    notes = (*loaded.notes, *brought, *target.notes, *rewritten)
+    notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished)
     disclosure = _disclose(plan, config, placed, target, (level, why), notes, str(pool))
     return Preparation(workspace, config, plan, placed, scopes, target, fold, disclosure, session)
 
@@ -125,7 +138,8 @@ def run(preparation: Preparation, observer: Observer, interrupts: Interrupts) ->
         parts = build(workspace, preparation.config, preparation.session, proof, fold=preparation.fold)
         preparation.target.create(parts.refs)
         session = _session(preparation, parts.claims.clone)
-        runs = {task.id: queued_run(session.id, task, placed.placements[task.id].wave) for task in plan.tasks}
+        config, places = preparation.config, placed.placements
+        runs = {task.id: queued_run(session.id, task, places[task.id].wave, config) for task in plan.tasks}
         parts.state.create_session(
             session,
             plan=write_plan(plan),
@@ -195,7 +209,26 @@ def _overridden(config: Config, request: WaveRequest) -> Config:
         raise GitfleetError(
             Kind.USAGE, "unknown-agent", f"--agent {request.agent}: the config has no such agent (it has: {known})."
         )
-    return msgspec.structs.replace(config, waves=waves, agent=request.agent or config.agent)
+    # An empty option is somebody's unset variable, and no wish for what the config says.
+    return msgspec.structs.replace(
+        config,
+        waves=waves,
+        agent=config.agent if request.agent is None else request.agent,
+        target=config.target if request.target is None else request.target,
+    )
+
+
+def _publishing(repository: Repository, config: Config) -> tuple[Config, tuple[str, ...]]:
+    """Nothing is published to a branch whose people ignore ``.planning`` (DESIGN 4)."""
+    if repository.worktree is None or config.planning.publish is Publish.OFF:
+        return config, ()
+    record = ".planning/sessions/any/session.md"
+    answer = repository.git.at(repository.worktree).run("check-ignore", "-q", "--", record, ok=(0, 1))
+    if answer.code:
+        return config, ()
+    planning = msgspec.structs.replace(config.planning, publish=Publish.OFF)
+    note = ".planning is ignored here: records stay in the state, and none is published"
+    return msgspec.structs.replace(config, planning=planning), (note,)
 
 
 def _only(plan: Plan, only: tuple[str, ...]) -> tuple[Plan, tuple[str, ...]]:
@@ -217,6 +250,22 @@ def _only(plan: Plan, only: tuple[str, ...]) -> tuple[Plan, tuple[str, ...]]:
     notes = (f"--only brings in dependencies: {', '.join(brought)}",) if brought else ()
     tasks = tuple(task for task in plan.tasks if task.id in wanted)
     return msgspec.structs.replace(plan, tasks=tasks), notes
+
+
+def _check_records(objects: Objects, tree: str, worktree: Path | None) -> None:
+    """A file or link of the project's where records belong would be replaced by the first landing, or stop it."""
+    taken = [place for place in RECORD_PLACES if (entry := objects.entry(tree, place)) and not entry.is_tree]
+    if not taken and worktree is not None:
+        on_disk = ((place, worktree / os.fsdecode(place)) for place in RECORD_PLACES)
+        taken = [place for place, path in on_disk if os.path.lexists(path) and (path.is_symlink() or not path.is_dir())]
+    if taken:
+        place = os.fsdecode(taken[0])
+        raise GitfleetError(
+            Kind.NEEDS_PERSON,
+            "records-in-the-way",
+            f"{place} is a file or a symlink here, and landings keep their records in a directory of that name.",
+            hint=f"Move {place} away, or set planning.publish: off in .planning/config.yaml.",
+        )
 
 
 def _check_branches(refs: Refs, prefix: str) -> None:
@@ -262,7 +311,7 @@ def _disclose(
         return PlacedTask(
             task=task.id,
             name=task.title,
-            agent=task.agent or ("command" if task.command else config.agent or "command"),
+            agent=agent_name(task, config) or "command",
             scope=task.scope,
             depends_on=task.depends_on,
             command=task.command or "",

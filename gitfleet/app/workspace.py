@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.repository import Repository, discover
+from gitfleet.store.files import read_regular
 from gitfleet.store.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from gitfleet.model.config import Config
 
 CONFIG_NAME = ".planning/config.yaml"
+
+CONFIG_BYTES = 1 << 20
+"""Size of a config; what is longer is refused by the reader of documents, and not read to its end."""
 
 
 @dataclass(slots=True)
@@ -41,13 +47,32 @@ class Workspace:
         root = self.repository.worktree
         if root is None:
             return None
+        path = root / CONFIG_NAME
         try:
-            return (root / CONFIG_NAME).read_bytes()
+            # A branch of somebody else's may make it a link: what lies outside is no config, and messages quote it.
+            if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+                raise _unreadable("it is reached through a symlink that leaves the worktree")
+            return read_regular(path, CONFIG_BYTES + 1)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise _unreadable(error.strerror or str(error)) from error
+
+
+def _unreadable(why: str) -> GitfleetError:
+    return GitfleetError(
+        Kind.DOCUMENT,
+        "invalid-config",
+        f"{CONFIG_NAME} cannot be read: {why}.",
+        hint="Make it a file with the settings, or remove it: every setting has a default.",
+    )
 
 
 def open_workspace(start: Path) -> Workspace:
     """Find the repository that ``start`` lies in; raises ``GitfleetError`` when there is none."""
     repository = discover(start)
-    return Workspace(repository, Layout(repository.common_dir))
+    layout = Layout(repository.common_dir)
+    if os.path.lexists(layout.root) and not layout.root.is_dir():
+        message = f"{layout.root} is not a directory, and gitfleet keeps its state there."
+        raise GitfleetError(Kind.ENVIRONMENT, "damaged-state", message, hint="Move it away.")
+    return Workspace(repository, layout)

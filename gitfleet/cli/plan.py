@@ -13,6 +13,9 @@ from gitfleet.cli.disclosure import view
 from gitfleet.cli.names import PLAN
 from gitfleet.errors import ExitCode, GitfleetError, Kind
 
+PLAN_BYTES = 1 << 20
+"""Size of a plan; what is longer is refused by the reader of documents, and not read to its end."""
+
 if TYPE_CHECKING:
     from gitfleet.app.wave import WaveRequest
 
@@ -98,8 +101,9 @@ def request_of(
 def read_document(path: Path) -> tuple[bytes, str]:
     """Read a document that a person named, `-` for standard input: its bytes and what messages call it."""
     if str(path) == "-":
-        return sys.stdin.buffer.read(), "<standard input>"
+        return sys.stdin.buffer.read(PLAN_BYTES + 1), "<standard input>"
     try:
-        return path.read_bytes(), str(path)
+        with path.open("rb") as file:  # which may be a pipe of a shell's, such as <(make-plan)
+            return file.read(PLAN_BYTES + 1), str(path)
     except OSError as error:
         raise GitfleetError(Kind.USAGE, "cannot-read", f"{path} cannot be read: {error.strerror}.") from error

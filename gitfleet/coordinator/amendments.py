@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.agents.registry import agent_name
 from gitfleet.coordinator.verdicts import receipt
 from gitfleet.model.base import decode, encode
 from gitfleet.model.event import EventKind
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitfleet.coordinator.books import Books
+    from gitfleet.model.config import Config
     from gitfleet.model.plan import Plan, Task
     from gitfleet.parts import Parts
 
@@ -85,7 +87,7 @@ class Amendments:
         scopes[task.id] = Scope.parse(task.scope)
         # A wave of which nothing has started yet has room for more.
         started = any(run.wave == wave and run.state is not RunState.QUEUED for run in books.runs.values())
-        books.runs[task.id] = queued_run(self.session, task, wave + 1)
+        books.runs[task.id] = queued_run(self.session, task, wave + 1, self.parts.config)
         try:
             changed = self.reschedule(books, current, scopes, after=wave if started else wave - 1)
         except OverlapRefused as refused:
@@ -146,7 +148,7 @@ class Amendments:
         return msgspec.structs.replace(plan, tasks=tasks)
 
 
-def queued_run(session: str, task: Task, wave: int) -> Run:
+def queued_run(session: str, task: Task, wave: int, config: Config) -> Run:
     """The run of a task that has not started."""
     return Run(
         session=session,
@@ -154,7 +156,7 @@ def queued_run(session: str, task: Task, wave: int) -> Run:
         name=task.title,
         wave=wave,
         state=RunState.QUEUED,
-        agent=task.agent or "command",
+        agent=agent_name(task, config) or "command",
         kind=task.kind,
         objective=task.objective,
         scope=task.scope,

@@ -171,6 +171,16 @@ def collect(
 
     May be called again for the same attempt: what it finds the second time is what it found the first time.
     """
+    try:
+        return _collect(parts, task, run, scope, exit_, checks, target)
+    except (GitFailed, OSError) as error:
+        # What the agent did to its repository is its own failure, and must not end the session.
+        return _uncollected(exit_, str(error), 0)
+
+
+def _collect(
+    parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner, target: str
+) -> Collected | Unchecked:
     directory = parts.layout.attempt(run.instance, len(run.attempts))
     handle = handle_of(parts, run)
     tree = worktree_of(parts, run)
@@ -182,9 +192,11 @@ def collect(
             return _uncollected(exit_, work.why, output.next)
         files = file_changes(numstat(parts.repository.git, run.base, work.tip))
         discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
-    report = gate.inspect(
-        parts.repository.git, base=run.base, tip=work.tip, target=target, scope=scope, fold=parts.fold
-    )
+        # A target that was deleted meanwhile is the landing's trouble, not this run's.
+        known = parts.refs.read(target) or run.base
+        report = gate.inspect(
+            parts.repository.git, objects, base=run.base, tip=work.tip, target=known, scope=scope, fold=parts.fold
+        )
     ended = agent_for(task, parts.config).outcome(exit_)
     own_checks: tuple[CheckResult, ...] = ()
     if report.passed and ended is None and task.verify:
@@ -276,7 +288,8 @@ def _read(path: Path) -> bytes | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)  # before it becomes a stream, which a directory cannot be
+        return None
     with os.fdopen(descriptor, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
         return stream.read(HANDOFF_BYTES + 1)

@@ -10,17 +10,23 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.git.state_ref import commit_files
-from gitfleet.model.base import instant
+from gitfleet.git.state_ref import commit_blobs
+from gitfleet.model.base import encode, instant
 from gitfleet.model.run import Run, RunState, advance, record
+from gitfleet.model.session import Verdicts
+from gitfleet.recovery import verdicts_file
 from gitfleet.relay.report import render_session
+from gitfleet.store.files import remove_durable, write_durable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitfleet.coordinator.observer import Observer
     from gitfleet.model.event import EventKind
     from gitfleet.model.plan import Plan
     from gitfleet.model.session import Session
     from gitfleet.parts import Parts
+    from gitfleet.store.state import Stamp
 
 
 class Books:
@@ -33,6 +39,9 @@ class Books:
         self.session = session
         self.plan = plan
         self.runs = runs
+        self._stamps: dict[str, Stamp] = {}
+        self._blobs: dict[str, str] = {}
+        self._mirrored: str | None = None
 
     def advance(self, task: str, state: RunState, **facts: object) -> Run:
         """Move a run and record facts with it, on disk first."""
@@ -45,6 +54,14 @@ class Books:
     def replace(self, run: Run) -> Run:
         """Take a run as another step computed it, such as a sealed run of a landing."""
         return self._put(run)
+
+    def replace_all(self, runs: Sequence[Run]) -> None:
+        """Take runs that one decision changes, all or none: half a red batch would be tried again without the rest."""
+        path = verdicts_file(self._parts, self.session.id)
+        write_durable(path, encode(Verdicts(runs=tuple(runs))))
+        for run in runs:
+            self._put(run)
+        remove_durable(path)
 
     def _put(self, run: Run) -> Run:
         self._parts.state.write_run(self._parts.proof, run)
@@ -76,12 +93,20 @@ class Books:
         self._observer.event(event)
 
     def checkpoint(self, what: str) -> None:
-        """Commit the session's state to its own ref, so that a clone can push and fetch it."""
-        files = self._parts.state.files(self.session.id)
-        commit_files(
-            self._parts.objects,
-            f"refs/gitfleet/state/{self.session.id}",
-            {path.encode("utf-8"): data for path, data in files.items()},
+        """Commit the session's state to its own ref, so that a clone can push and fetch it.
+
+        Only what changed since the last one is read and stored: a boundary costs what happened before it.
+        """
+        objects, ref = self._parts.objects, f"refs/gitfleet/state/{self.session.id}"
+        # What was stored is kept by the ref alone: where that is not as we left it, everything is stored again.
+        seen = self._stamps if self._mirrored is not None and objects.resolve(ref) == self._mirrored else {}
+        stamps, changed = self._parts.state.files_since(self.session.id, seen)
+        blobs = self._blobs | dict(zip(changed, objects.write_blobs(changed.values()), strict=True))
+        self._stamps, self._blobs = stamps, {path: blobs[path] for path in stamps}
+        self._mirrored = commit_blobs(
+            objects,
+            ref,
+            {path.encode("utf-8"): oid for path, oid in self._blobs.items()},
             f"gitfleet: {self.session.id} {what}\n",
         )
 

@@ -36,11 +36,13 @@ class Context:
 
     parts: Parts
     _momentum: tuple[str, Momentum] = field(default=("", Momentum()))
+    _briefs: dict[str, tuple[Run, Brief]] = field(default_factory=dict)
+    _scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict)
 
     def prompt(self, books: Books, task: Task, run: Run) -> bytes:
         """The prompt of one attempt."""
         others = [
-            Brief(other, brief(other), books.plan.task(other.task).reads)
+            self._brief(other, books)
             for other in books.runs.values()
             if other.state not in _NOTHING_TO_TELL and other.attempts and other.task != task.id
         ]
@@ -53,11 +55,24 @@ class Context:
             momentum=self._of_past_sessions(run.base, books.session.id),
         )
 
+    def _brief(self, run: Run, books: Books) -> Brief:
+        """The brief of a run as it stands, written once: every later attempt is told of every run before it."""
+        known = self._briefs.get(run.task)
+        if known is None or known[0] is not run:
+            known = self._briefs[run.task] = run, Brief(run, brief(run), books.plan.task(run.task).reads)
+        return known[1]
+
     def _touches(self, one: Sequence[str], other: Sequence[str]) -> bool:
         try:
-            return overlap(Scope.parse(one), Scope.parse(other), fold=self.parts.fold) is not None
+            return overlap(self._scope(one), self._scope(other), fold=self.parts.fold) is not None
         except ScopeError:
             return True
+
+    def _scope(self, entries: Sequence[str]) -> Scope:
+        key = tuple(entries)
+        if key not in self._scopes:
+            self._scopes[key] = Scope.parse(key)
+        return self._scopes[key]
 
     def _of_past_sessions(self, base: str, session: str) -> Momentum:
         if self._momentum[0] != base:

@@ -8,6 +8,7 @@ coordinator's own thread then writes the books, or recovery does.
 from __future__ import annotations
 
 import os
+import tempfile
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
@@ -303,7 +304,11 @@ def local_names(parts: Parts) -> Redaction:
         str(parts.pool): "<worktrees>",
         str(parts.layout.root): "<gitfleet>",
         parts.caller.get("HOME", ""): "~",
+        # Attempts have their TMPDIR there when their own directory has too long a name.
+        tempfile.gettempdir(): "<tmp>",
         parts.caller.get("TMPDIR", ""): "<tmp>",
     }
     real = {os.path.realpath(place): name for place, name in named.items() if place}
-    return Redaction({**real, **named})
+    allowed = {name for agent in parts.config.agents.values() for name in agent.env.allow}
+    values = {value: f"<${name}>" for name in sorted(allowed) if (value := parts.caller.get(name))}
+    return Redaction({**real, **named}, values)

@@ -53,8 +53,6 @@ if TYPE_CHECKING:
     from gitfleet.runtime.hosts.base import Handle
 
 TICK_SECONDS = 0.2
-HELD_ELSEWHERE_SECONDS = 600.0
-"""How long a wave waits for a claim of another session before a person is asked (DESIGN 7)."""
 
 
 @dataclass(slots=True)
@@ -210,7 +208,7 @@ class Coordinator:
             return
         self._held.pop(task, None)
         self._held_since = None
-        base = self.parts.refs.read(self.books.session.target)
+        base = self.parts.objects.resolve(self.books.session.target)
         if base is None:
             self._claiming.release([instance])
             self.halt = Halt(f"The target {self.books.session.target} does not exist any more.")
@@ -412,9 +410,10 @@ class Coordinator:
         now = self.parts.monotonic()
         if self._held_since is None:
             self._held_since = now
-        elif now - self._held_since > HELD_ELSEWHERE_SECONDS:
+        elif now - self._held_since > self.parts.claim_patience:
+            waited = f"{self.parts.claim_patience / 60:.0f} minutes"
             sentences = "; ".join(f"{task}: {held.sentence}" for task, held in self._held.items())
-            self.halt = Halt(f"Scopes that this session needs are held by others for ten minutes: {sentences}")
+            self.halt = Halt(f"Scopes that this session needs are held by others for {waited}: {sentences}")
 
     def _amend(self) -> None:
         changed = self._amendments.take(self.books, self.schedule, self.scopes, self._current_wave())

@@ -13,17 +13,18 @@ import msgspec
 from gitfleet.coordinator import attempts
 from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
 from gitfleet.git import worktrees
-from gitfleet.git.collect import untidy
+from gitfleet.git.collect import Remains, remains
 from gitfleet.git.command import GitFailed
 from gitfleet.git.pool import trash_of
 from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
-from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification
+from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification, record, requeue
 from gitfleet.recovery import forget_landing, keep_work
 from gitfleet.relay.briefs import brief
 from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from gitfleet.coordinator.attempts import Collected
@@ -105,7 +106,7 @@ class Settling:
         """Put a run back: its work is kept under a wip ref, its claim goes, its tree stays."""
         run = self.books.runs[task]
         kept = keep_work(self.parts, run)
-        run = self.books.advance(task, RunState.QUEUED, claim=None, tip="", gate=None, files=(), checks=())
+        run = self.books.replace(requeue(run))
         self.claiming.release([run.instance])
         where = f"; its work so far is kept as {kept}" if kept else ""
         self.books.event(EventKind.REQUEUE, f"{task} is queued again: {why}{where}", run=run, status="queued")
@@ -187,20 +188,36 @@ class Settling:
 
     def clashed(self, candidate: train.Candidate) -> None:
         """Runs that cannot be merged: their branches are kept."""
-        for clash in candidate.clashes:
-            run = self.books.replace(conflicted_run(self.books.runs[clash.entry.task], clash, self.books.now()))
-            self.books.event(EventKind.CONFLICT, f"{run.task} conflicted: {clash.why}", run=run, status="conflicted")
-            self._seal(run)
+        runs = self._conflicted(candidate)
+        self.books.replace_all(runs)
+        self._say_over(runs)
 
     def red(self, outcome: train.Red) -> None:
         """The candidate is red on a green base: its runs fail, with the check's own words."""
         message = f"The candidate fails: {describe_red(outcome.verification.checks[-1])}"
+        failure = Failure(source=FailureSource.VERIFIER, code="check-failed", message=message)
+        at = self.books.now()
+        failed = [
+            failed_run(
+                record(self.books.runs[entry.task], verification=outcome.verification), RunState.FAILED, failure, at
+            )
+            for entry, _ in outcome.candidate.merged
+        ]
+        runs = [*self._conflicted(outcome.candidate), *failed]
+        self.books.replace_all(runs)
         self.books.event(EventKind.VERIFY, message, status="red")
-        self.clashed(outcome.candidate)
-        for entry, _ in outcome.candidate.merged:
-            self.books.record(entry.task, verification=outcome.verification)
-            failure = Failure(source=FailureSource.VERIFIER, code="check-failed", message=message)
-            self.fail(entry.task, RunState.FAILED, failure)
+        self._say_over(runs)
+
+    def _conflicted(self, candidate: train.Candidate) -> list[Run]:
+        at = self.books.now()
+        return [conflicted_run(self.books.runs[clash.entry.task], clash, at) for clash in candidate.clashes]
+
+    def _say_over(self, runs: Sequence[Run]) -> None:
+        for run in runs:
+            kind = EventKind.CONFLICT if run.state is RunState.CONFLICTED else EventKind.ERROR
+            why = run.failure.message if run.failure else ""
+            self.books.event(kind, f"{run.task} {run.state}: {why}", run=run, status=str(run.state))
+            self._seal(run)
 
     def stopped(self, work: Integration, outcome: train.Stopped) -> None:
         """The landing waits for a person; the candidate is kept and its runs stay verified."""
@@ -226,11 +243,13 @@ def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
     """
     with contextlib.suppress(OSError, GitFailed):
         worktree = worktrees.locate(parts.repository, tree)
-        if worktree is None or (not ours and untidy(parts.repository.git, worktree, ignored=False)):
+        if worktree is None:
             return
-        empty = ours or not untidy(parts.repository.git, worktree)
+        found = Remains((), ()) if ours else remains(parts.repository.git, worktree)
+        if found.work:
+            return
         place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
-        if empty and place is not None:
+        if place is not None and not found.ignored:
             shutil.rmtree(place, ignore_errors=True)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitfleet.git.command import Git, GitFailed
+from gitfleet.git.index_bits import may_hide
 from gitfleet.git.refs import HEADS, Refs, Updated, zero
 from gitfleet.git.status import Status, read_status, reveal_hidden
 from gitfleet.git.worktrees import INSTANCE_FILE, Worktree
@@ -119,18 +120,34 @@ def commit_work(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What would be lost with a worktree, one clause each: ``work`` of somebody, and ``ignored`` files."""
+
+    work: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+
 def untidy(door: Git, worktree: Worktree, *, ignored: bool = True) -> tuple[str, ...]:
     """Why a worktree must not be taken away, one reason each; empty when nothing would be lost with it.
 
-    Looks for uncommitted, untracked and (unless told not to) ignored files, edits hidden by index bits, nested
-    repositories, an operation under way, and a detached HEAD that no ref reaches.
+    Ignored files count unless told not to; see ``remains``.
+    """
+    found = remains(door, worktree)
+    return (*found.work, *found.ignored) if ignored else found.work
+
+
+def remains(door: Git, worktree: Worktree) -> Remains:
+    """What would be lost with a worktree; one look.
+
+    Work is uncommitted and untracked files, edits hidden by index bits, nested repositories, an operation under way,
+    and a detached HEAD that no ref reaches.
     """
     git = worktree.git(door).having(*_SETTINGS)
     with tempfile.TemporaryDirectory(prefix="gitfleet-index-", dir=worktree.git_dir) as scratch:
-        _, status = _private_status(git, worktree, Path(scratch) / "index", ignored=ignored)
+        _, status = _private_status(git, worktree, Path(scratch) / "index", ignored=True)
     reasons = [f"uncommitted: {os.fsdecode(path)}" for path in (*status.unmerged, *status.changed)]
     reasons += [f"untracked: {os.fsdecode(path)}" for path in status.untracked]
-    reasons += [f"ignored: {os.fsdecode(path)}" for path in status.ignored if path != os.fsencode(INSTANCE_FILE)]
     reasons += [f"nested repository: {os.fsdecode(path)}" for path in status.nested]
     operation = _operation(worktree.git_dir)
     if operation is not None:
@@ -139,7 +156,8 @@ def untidy(door: Git, worktree: Worktree, *, ignored: bool = True) -> tuple[str,
         held = git.run("for-each-ref", "--count=1", "--contains", status.head)
         if not held.stdout:
             reasons.append(f"detached HEAD that no ref holds: {status.head}")
-    return tuple(reasons)
+    own = os.fsencode(INSTANCE_FILE)
+    return Remains(tuple(reasons), tuple(f"ignored: {os.fsdecode(path)}" for path in status.ignored if path != own))
 
 
 def is_pristine(door: Git, worktree: Worktree) -> bool:
@@ -153,7 +171,8 @@ def _private_status(git: Git, worktree: Worktree, index: Path, *, ignored: bool 
         # With its times: git takes a file that is as young as the index for possibly changed, and would trust it if the
         # copy were younger.
         shutil.copy2(worktree.git_dir / "index", index)
-        reveal_hidden(private, worktree.path)
+        if may_hide(index.read_bytes()):
+            reveal_hidden(private, worktree.path)
         return private, read_status(private, ignored=ignored)
     except (FileNotFoundError, GitFailed):
         # No index, or a broken one: what HEAD holds is what was there.
@@ -178,7 +197,7 @@ def _attach(
     state = BranchState.ON_BRANCH
     if status.branch != ref:
         state = BranchState.DETACHED if status.branch is None else BranchState.OTHER_BRANCH
-    at = refs.read(ref)
+    at = objects.resolve(ref)
     forward = at is None or objects.is_ancestor(at, tip)
     if forward and at != tip:
         forward = isinstance(refs.update(ref, tip, at or zero(tip), why="gitfleet: collect"), Updated)
@@ -186,7 +205,7 @@ def _attach(
         if state is not BranchState.ON_BRANCH:
             refs.git.run("symbolic-ref", "HEAD", ref)
         return state, None
-    kept = refs.read(keep)
+    kept = objects.resolve(keep)
     if kept != tip:
         # A ref that holds something else is never overwritten: it may be the only one that does.
         held = kept is not None and not objects.is_ancestor(kept, tip)

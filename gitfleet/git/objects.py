@@ -182,9 +182,9 @@ class Objects:
         """Read a blob; raises ``MissingObject``."""
         return self._expect("blob", oid)
 
-    def tree(self, oid: str) -> dict[bytes, TreeEntry]:
-        """One directory, not recursive; raises ``MissingObject``."""
-        return trees.parse(self._expect("tree", oid), len(oid) // 2)
+    def tree(self, oid: str, *, strict: bool = False) -> dict[bytes, TreeEntry]:
+        """One directory, not recursive; raises ``MissingObject``, and ``ValueError`` as ``trees.parse`` does."""
+        return trees.parse(self._expect("tree", oid), len(oid) // 2, strict=strict)
 
     def entry(self, tree: str, path: bytes) -> TreeEntry | None:
         """What a tree holds at a path (directories included), or none; the empty path is the tree itself."""
@@ -208,14 +208,15 @@ class Objects:
         """Every symbolic link of a tree: its path and the target it holds, as it is written there."""
         return {path: self.blob(entry.oid) for path, entry in self.entries(tree) if entry.mode == trees.SYMLINK}
 
-    def diff(self, old: str | None, new: str | None) -> list[TreeChange]:
+    def diff(self, old: str | None, new: str | None, *, strict: bool = False) -> list[TreeChange]:
         """Paths that differ between two trees, in byte order, renames not followed; none is the empty tree.
 
-        A directory that becomes a file is the deletion of what was in it and an addition.
+        A directory that becomes a file is the deletion of what was in it and an addition. With ``strict``, raises
+        ``ValueError`` where a tree that differs could be read in two ways (see ``trees.parse``).
         """
         before = TreeEntry(trees.DIRECTORY, old) if old is not None else None
         after = TreeEntry(trees.DIRECTORY, new) if new is not None else None
-        return sorted(self._differences(b"", before, after), key=lambda change: change.path)
+        return sorted(self._differences(b"", before, after, strict=strict), key=lambda change: change.path)
 
     # Writing -----------------------------------------------------------------------------------------------------
 
@@ -284,18 +285,20 @@ class Objects:
         for name, below in self.tree(entry.oid).items():
             yield from self._leaves(path + b"/" + name if path else name, below)
 
-    def _differences(self, path: bytes, old: TreeEntry | None, new: TreeEntry | None) -> Iterator[TreeChange]:
+    def _differences(
+        self, path: bytes, old: TreeEntry | None, new: TreeEntry | None, *, strict: bool
+    ) -> Iterator[TreeChange]:
         if old == new:
             return
-        old_tree = self.tree(old.oid) if old is not None and old.is_tree else {}
-        new_tree = self.tree(new.oid) if new is not None and new.is_tree else {}
+        old_tree = self.tree(old.oid, strict=strict) if old is not None and old.is_tree else {}
+        new_tree = self.tree(new.oid, strict=strict) if new is not None and new.is_tree else {}
         old_leaf = old if old is not None and not old.is_tree else None
         new_leaf = new if new is not None and not new.is_tree else None
         if old_leaf is not None or new_leaf is not None:
             yield TreeChange(path, old_leaf, new_leaf)
         for name in old_tree.keys() | new_tree.keys():
             below = path + b"/" + name if path else name
-            yield from self._differences(below, old_tree.get(name), new_tree.get(name))
+            yield from self._differences(below, old_tree.get(name), new_tree.get(name), strict=strict)
 
     def _below(self, edit: Edit, names: dict[bytes, TreeEntry]) -> Iterator[tuple[Edit, dict[bytes, TreeEntry]]]:
         for name, child in edit.below.items():

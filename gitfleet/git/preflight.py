@@ -114,6 +114,9 @@ def choose_target(repo: Repository, requested: str | None, new_branch: str) -> T
         if short(head.branch) in default_branches(refs):
             ref = HEADS + new_branch
             target = Target(ref, head.oid, creates=head.branch)
+    if not target.ref.startswith(HEADS):
+        message = f"{target.ref} is not a branch, so nothing can land on it."
+        raise GitfleetError(Kind.USAGE, "invalid-branch", message, hint="Name a branch with --target.")
     busy = operation_on(repo, target.ref)
     if busy is not None:
         raise GitfleetError(
@@ -135,7 +138,7 @@ def default_branches(refs: Refs) -> set[str]:
     headless: dict[str, set[str]] = {}
     with_head: set[str] = set()
     done = refs.git.run("for-each-ref", "--format=%(refname)%00%(symref)", "refs/remotes")
-    for line in done.text.splitlines():
+    for line in filter(None, done.text.split("\n")):  # a ref name may hold U+2028
         ref, symref = (name.removeprefix("refs/remotes/") for name in line.split("\0"))
         remote, _, branch = ref.rpartition("/")
         if symref and branch == "HEAD":

@@ -97,7 +97,7 @@ class Refs:
         """Every ref below a prefix such as ``refs/gitfleet/``, or exactly it, with its object id; sorted by name."""
         done = self.git.run("for-each-ref", "--format=%(refname)%00%(objectname)", prefix)
         found: dict[str, str] = {}
-        for line in done.text.splitlines():
+        for line in filter(None, done.text.split("\n")):  # a ref name may hold U+2028
             ref, _, oid = line.partition("\0")
             found[ref] = oid
         return found

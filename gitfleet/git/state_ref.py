@@ -28,7 +28,12 @@ def commit_files(objects: Objects, ref: str, files: Mapping[bytes, bytes], messa
     Unsigned. An unchanged tree makes no new commit. Raises ``StateRefBusy`` when the ref cannot be moved.
     """
     blobs = objects.write_blobs(files.values())
-    tree = objects.edit_tree(None, {path: TreeEntry(FILE, oid) for path, oid in zip(files, blobs, strict=True)})
+    return commit_blobs(objects, ref, dict(zip(files, blobs, strict=True)), message)
+
+
+def commit_blobs(objects: Objects, ref: str, blobs: Mapping[bytes, str], message: str) -> str:
+    """The same with contents that are stored already (path to blob)."""
+    tree = objects.edit_tree(None, {path: TreeEntry(FILE, oid) for path, oid in blobs.items()})
     for _ in range(_TRIES):
         previous = objects.resolve(ref)
         if previous is not None and objects.commit(previous).tree == tree:

@@ -17,6 +17,8 @@ SYMLINK = 0o120000
 SUBMODULE = 0o160000
 DIRECTORY = 0o040000
 
+# 0o100664 is what the first versions of git wrote for a file.
+_MODES = frozenset({FILE, EXECUTABLE, SYMLINK, SUBMODULE, DIRECTORY, 0o100664})
 _FORBIDDEN = (b"", b".", b"..")
 
 
@@ -40,16 +42,23 @@ class TreeChange(NamedTuple):
     new: TreeEntry | None
 
 
-def parse(data: bytes, oid_bytes: int) -> dict[bytes, TreeEntry]:
-    """Read a raw tree object; ``oid_bytes`` is 20 for SHA-1 and 32 for SHA-256."""
+def parse(data: bytes, oid_bytes: int, *, strict: bool = False) -> dict[bytes, TreeEntry]:
+    """Read a raw tree object; ``oid_bytes`` is 20 for SHA-1 and 32 for SHA-256.
+
+    With ``strict``, raises ``ValueError`` for one that git would not write: a name twice, or a mode of no meaning that
+    git reads as something else than what is given here.
+    """
     found: dict[bytes, TreeEntry] = {}
-    at = 0
+    at = count = 0
     while at < len(data):
+        count += 1
         space = data.index(b" ", at)
         nul = data.index(b"\0", space)
         end = nul + 1 + oid_bytes
         found[data[space + 1 : nul]] = TreeEntry(int(data[at:space], 8), data[nul + 1 : end].hex())
         at = end
+    if strict and (count != len(found) or any(entry.mode not in _MODES for entry in found.values())):
+        raise ValueError("a tree of a form that git does not write")
     return found
 
 

@@ -73,9 +73,9 @@ def add(
 
     ``lock`` is held while git registers the worktree; adds may otherwise run at the same time. ``instance`` is written
     to ``.fleet-instance-id``. ``old`` is where an existing branch is known to be, to start it anew. Without
-    ``checkout`` there is neither a file nor an index yet. Filters, LFS, attributes and sparse patterns apply as in a
-    checkout of the user's; hooks do not run. Raises ``GitfleetError`` (``worktree-failed``) when git cannot make it or
-    check it out; nothing is left behind then but the branch.
+    ``checkout`` there is neither a file nor an index yet. Filters, LFS and attributes apply as in a checkout of
+    the user's, sparse patterns do not; hooks do not run. Raises ``GitfleetError`` (``worktree-failed``) when git cannot
+    make it or check it out; nothing is left behind then but the branch.
     """
     if branch is not None:
         taken = _start_branch(repo, branch, commit, old)
@@ -84,18 +84,22 @@ def add(
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with lock:
-            repo.git.run("worktree", "add", "--quiet", "--no-checkout", "--detach", str(path), commit)
+            # On its branch at once, which exists by now: a process less than to detach first and move HEAD afterwards.
+            where = ["--detach", str(path), commit] if branch is None else [str(path), branch]
+            repo.git.run("worktree", "add", "--quiet", "--no-checkout", *where)
             if instance is not None:
                 exclude(repo.common_dir, INSTANCE_FILE)
     except GitFailed as error:
         raise _failed(path, error) from error
     made = locate(repo, path)
     assert made is not None  # noqa: S101 - git has just registered it
+    # git copies the user's sparse patterns into each new worktree. What a task may write would be missing there, an
+    # agent that appends to such a file would replace it, and a check would pass on a part of the tree. Without patterns
+    # git takes every path for wanted, whatever core.sparseCheckout says.
+    (made.git_dir / "info" / "sparse-checkout").unlink(missing_ok=True)
     git = made.git(repo.git)
     try:
-        if branch is not None:
-            git.run("symbolic-ref", "-m", "gitfleet: start a task", "HEAD", HEADS + branch)
-        # `reset --hard` is the checkout that never asks: an index is made, filters and sparse patterns are applied.
+        # `reset --hard` is the checkout that never asks: an index is made, filters are applied.
         if checkout:
             git.having("submodule.recurse=false").run("reset", "--hard", "--quiet", "HEAD")
     except GitFailed as error:
@@ -136,15 +140,27 @@ def registered(repo: Repository) -> dict[str, Path]:
     found = {}
     with suppress(FileNotFoundError):
         for place in (repo.common_dir / "worktrees").iterdir():
-            with suppress(OSError):
-                pointer = os.fsdecode((place / "gitdir").read_bytes().removesuffix(b"\n"))
-                root = os.path.dirname(place / pointer)  # noqa: PTH120 - a file name may hold any byte
-                found[os.path.realpath(root)] = place
+            root = _root_of(place)
+            if root is not None:
+                found[root] = place
     return found
+
+
+def _root_of(place: Path) -> str | None:
+    """The real path of the files that an administrative directory is for; none when it cannot be read."""
+    try:
+        pointer = os.fsdecode((place / "gitdir").read_bytes().removesuffix(b"\n"))
+    except OSError:
+        return None
+    return os.path.realpath(os.path.dirname(place / pointer))  # noqa: PTH120 - a file name may hold any byte
 
 
 def locate(repo: Repository, path: Path) -> Worktree | None:
     """The linked worktree at a path, whether or not its files still exist; none when git knows no such."""
+    # Git names the directory after the path, with a number where that is taken: the usual case needs no look at all.
+    usual = repo.common_dir / "worktrees" / path.name
+    if _root_of(usual) == os.path.realpath(path):
+        return Worktree(Path(path), usual)
     git_dir = registered(repo).get(os.path.realpath(path))
     return Worktree(Path(path), git_dir) if git_dir is not None else None
 

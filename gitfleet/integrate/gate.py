@@ -13,8 +13,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitfleet.git.index import GITLINK, SYMLINK, Change, parse_raw
-from gitfleet.git.index import changes as changes_between
+from gitfleet.git.index import GITLINK, SYMLINK, Change, Entry, parse_raw
+from gitfleet.git.objects import MissingObject
 from gitfleet.integrate.links import Links
 from gitfleet.model.paths import quote_path, unquote_path
 from gitfleet.model.run import GateReport, Violation
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gitfleet.git.command import Git
+    from gitfleet.git.objects import Objects
     from gitfleet.planner.scopes import Scope
 
 REPORTED = 500
@@ -30,11 +31,16 @@ REPORTED = 500
 
 PLANNING = b".planning"
 
+_LONGEST_LINE = 1000
+"""Commits read one by one before git is asked for all of them."""
+
 # Code points that HFS+ ignores in names, so that `.g<U+200C>it` is `.git` there (git's utf8.c, is_hfs_dotgit).
 _IGNORABLE = dict.fromkeys((*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF))
 
 
-def inspect(git: Git, *, base: str, tip: str, target: str, scope: Scope, fold: bool = False) -> GateReport:
+def inspect(
+    git: Git, objects: Objects, *, base: str, tip: str, target: str, scope: Scope, fold: bool = False
+) -> GateReport:
     """Hold every commit of a run's own against its scope.
 
     Own is what ``tip`` has and neither ``target`` nor ``base``, the commit of the target that the run began from, has.
@@ -42,27 +48,32 @@ def inspect(git: Git, *, base: str, tip: str, target: str, scope: Scope, fold: b
     and reason once, with the first commit that has it.
     """
     git = _unbent(git)
-    own = _own_commits(git, tip, [target, base])
     judge = _Judge(scope, literal_paths(scope), fold)
+    looked_at = _line(objects, tip, [target, base])
+    if looked_at is None:
+        looked_at = list(_changes(git, _own_commits(git, tip, [target, base]), judge))
     links: list[tuple[str, Change]] = []
-    for commit, changes in _changes(git, own, judge):
+    for commit, changes in looked_at:
         for change in changes:
             judge.look(commit, change)
             if any(side is not None and side.mode == SYMLINK for side in (change.old, change.new)):
                 links.append((commit, change))
     if links:
         _look_at_links(git, tip, links, judge)
-    return judge.report(len(own))
+    return judge.report(len(looked_at))
 
 
-def carried(git: Git, merge: str, scope: Scope, *, fold: bool = False) -> tuple[Violation, ...]:
+def carried(objects: Objects, merge: str, scope: Scope, *, fold: bool = False) -> tuple[Violation, ...]:
     """Paths outside the scope that a run's merge commit brings to its first parent; such a run is ``conflicted``.
 
     The run's own commits passed, so these come from the merge itself: the target renamed what the run changed.
     """
     judge = _Judge(scope, literal_paths(scope), fold)
-    for change in changes_between(_unbent(git), f"{merge}^1", merge):
-        judge.look(merge, change)
+    try:
+        for change in _between(objects, objects.commit(merge).parents[0], merge):
+            judge.look(merge, change)
+    except ValueError:
+        judge.add(b".", "malformed-tree", merge)
     return judge.report(1).violations
 
 
@@ -131,6 +142,37 @@ class _Judge:
 class _Own:
     commit: str
     parents: tuple[str, ...]
+
+
+def _line(objects: Objects, tip: str, known: Sequence[str]) -> list[tuple[str, list[Change]]] | None:
+    """Own commits of the usual run with what each changed: a line without merges on what base and target both are.
+
+    None where it is not so simple, or a tree is not as git writes it, and git is asked. Raw objects are read, so
+    nothing bends what is seen here either.
+    """
+    ends = {objects.resolve(rev) for rev in known}
+    if len(ends) != 1 or None in ends:
+        return None
+    line: list[tuple[str, list[Change]]] = []
+    at = objects.resolve(tip)
+    try:
+        while at not in ends:
+            parents = objects.commit(at).parents if at is not None else ()
+            if at is None or len(parents) != 1 or len(line) == _LONGEST_LINE:
+                return None
+            line.append((at, _between(objects, parents[0], at)))
+            at = parents[0]
+    except (MissingObject, ValueError):
+        return None
+    return line[::-1]
+
+
+def _between(objects: Objects, old: str, new: str) -> list[Change]:
+    """Every path that differs between two commits, renames not followed; ``ValueError`` for a tree read in two ways."""
+    return [
+        Change(change.path, *(Entry(*side) if side is not None else None for side in (change.old, change.new)))
+        for change in objects.diff(objects.commit(old).tree, objects.commit(new).tree, strict=True)
+    ]
 
 
 def _own_commits(git: Git, tip: str, known: Sequence[str]) -> list[_Own]:

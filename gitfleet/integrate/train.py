@@ -183,7 +183,7 @@ class Train:
                     clashes.append(Clash(entry, (), why))
                 case Merged():
                     step = self.objects.create_commit(result.tree, [commit, entry.tip], _message(entry, check_names))
-                    carried = gate.carried(self.git, step, entry.scope)
+                    carried = gate.carried(self.objects, step, entry.scope, fold=self.fold)
                     if carried:
                         paths = tuple(violation.path for violation in carried)
                         why = f"merging it would change {', '.join(paths)}, which is outside its scope"

@@ -48,6 +48,11 @@ def without_planning(objects: Objects, commit: str) -> tuple[str, str]:
 
 def check_out(git: Git, commit: str) -> None:
     """Make the worktree hold exactly ``commit``, with nothing else in it, ignored files included."""
+    # The check before may have taken the directory away, or the file that makes it a worktree.
+    git.directory.mkdir(exist_ok=True)
+    pointer = git.directory / ".git"
+    if not pointer.exists():
+        pointer.write_bytes(b"gitdir: " + git.run("rev-parse", "--absolute-git-dir").stdout)
     git.run("read-tree", "--reset", "-u", commit)
     git.run("update-ref", "--no-deref", "HEAD", commit)
     git.run("clean", "-ffdxq", "-e", "/.fleet-instance-id")

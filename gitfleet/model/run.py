@@ -124,7 +124,10 @@ class Violation(Document, frozen=True, kw_only=True):
     path: str
     reason: Annotated[
         str,
-        Meta(description="out-of-scope, planning, git-name, submodule, symlink-escape, foreign-merge or read-only."),
+        Meta(
+            description="out-of-scope, planning, git-name, submodule, symlink-escape, foreign-merge, malformed-tree "
+            "or read-only."
+        ),
     ]
     commit: str = ""
 
@@ -255,6 +258,25 @@ def advance(run: Run, state: RunState, **facts: object) -> Run:
         msg = f"run {run.task}: {run.state} -> {state} is not a transition"
         raise IllegalTransitionError(msg)
     return msgspec.structs.replace(run, state=state, **facts)
+
+
+def requeue(run: Run) -> Run:
+    """Put a run back into the queue: its attempts stay on record, and nothing else is said of the last one."""
+    return advance(
+        run,
+        RunState.QUEUED,
+        tip="",
+        claim=None,
+        handoff=None,
+        handoff_source=HandoffSource.NONE,
+        files=(),
+        checks=(),
+        gate=None,
+        verification=None,
+        failure=None,
+        conflicts=(),
+        receipt=None,
+    )
 
 
 def record(run: Run, **facts: object) -> Run:

@@ -83,6 +83,12 @@ class PendingLanding(Document, frozen=True, kw_only=True):
     wave_text: Annotated[str, Meta(description="The text of `waves/w<number>.md` that the landing carries.")] = ""
 
 
+class Verdicts(Document, frozen=True, kw_only=True):
+    """Runs that one decision changes together: written first, so that a crash leaves all of them changed or none."""
+
+    runs: Annotated[tuple[Run, ...], Meta(description="The runs as they are once the decision is in the books.")]
+
+
 class Amendment(Document, frozen=True, kw_only=True):
     """A request to change an open session, left for its coordinator: a task to add, or the id of one to cancel."""
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 Trail = tuple[str | int, ...]
 """A place in a struct: field names and indices from the top."""
 
+# The explicit bidirectional formatting characters of Unicode (UAX #9): they make a line read as something else.
+_REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _REF_BAD = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
 
 
@@ -36,6 +39,14 @@ def is_branch_name(name: str) -> bool:
         or _REF_BAD.search(name)
         or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
     )
+
+
+def unfit_name(trail: Trail, name: str) -> Iterator[Finding]:
+    """Refuse names that would not stay on their line, or would reorder it, in commit subjects, tables and terminals."""
+    if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in name):
+        yield Finding(trail, "the name has line breaks or control characters", "one line of text")
+    elif any(char in _REORDERING for char in name):
+        yield Finding(trail, "the name has invisible characters that reorder text", "one line of text")
 
 
 def near(name: str, known: Iterable[str]) -> str:

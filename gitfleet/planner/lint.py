@@ -5,10 +5,9 @@ Pure: no files, no git. ``fold`` says that the repository ignores case, so that 
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
-from gitfleet.planner.findings import Finding, Trail, is_branch_name, near, unknown_agent
+from gitfleet.planner.findings import Finding, Trail, is_branch_name, near, unfit_name, unknown_agent
 from gitfleet.planner.knots import circles
 from gitfleet.planner.scopes import ScopeError, fold_name, parse_entry
 
@@ -38,11 +37,12 @@ def lint_plan(
 def _names(plan: Plan) -> Iterator[Finding]:
     """Names end up in commit subjects and tables, which are lines."""
     named: list[tuple[Trail, str]] = [(("name",), plan.name)]
-    named += [(("tasks", index, "name"), task.name) for index, task in enumerate(plan.tasks)]
+    for index, task in enumerate(plan.tasks):
+        named.append((("tasks", index, "name"), task.name))
+        named += [(("tasks", index, "verify", at, "name"), check.name) for at, check in enumerate(task.verify)]
     for trail, name in named:
-        if any(unicodedata.category(char) in {"Cc", "Zl", "Zp"} for char in name):
-            yield Finding(trail, "the name has line breaks or control characters", "one line of text")
-        elif len(name) > 200:
+        yield from unfit_name(trail, name)
+        if len(name) > 200:
             yield Finding(trail, f"the name has {len(name)} characters", "at most 200")
 
 

@@ -6,7 +6,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from gitfleet.planner.findings import Finding, Trail, is_branch_name, unknown_agent
+from gitfleet.planner.findings import Finding, Trail, is_branch_name, unfit_name, unknown_agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 PLACEHOLDERS = ("prompt_file", "worktree", "task", "instance", "handoff_file")
 """What ``argv`` of a command agent may contain in braces."""
+
+PREFIX_LENGTH = 100
+"""Characters of ``branch_prefix``: a file system takes 255 bytes, and a ref's lock adds to them."""
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
@@ -26,6 +29,7 @@ def lint_config(config: Config) -> tuple[Finding, ...]:
     found: list[Finding] = []
     for name, agent in config.agents.items():
         trail: Trail = ("agents", name)
+        found.extend(_named(trail, name))
         if not agent.argv:
             found.append(Finding(trail, f"the command agent `{name}` has no argv", "a program and its arguments"))
         for position, argument in enumerate(agent.argv):
@@ -39,12 +43,26 @@ def lint_config(config: Config) -> tuple[Finding, ...]:
     for trail, ref in ((("target",), config.target), (("branch_prefix",), config.branch_prefix)):
         if ref is not None and not is_branch_name(ref):
             found.append(Finding(trail, f"`{ref}` is not a name that git takes", "a branch name"))
-    found.extend(
-        Finding(("verify", "commands", index, "run"), "the command is blank", "a shell command")
-        for index, check in enumerate(config.verify.commands)
-        if not check.run.strip()
-    )
+    if len(config.branch_prefix) > PREFIX_LENGTH:
+        message = f"it has {len(config.branch_prefix)} characters"
+        expected = f"at most {PREFIX_LENGTH}, since it becomes the name of a directory"
+        found.append(Finding(("branch_prefix",), message, expected))
+    found.extend(_checks(config))
     return tuple(found)
+
+
+def _named(trail: Trail, name: str) -> Iterator[Finding]:
+    yield from unfit_name(trail, name)
+    if not name.strip():
+        yield Finding(trail, "the agent's name is blank", "one line of text")
+
+
+def _checks(config: Config) -> Iterator[Finding]:
+    for index, check in enumerate(config.verify.commands):
+        trail: Trail = ("verify", "commands", index)
+        yield from unfit_name((*trail, "name"), check.name)
+        if not check.run.strip():
+            yield Finding((*trail, "run"), "the command is blank", "a shell command")
 
 
 def _variable(trail: Trail, name: str) -> Iterator[Finding]:

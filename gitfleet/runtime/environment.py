@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 PASSED = ("PATH", "HOME", "LANG", "TERM", "SHELL", "USER")
 """Names that pass besides ``LC_*``."""
 
+IDENTITY = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL")
+"""Names that pass to agents as well: somebody whose identity is in the environment alone commits as themselves."""
+
 _SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
 
 # A socket's path may have 104 bytes on macOS and 108 on Linux; tools put names of some forty bytes below TMPDIR.
@@ -76,11 +79,11 @@ def agent_environment(
 ) -> dict[str, str]:
     """Make the whole environment of an agent's attempt but for its nonce.
 
-    ``caller`` is the coordinator's environment, ``directory`` the attempt's. Git identity, signing and an agent's own
-    variables are for the caller to add. Raises ``GitfleetError`` when ``allow`` names what looks like a secret.
+    ``caller`` is the coordinator's environment, ``directory`` the attempt's. An agent's own variables are
+    for the caller to add. Raises ``GitfleetError`` when ``allow`` names what looks like a secret.
     """
     refuse_secrets(allow, f"The allowlist of task {assignment.task.id}'s agent")
-    return _passed(caller, directory, allow) | assignment_variables(assignment)
+    return _passed(caller, directory, (*allow, *IDENTITY)) | assignment_variables(assignment)
 
 
 def check_environment(caller: Mapping[str, str], session: str, *, directory: Path) -> dict[str, str]:

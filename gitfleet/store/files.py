@@ -12,6 +12,7 @@ import errno
 import fcntl
 import itertools
 import os
+import stat
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,23 @@ def sweep(directory: Path) -> int:
     """Remove what dead writers left in a directory that nobody writes to now; returns how many files."""
     dead = [name for name in _all_names(directory) if is_temporary(name)]
     return sum(remove_durable(directory / name) for name in dead)
+
+
+def read_regular(path: Path, limit: int) -> bytes:
+    """Read at most ``limit`` bytes of a regular file that is not ours; a pipe or a device could hold us up for ever.
+
+    Raises ``OSError``, whose ``strerror`` is a clause for people, for anything else that has the name.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        found = bytearray()
+        while len(found) < limit and (block := os.read(descriptor, min(limit - len(found), 1 << 20))):
+            found += block
+        return bytes(found)
+    finally:
+        os.close(descriptor)
 
 
 def flush(descriptor: int) -> None:

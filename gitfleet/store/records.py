@@ -90,19 +90,22 @@ def pending(
     redaction = redaction or Redaction({})
     session = preview.session or state.read_session(session_id)
     report = state.read_report(session_id) if preview.report is None else preview.report
-    runs = {**state.read_runs(session_id), **preview.runs}
-    done = sealed(runs, session)
+    others = [task for task in state.run_ids(session_id) if task not in preview.runs]
+    runs = {**preview.runs, **{task: state.read_run(session_id, task) for task in others}}
     home = f"sessions/{session_id}"
+    # What is published is neither read nor written again: a landing costs what it carries, however long the session.
+    done = sealed(runs, session)
+    briefs = {task for task in done if f"briefs/{session_id}/{task}.md" not in published}
     found = {f"{home}/plan.yaml": state.read_plan_bytes(session_id)}
     for number in state.amendments(session_id):
         found[f"{home}/plan.{number}.yaml"] = state.read_plan_bytes(session_id, number)
     for number, text in {**state.read_waves(session_id), **preview.waves}.items():
         found[f"{home}/waves/w{number}.md"] = redaction.text(text).encode()
-    for task in sorted(done):
-        found[f"{home}/runs/{task}.json"] = encode(redaction.run(runs[task]))
-    for task, text in state.read_briefs(session_id).items():
-        if task in done:
-            found[f"briefs/{session_id}/{task}.md"] = redaction.text(text).encode()
+    for task in done:
+        if f"{home}/runs/{task}.json" not in published:
+            found[f"{home}/runs/{task}.json"] = encode(redaction.run(runs[task]))
+    for task, text in state.read_briefs(session_id, briefs).items():
+        found[f"briefs/{session_id}/{task}.md"] = redaction.text(text).encode()
     for discoveries in state.read_discoveries(session_id):
         if discoveries.task in done:
             found[f"discoveries/{session_id}/{discoveries.task}.json"] = encode(redaction.document(discoveries))

@@ -24,12 +24,16 @@ TAIL_LIMIT = 4000
 class Redaction:
     """Replaces local strings by names for them: ``{"/home/jo/app.fleet": "<worktrees>"}``."""
 
-    def __init__(self, local: Mapping[str, str]) -> None:
-        """Prepare for these strings; strings of fewer than three characters (such as ``/``) are not replaced."""
-        self._names = {found: name for found, name in local.items() if len(found) > 2}
+    def __init__(self, local: Mapping[str, str], values: Mapping[str, str] | None = None) -> None:
+        """Prepare for local directories, and for ``values`` (of variables) that are replaced wherever they stand.
+
+        Directories of fewer than three characters (such as ``/``) and values of fewer than eight are not replaced.
+        """
+        directories = {found: name for found, name in local.items() if len(found) > 2}
+        secrets = {found: name for found, name in (values or {}).items() if len(found) > 7}
+        self._names = {**directories, **secrets}
         longest_first = sorted(self._names, key=len, reverse=True)
-        # A directory must end where it ends: /home/jo is not part of /home/jonas.
-        pattern = "|".join(f"{re.escape(found)}(?![A-Za-z0-9_-])" for found in longest_first)
+        pattern = "|".join(re.escape(found) if found in secrets else _bounded_path(found) for found in longest_first)
         self._pattern = re.compile(pattern) if pattern else None
 
     def text(self, text: str) -> str:
@@ -56,6 +60,13 @@ class Redaction:
         return self.document(
             msgspec.structs.replace(run, attempts=attempts, checks=_bounded(run.checks), verification=verification)
         )
+
+
+def _bounded_path(path: str) -> str:
+    # A directory must end where it ends: /home/jo is not part of /home/jonas. One like /root or /tmp must also begin
+    # there, not being part of chroot/root; after a letter it counts in an option alone, such as -I/root/include.
+    begin = r"(?:(?<![A-Za-z0-9_.~>-])|(?<=[\s\"'\[,]-[A-Za-z]))" if path.count("/") == 1 else ""
+    return f"{begin}{re.escape(path)}(?![A-Za-z0-9_-])"
 
 
 def _exit(end: Exit) -> Exit:

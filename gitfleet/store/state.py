@@ -7,9 +7,11 @@ files of different moments. What a coordinator derives from them must hold for a
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import decode, encode
@@ -20,15 +22,17 @@ from gitfleet.model.run import Run
 from gitfleet.model.session import Session, SessionState
 from gitfleet.store.damage import UNREADABLE, damaged, read_bytes, read_document
 from gitfleet.store.documents import front_matter
-from gitfleet.store.files import make_directory, names, rename_durable, sweep, write_durable
+from gitfleet.store.files import is_temporary, make_directory, names, rename_durable, sweep, write_durable
 from gitfleet.store.locks import hold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from gitfleet.store.layout import Layout
     from gitfleet.store.locks import SessionLock
+
+Stamp: TypeAlias = tuple[int, int, int]
+"""What tells one content of a file from the next: inode, time of the last write, size."""
 
 
 class State:
@@ -129,9 +133,13 @@ class State:
 
     def read_runs(self, session: str) -> dict[str, Run]:
         """All run records by task id, sorted by task id."""
+        return {task: self.read_run(session, task) for task in self.run_ids(session)}
+
+    def run_ids(self, session: str) -> tuple[str, ...]:
+        """Task ids of all run records, sorted."""
         self._known(session)
-        found = [name for name in names(self.layout.runs(session)) if name.endswith(".json")]
-        return {task: self.read_run(session, task) for task in (name.removesuffix(".json") for name in found)}
+        found = names(self.layout.runs(session))
+        return tuple(name.removesuffix(".json") for name in found if name.endswith(".json"))
 
     def read_run(self, session: str, task: str) -> Run:
         """One run record; raises ``GitfleetError`` (``damaged-state``) when it is missing, damaged or another's."""
@@ -141,12 +149,14 @@ class State:
             raise damaged(self.layout, path, session, f"it is the record of {run.session}/{run.task}")
         return run
 
-    def read_briefs(self, session: str) -> dict[str, str]:
-        """Briefs by task id."""
+    def read_briefs(self, session: str, tasks: Collection[str] | None = None) -> dict[str, str]:
+        """Briefs by task id: all of them, or those of some tasks."""
+        directory = self.layout.briefs(session)
+        found = (name.removesuffix(".md") for name in names(directory) if name.endswith(".md"))
         return {
-            name.removesuffix(".md"): data.decode("utf-8", "replace")
-            for name, data in self._files_in(self.layout.briefs(session))
-            if name.endswith(".md")
+            task: (directory / f"{task}.md").read_bytes().decode("utf-8", "replace")
+            for task in found
+            if tasks is None or task in tasks
         }
 
     def read_discoveries(self, session: str) -> tuple[Discoveries, ...]:
@@ -181,21 +191,28 @@ class State:
 
         What is removed while this runs (a released claim, an answered request) is left out.
         """
+        return self.files_since(session, {})[1]
+
+    def files_since(self, session: str, seen: Mapping[str, Stamp]) -> tuple[dict[str, Stamp], dict[str, bytes]]:
+        """The same, for somebody who has read it before: stamps of all files, and those whose stamp is not in ``seen``.
+
+        A file of the state is only ever replaced whole by another, so its inode and times tell.
+        """
         self._known(session)
         layout = self.layout
+        stamps: dict[str, Stamp] = {}
         found: dict[str, bytes] = {}
-        for directory in (layout.session(session), layout.briefs(session), layout.discoveries(session)):
-            for path in _walk(directory):
-                with suppress(FileNotFoundError):
-                    found[path.relative_to(layout.state).as_posix()] = path.read_bytes()
-        with suppress(FileNotFoundError):
-            found[f"momentum/{session}.json"] = layout.momentum(session).read_bytes()
-        for name in names(layout.claims):
+        homes = (layout.session(session), layout.briefs(session), layout.discoveries(session), layout.claims)
+        for path, stamp in (*(file for home in homes for file in _walk(home)), *_stamped([layout.momentum(session)])):
+            relative = path.removeprefix(f"{layout.state}/")
             with suppress(FileNotFoundError):
-                data = (layout.claims / name).read_bytes()
-                if _claims_for(data, session):
-                    found[f"claims/{name}"] = data
-        return dict(sorted(found.items()))
+                if seen.get(relative) != stamp:
+                    data = Path(path).read_bytes()
+                    if relative.startswith("claims/") and not _claims_for(data, session):
+                        continue
+                    found[relative] = data
+                stamps[relative] = stamp
+        return stamps, dict(sorted(found.items()))
 
     # -- writing, with the session's proof ------------------------------------------------------------------------
 
@@ -334,10 +351,21 @@ def _claims_for(data: bytes, session: str) -> bool:
         return False
 
 
-def _walk(directory: Path) -> Iterator[Path]:
-    for name in names(directory):
-        path = directory / name
-        if path.is_dir():
-            yield from _walk(path)
-        else:
-            yield path
+def _walk(directory: Path) -> Iterator[tuple[str, Stamp]]:
+    """Files below a directory with their stamps, without unfinished writes and what goes away meanwhile."""
+    try:
+        with os.scandir(directory) as found:
+            entries = [entry for entry in found if not is_temporary(entry.name)]
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.is_dir():
+            yield from _walk(Path(entry.path))
+    yield from _stamped(entry for entry in entries if not entry.is_dir())
+
+
+def _stamped(files: Iterable[os.PathLike[str]]) -> Iterator[tuple[str, Stamp]]:
+    for file in files:
+        with suppress(FileNotFoundError):
+            facts = os.stat(file)  # noqa: PTH116 - of a directory's entry as well as of a path
+            yield os.fspath(file), (facts.st_ino, facts.st_mtime_ns, facts.st_size)

@@ -276,8 +276,10 @@ def test_a_dry_run_discloses_and_starts_nothing(fleet: FleetEnv) -> None:
     placed = {row["task"]: row for wave in told["waves"] for row in wave["tasks"]}
     assert (placed["look"]["agent"], placed["look"]["tokens"]) == ("looker", 500)
     assert (placed["one"].get("agent", "command"), placed["one"].get("tokens", 0)) == ("command", 0)
+    assert (placed["one"]["command"], placed["look"].get("command", "")) == (ONE["command"], "")
     assert told["budget_tokens"] == 500
-    assert any("wave" in note for note in told["notes"])
+    assert "wave" in told["reversibility_reason"]
+    assert told.get("notes", []) == []
     assert (told["target"], told["base"]) == ("refs/heads/main", fleet.git("rev-parse", "main"))
     assert told["checks"] == ["echo green"]
     assert ONE["command"] in told["commands"]

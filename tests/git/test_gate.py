@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitfleet.git.command import Git
+from gitfleet.git.engines import open_objects
+from gitfleet.git.repository import discover
 from gitfleet.integrate.gate import REPORTED, carried, inspect, is_git_name, is_planning, literal_paths
 from gitfleet.planner.scopes import Scope
 from tests.support.landings import Place, new_place
@@ -31,7 +33,13 @@ def place(tmp_path: Path) -> Place:
 
 
 def gate(place: Place, tip: str, scope: Scope = SRC, *, fold: bool = False) -> GateReport:
-    return inspect(Git(place.path), base=MAIN, tip=tip, target=MAIN, scope=scope, fold=fold)
+    with open_objects(discover(place.path)) as objects:
+        return inspect(Git(place.path), objects, base=MAIN, tip=tip, target=MAIN, scope=scope, fold=fold)
+
+
+def brought(place: Place, merge: str, scope: Scope = SRC) -> list[str]:
+    with open_objects(discover(place.path)) as objects:
+        return [violation.path for violation in carried(objects, merge, scope)]
 
 
 def found(report: GateReport) -> set[tuple[str, str]]:
@@ -148,7 +156,7 @@ def test_replaced_objects_do_not_hide_anything(place: Place) -> None:
     evil = place.build({"other/c.txt": "2\n"})
     place.git("replace", evil, commit_tree(place, "main", "main"))
     assert found(gate(place, evil)) == {("other/c.txt", "out-of-scope")}
-    assert [violation.path for violation in carried(Git(place.path), evil, SRC)] == ["other/c.txt"]
+    assert brought(place, evil) == ["other/c.txt"]
 
 
 def test_grafts_do_not_hide_anything(place: Place) -> None:
@@ -237,12 +245,33 @@ def test_crafted_tree_with_a_git_directory(place: Place) -> None:
     assert ("src/.git/config", "git-name") in found(gate(place, tip))
 
 
+def test_a_name_that_is_in_a_tree_twice_hides_nothing(place: Place) -> None:
+    ours, evil = (place.git("rev-parse", f"{commit}:other") for commit in ("main", place.build({"other/c.txt": "2\n"})))
+    entries = [(b"other", evil), (b"other", ours), (b"src", place.git("rev-parse", "main:src"))]
+    assert found(gate(place, crafted(place, [(b"40000", *entry) for entry in entries])))
+
+
+def test_a_directory_with_a_mode_of_its_own_hides_nothing(place: Place) -> None:
+    src = place.git("rev-parse", f"{place.build({'src/out': '-> ../../x'})}:src")
+    tip = crafted(place, [(b"40000", b"other", place.git("rev-parse", "main:other")), (b"40755", b"src", src)])
+    assert ("src/out", "symlink-escape") in found(gate(place, tip))
+    assert brought(place, tip) == ["."]
+
+
+def crafted(place: Place, entries: list[tuple[bytes, bytes, str]]) -> str:
+    """A commit on main of a tree that git would not write; ``.planning`` is as it is there."""
+    planning = (b"40000", b".planning", place.git("rev-parse", "main:.planning"))
+    raw = b"".join(mode + b" " + name + b"\0" + bytes.fromhex(oid) for mode, name, oid in [planning, *entries])
+    tree = place.git("hash-object", "-w", "-t", "tree", "--literally", "--stdin", stdin=raw)
+    return place.git("commit-tree", tree, "-p", "main", "-m", "crafted")
+
+
 def test_carried_by_the_merge(place: Place) -> None:
     merge = commit_tree(
         place, place.build({"src/a.txt": "2\n", "web/a.txt": "2\n"}), "main", place.build({"src/a.txt": "2\n"})
     )
-    assert [violation.path for violation in carried(Git(place.path), merge, SRC)] == ["web/a.txt"]
-    assert carried(Git(place.path), merge, Scope.parse(["src", "web"])) == ()
+    assert brought(place, merge) == ["web/a.txt"]
+    assert brought(place, merge, Scope.parse(["src", "web"])) == []
 
 
 def test_many_commits(place: Place) -> None:

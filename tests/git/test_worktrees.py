@@ -42,7 +42,7 @@ def test_a_new_worktree_is_on_its_branch_and_clean(repo: Repo, tmp_path: Path, c
     counter.calls()
     worktree = made(add(found, path, head, BRANCH, nullcontext(), instance=INSTANCE))
     calls = counter.calls()
-    assert [call.split()[0] for call in calls] == ["update-ref", "worktree", "symbolic-ref", "reset"]
+    assert [call.split()[0] for call in calls] == ["update-ref", "worktree", "reset"]
     inside = Repo(path)
     assert inside.git("symbolic-ref", "HEAD") == f"refs/heads/{BRANCH}"
     assert inside.oid() == repo.oid()
@@ -140,13 +140,17 @@ def test_what_stands_at_the_path_is_left_alone(repo: Repo, tmp_path: Path) -> No
     assert len(entries(found)) == 2
 
 
-def test_a_sparse_checkout_stays_sparse(repo: Repo, tmp_path: Path) -> None:
+def test_a_sparse_checkout_of_the_users_leaves_nothing_out(repo: Repo, tmp_path: Path) -> None:
     repo.commit({"in/a": "1", "out/b": "2"})
     repo.git("sparse-checkout", "set", "in")
     found = discover(repo.path)
     worktree = made(add(found, tmp_path / "w", repo.oid(), None, nullcontext(), instance=INSTANCE))
     assert (worktree.path / "in/a").exists()
-    assert not (worktree.path / "out/b").exists()
+    assert (worktree.path / "out/b").read_text() == "2"
+    assert Repo(worktree.path).status() == ""
+    Repo(worktree.path).git("checkout", "-q", "--detach", "HEAD")
+    assert (worktree.path / "out/b").exists()
+    assert not (repo.path / "out/b").exists()
     assert is_pristine(found.git, worktree)
 
 

@@ -1,7 +1,7 @@
 """Nothing that is accepted is unenforced: every schema field and every option names the test that shows what it does.
 
-The registry is ``behaviours.toml``: tests, and what each of them holds. Here the schemas and the command line are walked; what
-no test claims, and what a test claims without even naming it, is a failure.
+The registry is ``behaviours.toml``: tests, and what each of them holds. Here the schemas and the command line are
+walked; what no test claims, and what a test claims without even naming it, is a failure.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REGISTRY: dict[str, dict[str, str]] = tomllib.loads((Path(__file__).parent / "be
 
 
 def fields() -> set[str]:
-    """Every property of every struct in the schemas, such as ``Run.tip``; a document's own are under its file's name."""
+    """Every property of every struct in the schemas, such as ``Run.tip``; a document's own are under its file."""
     found = set()
     for path in (ROOT / "schemas").glob("*.schema.json"):
         schema = json.loads(path.read_text())

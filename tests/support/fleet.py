@@ -200,6 +200,10 @@ class FleetEnv:
             ["git", *map(str, args)], cwd=cwd or self.root / "repo", env=self.environ, capture_output=True, check=False
         )
 
+    def shell(self, script: str, cwd: Path) -> None:
+        """Run a person's shell script."""
+        subprocess.run(["sh", "-c", script], cwd=cwd, env=self.environ, check=True)
+
     def close(self) -> None:
         """End what the test left waiting, so that the guards see only what gitfleet left."""
         for point in self._points:

@@ -112,7 +112,7 @@ class InTheWay:
     @property
     def why(self) -> str:
         """One line a path."""
-        return "\n".join(str(obstacle) for obstacle in self.obstacles)
+        return "\n".join(dict.fromkeys(map(str, self.obstacles)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ def test_an_agent_gets_the_short_list_and_its_assignment() -> None:
         "TERM": "dumb",
         "SHELL": "/bin/sh",
         "USER": "x",
+        "GIT_AUTHOR_NAME": "caller",
         "EDITOR": "vi",
         "TMPDIR": "/a/tmp",
         "GITFLEET_SESSION": "s-abcdef",

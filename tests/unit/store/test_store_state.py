@@ -103,6 +103,22 @@ def test_everything_written_reads_back_and_is_in_the_state_ref(tmp_path: Path) -
     assert files[f"sessions/{SESSION}/runs/api.json"] == encode(make_run("api"))
 
 
+def test_a_second_look_reads_only_what_changed(tmp_path: Path) -> None:
+    state = make_state(tmp_path, make_run("api"), make_run("ui"))
+    stamps, first = state.files_since(SESSION, {})
+    assert first == state.files(SESSION)
+    assert set(stamps) == set(first)
+    assert state.files_since(SESSION, stamps) == (stamps, {})
+    run = f"sessions/{SESSION}/runs/ui.json"
+    with session_lock(state.layout, SESSION) as proof:
+        state.write_run(proof, make_run("ui"))
+    after, second = state.files_since(SESSION, stamps)
+    assert second == {run: encode(make_run("ui"))}
+    assert {path for path in after if after[path] != stamps[path]} == {run}
+    (state.layout.runs(SESSION) / "ui.json").unlink()
+    assert set(stamps) - set(state.files_since(SESSION, after)[0]) == {run}
+
+
 def test_any_file_of_the_session_can_be_written_and_no_other(tmp_path: Path) -> None:
     state = make_state(tmp_path)
     with session_lock(state.layout, SESSION) as proof:

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitfleet.coordinator.amendments import Amendments
+from gitfleet.model.base import decode, encode
+from gitfleet.model.config import Config, WavesConfig
+from gitfleet.model.run import ReceiptVerdict, RunState
+from gitfleet.model.session import Amendment, AmendmentReply
+from tests.support.stage import SESSION, SessionStage, session_on, task_of
+
+if TYPE_CHECKING:
+    from gitfleet.planner.waves import Schedule
+    from tests.support.repo import Repo
+
+
+def ask(
+    stage: SessionStage, *requests: Amendment | bytes, wave: int = 1
+) -> tuple[list[AmendmentReply], Schedule | None]:
+    amendments = Amendments(stage.parts, SESSION)
+    amendments.directory.mkdir(exist_ok=True)
+    for number, request in enumerate(requests):
+        data = request if isinstance(request, bytes) else encode(request)
+        (amendments.directory / f"r{number}.request").write_bytes(data)
+    changed = amendments.take(stage.books, stage.schedule, stage.scopes, wave)
+    replies = [amendments.directory / f"r{number}.reply" for number in range(len(requests))]
+    assert sorted(amendments.directory.iterdir()) == replies
+    return [decode(path.read_bytes(), AmendmentReply) for path in replies], changed
+
+
+def test_nothing_asked_changes_nothing(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        assert Amendments(stage.parts, SESSION).take(stage.books, stage.schedule, stage.scopes, 1) is None
+        assert ask(stage) == ([], None)
+
+
+def test_an_added_task_is_in_the_plan_the_books_and_the_schedule(repo: Repo) -> None:
+    with session_on(repo, task_of("a"), task_of("b", "a")) as stage:
+        stage.books.advance("a", RunState.PREPARING)
+        (reply,), changed = ask(stage, Amendment(id="r0", add=task_of("c", "b")))
+        assert (reply.error, reply.message) == ("", "c is in wave 3.")
+        assert changed is not None
+        assert changed.waves == (("a",), ("b",), ("c",))
+        assert stage.session.waves == changed.waves
+        assert stage.books.runs["c"] == stage.parts.state.read_run(SESSION, "c")
+        assert (stage.books.runs["c"].wave, stage.books.runs["c"].depends_on) == (3, ("b",))
+        assert stage.scopes["c"].matches(b"c.txt")
+        assert stage.parts.state.amendments(SESSION) == (2,)
+        assert b"id: c" in stage.parts.state.read_plan_bytes(SESSION, 2)
+        assert [event.message for event in stage.watcher.events] == ["c was added to wave 3"]
+
+
+def test_a_task_that_was_just_added_can_be_depended_on_and_cancelled(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        stage.books.advance("a", RunState.PREPARING)
+        replies, changed = ask(
+            stage,
+            Amendment(id="r0", add=task_of("b")),
+            Amendment(id="r1", add=task_of("c", "b")),
+            Amendment(id="r2", cancel="c"),
+        )
+        assert [reply.error for reply in replies] == ["", "", ""]
+        assert changed is not None
+        assert changed.waves == (("a",), ("b",), ("c",))
+        assert stage.books.runs["c"].state is RunState.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("request_", "error"),
+    [
+        (Amendment(id="r0", add=task_of("a")), "duplicate"),
+        (Amendment(id="r0", add=task_of("z", "nowhere")), "unknown-dependency"),
+        (Amendment(id="r0", cancel="nowhere"), "unknown-task"),
+        (Amendment(id="r0", cancel="a"), "not-queued"),
+        (b"{", "invalid"),
+        (b'{"id": "r0", "more": 1}', "invalid"),
+    ],
+)
+def test_what_cannot_be_done_is_answered_and_changes_nothing(
+    repo: Repo, request_: Amendment | bytes, error: str
+) -> None:
+    with session_on(repo, task_of("a"), task_of("b", "a")) as stage:
+        stage.books.advance("a", RunState.PREPARING)
+        plan, runs, session = stage.books.plan, dict(stage.books.runs), stage.session
+        (reply,), changed = ask(stage, request_)
+        assert (reply.id, reply.error, changed) == ("r0", error, None)
+        assert reply.message.endswith(".") or error == "invalid"
+        assert (stage.books.plan, stage.books.runs, stage.session) == (plan, runs, session)
+        assert stage.parts.state.amendments(SESSION) == ()
+        assert stage.watcher.events == []
+
+
+def test_a_cancelled_task_has_a_receipt(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        (reply,), changed = ask(stage, Amendment(id="r0", cancel="a"))
+        assert (reply.message, changed) == ("a is cancelled.", None)
+        run = stage.parts.state.read_run(SESSION, "a")
+        assert run.state is RunState.CANCELLED
+        assert run.receipt is not None
+        assert run.receipt.verdict is ReceiptVerdict.SKIP
+
+
+def test_what_could_not_start_moves_behind_its_wave_and_takes_its_dependents_along(repo: Repo) -> None:
+    config = Config(waves=WavesConfig(max_agents=3))
+    with session_on(repo, task_of("a"), task_of("b"), task_of("c", "b"), config=config) as stage:
+        assert stage.schedule.waves == (("b", "a"), ("c",))
+        stage.books.advance("a", RunState.PREPARING)
+        moved = Amendments(stage.parts, SESSION).postpone(stage.books, stage.schedule, stage.scopes, 1)
+        assert moved.waves == (("a",), ("b",), ("c",))
+        assert {task: run.wave for task, run in stage.parts.state.read_runs(SESSION).items()} == {
+            "a": 1,
+            "b": 2,
+            "c": 3,
+        }
+        assert [moved.placements[task].wave for task in "abc"] == [1, 2, 3]

@@ -1,0 +1,244 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from gitfleet.coordinator.claiming import Claiming
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.model.base import encode
+from gitfleet.model.claim import Claim
+from gitfleet.model.run import Attempt, ClaimHeld, Failure, FailureSource, MergeRecord, Run, RunState
+from gitfleet.model.session import Landing, PendingLanding, SessionState
+from gitfleet.planner.scopes import Scope
+from gitfleet.recovery import pending_landing_file, reconcile
+from gitfleet.runtime.hosts.base import LaunchSpec
+from tests.support.stage import MAIN, SESSION, SessionStage, session_on, task_of
+
+if TYPE_CHECKING:
+    from tests.support.repo import Repo
+
+AT = "2026-01-02T03:04:05.000Z"
+
+
+def begun(stage: SessionStage, task: str, *states: RunState, **facts: Any) -> Run:  # noqa: ANN401 - any field of a run
+    """Bring a run to the last of ``states``, with a branch that holds a commit of its own and a claim."""
+    instance = f"fleet-{SESSION}-w1-a{task}"
+    base = stage.repo.oid()
+    stage.repo.git("branch", f"fleet/{SESSION}/{task}", base)
+    claim = Claiming(stage.parts, stage.session).take(instance, task, Scope.parse([f"{task}.txt"]))
+    assert isinstance(claim, Claim)
+    run = stage.books.advance(
+        task,
+        RunState.PREPARING,
+        instance=instance,
+        branch=f"fleet/{SESSION}/{task}",
+        base=base,
+        claim=ClaimHeld(scope=claim.scope, acquired=AT),
+        attempts=(Attempt(number=1, base=base, started=AT),),
+    )
+    for state in states:
+        run = stage.books.advance(task, state)
+    return stage.books.record(task, **facts) if facts else run
+
+
+def work_on(stage: SessionStage, task: str) -> str:
+    """Commit something on a run's branch; gives the commit."""
+    tree = stage.repo.git("write-tree")
+    made = stage.repo.git("commit-tree", tree, "-p", "HEAD", "-m", f"work of {task}")
+    stage.repo.git("update-ref", f"refs/heads/fleet/{SESSION}/{task}", made)
+    return made
+
+
+def test_a_session_that_stands_where_its_books_say_is_left_alone(repo: Repo) -> None:
+    with session_on(repo, task_of("a"), task_of("b", "a")) as stage:
+        found = reconcile(stage.parts, SESSION)
+        assert found.runs == stage.books.runs
+        assert (found.session, found.adopted, found.pending, found.notes) == (stage.session, {}, None, ())
+
+
+def test_an_attempt_that_was_being_prepared_is_queued_again_and_its_claim_goes(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        begun(stage, "a")
+        assert len(stage.parts.claims.live()) == 1
+        found = reconcile(stage.parts, SESSION)
+        run = found.runs["a"]
+        assert (run.state, run.claim, len(run.attempts)) == (RunState.QUEUED, None, 1)
+        assert stage.parts.state.read_run(SESSION, "a") == run
+        assert stage.parts.claims.live() == ()
+        assert found.notes[0] == "a is queued again: its worktree was being made"
+        assert found.notes[1] == f"dead instance {run.instance} left a claim on a.txt"
+        # Once is enough.
+        again = reconcile(stage.parts, SESSION)
+        assert (again.runs, again.notes) == (found.runs, ())
+
+
+@pytest.mark.parametrize("state", [RunState.RUNNING, RunState.FINISHED])
+def test_work_whose_end_nobody_recorded_is_kept_under_its_wip_ref(repo: Repo, state: RunState) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        states = (RunState.RUNNING,) if state is RunState.RUNNING else (RunState.RUNNING, RunState.FINISHED)
+        run = begun(stage, "a", *states)
+        made = work_on(stage, "a")
+        found = reconcile(stage.parts, SESSION)
+        assert found.runs["a"].state is RunState.QUEUED
+        assert found.adopted == {}
+        assert stage.parts.refs.read(f"refs/gitfleet/wip/{run.instance}/1") == made
+        # The same attempt may be kept twice, with more in it than before.
+        stage.books.replace(run)
+        more = work_on(stage, "a")
+        reconcile(stage.parts, SESSION)
+        assert stage.parts.refs.read(f"refs/gitfleet/wip/{run.instance}/1") == more
+
+
+def test_an_attempt_that_ended_meanwhile_is_adopted_with_its_exit(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        run = begun(stage, "a", RunState.RUNNING)
+        directory = stage.parts.layout.attempt(run.instance, 1)
+        directory.mkdir(parents=True, mode=0o700)
+        spec = LaunchSpec(
+            instance=run.instance,
+            attempt=1,
+            directory=directory,
+            argv=("sh", "-c", "exit 3"),
+            cwd=repo.path,
+            env={"PATH": os.environ["PATH"]},
+            deadline_seconds=60,
+        )
+        stage.parts.host.wait(stage.parts.host.start(spec))
+        found = reconcile(stage.parts, SESSION)
+        assert list(found.adopted) == ["a"]
+        ended = stage.parts.host.wait(found.adopted["a"])
+        assert (ended.reason, ended.code) == ("exited", 3)
+        assert found.runs["a"] == run
+        assert [claim.instance for claim in stage.parts.claims.live()] == [run.instance]
+
+
+def test_an_attempt_whose_warden_is_gone_without_a_word_is_lost_and_queued_again(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        run = begun(stage, "a", RunState.RUNNING)
+        directory = stage.parts.layout.attempt(run.instance, 1)
+        directory.mkdir(parents=True, mode=0o700)
+        found = reconcile(stage.parts, SESSION)
+        assert (found.runs["a"].state, found.adopted) == (RunState.QUEUED, {})
+
+
+def test_a_verdict_without_a_landing_is_given_again(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        begun(stage, "a", RunState.RUNNING, RunState.FINISHED, RunState.GATED, RunState.VERIFIED)
+        found = reconcile(stage.parts, SESSION)
+        assert found.runs["a"].state is RunState.GATED
+        assert len(stage.parts.claims.live()) == 1
+
+
+@pytest.mark.parametrize("state", [SessionState.NEEDS_CONTINUE, SessionState.ACTIVE])
+def test_only_a_session_that_stopped_tries_again_what_could_not_run(repo: Repo, state: SessionState) -> None:
+    transport = Failure(source=FailureSource.TRANSPORT, code="prepare-failed", message="no space")
+    own = Failure(source=FailureSource.TASK, code="exit-code", message="it failed")
+    with session_on(repo, task_of("a"), task_of("b"), task_of("c", "a")) as stage:
+        begun(stage, "a", RunState.FAILED, failure=transport)
+        begun(stage, "b", RunState.FAILED, failure=own)
+        stage.books.advance("c", RunState.SKIPPED, failure=own)
+        stage.books.update(state=state)
+        states = {task: run.state for task, run in reconcile(stage.parts, SESSION).runs.items()}
+        again = {"a": RunState.QUEUED, "b": RunState.FAILED, "c": RunState.QUEUED}
+        left = {"a": RunState.FAILED, "b": RunState.FAILED, "c": RunState.SKIPPED}
+        assert states == (again if state is SessionState.NEEDS_CONTINUE else left)
+
+
+# -- landings ------------------------------------------------------------------------------------------------------
+
+
+def decided(stage: SessionStage) -> PendingLanding:
+    """Decide a landing of ``a`` and write it down, as just before the target moves."""
+    run = begun(stage, "a", RunState.RUNNING, RunState.FINISHED, RunState.GATED, RunState.VERIFIED)
+    base = stage.repo.oid()
+    candidate = work_on(stage, "a")
+    move = Landing(number=1, commit=candidate, candidate=candidate, previous=base, verified=False, tasks=("a",), at=AT)
+    merge = MergeRecord(commit=candidate, landing=1, target=MAIN)
+    pending = PendingLanding(
+        number=1,
+        target=MAIN,
+        previous=base,
+        commit=candidate,
+        candidate=candidate,
+        verified=False,
+        session=msgspec.structs.replace(stage.session, landings=(move,)),
+        runs=(msgspec.structs.replace(run, state=RunState.LANDED, merge=merge, claim=None),),
+        wave_text="# Wave 1\n",
+    )
+    pending_landing_file(stage.parts, SESSION).write_bytes(encode(pending))
+    stage.repo.git("update-ref", f"refs/gitfleet/candidates/{SESSION}", candidate)
+    return pending
+
+
+@pytest.mark.parametrize("proof", ["history", "landed ref"])
+def test_a_landing_that_happened_is_written_into_the_books(repo: Repo, proof: str) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        pending = decided(stage)
+        if proof == "history":
+            repo.git("update-ref", MAIN, pending.commit)
+            repo.commit({"later": "x"}, "somebody goes on")
+        else:
+            repo.git("update-ref", f"refs/gitfleet/landed/{SESSION}/w1", pending.commit)
+        found = reconcile(stage.parts, SESSION)
+        assert found.pending is None
+        assert found.session == pending.session == stage.parts.state.read_session(SESSION)
+        assert found.runs["a"] == pending.runs[0] == stage.parts.state.read_run(SESSION, "a")
+        assert stage.parts.state.read_waves(SESSION) == {1: "# Wave 1\n"}
+        assert not pending_landing_file(stage.parts, SESSION).exists()
+        assert stage.parts.refs.read(f"refs/gitfleet/candidates/{SESSION}") is None
+        # The claim was held until the books said so.
+        assert stage.parts.claims.live() == ()
+
+
+def test_a_landing_that_may_still_happen_is_given_back(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        pending = decided(stage)
+        found = reconcile(stage.parts, SESSION)
+        assert found.pending == pending
+        assert found.runs["a"].state is RunState.VERIFIED
+        assert pending_landing_file(stage.parts, SESSION).exists()
+
+
+def test_a_landing_on_a_target_that_moved_is_forgotten_and_its_runs_are_gated(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        decided(stage)
+        repo.commit({"other": "x"}, "somebody was faster")
+        found = reconcile(stage.parts, SESSION)
+        assert (found.pending, found.runs["a"].state) == (None, RunState.GATED)
+        assert not pending_landing_file(stage.parts, SESSION).exists()
+        assert "had not happened" in found.notes[0]
+
+
+def test_a_landing_that_cannot_be_read_is_a_persons_to_look_at(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        pending_landing_file(stage.parts, SESSION).write_bytes(b"{")
+        with pytest.raises(GitfleetError) as refused:
+            reconcile(stage.parts, SESSION)
+        assert (refused.value.kind, refused.value.code) == (Kind.NEEDS_PERSON, "damaged-file")
+
+
+def test_claims_of_other_sessions_are_not_touched(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        theirs = msgspec.structs.replace(stage.session, id="other-abcdef")
+        assert isinstance(Claiming(stage.parts, theirs).take("fleet-other-w1-a1", "x", Scope.parse(["x"])), Claim)
+        reconcile(stage.parts, SESSION)
+        assert [claim.session for claim in stage.parts.claims.live()] == ["other-abcdef"]
+
+
+def test_a_run_that_is_queued_again_says_nothing_of_its_last_end(repo: Repo) -> None:
+    transport = Failure(source=FailureSource.TRANSPORT, code="prepare-failed", message="no space")
+    with session_on(repo, task_of("a")) as stage:
+        begun(stage, "a", RunState.FAILED, failure=transport)
+        stage.books.update(state=SessionState.NEEDS_CONTINUE)
+        run = reconcile(stage.parts, SESSION).runs["a"]
+        assert (run.state, run.failure, run.receipt, run.handoff, run.conflicts) == (
+            RunState.QUEUED,
+            None,
+            None,
+            None,
+            (),
+        )
+        assert len(run.attempts) == 1
