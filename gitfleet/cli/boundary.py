@@ -33,7 +33,6 @@ _SURROUNDINGS = frozenset(
         errno.EMFILE,
         errno.ENFILE,
         errno.ENAMETOOLONG,
-        errno.ENOTDIR,
     }
 )
 """What the machine refuses whatever gitfleet does: rights, read-only mounts, full disks, too many open files."""

@@ -46,13 +46,11 @@ def sentence(event: Event) -> str:
 def telling(event: Event) -> bool:
     """Whether a person who watches needs the event; ``gitfleet events`` shows every one.
 
-    A gate that was passed and the end of an agent that failed each repeat what the line beside them says.
+    The end of an agent repeats what the line after it says: that its work passed the gate, or how it failed.
     """
     from gitfleet.model.event import EventKind  # noqa: PLC0415
 
-    passed = event.kind is EventKind.GATE and event.status == "passed"
-    failed = event.kind is EventKind.AGENT_COMPLETE and event.status not in {"success", "interrupted"}
-    return not (passed or failed)
+    return event.kind is not EventKind.AGENT_COMPLETE or event.status == "interrupted"
 
 
 class Silent:

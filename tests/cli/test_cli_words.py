@@ -66,8 +66,9 @@ def test_after_failures_the_first_line_asks_for_a_person_and_says_where_to_look(
     assert "  - after did not run (skipped: dies failed)\n" in answer.out
     assert "wave 1: wave 1" not in answer.out
     assert len(re.findall(r"^\d\d:\d\d:\d\d wave 1: dies ", answer.out, re.MULTILINE)) == 2  # started, failed
-    assert "passed the gate" not in answer.out
-    assert "passed the gate" in run("events", "--repo", mine.path).out
+    assert "good passed the gate: 1 file" in answer.out
+    assert "good ended: success" not in answer.out
+    assert "good ended: success, 1 file" in run("events", "--repo", mine.path).out
     assert answer.out.count("amber") == 2  # once before it starts, once in the handoff
     status = run("status", "--repo", mine.path).out
     assert status.startswith("2 things need you.\n")
@@ -292,12 +293,3 @@ def test_what_the_file_system_refuses_is_no_defect(number: int, words: str, caps
 
     assert guard(refused, []) == ExitCode.ENVIRONMENT
     assert capsys.readouterr().err.startswith(f"gitfleet: /somewhere/state cannot be read or written: {words}.\n")
-
-
-def test_a_place_that_cannot_be_made_is_named(mine: Repo, tmp_path: Path) -> None:
-    plan = tmp_path / "plan.yaml"
-    plan.write_text(FAILING)
-    mine.write(".git/gitfleet", "a file where the state must be")
-    answer = run("wave", plan, "--yes", "--repo", mine.path)
-    assert answer.code == ExitCode.ENVIRONMENT
-    assert f"{mine.path}/.git/gitfleet" in answer.err
