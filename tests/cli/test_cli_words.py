@@ -190,8 +190,9 @@ def test_the_live_view_gives_each_agent_one_row(columns: int) -> None:
     assert len(lines) <= 7
 
 
-def test_the_line_that_starts_a_wave_names_it_once() -> None:
-    event = Event(at=STARTED, session="s", kind=EventKind.WAVE_START, message="wave 1 of 2: a, b", wave=1)
+@pytest.mark.parametrize("kind", [EventKind.WAVE_START, EventKind.WAVE_COMPLETE])
+def test_a_line_about_a_wave_names_it_once(kind: EventKind) -> None:
+    event = Event(at=STARTED, session="s", kind=kind, message="wave 1 of 2: a, b", wave=1)
     assert sentence(event).endswith(" wave 1 of 2: a, b")
     assert "wave 1: " not in sentence(event)
 
