@@ -136,7 +136,8 @@ def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
         for run in landed
         if run.files and not (run.handoff and run.handoff.built)
     ]
-    conflicts = [f"{run.task}: {', '.join(run.conflicts)}" for run in runs.values() if run.state is RunState.CONFLICTED]
+    clashed = [run for run in runs.values() if run.state is RunState.CONFLICTED]
+    conflicts = [f"{run.task}: {', '.join(run.conflicts) or 'no common ancestor'}" for run in clashed]
     conflicts += [f"{run.task}: {item}" for run, said in reports for item in said.conflicts]
     following = [f"{run.task}: {item}" for run, said in reports for item in said.remaining]
     if session.state is not SessionState.COMPLETED:

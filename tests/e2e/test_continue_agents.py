@@ -72,7 +72,7 @@ FAILED = {
     "writes a huge sparse handoff": ("failed", "bad-handoff"),
     "writes a handoff that is not text": ("failed", "bad-handoff"),
     "points HEAD at nothing": ("failed", "collect-failed"),
-    "deletes its branch": ("rejected", "out-of-scope"),
+    "deletes its branch": ("conflicted", "conflict"),
 }
 
 

@@ -35,10 +35,11 @@ def test_agents_and_merges_carry_the_users_identity(identity: Callable[[FleetEnv
     fleet.git("config", "--unset", "user.name", cwd=repo)
     fleet.git("config", "--unset", "user.email", cwd=repo)
     identity(fleet)
+    base = fleet.git("rev-parse", "main", cwd=repo)
 
     fleet.run("wave", fleet.plan(plan_of(task("a", COMMITS, ["a.txt"]))), "--yes").ok()
 
-    people = fleet.git("log", "-3", "--format=%an <%ae> %cn", cwd=repo).splitlines()
+    people = fleet.git("log", f"{base}..main", "--format=%an <%ae> %cn", cwd=repo).splitlines()
     assert people == ["Grace Example <grace@example.org> Grace Example"] * 3
 
 
