@@ -33,9 +33,12 @@ _SURROUNDINGS = frozenset(
         errno.EMFILE,
         errno.ENFILE,
         errno.ENAMETOOLONG,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ELOOP,
     }
 )
-"""What the machine refuses whatever gitfleet does: rights, read-only mounts, full disks, too many open files."""
+"""What the machine refuses whatever gitfleet does: rights, read-only mounts, a full disk, a file for a directory."""
 
 
 def guard(work: Callable[[], int], argv: Sequence[str]) -> int:
@@ -56,7 +59,7 @@ def guard(work: Callable[[], int], argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         refusal = GitfleetError(Kind.INTERRUPTED, "interrupted", "Interrupted.")
     except Exception as error:  # noqa: BLE001 - the last boundary: whatever it is, a person gets one message
-        refusal = _as_refusal(error)
+        refusal = _as_refusal(error, argv)
     else:
         return code
     try:
@@ -100,7 +103,7 @@ def report(error: GitfleetError, *, as_json: bool) -> int:
     return error.exit_code
 
 
-def _as_refusal(error: Exception) -> GitfleetError:
+def _as_refusal(error: Exception, argv: Sequence[str]) -> GitfleetError:
     import click  # noqa: PLC0415 - only an error pays
 
     if isinstance(error, click.UsageError):
@@ -111,7 +114,7 @@ def _as_refusal(error: Exception) -> GitfleetError:
         return GitfleetError(Kind.USAGE, "usage", error.format_message())
     if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
         return surroundings(error)
-    return defect(error)
+    return defect(error, argv)
 
 
 def surroundings(error: OSError) -> GitfleetError:
@@ -135,8 +138,8 @@ def usage(error: Exception) -> GitfleetError:
     return GitfleetError(Kind.USAGE, code, message, hint=hint)
 
 
-def defect(error: Exception) -> GitfleetError:
-    """Keep the traceback of an unexpected exception and say where it is."""
+def defect(error: Exception, argv: Sequence[str]) -> GitfleetError:
+    """Keep the traceback of an unexpected exception and say where it is; ``argv`` says which repository is at hand."""
     import traceback  # noqa: PLC0415
 
     text = "".join(traceback.format_exception(error))
@@ -145,7 +148,7 @@ def defect(error: Exception) -> GitfleetError:
     if os.environ.get("GITFLEET_TRACEBACK") == "1":
         sys.stderr.write(text)
         return GitfleetError(Kind.DEFECT, "defect", message, hint="The traceback is above.")
-    kept = _keep(text)
+    kept = _keep(text, _at_hand(argv))
     if kept is None:
         return GitfleetError(
             Kind.DEFECT, "defect", message, hint="Run it again with GITFLEET_TRACEBACK=1 to see the traceback."
@@ -153,8 +156,18 @@ def defect(error: Exception) -> GitfleetError:
     return GitfleetError(Kind.DEFECT, "defect", message, hint=f"The traceback is in {kept}; please report it.")
 
 
-def _keep(text: str) -> Path | None:
-    """Write the traceback below the common directory of the repository at hand, else to the temporary directory."""
+def _at_hand(argv: Sequence[str]) -> str:
+    """The directory that the command is about: the value of ``--repo``, else the current one."""
+    for index, word in enumerate(argv):
+        if word == "--repo" and index + 1 < len(argv):
+            return argv[index + 1]
+        if word.startswith("--repo="):
+            return word.removeprefix("--repo=")
+    return "."
+
+
+def _keep(text: str, start: str) -> Path | None:
+    """Write the traceback below the common directory of the repository around ``start``, else to a temporary one."""
     import tempfile  # noqa: PLC0415
     import time  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
@@ -164,7 +177,7 @@ def _keep(text: str) -> Path | None:
     try:
         from gitfleet.git.repository import discover  # noqa: PLC0415
 
-        places.insert(0, discover(Path.cwd()).common_dir / "gitfleet")
+        places.insert(0, discover(Path(start).absolute()).common_dir / "gitfleet")
     except Exception:  # noqa: BLE001, S110 - whatever broke may be what broke first; the temporary directory remains
         pass
     for place in places:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import jsonschema
@@ -17,9 +21,9 @@ from gitfleet.model.reports import COMMAND_REPORTS, ErrorReport
 from tests.support.commands import a_run, a_session, call, place, run, spawn
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.repo import Repo
+
+ROOT = Path(__file__).parents[2]
 
 HEAVY = ("click", "rich", "pygit2", "jsonschema", "ruamel", "asyncio", "filelock", "psutil")
 
@@ -186,24 +190,40 @@ def test_a_reader_that_leaves_ends_the_command_quietly(repo: Repo) -> None:
     assert process.returncode == 141
 
 
-def test_a_defect_is_called_one_and_keeps_its_traceback_in_the_repository(repo: Repo) -> None:
+DEFECT = "import sys; from gitfleet.cli.boundary import guard; sys.exit(guard(lambda: [][0], sys.argv[1:]))"
+
+
+@pytest.mark.parametrize("where", ["cwd", "repo"])
+def test_a_defect_is_called_one_and_keeps_its_traceback_in_the_repository(
+    where: str, repo: Repo, tmp_path: Path
+) -> None:
+    words = ["--repo", str(repo.path)] if where == "repo" else []
+    cwd = tmp_path if where == "repo" else repo.path
+    argv = [sys.executable, "-c", DEFECT, "status", *words]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([*argv, "--json"], cwd=cwd, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == ExitCode.DEFECT
+    error = json.loads(done.stdout)["error"]
+    assert (error["kind"], error["code"]) == ("defect", "defect")
+    kept = re.search(r"/\S+defect-\S+\.txt", error["hint"])
+    assert kept is not None
+    assert kept.group().startswith(str((repo.path / ".git" / "gitfleet").resolve()))
+    assert "IndexError" in Path(kept.group()).read_text()
+    environ["GITFLEET_TRACEBACK"] = "1"
+    shown = subprocess.run(argv, cwd=cwd, env=environ, capture_output=True, text=True, check=False)
+    assert shown.returncode == ExitCode.DEFECT
+    assert "Traceback" in shown.stderr
+
+
+def test_a_file_in_a_directorys_place_is_named_and_no_defect(repo: Repo) -> None:
     place(repo.path, a_session(), a_run("api"))
     sessions = repo.path / ".git" / "gitfleet" / "state" / "sessions"
     (sessions.parent / "moved").mkdir()
     sessions.rename(sessions.parent / "moved" / "sessions")
     sessions.write_text("a file where a directory must be")
     answer = call("status", "--json", cwd=repo.path)
-    assert answer.code == ExitCode.DEFECT
-    error = answer.json["error"]
-    assert (error["kind"], error["code"]) == ("defect", "defect")
-    kept = re.search(r"/\S+defect-\S+\.txt", error["hint"])
-    assert kept is not None
-    assert kept.group().startswith(str((repo.path / ".git" / "gitfleet").resolve()))
-    with open(kept.group()) as file:  # noqa: PTH123
-        assert "Traceback" in file.read()
-    shown = call("status", cwd=repo.path, env={"GITFLEET_TRACEBACK": "1"})
-    assert shown.code == ExitCode.DEFECT
-    assert "Traceback" in shown.err
+    assert answer.code == ExitCode.ENVIRONMENT
+    assert "state/sessions" in answer.json["error"]["message"]
 
 
 def test_errors_are_one_document(repo: Repo) -> None:
