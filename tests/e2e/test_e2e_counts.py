@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 TASKS = 16
 GIT_PROCESSES = 19
-"""At most so many for each of 16 tasks in two waves, from preparing to clearing up (18.1 when this was last looked at)."""
+"""At most so many for each of 16 tasks in two waves, from preparing to clearing up (18.1 when last looked at)."""
 
 FLUSHES = 25
 """At most so many ``fsync`` of the coordinator for each task (22.2 at first); wardens and git add theirs."""
