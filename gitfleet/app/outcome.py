@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
     from gitfleet.planner.waves import Schedule
-    from gitfleet.recovery import Findings
+    from gitfleet.recovery.reconcile import Findings
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from gitfleet.git import preflight
 from gitfleet.git.refs import short
 from gitfleet.model.session import SessionState
 from gitfleet.planner.waves import Placement, Schedule
-from gitfleet.recovery import reconcile
+from gitfleet.recovery.reconcile import reconcile
 from gitfleet.store.locks import session_lock
 from gitfleet.store.state import State
 

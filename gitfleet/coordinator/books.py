@@ -14,7 +14,6 @@ from gitfleet.git.state_ref import commit_blobs
 from gitfleet.model.base import encode, instant
 from gitfleet.model.run import Run, RunState, advance, record
 from gitfleet.model.session import Verdicts
-from gitfleet.recovery import verdicts_file
 from gitfleet.relay.report import render_session
 from gitfleet.store.files import remove_durable, write_durable
 
@@ -57,7 +56,7 @@ class Books:
 
     def replace_all(self, runs: Sequence[Run]) -> None:
         """Take runs that one decision changes, all or none: half a red batch would be tried again without the rest."""
-        path = verdicts_file(self._parts, self.session.id)
+        path = self._parts.layout.verdicts(self.session.id)
         write_durable(path, encode(Verdicts(runs=tuple(runs))))
         self._parts.state.write_runs(self._parts.proof, runs)
         self.runs.update((run.task, run) for run in runs)

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitfleet.model.run import CheckResult
-from gitfleet.recovery import check_label
 from gitfleet.runtime.environment import check_environment
 from gitfleet.runtime.hosts.base import LaunchSpec
 from gitfleet.runtime.tail import last_lines
 from gitfleet.store.files import make_directory
+from gitfleet.store.layout import check_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

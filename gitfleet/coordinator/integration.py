@@ -25,10 +25,10 @@ from gitfleet.model.config import Publish
 from gitfleet.model.run import MergeRecord, Run, RunState, Verdict, Verification
 from gitfleet.model.session import Landing, PendingLanding, Session, SessionState
 from gitfleet.planner.dispatch import doomed
-from gitfleet.recovery import pending_landing_file, verify_label
 from gitfleet.relay.momentum import share
 from gitfleet.relay.report import render_session, render_wave
 from gitfleet.store.files import remove_durable, write_durable
+from gitfleet.store.layout import verify_label
 from gitfleet.store.queues import target_lock
 from gitfleet.store.records import Preview, with_landing
 from gitfleet.store.redaction import Redaction
@@ -266,13 +266,13 @@ class Integration:
             runs=tuple(run for task, run in decided.runs.items() if run != self.runs[task]),
             wave_text=decided.wave_text,
         )
-        write_durable(pending_landing_file(self.parts, self.session.id), encode(pending))
+        write_durable(self.parts.layout.pending_landing(self.session.id), encode(pending))
 
     def _land(self, old: str, new: str) -> LandingOutcome:
         outcome = self._move(old, new)
         if isinstance(outcome, landing.TargetMoved):
             # What was decided for this base is void, and must not be found should the target ever come back to it.
-            remove_durable(pending_landing_file(self.parts, self.session.id))
+            remove_durable(self.parts.layout.pending_landing(self.session.id))
         return outcome
 
     def _move(self, old: str, new: str) -> LandingOutcome:

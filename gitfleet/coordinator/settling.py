@@ -18,8 +18,9 @@ from gitfleet.git.command import GitFailed
 from gitfleet.git.pool import trash_of
 from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
-from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification, record, requeue
-from gitfleet.recovery import forget_landing, keep_work
+from gitfleet.model.run import Failure, FailureSource, RunState, Verdict, Verification, record
+from gitfleet.recovery.landings import forget_landing
+from gitfleet.recovery.runs import queued_again
 from gitfleet.relay.briefs import brief
 from gitfleet.store.locks import worktrees_lock
 
@@ -105,11 +106,10 @@ class Settling:
     def requeue(self, task: str, why: str) -> None:
         """Put a run back: its work is kept under a wip ref, its claim goes, its tree stays."""
         run = self.books.runs[task]
-        kept = keep_work(self.parts, run)
-        run = self.books.replace(requeue(run))
+        run, sentence = queued_again(self.parts, run, why)
+        self.books.replace(run)
         self.claiming.release([run.instance])
-        where = f"; its work so far is kept as {kept}" if kept else ""
-        self.books.event(EventKind.REQUEUE, f"{task} is queued again: {why}{where}", run=run, status="queued")
+        self.books.event(EventKind.REQUEUE, sentence, run=run, status="queued")
 
     def _relay(self, run: Run, work: Collected) -> None:
         """Write the run's brief and its discoveries, for the next wave."""

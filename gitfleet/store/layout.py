@@ -84,6 +84,14 @@ class Layout:
         """What a landing did, for people; numbered from 1."""
         return self.session(session) / "waves" / f"w{number}.md"
 
+    def verdicts(self, session: str) -> Path:
+        """Where a decision about several runs is written down until each of them says so."""
+        return self.session(session) / "verdicts.json"
+
+    def pending_landing(self, session: str) -> Path:
+        """Where a decided landing is written down until the books say that it happened."""
+        return self.session(session) / "landing.json"
+
     @property
     def claims(self) -> Path:
         """Live claims of all sessions."""
@@ -136,3 +144,13 @@ class Layout:
     def clone_id(self) -> Path:
         """File with the random id of this clone."""
         return self.root / "clone-id"
+
+
+def verify_label(session: str) -> str:
+    """What the attempts of a session's own checks are filed under."""
+    return f"fleet-{session}-verify"
+
+
+def check_label(instance: str) -> str:
+    """What the attempts of a task's own checks are filed under."""
+    return f"{instance}-check"

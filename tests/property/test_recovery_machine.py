@@ -15,7 +15,7 @@ from gitfleet.coordinator.claiming import Claiming
 from gitfleet.model.claim import Claim
 from gitfleet.model.run import LIVE, TRANSITIONS, Attempt, ClaimHeld, Run, RunState, requeue
 from gitfleet.planner.scopes import Scope
-from gitfleet.recovery import reconcile
+from gitfleet.recovery.reconcile import reconcile
 from tests.support.git_env import hermetic
 from tests.support.repo import Repo
 from tests.support.stage import SESSION, SessionStage, session_on, task_of

@@ -13,7 +13,7 @@ from gitfleet.model.claim import Claim
 from gitfleet.model.run import Attempt, ClaimHeld, Failure, FailureSource, MergeRecord, Run, RunState
 from gitfleet.model.session import Landing, PendingLanding, SessionState
 from gitfleet.planner.scopes import Scope
-from gitfleet.recovery import pending_landing_file, reconcile
+from gitfleet.recovery.reconcile import reconcile
 from gitfleet.runtime.hosts.base import LaunchSpec
 from tests.support.stage import MAIN, SESSION, SessionStage, session_on, task_of
 
@@ -168,7 +168,7 @@ def decided(stage: SessionStage) -> PendingLanding:
         runs=(msgspec.structs.replace(run, state=RunState.LANDED, merge=merge, claim=None),),
         wave_text="# Wave 1\n",
     )
-    pending_landing_file(stage.parts, SESSION).write_bytes(encode(pending))
+    stage.parts.layout.pending_landing(SESSION).write_bytes(encode(pending))
     stage.repo.git("update-ref", f"refs/gitfleet/candidates/{SESSION}", candidate)
     return pending
 
@@ -187,7 +187,7 @@ def test_a_landing_that_happened_is_written_into_the_books(repo: Repo, proof: st
         assert found.session == pending.session == stage.parts.state.read_session(SESSION)
         assert found.runs["a"] == pending.runs[0] == stage.parts.state.read_run(SESSION, "a")
         assert stage.parts.state.read_waves(SESSION) == {1: "# Wave 1\n"}
-        assert not pending_landing_file(stage.parts, SESSION).exists()
+        assert not stage.parts.layout.pending_landing(SESSION).exists()
         assert stage.parts.refs.read(f"refs/gitfleet/candidates/{SESSION}") is None
         # The claim was held until the books said so.
         assert stage.parts.claims.live() == ()
@@ -199,7 +199,7 @@ def test_a_landing_that_may_still_happen_is_given_back(repo: Repo) -> None:
         found = reconcile(stage.parts, SESSION)
         assert found.pending == pending
         assert found.runs["a"].state is RunState.VERIFIED
-        assert pending_landing_file(stage.parts, SESSION).exists()
+        assert stage.parts.layout.pending_landing(SESSION).exists()
 
 
 def test_a_landing_on_a_target_that_moved_is_forgotten_and_its_runs_are_gated(repo: Repo) -> None:
@@ -208,13 +208,13 @@ def test_a_landing_on_a_target_that_moved_is_forgotten_and_its_runs_are_gated(re
         repo.commit({"other": "x"}, "somebody was faster")
         found = reconcile(stage.parts, SESSION)
         assert (found.pending, found.runs["a"].state) == (None, RunState.GATED)
-        assert not pending_landing_file(stage.parts, SESSION).exists()
+        assert not stage.parts.layout.pending_landing(SESSION).exists()
         assert "had not happened" in found.notes[0]
 
 
 def test_a_landing_that_cannot_be_read_is_a_persons_to_look_at(repo: Repo) -> None:
     with session_on(repo, task_of("a")) as stage:
-        pending_landing_file(stage.parts, SESSION).write_bytes(b"{")
+        stage.parts.layout.pending_landing(SESSION).write_bytes(b"{")
         with pytest.raises(GitfleetError) as refused:
             reconcile(stage.parts, SESSION)
         assert (refused.value.kind, refused.value.code) == (Kind.NEEDS_PERSON, "damaged-file")
