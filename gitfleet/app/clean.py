@@ -258,9 +258,9 @@ class _Clean:
         )
 
     def _busy(self, run: Run) -> bool:
-        from gitfleet.app import attempts  # noqa: PLC0415
+        from gitfleet.app import attempt_files  # noqa: PLC0415
 
-        return any(attempts.alive(path) for _, path in attempts.directories(self.layout, run))
+        return any(attempt_files.alive(path) for _, path in attempt_files.directories(self.layout, run))
 
     def _checked_out(self) -> dict[str, str]:
         # A worktree's path may hold a newline, and `for-each-ref` of git 2.39 has no `-z`.

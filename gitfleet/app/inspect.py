@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.app import attempts
+from gitfleet.app import attempt_files
 from gitfleet.app.find import find_run
 from gitfleet.model.base import instant
 from gitfleet.model.event import EventKind
@@ -34,7 +34,7 @@ def inspect(workspace: Workspace, word: str, session_id: str | None = None) -> I
             latest = event
             if event.kind in _BAD or event.status in _BAD_STATUS:
                 error = event
-    files = tuple(_files(number, path) for number, path in attempts.directories(workspace.layout, run))
+    files = tuple(_files(number, path) for number, path in attempt_files.directories(workspace.layout, run))
     brief = workspace.layout.briefs(session.id) / f"{run.task}.md"
     return InspectReport(
         run=run,
@@ -54,14 +54,14 @@ def _files(number: int, directory: Path) -> AttemptFiles:
         path = directory / name
         return str(path) if path.exists() else None
 
-    beat = attempts.pulse(directory)
+    beat = attempt_files.pulse(directory)
     return AttemptFiles(
         number=number,
         directory=str(directory),
-        log=there(attempts.LOG),
-        prompt=there(attempts.PROMPT),
+        log=there(attempt_files.LOG),
+        prompt=there(attempt_files.PROMPT),
         handoff=there("handoff.json"),
-        alive=attempts.alive(directory) is True,
+        alive=attempt_files.alive(directory) is True,
         last_pulse=instant(beat) if beat is not None else None,
     )
 

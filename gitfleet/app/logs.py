@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitfleet.app import attempts
+from gitfleet.app import attempt_files
 from gitfleet.app.find import find_run
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.store.state import State
@@ -35,12 +35,12 @@ class Log:
     @property
     def path(self) -> Path:
         """The file itself."""
-        return self.directory / attempts.LOG
+        return self.directory / attempt_files.LOG
 
     @property
     def running(self) -> bool:
         """Whether more may come: the attempt has no end on disk, and its warden lives or is only starting."""
-        return attempts.alive(self.directory) is not False
+        return attempt_files.alive(self.directory) is not False
 
 
 def find_log(workspace: Workspace, word: str, session_id: str | None = None, number: int | None = None) -> Log:
@@ -49,7 +49,7 @@ def find_log(workspace: Workspace, word: str, session_id: str | None = None, num
     Raises ``GitfleetError`` (``no-attempt``) when there is none, and as ``find_run`` does.
     """
     _, run = find_run(State(workspace.layout), word, session_id)
-    found = dict(attempts.directories(workspace.layout, run))
+    found = dict(attempt_files.directories(workspace.layout, run))
     if not found:
         raise GitfleetError(
             Kind.USAGE, "no-attempt", f"The run of {run.task} has no log: it is {run.state.value}.", hint=""

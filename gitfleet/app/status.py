@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from gitfleet.app import attempts
+from gitfleet.app import attempt_files
 from gitfleet.app.find import find_session, sessions
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import seconds_of
@@ -87,9 +87,9 @@ def _row(workspace: Workspace, session: Session, runs: Mapping[str, Run]) -> Ses
 
 def _live(workspace: Workspace, run: Run) -> LiveRun:
     now = workspace.now()
-    found = attempts.directories(workspace.layout, run)
+    found = attempt_files.directories(workspace.layout, run)
     number, directory = found[-1] if found else (None, None)
-    beat = attempts.pulse(directory) if directory else None
+    beat = attempt_files.pulse(directory) if directory else None
     started = run.attempts[-1].started if run.attempts else ""
     ended = run.attempts[-1].ended if run.attempts else ""
     until = seconds_of(ended) if ended else now
@@ -101,10 +101,10 @@ def _live(workspace: Workspace, run: Run) -> LiveRun:
         agent=run.agent,
         wave=run.wave,
         attempt=number,
-        alive=attempts.alive(directory) if directory else None,
+        alive=attempt_files.alive(directory) if directory else None,
         elapsed_seconds=max(0.0, round(until - seconds_of(started), 3)) if started else None,
         last_activity_seconds=max(0.0, round(now - beat, 3)) if beat is not None else None,
-        log_bytes=attempts.log_bytes(directory) if directory else None,
+        log_bytes=attempt_files.log_bytes(directory) if directory else None,
     )
 
 
