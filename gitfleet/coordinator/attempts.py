@@ -1,88 +1,21 @@
-"""One attempt, from a worktree to the evidence of what it did. Runs in worker threads; writes no books.
+"""One attempt: where it works, how its host knows it, and its execution.
 
-``prepare`` makes the worktree and the specification, ``execute`` starts the warden and waits for it, ``collect`` reads
-what is there at the end. Each returns a value; the coordinator's own thread decides what it means.
+``preparing`` comes before it and ``collecting`` after it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from gitfleet.agents.base import Assignment
-from gitfleet.agents.registry import agent_for
-from gitfleet.coordinator.verdicts import Judgement, judge
 from gitfleet.errors import GitfleetError
-from gitfleet.git import worktrees
-from gitfleet.git.changes import file_changes, numstat
-from gitfleet.git.collect import Collected as CollectedWork
-from gitfleet.git.collect import Uncollected, commit_work
-from gitfleet.git.command import GitFailed
-from gitfleet.git.refs import HEADS
-from gitfleet.integrate import gate
-from gitfleet.model.handoff import HandoffSource
-from gitfleet.model.paths import quote_path
-from gitfleet.model.run import CheckResult, Exit, Failure, FailureSource, FileChange, GateReport, RunState
-from gitfleet.relay.discoveries import pin
-from gitfleet.relay.handoff import read_handoff
-from gitfleet.runtime.environment import agent_environment
-from gitfleet.runtime.hosts.base import LaunchSpec
-from gitfleet.store.files import make_directory
-from gitfleet.store.locks import worktrees_lock
+from gitfleet.model.run import Exit
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitfleet.coordinator.checks import CheckRunner
-    from gitfleet.git.objects import Objects
-    from gitfleet.model.handoff import Discoveries, Handoff
-    from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
-    from gitfleet.planner.scopes import Scope
-    from gitfleet.runtime.hosts.base import Handle
-
-_ROLES = ("AUTHOR", "COMMITTER")
-HANDOFF_BYTES = 1 << 20
-OUTPUT_BYTES = 4 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A worktree stands and the attempt can start."""
-
-    spec: LaunchSpec
-    worktree: Path
-
-
-@dataclass(frozen=True, slots=True)
-class Unprepared:
-    """There is no worktree to work in, and why."""
-
-    failure: Failure
-
-
-@dataclass(frozen=True, slots=True)
-class Collected:
-    """The evidence of one attempt and the judgement on it."""
-
-    tip: str
-    exit: Exit
-    files: tuple[FileChange, ...]
-    handoff: Handoff | None
-    source: HandoffSource
-    gate: GateReport
-    checks: tuple[CheckResult, ...]
-    judgement: Judgement
-    log_bytes: int
-    discoveries: Discoveries | None
-
-
-@dataclass(frozen=True, slots=True)
-class Unchecked:
-    """The session was stopped before the run's own checks could say anything; what it left is committed."""
+    from gitfleet.runtime.hosts.base import Handle, LaunchSpec
 
 
 def worktree_of(parts: Parts, run: Run) -> Path:
@@ -91,63 +24,10 @@ def worktree_of(parts: Parts, run: Run) -> Path:
     return parts.pool / (run.instance if number <= 1 else f"{run.instance}.{number}")
 
 
-def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -> Prepared | Unprepared:
-    """Make the worktree on the run's branch and write everything that the attempt needs."""
+def handle_of(parts: Parts, run: Run) -> Handle:
+    """A run's last attempt, as its host knows it."""
     number = len(run.attempts)
-    directory = parts.layout.attempt(run.instance, number)
-    tree = worktree_of(parts, run)
-    try:
-        make_directory(directory)
-        made = worktrees.add(
-            parts.repository,
-            tree,
-            run.base,
-            run.branch,
-            worktrees_lock(parts.layout),
-            instance=run.instance,
-            old=parts.refs.read(HEADS + run.branch) if number > 1 else None,
-        )
-        if isinstance(made, worktrees.BranchTaken):
-            return _unprepared(made.why)
-        prompt_file = directory / "prompt.md"
-        # Not flushed: after a power cut nobody is left to read it, and the next attempt gets its own.
-        prompt_file.write_bytes(prompt)
-        assignment = Assignment(
-            task=task,
-            session=run.session,
-            instance=run.instance,
-            wave=run.wave,
-            worktree=tree,
-            prompt_file=prompt_file,
-            handoff_file=directory / "handoff.json",
-            port_base=port_base,
-        )
-        launch = agent_for(task, parts.config).launch(assignment)
-        env = agent_environment(parts.caller, assignment, directory=directory, allow=launch.allow)
-        spec = LaunchSpec(
-            instance=run.instance,
-            attempt=number,
-            directory=directory,
-            argv=launch.argv,
-            cwd=tree,
-            env={**_identity(parts), **env, **launch.env},
-            stdin=launch.stdin,
-            deadline_seconds=task.timeout_seconds or parts.config.timeouts.of(task.kind),
-        )
-    except (GitfleetError, GitFailed, OSError, ValueError) as error:
-        return _unprepared(str(error))
-    return Prepared(spec, tree)
-
-
-def _identity(parts: Parts) -> dict[str, str]:
-    """What decides who commits, and with which key, beyond what lies in HOME: agents commit as the user does."""
-    names = ("XDG_CONFIG_HOME", "GNUPGHOME", *(f"GIT_{who}_{what}" for who in _ROLES for what in ("NAME", "EMAIL")))
-    return {name: parts.caller[name] for name in names if name in parts.caller}
-
-
-def _unprepared(why: str) -> Unprepared:
-    message = f"Its worktree could not be prepared: {why}"
-    return Unprepared(Failure(source=FailureSource.TRANSPORT, code="prepare-failed", message=message))
+    return parts.host.adopt(run.instance, number, parts.layout.attempt(run.instance, number))
 
 
 def execute(parts: Parts, spec: LaunchSpec) -> Exit:
@@ -157,140 +37,3 @@ def execute(parts: Parts, spec: LaunchSpec) -> Exit:
     except GitfleetError as error:
         return Exit(reason="spawn-failed", message=f"{error.message} {error.hint}".strip())
     return parts.host.wait(handle)
-
-
-def handle_of(parts: Parts, run: Run) -> Handle:
-    """A run's last attempt, as its host knows it."""
-    number = len(run.attempts)
-    return parts.host.adopt(run.instance, number, parts.layout.attempt(run.instance, number))
-
-
-def collect(
-    parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner, *, target: str
-) -> Collected | Unchecked:
-    """Commit what is uncommitted, read the handoff, hold the diff against the scope, run the task's own checks.
-
-    May be called again for the same attempt: what it finds the second time is what it found the first time.
-    """
-    try:
-        return _collect(parts, task, run, scope, exit_, checks, target)
-    except (GitFailed, OSError) as error:
-        # What the agent did to its repository is its own failure, and must not end the session.
-        return _uncollected(exit_, str(error), 0)
-
-
-def _collect(
-    parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner, target: str
-) -> Collected | Unchecked:
-    directory = parts.layout.attempt(run.instance, len(run.attempts))
-    handle = handle_of(parts, run)
-    tree = worktree_of(parts, run)
-    output = parts.host.log(handle, -OUTPUT_BYTES, OUTPUT_BYTES)
-    parsed = read_handoff(_read(directory / "handoff.json"), output.data)
-    with parts.open_objects() as objects:
-        work = _commit(parts, objects, run, tree)
-        if isinstance(work, Uncollected):
-            return _uncollected(exit_, work.why, output.next)
-        files = file_changes(numstat(parts.repository.git, run.base, work.tip))
-        discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
-        # A target that was deleted meanwhile is the landing's trouble, not this run's.
-        known = parts.refs.read(target) or run.base
-        report = gate.inspect(
-            parts.repository.git, objects, base=run.base, tip=work.tip, target=known, scope=scope, fold=parts.fold
-        )
-    ended = agent_for(task, parts.config).outcome(exit_)
-    own_checks: tuple[CheckResult, ...] = ()
-    if report.passed and ended is None and task.verify:
-        ran = checks.run_all(task.verify, tree, run.instance)
-        if ran is None:
-            return Unchecked()
-        own_checks = ran
-    judgement = judge(
-        ended=ended,
-        exit_=exit_,
-        handoff=parsed.handoff,
-        handoff_failure=parsed.failure,
-        files=files,
-        gate=report,
-        checks=own_checks,
-        read_only=not task.scope,
-    )
-    if work.nested and judgement.state is RunState.GATED:
-        names = ", ".join(quote_path(path) for path in work.nested)
-        message = f"It left a repository of its own in {names}; a commit cannot hold its files."
-        judgement = Judgement(
-            RunState.FAILED, Failure(source=FailureSource.TASK, code="nested-repository", message=message)
-        )
-    parts.host.clean_up(handle)
-    return Collected(
-        tip=work.tip,
-        exit=exit_,
-        files=files,
-        handoff=parsed.handoff,
-        source=parsed.source,
-        gate=report,
-        checks=own_checks,
-        judgement=judgement,
-        log_bytes=output.next,
-        discoveries=discoveries,
-    )
-
-
-def _commit(parts: Parts, objects: Objects, run: Run, tree: Path) -> CollectedWork | Uncollected:
-    worktree = worktrees.locate(parts.repository, tree)
-    if worktree is None:
-        return Uncollected(f"git knows no worktree at {tree.name} any more")
-    return commit_work(
-        objects,
-        parts.repository.git,
-        worktree,
-        f"gitfleet: uncommitted work of {run.instance}\n",
-        branch=run.branch,
-        base=run.base,
-        keep=f"refs/gitfleet/wip/{run.instance}/{len(run.attempts)}",
-    )
-
-
-def _uncollected(exit_: Exit, why: str, log_bytes: int) -> Collected:
-    message = f"What it left could not be committed: {why}. Its worktree stays as it is."
-    failure = Failure(source=FailureSource.TRANSPORT, code="collect-failed", message=message)
-    return Collected(
-        tip="",
-        exit=exit_,
-        files=(),
-        handoff=None,
-        source=HandoffSource.NONE,
-        gate=GateReport(passed=False),
-        checks=(),
-        judgement=Judgement(RunState.FAILED, failure),
-        log_bytes=log_bytes,
-        discoveries=None,
-    )
-
-
-def _discoveries(objects: Objects, run: Run, tip: str, handoff: Handoff | None) -> Discoveries | None:
-    if handoff is None or not handoff.discoveries:
-        return None
-    tree = objects.commit(tip).tree
-
-    def blob(path: bytes) -> str | None:
-        entry = objects.entry(tree, path)
-        return entry.oid if entry else None
-
-    return pin(msgspec.structs.replace(run, handoff=handoff), blob)
-
-
-def _read(path: Path) -> bytes | None:
-    """An agent's handoff file, bounded; none when it wrote none. A pipe or a link to one must not hold us up."""
-    import os  # noqa: PLC0415
-    import stat  # noqa: PLC0415
-
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)  # before it becomes a stream, which a directory cannot be
-        return None
-    with os.fdopen(descriptor, "rb") as stream:
-        return stream.read(HANDOFF_BYTES + 1)

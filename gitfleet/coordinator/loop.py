@@ -18,6 +18,7 @@ from gitfleet.coordinator import attempts
 from gitfleet.coordinator.amendments import Amendments
 from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.claiming import Claiming, HeldElsewhere
+from gitfleet.coordinator.collecting import Unchecked, collect
 from gitfleet.coordinator.context import Context
 from gitfleet.coordinator.integration import Decided, Integration
 from gitfleet.coordinator.messages import (
@@ -28,6 +29,7 @@ from gitfleet.coordinator.messages import (
     Message,
     PreparedMessage,
 )
+from gitfleet.coordinator.preparing import Unprepared, prepare
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.git import worktrees
@@ -232,9 +234,7 @@ class Coordinator:
     def _prepare(self, run: Run, claim: Claim) -> None:
         task = self.books.plan.task(run.task)
         prompt = self._context.prompt(self.books, task, run)
-        self._submit(
-            lambda: PreparedMessage(run.task, attempts.prepare(self.parts, task, run, prompt, claim.port_base))
-        )
+        self._submit(lambda: PreparedMessage(run.task, prepare(self.parts, task, run, prompt, claim.port_base)))
 
     def _new_instance(self, run: Run) -> str:
         prefix = f"fleet-{run.session}-w{run.wave}-a"
@@ -267,7 +267,7 @@ class Coordinator:
 
     def _on_prepared(self, message: PreparedMessage) -> None:
         task, result = message.task, message.result
-        if isinstance(result, attempts.Unprepared):
+        if isinstance(result, Unprepared):
             self._settling.fail(task, RunState.FAILED, result.failure)
             self._halt_if_nothing_runs(self.books.runs[task])
             return
@@ -296,12 +296,12 @@ class Coordinator:
         target = self.books.session.target
         self._submit(
             lambda: CollectedMessage(
-                task, attempts.collect(self.parts, document, run, scope, message.exit, checks, target=target)
+                task, collect(self.parts, document, run, scope, message.exit, checks, target=target)
             )
         )
 
     def _on_collected(self, message: CollectedMessage) -> None:
-        if isinstance(message.work, attempts.Unchecked):
+        if isinstance(message.work, Unchecked):
             # It stays finished: `continue` collects it again and runs its checks from the first one on.
             return
         # Only an interrupt stops an attempt, if not of this coordinator then of one that left before it could say so.

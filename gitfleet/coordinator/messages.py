@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitfleet.coordinator.attempts import Collected, Prepared, Unchecked, Unprepared
+    from gitfleet.coordinator.collecting import Collected, Unchecked
     from gitfleet.coordinator.integration import Integration
+    from gitfleet.coordinator.preparing import Prepared, Unprepared
     from gitfleet.integrate.train import TrainOutcome
     from gitfleet.model.run import Exit
 

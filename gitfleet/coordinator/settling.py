@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.coordinator import attempts
+from gitfleet.coordinator.attempts import worktree_of
 from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
 from gitfleet.git import worktrees
 from gitfleet.git.collect import Remains, remains
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gitfleet.coordinator.attempts import Collected
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.claiming import Claiming
+    from gitfleet.coordinator.collecting import Collected
     from gitfleet.coordinator.integration import Integration
     from gitfleet.integrate import train
     from gitfleet.model.run import Run
@@ -131,13 +131,13 @@ class Settling:
     def tidy(self) -> None:
         """Take away what runs that landed before a crash left standing."""
         for run in self.books.runs.values():
-            if run.instance and attempts.worktree_of(self.parts, run).exists():
+            if run.instance and worktree_of(self.parts, run).exists():
                 self._tidy(run)
 
     def _tidy(self, run: Run) -> None:
         ended = run.attempts[-1].exit if run.attempts else None
         if run.state is RunState.LANDED and not (ended and ended.remaining):
-            tree = attempts.worktree_of(self.parts, run)
+            tree = worktree_of(self.parts, run)
             cleaner = threading.Thread(target=drop_worktree, args=(self.parts, tree), daemon=True)
             cleaner.start()
             self._cleaners = [thread for thread in self._cleaners if thread.is_alive()] + [cleaner]

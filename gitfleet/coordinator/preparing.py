@@ -1,0 +1,105 @@
+"""Preparing an attempt: its worktree, and everything that its agent is started with. Runs in worker threads.
+
+It writes no books: what comes of it is a value, and the coordinator's own thread decides what it means.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitfleet.agents.base import Assignment
+from gitfleet.agents.registry import agent_for
+from gitfleet.coordinator.attempts import worktree_of
+from gitfleet.errors import GitfleetError
+from gitfleet.git import worktrees
+from gitfleet.git.command import GitFailed
+from gitfleet.git.refs import HEADS
+from gitfleet.model.run import Failure, FailureSource
+from gitfleet.runtime.environment import agent_environment
+from gitfleet.runtime.hosts.base import LaunchSpec
+from gitfleet.store.files import make_directory
+from gitfleet.store.locks import worktrees_lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitfleet.model.plan import Task
+    from gitfleet.model.run import Run
+    from gitfleet.parts import Parts
+
+_ROLES = ("AUTHOR", "COMMITTER")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A worktree stands and the attempt can start."""
+
+    spec: LaunchSpec
+    worktree: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Unprepared:
+    """There is no worktree to work in, and why."""
+
+    failure: Failure
+
+
+def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -> Prepared | Unprepared:
+    """Make the worktree on the run's branch and write everything that the attempt needs."""
+    number = len(run.attempts)
+    directory = parts.layout.attempt(run.instance, number)
+    tree = worktree_of(parts, run)
+    try:
+        make_directory(directory)
+        made = worktrees.add(
+            parts.repository,
+            tree,
+            run.base,
+            run.branch,
+            worktrees_lock(parts.layout),
+            instance=run.instance,
+            old=parts.refs.read(HEADS + run.branch) if number > 1 else None,
+        )
+        if isinstance(made, worktrees.BranchTaken):
+            return _unprepared(made.why)
+        prompt_file = directory / "prompt.md"
+        # Not flushed: after a power cut nobody is left to read it, and the next attempt gets its own.
+        prompt_file.write_bytes(prompt)
+        assignment = Assignment(
+            task=task,
+            session=run.session,
+            instance=run.instance,
+            wave=run.wave,
+            worktree=tree,
+            prompt_file=prompt_file,
+            handoff_file=directory / "handoff.json",
+            port_base=port_base,
+        )
+        launch = agent_for(task, parts.config).launch(assignment)
+        env = agent_environment(parts.caller, assignment, directory=directory, allow=launch.allow)
+        spec = LaunchSpec(
+            instance=run.instance,
+            attempt=number,
+            directory=directory,
+            argv=launch.argv,
+            cwd=tree,
+            env={**_identity(parts), **env, **launch.env},
+            stdin=launch.stdin,
+            deadline_seconds=task.timeout_seconds or parts.config.timeouts.of(task.kind),
+        )
+    except (GitfleetError, GitFailed, OSError, ValueError) as error:
+        return _unprepared(str(error))
+    return Prepared(spec, tree)
+
+
+def _identity(parts: Parts) -> dict[str, str]:
+    """What decides who commits, and with which key, beyond what lies in HOME: agents commit as the user does."""
+    names = ("XDG_CONFIG_HOME", "GNUPGHOME", *(f"GIT_{who}_{what}" for who in _ROLES for what in ("NAME", "EMAIL")))
+    return {name: parts.caller[name] for name in names if name in parts.caller}
+
+
+def _unprepared(why: str) -> Unprepared:
+    message = f"Its worktree could not be prepared: {why}"
+    return Unprepared(Failure(source=FailureSource.TRANSPORT, code="prepare-failed", message=message))
