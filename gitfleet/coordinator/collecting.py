@@ -17,8 +17,7 @@ from gitfleet.coordinator.attempts import handle_of, worktree_of
 from gitfleet.coordinator.verdicts import Judgement, judge
 from gitfleet.git import worktrees
 from gitfleet.git.changes import file_changes, numstat
-from gitfleet.git.collect import Collected as CollectedWork
-from gitfleet.git.collect import Uncollected, commit_work
+from gitfleet.git.collect import Collected, Uncollected, commit_work
 from gitfleet.git.command import GitFailed
 from gitfleet.integrate import gate
 from gitfleet.model.handoff import HandoffSource
@@ -28,6 +27,7 @@ from gitfleet.relay.discoveries import pin
 from gitfleet.relay.handoff import read_handoff
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from gitfleet.coordinator.checks import CheckRunner
@@ -43,7 +43,7 @@ OUTPUT_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class Evidence:
     """The evidence of one attempt and the judgement on it."""
 
     tip: str
@@ -65,7 +65,7 @@ class Unchecked:
 
 def collect(
     parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner, *, target: str
-) -> Collected | Unchecked:
+) -> Evidence | Unchecked:
     """Commit what is uncommitted, read the handoff, hold the diff against the scope, run the task's own checks.
 
     May be called again for the same attempt: what it finds the second time is what it found the first time.
@@ -79,7 +79,7 @@ def collect(
 
 def _collect(
     parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner, target: str
-) -> Collected | Unchecked:
+) -> Evidence | Unchecked:
     directory = parts.layout.attempt(run.instance, len(run.attempts))
     handle = handle_of(parts, run)
     tree = worktree_of(parts, run)
@@ -114,13 +114,9 @@ def _collect(
         read_only=not task.scope,
     )
     if work.nested and judgement.state is RunState.GATED:
-        names = ", ".join(quote_path(path) for path in work.nested)
-        message = f"It left a repository of its own in {names}; a commit cannot hold its files."
-        judgement = Judgement(
-            RunState.FAILED, Failure(source=FailureSource.TASK, code="nested-repository", message=message)
-        )
+        judgement = _nested(work.nested)
     parts.host.clean_up(handle)
-    return Collected(
+    return Evidence(
         tip=work.tip,
         exit=exit_,
         files=files,
@@ -134,7 +130,14 @@ def _collect(
     )
 
 
-def _commit(parts: Parts, objects: Objects, run: Run, tree: Path) -> CollectedWork | Uncollected:
+def _nested(paths: Sequence[bytes]) -> Judgement:
+    names = ", ".join(quote_path(path) for path in paths)
+    message = f"It left a repository of its own in {names}; a commit cannot hold its files."
+    failure = Failure(source=FailureSource.TASK, code="nested-repository", message=message)
+    return Judgement(RunState.FAILED, failure)
+
+
+def _commit(parts: Parts, objects: Objects, run: Run, tree: Path) -> Collected | Uncollected:
     worktree = worktrees.locate(parts.repository, tree)
     if worktree is None:
         return Uncollected(f"git knows no worktree at {tree.name} any more")
@@ -149,10 +152,10 @@ def _commit(parts: Parts, objects: Objects, run: Run, tree: Path) -> CollectedWo
     )
 
 
-def _uncollected(exit_: Exit, why: str, log_bytes: int) -> Collected:
+def _uncollected(exit_: Exit, why: str, log_bytes: int) -> Evidence:
     message = f"What it left could not be committed: {why}. Its worktree stays as it is."
     failure = Failure(source=FailureSource.TRANSPORT, code="collect-failed", message=message)
-    return Collected(
+    return Evidence(
         tip="",
         exit=exit_,
         files=(),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitfleet.coordinator.collecting import Collected, Unchecked
+    from gitfleet.coordinator.collecting import Evidence, Unchecked
     from gitfleet.coordinator.integration import Integration
     from gitfleet.coordinator.preparing import Prepared, Unprepared
     from gitfleet.integrate.train import TrainOutcome
@@ -34,7 +34,7 @@ class CollectedMessage:
     """An attempt's evidence is in, or the session was stopped before it was."""
 
     task: str
-    work: Collected | Unchecked
+    work: Evidence | Unchecked
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.claiming import Claiming
-    from gitfleet.coordinator.collecting import Collected
+    from gitfleet.coordinator.collecting import Evidence
     from gitfleet.coordinator.integration import Integration
     from gitfleet.integrate import train
     from gitfleet.model.run import Run
@@ -48,7 +48,7 @@ class Settling:
 
     # -- one run -------------------------------------------------------------------------------------------------
 
-    def collected(self, task: str, work: Collected, *, interrupted: bool) -> None:
+    def collected(self, task: str, work: Evidence, *, interrupted: bool) -> None:
         """Take in the evidence of an attempt: gated, over, or queued again after an interrupt."""
         run = self.books.runs[task]
         judgement = work.judgement
@@ -78,7 +78,7 @@ class Settling:
             self._gated(task, work)
         self._relay(self.books.runs[task], work)
 
-    def _gated(self, task: str, work: Collected) -> None:
+    def _gated(self, task: str, work: Evidence) -> None:
         run = self.books.advance(task, RunState.GATED)
         self.books.event(EventKind.GATE, f"{task} passed the gate: {_files(len(work.files))}", run=run, status="passed")
         if not work.files:
@@ -111,7 +111,7 @@ class Settling:
         self.claiming.release([run.instance])
         self.books.event(EventKind.REQUEUE, sentence, run=run, status="queued")
 
-    def _relay(self, run: Run, work: Collected) -> None:
+    def _relay(self, run: Run, work: Evidence) -> None:
         """Write the run's brief and its discoveries, for the next wave."""
         self.parts.state.write_brief(self.parts.proof, run.task, brief(run))
         if work.discoveries is not None:
