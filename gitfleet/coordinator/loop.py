@@ -20,7 +20,8 @@ from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.claiming import Claiming, HeldElsewhere
 from gitfleet.coordinator.collecting import Unchecked, collect
 from gitfleet.coordinator.context import Context
-from gitfleet.coordinator.integration import Decided, Integration
+from gitfleet.coordinator.deciding import Decided
+from gitfleet.coordinator.integration import Integration
 from gitfleet.coordinator.messages import (
     BrokenMessage,
     CollectedMessage,

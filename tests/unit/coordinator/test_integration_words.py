@@ -8,12 +8,13 @@ import pytest
 
 from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.context import Context
-from gitfleet.coordinator.integration import Decided, Integration
+from gitfleet.coordinator.deciding import Decided, told
+from gitfleet.coordinator.integration import Integration
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.integrate.train import Candidate, Entry
 from gitfleet.model.base import encode
 from gitfleet.model.momentum import SessionMomentum
-from gitfleet.model.run import Attempt, ClaimHeld, MergeRecord, Run, RunState
+from gitfleet.model.run import Attempt, ClaimHeld, MergeRecord, Run, RunState, Verdict, Verification
 from gitfleet.model.session import Landing
 from gitfleet.planner.scopes import Scope
 from tests.support.stage import MAIN, SESSION, SessionStage, session_on, task_of
@@ -74,25 +75,28 @@ def test_a_landing_tells_of_its_wave_and_of_what_ended_since_the_one_before(repo
         "later": make_run("later", RunState.CANCELLED, wave=4),
     }
     with session_on(repo, task_of("first")) as stage:
-        work = integration(stage, ("first",))
-        assert list(work.told(candidate("now"), runs)) == [
+        session = integration(stage, ("first",)).session
+        about = told(session, candidate("now"), runs)
+        assert list(about) == [
             "late",
             "all-failed",
             "behind-failed",
             "now",
             "clashed",
         ]
-        work.decided = Decided(stage.session, runs, "")
-        subject, _, trailers = work._message(candidate("now")).partition("\n\n")
+        landings = integration(stage, ("first",), ("now",)).session.landings
+        closed = msgspec.structs.replace(session, landings=landings)
+        subject, _, trailers = Decided(closed, runs, "", tuple(about.values())).message.partition("\n\n")
         assert subject == f"gitfleet: {SESSION} wave 2 (1 landed, 1 rejected, 1 conflicted, 1 failed, 1 skipped)"
         assert trailers == f"Gitfleet-Session: {SESSION}\nGitfleet-Wave: 2\n"
         then = {task: runs[task] for task in ("first", "lost", "behind-lost", "going", "later")}
-        assert list(integration(stage).told(candidate("first"), then)) == ["first", "lost", "behind-lost"]
+        assert list(told(stage.session, candidate("first"), then)) == ["first", "lost", "behind-lost"]
 
 
-def test_nothing_is_told_before_it_was_decided(repo: Repo) -> None:
+def test_nothing_is_written_down_before_it_was_decided(repo: Repo) -> None:
+    verification = Verification(verdict=Verdict.VERIFIED)
     with session_on(repo, task_of("a")) as stage, pytest.raises(AssertionError, match="once it was decided"):
-        integration(stage)._message(candidate("a"))
+        integration(stage)._before_landing(candidate("a"), verification, "6" * 40)
 
 
 # -- what agents are told ------------------------------------------------------------------------------------------
