@@ -154,7 +154,7 @@ class Integration:
         self.decided = decided
         return Sealed(records(self.parts, objects, self.plan, decided, candidate.commit), decided.message)
 
-    def _before_landing(self, _candidate: Candidate, _verification: Verification, top: str) -> None:
+    def _before_landing(self, top: str) -> None:
         """Write down what will be true once the target moved; recovery reads it after a crash."""
         if self.decided is None:
             msg = "a landing is written down only once it was decided"

@@ -138,7 +138,7 @@ class Train:
     label: str
     fold: bool
     seal: Callable[[Candidate, Verification], Sealed]
-    before_landing: Callable[[Candidate, Verification, str], None]
+    before_landing: Callable[[str], None]
     lander: Callable[[str, str], landing.LandingOutcome]
     say: Callable[[str], None]
 
@@ -220,7 +220,7 @@ class Train:
             top = self._record_commit(candidate.commit, sealed)
         candidates = f"refs/gitfleet/candidates/{self.session}"
         self.refs.update(candidates, top, self.refs.read(candidates) or zero(top))
-        self.before_landing(candidate, checked, top)
+        self.before_landing(top)
         self.say(f"land on {self.target}")
         outcome = self.lander(candidate.base, top)
         match outcome:

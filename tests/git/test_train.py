@@ -17,7 +17,6 @@ from gitfleet.integrate import landing
 from gitfleet.integrate.train import (
     MOVES_ALLOWED,
     BaseRed,
-    Candidate,
     Entry,
     Landed,
     NothingMerged,
@@ -60,7 +59,7 @@ class Yard:
     objects: Objects
     intents: Path
     said: list[str] = field(default_factory=list)
-    decided: list[tuple[Candidate, Verification, str]] = field(default_factory=list)
+    decided: list[str] = field(default_factory=list)
 
     def branch(self, task: str, files: dict[str, str | bytes | None], scope: str | None = None) -> Entry:
         """Commit to a branch that starts where main is."""
@@ -109,7 +108,7 @@ class Yard:
             label="verify",
             fold=False,
             seal=lambda _candidate, _verification: Sealed(files or {}, "records\n"),
-            before_landing=lambda *facts: self.decided.append(facts),
+            before_landing=self.decided.append,
             lander=lander or self.land,
             say=self.said.append,
         )
@@ -149,7 +148,7 @@ def test_two_runs_land_as_two_merges_below_their_records(yard: Yard) -> None:
     assert [entry.task for entry, _ in outcome.candidate.merged] == ["one", "two"]
     assert yard.repo.oid("main~1^2") == two.tip
     assert yard.repo.files("main")[b".planning/r.json"] == b"{}\n"
-    assert yard.decided == [(outcome.candidate, outcome.verification, outcome.commit)]
+    assert yard.decided == [outcome.commit]
     assert (yard.repo.path / "one").read_text() == "1"
     assert yard.repo.status() == ""
 

@@ -14,7 +14,7 @@ from gitfleet.coordinator.tracking import Tracker
 from gitfleet.integrate.train import Candidate, Entry
 from gitfleet.model.base import encode
 from gitfleet.model.momentum import SessionMomentum
-from gitfleet.model.run import Attempt, ClaimHeld, MergeRecord, Run, RunState, Verdict, Verification
+from gitfleet.model.run import Attempt, ClaimHeld, MergeRecord, Run, RunState
 from gitfleet.model.session import Landing
 from gitfleet.planner.scopes import Scope
 from tests.support.stage import MAIN, SESSION, SessionStage, session_on, task_of
@@ -94,9 +94,8 @@ def test_a_landing_tells_of_its_wave_and_of_what_ended_since_the_one_before(repo
 
 
 def test_nothing_is_written_down_before_it_was_decided(repo: Repo) -> None:
-    verification = Verification(verdict=Verdict.VERIFIED)
     with session_on(repo, task_of("a")) as stage, pytest.raises(AssertionError, match="once it was decided"):
-        integration(stage)._before_landing(candidate("a"), verification, "6" * 40)
+        integration(stage)._before_landing("6" * 40)
 
 
 # -- what agents are told ------------------------------------------------------------------------------------------
