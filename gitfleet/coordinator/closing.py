@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.coordinator.integration_worktree import integration_path
 from gitfleet.coordinator.settling import drop_worktree
 from gitfleet.model.config import Publish
 from gitfleet.model.event import EventKind
-from gitfleet.model.run import RunState
+from gitfleet.model.run import FailureSource, RunState
 from gitfleet.model.session import SessionState
 from gitfleet.relay.momentum import share
 
@@ -17,9 +19,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gitfleet.coordinator.books import Books
-    from gitfleet.coordinator.loop import Halt
+    from gitfleet.model.run import Run
     from gitfleet.model.session import Session
     from gitfleet.parts import Parts
+
+
+@dataclass(slots=True)
+class Halt:
+    """Why the session stops before its plan is done; ``interrupted`` when a person pressed Ctrl-C."""
+
+    reason: str
+    interrupted: bool = False
+
+
+def nothing_can_run(books: Books, task: str) -> Halt | None:
+    """A wave whose every agent failed by transport says that the machine is to blame, not the tasks (DESIGN 8)."""
+    run = books.runs[task]
+    if any(other.wave == run.wave and not _by_transport(other) for other in books.runs.values()):
+        return None
+    return Halt(f"No agent of wave {run.wave} could run: {run.failure.message if run.failure else ''}")
+
+
+def _by_transport(run: Run) -> bool:
+    return run.sealed and run.failure is not None and run.failure.source is FailureSource.TRANSPORT
 
 
 def close(parts: Parts, books: Books, halt: Halt | None, publish: Callable[[Session], None]) -> None:
@@ -39,7 +61,7 @@ def close(parts: Parts, books: Books, halt: Halt | None, publish: Callable[[Sess
         # What is published and what the state says must not differ by the time of a second try.
         books.update(ended=ended)
         publish(closed)
-    drop_worktree(parts, parts.pool / f"fleet-{books.session.id}-integration", ours=True)
+    drop_worktree(parts, integration_path(parts, books.session), ours=True)
     # Last: `continue` looks at a session until it is completed, and never again.
     books.update(state=SessionState.COMPLETED, ended=ended, reason="")
     landed = books.counts()[RunState.LANDED]

@@ -1,14 +1,12 @@
 """The coordinator's own thread: it alone decides, and it alone writes the books.
 
 Worker threads prepare worktrees, wait for wardens, collect evidence and run the train; each puts one message into the
-inbox when it is done. One dispatcher serves the wave barrier and ``--rolling``; the difference is when a task may start
-and when gated runs are integrated. Nothing here promises progress of an agent: that is its warden's deadline.
+inbox when it is done. The wave barrier and ``--rolling`` differ in when a task may start and when gated runs are
+integrated. Nothing here promises progress of an agent: that is its warden's deadline.
 """
 
 from __future__ import annotations
 
-import queue
-import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
@@ -17,11 +15,13 @@ import msgspec
 from gitfleet.coordinator import attempts
 from gitfleet.coordinator.amendments import Amendments
 from gitfleet.coordinator.checks import CheckRunner
-from gitfleet.coordinator.claiming import Claiming, HeldElsewhere
+from gitfleet.coordinator.claiming import Claiming
+from gitfleet.coordinator.closing import Halt, nothing_can_run
 from gitfleet.coordinator.collecting import Unchecked, collect
-from gitfleet.coordinator.context import Context
 from gitfleet.coordinator.deciding import Decided
+from gitfleet.coordinator.dispatching import Dispatching
 from gitfleet.coordinator.integration import Integration
+from gitfleet.coordinator.integration_worktree import open_integration
 from gitfleet.coordinator.messages import (
     BrokenMessage,
     CollectedMessage,
@@ -30,25 +30,22 @@ from gitfleet.coordinator.messages import (
     Message,
     PreparedMessage,
 )
-from gitfleet.coordinator.preparing import Unprepared, prepare
+from gitfleet.coordinator.preparing import Unprepared
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.tracking import Tracker
-from gitfleet.git import worktrees
+from gitfleet.coordinator.wave_events import WaveEvents
+from gitfleet.coordinator.workers import Workers
 from gitfleet.integrate import landing, train
 from gitfleet.integrate.verify import Interrupted, describe_red
 from gitfleet.model.event import EventKind
-from gitfleet.model.run import SEALED, Attempt, ClaimHeld, FailureSource, RunState
-from gitfleet.planner.dispatch import decide, doomed
-from gitfleet.store.locks import worktrees_lock
+from gitfleet.model.run import RunState
+from gitfleet.planner.dispatch import doomed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.observer import Interrupts, Observer
-    from gitfleet.git.command import Git
-    from gitfleet.model.claim import Claim
-    from gitfleet.model.run import Run
     from gitfleet.model.session import PendingLanding, Session
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
@@ -56,14 +53,6 @@ if TYPE_CHECKING:
     from gitfleet.runtime.hosts.base import Handle
 
 TICK_SECONDS = 0.2
-
-
-@dataclass(slots=True)
-class Halt:
-    """Why the session stops before its plan is done; ``interrupted`` when a person pressed Ctrl-C."""
-
-    reason: str
-    interrupted: bool = False
 
 
 @dataclass(slots=True)
@@ -77,29 +66,25 @@ class Coordinator:
     observer: Observer
     interrupts: Interrupts
     halt: Halt | None = None
-    _inbox: queue.SimpleQueue[Message] = field(default_factory=queue.SimpleQueue)
-    _working: int = 0
+    _workers: Workers = field(default_factory=Workers)
     _training: bool = False
-    _wave_said: int = 0
-    _waves_over: set[int] = field(default_factory=set)
     _activity: str = ""
-    _held: dict[str, HeldElsewhere] = field(default_factory=dict)
-    _held_since: float | None = None
     _checks: CheckRunner = field(init=False)
-    _claiming: Claiming = field(init=False)
     _amendments: Amendments = field(init=False)
-    _context: Context = field(init=False)
+    _waves: WaveEvents = field(init=False)
+    _dispatching: Dispatching = field(init=False)
     _tracker: Tracker = field(init=False)
     _settling: Settling = field(init=False)
 
     def __post_init__(self) -> None:
         """Build what lives as long as the coordinator."""
         self._checks = CheckRunner(self.parts, self.books.session.id)
-        self._claiming = Claiming(self.parts, self.books.session)
+        claiming = Claiming(self.parts, self.books.session)
         self._amendments = Amendments(self.parts, self.books.session.id)
-        self._context = Context(self.parts)
+        self._waves = WaveEvents(self.books)
+        self._dispatching = Dispatching(self.parts, self.books, self.scopes, claiming, self._workers, self._waves)
         self._tracker = Tracker(self.parts, self.observer)
-        self._settling = Settling(self.parts, self.books, self._claiming)
+        self._settling = Settling(self.parts, self.books, claiming)
 
     def run(self, adopted: Mapping[str, Handle]) -> Halt | None:
         """Run to the end; ``adopted`` are attempts that run or ended already, by task."""
@@ -119,7 +104,7 @@ class Coordinator:
         runs = {**work.runs, **{run.task: run for run in pending.runs}}
         work.decided = Decided(pending.session, runs, pending.wave_text)
         self._training = True
-        self._submit(lambda: IntegratedMessage(work, work.land_again(pending)))
+        self._workers.submit(lambda: IntegratedMessage(work, work.land_again(pending)))
 
     def publish_records(self, closed: Session) -> None:
         """Land the records alone, for a session that closes without a landing that could carry them."""
@@ -136,29 +121,16 @@ class Coordinator:
             if not self._training:
                 self._amend()
             self._skip_doomed()
-            self._say_waves_over()
+            self._waves.tell_over()
             self._integrate()
             self._dispatch()
-        if not self._working and (self.halt or all(run.sealed for run in self.books.runs.values())):
+        if not self._workers.busy and (self.halt or all(run.sealed for run in self.books.runs.values())):
             return False
         self._tracker.show(self.books, self._current_wave(), self._activity)
-        try:
-            message = self._inbox.get(timeout=TICK_SECONDS)
-        except queue.Empty:
-            return True
-        self._working -= 1
-        self._react(message)
+        message = self._workers.take(TICK_SECONDS)
+        if message is not None:
+            self._react(message)
         return True
-
-    def _submit(self, work: Callable[[], Message]) -> None:
-        def guarded() -> None:
-            try:
-                self._inbox.put(work())
-            except BaseException as error:  # noqa: BLE001 - it is raised again in the coordinator's own thread
-                self._inbox.put(BrokenMessage(error))
-
-        self._working += 1
-        threading.Thread(target=guarded, daemon=True, name="gitfleet-worker").start()
 
     def _react(self, message: Message) -> None:
         match message:
@@ -182,87 +154,14 @@ class Coordinator:
         waves = [run.wave for run in self.books.runs.values() if not run.sealed]
         return min(waves, default=len(self.schedule.waves))
 
+    def _skip_doomed(self) -> None:
+        states = {task: run.state for task, run in self.books.runs.items()}
+        for task, reason in doomed(self.books.plan, states).items():
+            self._settling.skip(task, reason)
+
     def _dispatch(self) -> None:
-        rolling = self.books.session.rolling
-        if self.halt or (self._training and not rolling):
-            return
-        wave = self._current_wave()
-        decision = decide(
-            self.books.plan,
-            self.schedule,
-            {task: run.state for task, run in self.books.runs.items()},
-            rolling=rolling,
-            max_agents=self.books.session.max_agents,
-            scopes=self.scopes,
-            fold=self.parts.fold,
-            current_wave=wave,
-        )
-        for task in decision.start:
-            held = self._held.get(task)
-            if held is None or held.worth_trying(self.parts.monotonic()):
-                self._start(task)
-
-    def _start(self, task: str) -> None:
-        run = self.books.runs[task]
-        instance = run.instance or self._new_instance(run)
-        claimed = self._claiming.take(instance, task, self.scopes[task])
-        if isinstance(claimed, HeldElsewhere):
-            if task not in self._held:
-                self.books.event(EventKind.WAITING, f"{task} waits: {claimed.sentence}", run=run, status="held")
-            self._held[task] = claimed
-            return
-        self._held.pop(task, None)
-        self._held_since = None
-        base = self.parts.objects.resolve(self.books.session.target)
-        if base is None:
-            self._claiming.release([instance])
-            self.halt = Halt(f"The target {self.books.session.target} does not exist any more.")
-            return
-        self._say_wave(run.wave)
-        number = len(run.attempts) + 1
-        run = self.books.advance(
-            task,
-            RunState.PREPARING,
-            instance=instance,
-            branch=f"{self.parts.config.branch_prefix}/{run.session}/{task}",
-            base=base,
-            claim=ClaimHeld(scope=claimed.scope, acquired=claimed.acquired),
-            attempts=(*run.attempts, Attempt(number=number, base=base, started=self.books.now())),
-            failure=None,
-        )
-        self._prepare(run, claimed)
-
-    def _prepare(self, run: Run, claim: Claim) -> None:
-        task = self.books.plan.task(run.task)
-        prompt = self._context.prompt(self.books, task, run)
-        self._submit(lambda: PreparedMessage(run.task, prepare(self.parts, task, run, prompt, claim.port_base)))
-
-    def _new_instance(self, run: Run) -> str:
-        prefix = f"fleet-{run.session}-w{run.wave}-a"
-        taken = sum(1 for other in self.books.runs.values() if other.instance.startswith(prefix))
-        return f"{prefix}{taken + 1}"
-
-    def _say_wave(self, wave: int) -> None:
-        if wave <= self._wave_said:
-            return
-        self._wave_said = wave
-        names = ", ".join(self.schedule.waves[wave - 1])
-        self.books.event(EventKind.WAVE_START, f"wave {wave} of {len(self.schedule.waves)}: {names}", wave=wave)
-        self.books.checkpoint(f"wave {wave} started")
-
-    def _say_waves_over(self) -> None:
-        """Tell of each wave that was begun here and is over."""
-        by_wave: dict[int, list[RunState]] = {}
-        for run in self.books.runs.values():
-            by_wave.setdefault(run.wave, []).append(run.state)
-        for wave, states in sorted(by_wave.items()):
-            if wave <= self._wave_said and wave not in self._waves_over and all(state in SEALED for state in states):
-                self._waves_over.add(wave)
-                counts = {state: states.count(state) for state in RunState if state in states}
-                words = ", ".join(f"{count} {state}" for state, count in counts.items())
-                self.books.event(
-                    EventKind.WAVE_COMPLETE, f"wave {wave} complete: {words}", wave=wave, status="complete"
-                )
+        if self.halt is None and (self.books.session.rolling or not self._training):
+            self.halt = self._dispatching.start_ready(self.schedule, self._current_wave())
 
     # -- attempts ------------------------------------------------------------------------------------------------
 
@@ -270,7 +169,7 @@ class Coordinator:
         task, result = message.task, message.result
         if isinstance(result, Unprepared):
             self._settling.fail(task, RunState.FAILED, result.failure)
-            self._halt_if_nothing_runs(self.books.runs[task])
+            self.halt = self.halt or nothing_can_run(self.books, task)
             return
         if self.halt is not None:
             self._settling.requeue(task, "it had not started yet")
@@ -279,10 +178,10 @@ class Coordinator:
         self.books.event(EventKind.AGENT_START, f"{task} started ({run.instance})", run=run, status="running")
         self._tracker.started(run, result.worktree)
         spec = result.spec
-        self._submit(lambda: EndedMessage(task, attempts.execute(self.parts, spec)))
+        self._workers.submit(lambda: EndedMessage(task, attempts.execute(self.parts, spec)))
 
     def _wait_for(self, task: str, handle: Handle) -> None:
-        self._submit(lambda: EndedMessage(task, self.parts.host.wait(handle)))
+        self._workers.submit(lambda: EndedMessage(task, self.parts.host.wait(handle)))
 
     def _on_ended(self, message: EndedMessage) -> None:
         task = message.task
@@ -295,7 +194,7 @@ class Coordinator:
             self.books.event(EventKind.TIMEOUT, f"{task} was stopped at its deadline", run=run, status="timed-out")
         document, scope, checks = self.books.plan.task(task), self.scopes[task], self._checks
         target = self.books.session.target
-        self._submit(
+        self._workers.submit(
             lambda: CollectedMessage(
                 task, collect(self.parts, document, run, scope, message.exit, checks, target=target)
             )
@@ -308,21 +207,7 @@ class Coordinator:
         # Only an interrupt stops an attempt, if not of this coordinator then of one that left before it could say so.
         interrupted = message.work.exit.reason == "stopped"
         self._settling.collected(message.task, message.work, interrupted=interrupted)
-        self._halt_if_nothing_runs(self.books.runs[message.task])
-
-    def _halt_if_nothing_runs(self, run: Run) -> None:
-        """A wave whose every agent failed by transport says that the machine is to blame, not the tasks (DESIGN 8)."""
-        members = [other for other in self.books.runs.values() if other.wave == run.wave]
-        if self.halt is None and all(
-            other.sealed and other.failure is not None and other.failure.source is FailureSource.TRANSPORT
-            for other in members
-        ):
-            self.halt = Halt(f"No agent of wave {run.wave} could run: {run.failure.message if run.failure else ''}")
-
-    def _skip_doomed(self) -> None:
-        states = {task: run.state for task, run in self.books.runs.items()}
-        for task, reason in doomed(self.books.plan, states).items():
-            self._settling.skip(task, reason)
+        self.halt = self.halt or nothing_can_run(self.books, message.task)
 
     # -- integration ---------------------------------------------------------------------------------------------
 
@@ -340,15 +225,15 @@ class Coordinator:
         if not self.books.session.rolling:
             wave = self._current_wave()
             unsealed = [run for run in runs.values() if run.wave == wave and not run.sealed and run.task not in ready]
-            if any(run.task not in self._held for run in unsealed):
+            if any(run.task not in self._dispatching.held for run in unsealed):
                 return
             if unsealed and ready:
                 self.schedule = self._amendments.postpone(self.books, self.schedule, self.scopes, wave)
-                self._held.clear()
+                self._dispatching.held.clear()
         if ready:
             self._train(tuple(ready))
         else:
-            self._wait_for_claims()
+            self.halt = self._dispatching.wait_for_claims()
 
     def _train(self, batch: tuple[str, ...]) -> None:
         for task in batch:
@@ -356,7 +241,7 @@ class Coordinator:
                 self.books.advance(task, RunState.GATED)
         work = self._integration()
         self._training = True
-        self._submit(lambda: IntegratedMessage(work, work.run(batch)))
+        self._workers.submit(lambda: IntegratedMessage(work, work.run(batch)))
 
     def _integration(self) -> Integration:
         return Integration(
@@ -366,27 +251,10 @@ class Coordinator:
             runs=dict(self.books.runs),
             scopes=dict(self.scopes),
             checks=self._checks,
-            git=self._integration_worktree(),
+            git=open_integration(self.parts, self.books.session),
             say=self._say,
             leaving=lambda: self.interrupts.requested,
         )
-
-    def _integration_worktree(self) -> Git:
-        tree = self.parts.pool / f"fleet-{self.books.session.id}-integration"
-        found = worktrees.locate(self.parts.repository, tree)
-        if found is not None and not tree.exists():
-            worktrees.retire(self.parts.repository, found, tree, worktrees_lock(self.parts.layout))
-            found = None
-        if found is None:
-            lock = worktrees_lock(self.parts.layout)
-            base = self.books.session.base
-            made = worktrees.add(self.parts.repository, tree, base, None, lock, instance=tree.name, checkout=False)
-            if isinstance(made, worktrees.BranchTaken):
-                raise AssertionError(made.why)
-            found = made
-        # It is this session's alone: a lock in it was left by a git that a check or a crash killed, and guards nobody.
-        (found.git_dir / "index.lock").unlink(missing_ok=True)
-        return found.git(self.parts.repository.git)
 
     def _say(self, activity: str) -> None:
         self._activity = activity
@@ -417,20 +285,7 @@ class Coordinator:
             case _:
                 assert_never(outcome)
 
-    # -- waiting, amending, stopping -----------------------------------------------------------------------------
-
-    def _wait_for_claims(self) -> None:
-        """Nothing of ours is under way and what is left is held by another session: wait, but not for ever."""
-        self._held = {task: held for task, held in self._held.items() if not self.books.runs[task].sealed}
-        if self._working or not self._held:
-            return
-        now = self.parts.monotonic()
-        if self._held_since is None:
-            self._held_since = now
-        elif now - self._held_since > self.parts.claim_patience:
-            waited = f"{self.parts.claim_patience / 60:.0f} minutes"
-            sentences = "; ".join(f"{task}: {held.sentence}" for task, held in self._held.items())
-            self.halt = Halt(f"Scopes that this session needs are held by others for {waited}: {sentences}")
+    # -- amending, stopping --------------------------------------------------------------------------------------
 
     def _amend(self) -> None:
         changed = self._amendments.take(self.books, self.schedule, self.scopes, self._current_wave())

@@ -1,0 +1,125 @@
+"""Dispatching: what may start is claimed, written into the books, and prepared by a worker.
+
+One dispatcher serves the wave barrier and ``--rolling``; what the difference is, ``planner.dispatch`` decides. A task
+whose scope another session holds is tried again, but not for ever.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitfleet.coordinator.claiming import HeldElsewhere
+from gitfleet.coordinator.closing import Halt
+from gitfleet.coordinator.context import Context
+from gitfleet.coordinator.messages import PreparedMessage
+from gitfleet.coordinator.preparing import prepare
+from gitfleet.model.event import EventKind
+from gitfleet.model.run import Attempt, ClaimHeld, RunState
+from gitfleet.planner.dispatch import decide
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitfleet.coordinator.books import Books
+    from gitfleet.coordinator.claiming import Claiming
+    from gitfleet.coordinator.wave_events import WaveEvents
+    from gitfleet.coordinator.workers import Workers
+    from gitfleet.model.claim import Claim
+    from gitfleet.model.run import Run
+    from gitfleet.parts import Parts
+    from gitfleet.planner.scopes import Scope
+    from gitfleet.planner.waves import Schedule
+
+
+@dataclass(slots=True)
+class Dispatching:
+    """Starts the tasks of one session; ``held`` are those whose scope somebody else holds."""
+
+    parts: Parts
+    books: Books
+    scopes: Mapping[str, Scope]
+    claiming: Claiming
+    workers: Workers
+    waves: WaveEvents
+    held: dict[str, HeldElsewhere] = field(default_factory=dict)
+    _held_since: float | None = None
+    _context: Context = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Build what lives as long as the dispatcher."""
+        self._context = Context(self.parts)
+
+    def start_ready(self, schedule: Schedule, current_wave: int) -> Halt | None:
+        """Start what may start now; gives why the session must stop, if it must."""
+        decision = decide(
+            self.books.plan,
+            schedule,
+            {task: run.state for task, run in self.books.runs.items()},
+            rolling=self.books.session.rolling,
+            max_agents=self.books.session.max_agents,
+            scopes=self.scopes,
+            fold=self.parts.fold,
+            current_wave=current_wave,
+        )
+        for task in decision.start:
+            held = self.held.get(task)
+            if held is None or held.worth_trying(self.parts.monotonic()):
+                halt = self._start(task, schedule)
+                if halt is not None:
+                    return halt
+        return None
+
+    def wait_for_claims(self) -> Halt | None:
+        """Nothing of ours is ready and what is left is held by another session: wait, but not for ever."""
+        self.held = {task: held for task, held in self.held.items() if not self.books.runs[task].sealed}
+        if self.workers.busy or not self.held:
+            return None
+        now = self.parts.monotonic()
+        if self._held_since is None:
+            self._held_since = now
+        if now - self._held_since <= self.parts.claim_patience:
+            return None
+        waited = f"{self.parts.claim_patience / 60:.0f} minutes"
+        sentences = "; ".join(f"{task}: {held.sentence}" for task, held in self.held.items())
+        return Halt(f"Scopes that this session needs are held by others for {waited}: {sentences}")
+
+    def _start(self, task: str, schedule: Schedule) -> Halt | None:
+        run = self.books.runs[task]
+        instance = run.instance or self._new_instance(run)
+        claimed = self.claiming.take(instance, task, self.scopes[task])
+        if isinstance(claimed, HeldElsewhere):
+            if task not in self.held:
+                self.books.event(EventKind.WAITING, f"{task} waits: {claimed.sentence}", run=run, status="held")
+            self.held[task] = claimed
+            return None
+        self.held.pop(task, None)
+        self._held_since = None
+        base = self.parts.objects.resolve(self.books.session.target)
+        if base is None:
+            self.claiming.release([instance])
+            return Halt(f"The target {self.books.session.target} does not exist any more.")
+        self.waves.begin(run.wave, schedule)
+        number = len(run.attempts) + 1
+        run = self.books.advance(
+            task,
+            RunState.PREPARING,
+            instance=instance,
+            branch=f"{self.parts.config.branch_prefix}/{run.session}/{task}",
+            base=base,
+            claim=ClaimHeld(scope=claimed.scope, acquired=claimed.acquired),
+            attempts=(*run.attempts, Attempt(number=number, base=base, started=self.books.now())),
+            failure=None,
+        )
+        self._prepare(run, claimed)
+        return None
+
+    def _prepare(self, run: Run, claim: Claim) -> None:
+        task = self.books.plan.task(run.task)
+        prompt = self._context.prompt(self.books, task, run)
+        self.workers.submit(lambda: PreparedMessage(run.task, prepare(self.parts, task, run, prompt, claim.port_base)))
+
+    def _new_instance(self, run: Run) -> str:
+        prefix = f"fleet-{run.session}-w{run.wave}-a"
+        taken = sum(1 for other in self.books.runs.values() if other.instance.startswith(prefix))
+        return f"{prefix}{taken + 1}"

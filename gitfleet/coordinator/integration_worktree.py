@@ -1,0 +1,38 @@
+"""The worktree in which a session's candidates are built and checked; nobody else's, and no agent's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitfleet.git import worktrees
+from gitfleet.store.locks import worktrees_lock
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitfleet.git.command import Git
+    from gitfleet.model.session import Session
+    from gitfleet.parts import Parts
+
+
+def integration_path(parts: Parts, session: Session) -> Path:
+    """Where it stands."""
+    return parts.pool / f"fleet-{session.id}-integration"
+
+
+def open_integration(parts: Parts, session: Session) -> Git:
+    """Git in it, made when it is not there."""
+    tree = integration_path(parts, session)
+    found = worktrees.locate(parts.repository, tree)
+    if found is not None and not tree.exists():
+        worktrees.retire(parts.repository, found, tree, worktrees_lock(parts.layout))
+        found = None
+    if found is None:
+        lock = worktrees_lock(parts.layout)
+        made = worktrees.add(parts.repository, tree, session.base, None, lock, instance=tree.name, checkout=False)
+        if isinstance(made, worktrees.BranchTaken):
+            raise AssertionError(made.why)
+        found = made
+    # It is this session's alone: a lock in it was left by a git that a check or a crash killed, and guards nobody.
+    (found.git_dir / "index.lock").unlink(missing_ok=True)
+    return found.git(parts.repository.git)
