@@ -8,7 +8,7 @@ look and git's write, are seen only afterwards, as with git's own commands.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.git import index as git_index
@@ -17,7 +17,8 @@ from gitfleet.integrate.landing import swap as ref
 from gitfleet.integrate.landing.checkouts import Checkout, Heads, Occupied, Unreachable, heads, occupied
 from gitfleet.integrate.landing.follow import settle, untouched
 from gitfleet.integrate.landing.intent import Intent, Workspace
-from gitfleet.integrate.landing.outcome import POLL_SECONDS, Busy, InTheWay, Landed, NotLanded, TargetMoved
+from gitfleet.integrate.landing.outcome import Busy, InTheWay, Landed, NotLanded, TargetMoved
+from gitfleet.integrate.landing.patience import Blocked, Patience
 from gitfleet.integrate.landing.recover import finish
 from gitfleet.integrate.landing.way import obstacles, refused
 
@@ -25,17 +26,6 @@ if TYPE_CHECKING:
     from gitfleet.git.command import Git
     from gitfleet.git.index import Change, IndexLock
     from gitfleet.integrate.landing.outcome import LandingOutcome, LandingRequest, Obstacle
-
-# A lock that git holds for the blink of an eye is not worth a line.
-_QUIET_SECONDS = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Blocked:
-    """Not now: ``why`` is a clause for people, ``who`` the holder as far as known."""
-
-    why: str
-    who: str
 
 
 def land(request: LandingRequest) -> LandingOutcome:
@@ -87,29 +77,6 @@ def _land(workspace: Workspace, request: LandingRequest) -> LandingOutcome:
         if patience.over(outcome):
             landing.give_up()
             return Busy(outcome.why, outcome.who)
-
-
-class Patience:
-    """Waits in small steps until a deadline, and says once for each cause that it is waiting."""
-
-    def __init__(self, request: LandingRequest) -> None:
-        """Start the clock."""
-        self._request = request
-        self._start = request.clock()
-        self._said: set[Blocked] = set()
-
-    def over(self, blocked: Blocked) -> bool:
-        """Wait one step; true when the time is up."""
-        waited = self._request.clock() - self._start
-        if waited >= self._request.wait:
-            return True
-        if waited >= _QUIET_SECONDS and blocked not in self._said:
-            self._said.add(blocked)
-            left = max(1, round(self._request.wait - waited))
-            self._request.say(f"Landing waits up to {left} s: {blocked.why} ({blocked.who}).")
-        # A short wait is met quickly, and a long one costs few looks.
-        self._request.sleep(min(1.0, max(POLL_SECONDS, waited / 10)))
-        return False
 
 
 class _Landing:
