@@ -18,20 +18,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from gitfleet.errors import GitfleetError, Kind
-from gitfleet.model.base import decode
-from gitfleet.model.run import Exit
-from gitfleet.runtime import attempt, ladder
+from gitfleet.runtime import attempt
 from gitfleet.runtime.environment import temporary_directory
 from gitfleet.runtime.hosts.base import Handle, HostStatus, LaunchSpec, LogSlice, Pulse
+from gitfleet.runtime.hosts.ends import recorded_end, settle
 from gitfleet.runtime.output import LOG_LIMIT, read_log, read_pulse
 from gitfleet.runtime.processes import Process, open_table, send
-from gitfleet.runtime.tree import NONCE, Tree
+from gitfleet.runtime.tree import NONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from gitfleet.model.run import Exit
 
 # Isolated, without site: nothing of the user's Python set-up takes part, and a warden starts in some 15 ms.
 INTERPRETER: Final = (sys.executable, "-I", "-S", "-X", "utf8")
@@ -114,7 +113,7 @@ class LocalHost:
         pulse = Pulse(*seen) if seen else None
         # The order matters: a warden writes the end before it lets go.
         alive = self._held(handle)
-        recorded = _recorded(handle)
+        recorded = recorded_end(handle)
         return HostStatus(alive=alive and recorded is None, exit=recorded, pulse=pulse)
 
     def _held(self, handle: Handle) -> bool:
@@ -133,7 +132,7 @@ class LocalHost:
             child.wait()
             self._children.pop(handle.directory, None)
         with self._lock(handle.directory, wait=True):
-            return self._settle(handle)
+            return settle(handle, self._now)
 
     def wait_for(self, handle: Handle, seconds: float) -> Exit | None:
         """Wait like ``wait``, at most so many seconds; none when it still runs then."""
@@ -146,12 +145,12 @@ class LocalHost:
                 return None
             self._children.pop(handle.directory, None)
         with self._lock(handle.directory, until=until) as lock:
-            return None if lock is None else self._settle(handle)
+            return None if lock is None else settle(handle, self._now)
 
     def declare_lost(self, handle: Handle) -> Exit | None:
         """Settle an attempt that nobody holds; none when a warden still holds it."""
         with self._lock(handle.directory, until=time.monotonic() + _PROBE_SECONDS) as lock:
-            return None if lock is None else self._settle(handle)
+            return None if lock is None else settle(handle, self._now)
 
     @contextmanager
     def _lock(self, directory: Path, *, wait: bool = False, until: float | None = None) -> Iterator[int | None]:
@@ -168,36 +167,6 @@ class LocalHost:
         finally:
             # Closing frees the lock, unless a warden was given the descriptor: then it holds on.
             os.close(descriptor)
-
-    def _settle(self, handle: Handle) -> Exit:
-        """Find the end of an attempt whose lock the caller holds; cleared and written as lost when there is none."""
-        recorded = _recorded(handle)
-        if recorded is not None:
-            return recorded
-        spec = attempt.read_json(str(handle.directory), attempt.SPEC)
-        warden = attempt.read_json(str(handle.directory), attempt.WARDEN)
-        climbed = ladder.Climbed()
-        tree = None
-        if spec is not None and warden is not None:
-            table = open_table(spec.get("processes"))
-            # After a restart of the machine no process of the attempt can be left, and its pids belong to others.
-            if warden["boot"] == table.boot():
-                tree = ladder.tree_of(table, spec, since=warden["since"], root=None, spared=_ourselves())
-                steps = [(str(name), float(seconds)) for name, seconds in spec["leftover_ladder"]]
-                climbed = ladder.climb(tree, steps)
-        return self._write_lost(handle, climbed, tree)
-
-    def _write_lost(self, handle: Handle, climbed: ladder.Climbed, tree: Tree | None) -> Exit:
-        message = "Its warden ended without recording how the agent ended."
-        facts: dict[str, Any] = {"reason": "lost", "ended": attempt.instant(self._now()), "message": message}
-        if tree is not None:
-            facts |= ladder.account(tree, climbed, message)
-        attempt.create_once(str(handle.directory), attempt.EXIT, facts)
-        recorded = _recorded(handle)
-        if recorded is None:
-            msg = f"{handle.directory / attempt.EXIT} does not read back"
-            raise RuntimeError(msg)
-        return recorded
 
     def log(self, handle: Handle, offset: int = 0, size: int = 65536) -> LogSlice:
         """Read at most ``size`` bytes of output from ``offset`` on; a negative offset counts from the end."""
@@ -230,7 +199,7 @@ class LocalHost:
 
     def clean_up(self, handle: Handle) -> None:
         """Remove the temporary directory of an ended attempt; log and end stay."""
-        if _recorded(handle) is None:
+        if recorded_end(handle) is None:
             return
         spec = attempt.read_json(str(handle.directory), attempt.SPEC) or {}
         if spec.get("temporary"):
@@ -263,16 +232,6 @@ def _make_temporary(spec: LaunchSpec) -> str | None:
     return _text(temporary)
 
 
-def _recorded(handle: Handle) -> Exit | None:
-    try:
-        return decode((handle.directory / attempt.EXIT).read_bytes(), Exit)
-    except FileNotFoundError:
-        return None
-    except msgspec.DecodeError:
-        # The agent can write here too; what it leaves is no evidence of anything.
-        return Exit(reason="lost", message="What its directory says of its end cannot be read.")
-
-
 def _document(spec: LaunchSpec) -> dict[str, Any]:
     return {
         "argv": [_text(word) for word in spec.argv],
@@ -293,14 +252,3 @@ def _document(spec: LaunchSpec) -> dict[str, Any]:
 def _text(word: str | Path) -> str:
     """Turn a word into UTF-8 text of the same bytes, whatever the locale here; the warden runs in UTF-8 mode."""
     return os.fsencode(word).decode("utf-8", "surrogateescape")
-
-
-def _ourselves() -> list[int]:
-    """Find this process and those it descends from: a person may well run `continue` inside the worktree."""
-    table = open_table()
-    found: list[int] = []
-    process = table.look(os.getpid())
-    while process is not None and process.pid > 1 and process.pid not in found:
-        found.append(process.pid)
-        process = table.look(process.parent)
-    return found
