@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gitfleet.model.plan import Plan
     from gitfleet.model.session import Session
     from gitfleet.parts import Parts
-    from gitfleet.store.state import Stamp
+    from gitfleet.store.stamps import Stamp
 
 
 class Books:

@@ -20,7 +20,7 @@ from gitfleet.store.redaction import Redaction
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from gitfleet.store.state import State
+    from gitfleet.store.reading import StateReader
 
 ATTRIBUTES_PATH = ".gitattributes"
 _GENERATED = "linguist-generated gitlab-generated export-ignore"
@@ -74,7 +74,7 @@ def sealed(runs: Mapping[str, Run], session: Session) -> frozenset[str]:
 
 
 def pending(
-    state: State,
+    state: StateReader,
     session_id: str,
     published: Collection[str],
     *,
@@ -119,7 +119,7 @@ def pending(
 
 
 def with_landing(
-    state: State,
+    state: StateReader,
     session_id: str,
     published: Collection[str],
     *,
@@ -141,7 +141,7 @@ def with_landing(
     return dict(sorted(found.items()))
 
 
-def leftovers(state: State, published: Collection[str]) -> tuple[str, ...]:
+def leftovers(state: StateReader, published: Collection[str]) -> tuple[str, ...]:
     """Closed sessions whose ``session.md`` went with no landing of their own and is not published yet.
 
     Sessions that cannot be read are left out.
