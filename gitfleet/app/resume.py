@@ -9,8 +9,8 @@ import msgspec
 from gitfleet.app.composition import build
 from gitfleet.app.load import load_config, load_plan
 from gitfleet.app.outcome import Outcome, drive
+from gitfleet.app.survey import resolved_scopes, survey_tree
 from gitfleet.app.target import finish_cut_off_fetches
-from gitfleet.app.wave import resolved_scopes, survey_tree
 from gitfleet.coordinator.amendments import waves_of
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight

@@ -17,7 +17,7 @@ PLAN_BYTES = 1 << 20
 """Size of a plan; what is longer is refused by the reader of documents, and not read to its end."""
 
 if TYPE_CHECKING:
-    from gitfleet.app.wave import WaveRequest
+    from gitfleet.app.request import WaveRequest
 
 
 @command(
@@ -83,7 +83,7 @@ def request_of(
     fetch: bool = False,
 ) -> WaveRequest:
     """Read the plan's bytes and put the request together; raises ``GitfleetError`` (``cannot-read``)."""
-    from gitfleet.app.wave import WaveRequest  # noqa: PLC0415
+    from gitfleet.app.request import WaveRequest  # noqa: PLC0415
 
     data, name = read_document(plan)
     return WaveRequest(

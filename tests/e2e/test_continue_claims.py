@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app import wave as app_wave
 from gitfleet.app.composition import build
-from gitfleet.app.wave import WaveRequest, prepare, run
+from gitfleet.app.request import WaveRequest
+from gitfleet.app.wave import prepare, run
 from gitfleet.app.workspace import open_workspace
 from gitfleet.cli.live import Silent
 from gitfleet.coordinator.observer import Interrupts

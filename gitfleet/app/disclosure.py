@@ -1,0 +1,67 @@
+"""What is told before anything starts: waves, commands, permissions, and how hard the result is to take back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitfleet.agents.registry import agent_name
+from gitfleet.model.reports import Disclosure, PlacedTask, PlacedWave
+
+if TYPE_CHECKING:
+    from gitfleet.app.target import Target
+    from gitfleet.model.config import Config
+    from gitfleet.model.plan import Plan, Task
+    from gitfleet.model.session import Reversibility
+    from gitfleet.planner.waves import Schedule
+
+
+def disclose(
+    plan: Plan,
+    config: Config,
+    placed: Schedule,
+    target: Target,
+    graded: tuple[Reversibility, str],
+    notes: tuple[str, ...],
+    pool: str,
+) -> Disclosure:
+    """Gather what a person decides on: ``graded`` is reversibility with its reason, ``pool`` the place of worktrees."""
+
+    def row(task: Task) -> PlacedTask:
+        placement = placed.placements[task.id]
+        return PlacedTask(
+            task=task.id,
+            name=task.title,
+            agent=agent_name(task, config) or "command",
+            scope=task.scope,
+            depends_on=task.depends_on,
+            command=task.command or "",
+            tokens=placement.tokens,
+            reason=placement.reason,
+        )
+
+    waves = tuple(
+        PlacedWave(number=number, tasks=tuple(row(plan.task(task)) for task in wave))
+        for number, wave in enumerate(placed.waves, start=1)
+    )
+    commands = tuple(task.command for task in plan.tasks if task.command)
+    argvs = tuple(" ".join(agent.argv) for agent in config.agents.values() if agent.argv)
+    own = tuple(check.run for task in plan.tasks for check in task.verify)
+    return Disclosure(
+        plan=plan.name,
+        direction=plan.direction,
+        agents=len(plan.tasks),
+        max_agents=config.waves.max_agents,
+        waves=waves,
+        rolling=config.waves.rolling,
+        target=target.ref,
+        creates_target=target.new,
+        base=target.base,
+        checks=tuple(check.run for check in config.verify.commands),
+        commands=tuple(dict.fromkeys((*commands, *argvs, *own))),
+        budget_tokens=sum(placement.tokens for placement in placed.placements.values()),
+        permissions="commands run as you, each in a worktree of its own; nothing confines them to it",
+        reversibility=graded[0],
+        reversibility_reason=graded[1],
+        worktrees=pool,
+        notes=notes,
+    )

@@ -1,0 +1,75 @@
+"""What the tree that a session starts from holds that matters before anything runs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.git.trees import SYMLINK
+from gitfleet.planner.reversibility import shared_kind
+from gitfleet.planner.scopes import Scope, ScopeError, resolve_links
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitfleet.git.objects import Objects
+    from gitfleet.model.plan import Plan
+
+RECORD_PLACES = (
+    b".planning",
+    *(b".planning/" + name for name in (b"sessions", b"briefs", b"discoveries", b"momentum")),
+)
+"""Directories that hold records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the base's tree holds that matters before anything runs: symlinks, and shared infrastructure."""
+
+    links: dict[bytes, bytes]
+    shared: tuple[bytes, ...]
+
+
+def survey_tree(objects: Objects, tree: str) -> Survey:
+    """Walk a tree once."""
+    links: dict[bytes, bytes] = {}
+    shared: list[bytes] = []
+    for path, entry in objects.entries(tree):
+        if entry.mode == SYMLINK:
+            links[path] = objects.blob(entry.oid)
+        if shared_kind(path) is not None:
+            shared.append(path)
+    return Survey(links, tuple(shared))
+
+
+def resolved_scopes(plan: Plan, links: dict[bytes, bytes], *, fold: bool) -> tuple[dict[str, Scope], tuple[str, ...]]:
+    """Every task's scope with tracked symlinks of the base resolved, and what was rewritten, for people."""
+    scopes: dict[str, Scope] = {}
+    notes: list[str] = []
+    for task in plan.tasks:
+        try:
+            scopes[task.id], rewritten = resolve_links(Scope.parse(task.scope), links, fold=fold)
+        except ScopeError as error:
+            raise GitfleetError(
+                Kind.DOCUMENT, "invalid-scope", f"The scope of {task.id} cannot be used: {error}."
+            ) from error
+        notes.extend(f"{task.id}: {note}" for note in rewritten)
+    return scopes, tuple(notes)
+
+
+def check_records(objects: Objects, tree: str, worktree: Path | None) -> None:
+    """A file or link of the project's where records belong would be replaced by the first landing, or stop it."""
+    taken = [place for place in RECORD_PLACES if (entry := objects.entry(tree, place)) and not entry.is_tree]
+    if not taken and worktree is not None:
+        on_disk = ((place, worktree / os.fsdecode(place)) for place in RECORD_PLACES)
+        taken = [place for place, path in on_disk if os.path.lexists(path) and (path.is_symlink() or not path.is_dir())]
+    if taken:
+        place = os.fsdecode(taken[0])
+        raise GitfleetError(
+            Kind.NEEDS_PERSON,
+            "records-in-the-way",
+            f"{place} is a file or a symlink here, and landings keep their records in a directory of that name.",
+            hint=f"Move {place} away, or set planning.publish: off in .planning/config.yaml.",
+        )
