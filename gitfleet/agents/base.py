@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from gitfleet.model.evidence import Exit
     from gitfleet.model.plan import Task
-    from gitfleet.model.run import Exit, Failure
+    from gitfleet.model.run import Failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

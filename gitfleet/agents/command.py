@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gitfleet.agents.base import Assignment
-    from gitfleet.model.run import Exit
+    from gitfleet.model.evidence import Exit
 
 PLACEHOLDERS = ("prompt_file", "worktree", "task", "instance", "handoff_file")
 

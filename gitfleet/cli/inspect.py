@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitfleet.cli.output import Piece
+    from gitfleet.model.evidence import Attempt, CheckResult
     from gitfleet.model.reports import InspectReport
-    from gitfleet.model.run import Attempt, CheckResult, Run
+    from gitfleet.model.run import Run
 
 
 SHORT_SECONDS = 10.0

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from gitfleet.app.outcome import Outcome
     from gitfleet.cli.output import Piece
-    from gitfleet.model.run import CheckResult, Run
+    from gitfleet.model.evidence import CheckResult
+    from gitfleet.model.run import Run
     from gitfleet.model.session import Session
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError
-from gitfleet.model.run import Exit
+from gitfleet.model.evidence import Exit
 
 if TYPE_CHECKING:
     from pathlib import Path

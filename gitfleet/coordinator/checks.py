@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitfleet.model.run import CheckResult
+from gitfleet.model.evidence import CheckResult
 from gitfleet.runtime.environment import check_environment
 from gitfleet.runtime.hosts.base import LaunchSpec
 from gitfleet.runtime.tail import last_lines

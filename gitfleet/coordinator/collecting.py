@@ -20,9 +20,10 @@ from gitfleet.git.changes import file_changes, numstat
 from gitfleet.git.collect import Collected, Uncollected, commit_work
 from gitfleet.git.command import GitFailed
 from gitfleet.integrate import gate
+from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport
 from gitfleet.model.handoff import HandoffSource
 from gitfleet.model.paths import quote_path
-from gitfleet.model.run import CheckResult, Exit, Failure, FailureSource, FileChange, GateReport, RunState
+from gitfleet.model.run import Failure, FailureSource, RunState
 from gitfleet.relay.discoveries import pin
 from gitfleet.relay.handoff import read_handoff
 

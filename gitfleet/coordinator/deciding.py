@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.coordinator.sealing import conflicted_run, landed_run, skipped_run
-from gitfleet.model.run import MergeRecord, RunState, Verdict
+from gitfleet.model.evidence import Verdict
+from gitfleet.model.run import MergeRecord, RunState
 from gitfleet.model.session import Landing, PendingLanding, SessionState
 from gitfleet.planner.dispatch import doomed
 from gitfleet.relay.report import render_wave
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitfleet.integrate.train import Candidate
+    from gitfleet.model.evidence import Verification
     from gitfleet.model.plan import Plan
-    from gitfleet.model.run import Run, Verification
+    from gitfleet.model.run import Run
     from gitfleet.model.session import Session
 
 

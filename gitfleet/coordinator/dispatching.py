@@ -15,7 +15,8 @@ from gitfleet.coordinator.context import Context
 from gitfleet.coordinator.messages import PreparedMessage
 from gitfleet.coordinator.preparing import prepare
 from gitfleet.model.event import EventKind
-from gitfleet.model.run import Attempt, ClaimHeld, RunState
+from gitfleet.model.evidence import Attempt
+from gitfleet.model.run import ClaimHeld, RunState
 from gitfleet.planner.dispatch import decide
 
 if TYPE_CHECKING:

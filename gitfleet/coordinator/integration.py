@@ -18,7 +18,7 @@ from gitfleet.integrate import landing
 from gitfleet.integrate.train import Candidate, Entry, Landed, Sealed, Train, TrainOutcome, stopped_by
 from gitfleet.integrate.verify import Interrupted
 from gitfleet.model.base import encode, instant
-from gitfleet.model.run import Run, Verdict, Verification
+from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.session import PendingLanding, Session, SessionState
 from gitfleet.relay.momentum import share
 from gitfleet.store.files import remove_durable, write_durable
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from gitfleet.git.objects import Objects
     from gitfleet.integrate.landing import LandingOutcome
     from gitfleet.model.plan import Plan
+    from gitfleet.model.run import Run
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
     from gitfleet.store.locks import TargetLock

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.integration import Integration
     from gitfleet.coordinator.preparing import Prepared, Unprepared
     from gitfleet.integrate.train import TrainOutcome
-    from gitfleet.model.run import Exit
+    from gitfleet.model.evidence import Exit
 
 
 @dataclass(frozen=True, slots=True)

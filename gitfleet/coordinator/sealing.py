@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.coordinator.verdicts import receipt
-from gitfleet.model.run import Failure, FailureSource, Run, RunState, Verdict, advance
+from gitfleet.model.evidence import Verdict
+from gitfleet.model.run import Failure, FailureSource, Run, RunState, advance
 
 if TYPE_CHECKING:
     from gitfleet.integrate.train import Clash
-    from gitfleet.model.run import ClaimHeld, MergeRecord, Verification
+    from gitfleet.model.evidence import Verification
+    from gitfleet.model.run import ClaimHeld, MergeRecord
 
 
 def landed_run(run: Run, verification: Verification, merge: MergeRecord | None, at: str, reason: str = "") -> Run:

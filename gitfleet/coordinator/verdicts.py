@@ -7,21 +7,14 @@ from typing import TYPE_CHECKING
 
 from gitfleet.errors import ExitCode
 from gitfleet.integrate.verify import describe_red
-from gitfleet.model.run import (
-    Failure,
-    FailureSource,
-    Receipt,
-    ReceiptVerdict,
-    Run,
-    RunState,
-)
+from gitfleet.model.run import Failure, FailureSource, Receipt, ReceiptVerdict, Run, RunState
 from gitfleet.model.session import Session, SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport
     from gitfleet.model.handoff import Handoff
-    from gitfleet.model.run import CheckResult, Exit, FileChange, GateReport
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitfleet.model.evidence import FileChange
 from gitfleet.model.paths import quote_path
-from gitfleet.model.run import FileChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

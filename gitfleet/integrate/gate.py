@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from gitfleet.git.index import GITLINK, SYMLINK, Change, Entry, parse_raw
 from gitfleet.git.objects import MissingObject
 from gitfleet.integrate.links import Links
+from gitfleet.model.evidence import GateReport, Violation
 from gitfleet.model.paths import quote_path, unquote_path
-from gitfleet.model.run import GateReport, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,8 +15,8 @@ from gitfleet.git.refs import zero
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import gate, landing
 from gitfleet.integrate.verify import Interrupted, verify
+from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.paths import quote_path
-from gitfleet.model.run import Verdict, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

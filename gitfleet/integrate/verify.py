@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from gitfleet.git.command import GitFailed
+from gitfleet.model.evidence import CheckResult, Verdict, Verification
 from gitfleet.model.paths import quote_path
-from gitfleet.model.run import CheckResult, Verdict, Verification
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

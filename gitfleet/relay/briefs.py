@@ -16,8 +16,9 @@ from gitfleet.store.documents import front_matter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from gitfleet.model.evidence import CheckResult
     from gitfleet.model.plan import Task
-    from gitfleet.model.run import CheckResult, Run
+    from gitfleet.model.run import Run
 
 CAP_BYTES = 4096
 _ITEM_LIMIT = 400

@@ -13,7 +13,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gitfleet.model.run import CheckResult, Exit, Run
+    from gitfleet.model.evidence import CheckResult, Exit
+    from gitfleet.model.run import Run
 
 DocumentT = TypeVar("DocumentT", bound=msgspec.Struct)
 

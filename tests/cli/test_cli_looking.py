@@ -13,9 +13,10 @@ from gitfleet.git.repository import discover
 from gitfleet.git.worktrees import Worktree, add
 from gitfleet.model.claim import Claim
 from gitfleet.model.event import Event, EventKind
+from gitfleet.model.evidence import CheckResult, FileChange, GateReport, Violation
 from gitfleet.model.handoff import Fact, Handoff
 from gitfleet.model.reports import ClaimsReport, EventsReport, InspectReport, LogLine, LogReport, OpenReport
-from gitfleet.model.run import CheckResult, Failure, FailureSource, FileChange, GateReport, RunState, Violation
+from gitfleet.model.run import Failure, FailureSource, RunState
 from gitfleet.model.session import SessionState
 from gitfleet.store.claims import Claims
 from gitfleet.store.journal import Journal

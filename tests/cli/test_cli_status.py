@@ -8,8 +8,9 @@ import msgspec
 
 from gitfleet.errors import ExitCode
 from gitfleet.model.base import instant
+from gitfleet.model.evidence import Attempt
 from gitfleet.model.reports import StatusReport
-from gitfleet.model.run import Attempt, Failure, FailureSource, RunState
+from gitfleet.model.run import Failure, FailureSource, RunState
 from gitfleet.model.session import Landing, SessionState
 from gitfleet.store.locks import hold, session_lock
 from tests.cli.test_cli_usage import validate

@@ -21,8 +21,9 @@ from gitfleet.cli.root import COMMANDS, GROUPS
 from gitfleet.cli.text import ended, width
 from gitfleet.errors import ExitCode
 from gitfleet.model.event import Event, EventKind
+from gitfleet.model.evidence import Attempt
 from gitfleet.model.reports import AgentProgress, Progress
-from gitfleet.model.run import Attempt, Failure, FailureSource, RunState
+from gitfleet.model.run import Failure, FailureSource, RunState
 from gitfleet.model.session import SessionState
 from tests.support.commands import STARTED, a_run, a_session, call, place, run, spawn
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gitfleet.model.run import GateReport
+    from gitfleet.model.evidence import GateReport
 
 BASE = {"src/a.txt": "a\n", "src/deep/b.txt": "b\n", "other/c.txt": "c\n", ".planning/x": "x\n"}
 

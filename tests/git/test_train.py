@@ -27,8 +27,8 @@ from gitfleet.integrate.train import (
     TrainOutcome,
 )
 from gitfleet.integrate.verify import Interrupted, Runner, describe_red, run_checks, verify
+from gitfleet.model.evidence import CheckResult, Verdict, Verification
 from gitfleet.model.plan import Check
-from gitfleet.model.run import CheckResult, Verdict, Verification
 from gitfleet.planner.scopes import Scope
 
 if TYPE_CHECKING:

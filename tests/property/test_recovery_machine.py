@@ -13,7 +13,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from gitfleet.coordinator.claiming import Claiming
 from gitfleet.model.claim import Claim
-from gitfleet.model.run import LIVE, TRANSITIONS, Attempt, ClaimHeld, Run, RunState, requeue
+from gitfleet.model.evidence import Attempt
+from gitfleet.model.run import LIVE, TRANSITIONS, ClaimHeld, Run, RunState, requeue
 from gitfleet.planner.scopes import Scope
 from gitfleet.recovery.reconcile import reconcile
 from tests.support.git_env import hermetic

@@ -18,7 +18,7 @@ from gitfleet.runtime.hosts.local import LocalHost
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitfleet.model.run import Exit
+    from gitfleet.model.evidence import Exit
 
 _PRELUDE = """
 import os, signal, sys, time

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gitfleet.__main__ import main
-from gitfleet.model.run import Attempt, Run, RunState
+from gitfleet.model.evidence import Attempt
+from gitfleet.model.run import Run, RunState
 from gitfleet.model.session import Session, SessionState
 from gitfleet.store.layout import Layout
 from gitfleet.store.state import State

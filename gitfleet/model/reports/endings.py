@@ -6,8 +6,9 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from gitfleet.model.evidence import CheckResult, FileChange
 from gitfleet.model.reports.answers import Report
-from gitfleet.model.run import CheckResult, FileChange, RunState
+from gitfleet.model.run import RunState
 from gitfleet.model.session import Landing, SessionState
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from gitfleet.model.run import Exit
+    from gitfleet.model.evidence import Exit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from gitfleet.model.base import decode
-from gitfleet.model.run import Exit
+from gitfleet.model.evidence import Exit
 from gitfleet.runtime import attempt, ladder
 from gitfleet.runtime.processes import open_table
 

@@ -30,7 +30,7 @@ from gitfleet.runtime.tree import NONCE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from gitfleet.model.run import Exit
+    from gitfleet.model.evidence import Exit
 
 # Isolated, without site: nothing of the user's Python set-up takes part, and a warden starts in some 15 ms.
 INTERPRETER: Final = (sys.executable, "-I", "-S", "-X", "utf8")

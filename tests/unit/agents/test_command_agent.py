@@ -12,8 +12,9 @@ from gitfleet.agents.command import ProgramAgent, ShellAgent, TemplateError, che
 from gitfleet.agents.registry import agent_for, agent_name, problems
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.config import AgentConfig, Config, EnvironmentConfig
+from gitfleet.model.evidence import Exit
 from gitfleet.model.plan import Task
-from gitfleet.model.run import Exit, FailureSource
+from gitfleet.model.run import FailureSource
 
 if TYPE_CHECKING:
     from gitfleet.model.run import Failure

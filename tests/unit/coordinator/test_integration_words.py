@@ -13,8 +13,9 @@ from gitfleet.coordinator.integration import Integration
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.integrate.train import Candidate, Entry
 from gitfleet.model.base import encode
+from gitfleet.model.evidence import Attempt
 from gitfleet.model.momentum import SessionMomentum
-from gitfleet.model.run import Attempt, ClaimHeld, MergeRecord, Run, RunState
+from gitfleet.model.run import ClaimHeld, MergeRecord, Run, RunState
 from gitfleet.model.session import Landing
 from gitfleet.planner.scopes import Scope
 from tests.support.stage import MAIN, SESSION, SessionStage, session_on, task_of

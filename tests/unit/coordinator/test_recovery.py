@@ -10,7 +10,8 @@ from gitfleet.coordinator.claiming import Claiming
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import encode
 from gitfleet.model.claim import Claim
-from gitfleet.model.run import Attempt, ClaimHeld, Failure, FailureSource, MergeRecord, Run, RunState
+from gitfleet.model.evidence import Attempt
+from gitfleet.model.run import ClaimHeld, Failure, FailureSource, MergeRecord, Run, RunState
 from gitfleet.model.session import Landing, PendingLanding, SessionState
 from gitfleet.planner.scopes import Scope
 from gitfleet.recovery.reconcile import reconcile

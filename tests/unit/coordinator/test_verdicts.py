@@ -8,23 +8,17 @@ from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run,
 from gitfleet.coordinator.verdicts import Judgement, exit_code, judge, receipt
 from gitfleet.errors import ExitCode
 from gitfleet.integrate.train import Clash, Entry
+from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport, Verdict, Verification, Violation
 from gitfleet.model.handoff import Handoff
 from gitfleet.model.run import (
-    CheckResult,
     ClaimHeld,
-    Exit,
     Failure,
     FailureSource,
-    FileChange,
-    GateReport,
     IllegalTransitionError,
     MergeRecord,
     ReceiptVerdict,
     Run,
     RunState,
-    Verdict,
-    Verification,
-    Violation,
 )
 from gitfleet.model.session import SessionState
 from gitfleet.planner.scopes import Scope

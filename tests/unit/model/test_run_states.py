@@ -8,25 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitfleet.model.base import decode, encode
+from gitfleet.model.evidence import Attempt, CheckResult, FileChange, GateReport, Verdict, Verification
 from gitfleet.model.handoff import Handoff, HandoffSource
 from gitfleet.model.run import (
     LIVE,
     SEALED,
     TRANSITIONS,
-    Attempt,
-    CheckResult,
     ClaimHeld,
     Failure,
     FailureSource,
-    FileChange,
-    GateReport,
     IllegalTransitionError,
     Receipt,
     ReceiptVerdict,
     Run,
     RunState,
-    Verdict,
-    Verification,
     advance,
     record,
     requeue,

@@ -5,19 +5,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitfleet.model.brief import BriefHeader
+from gitfleet.model.evidence import CheckResult, FileChange, GateReport, Verdict, Verification, Violation
 from gitfleet.model.handoff import Fact, Handoff
 from gitfleet.model.plan import Task
-from gitfleet.model.run import (
-    CheckResult,
-    Failure,
-    FailureSource,
-    FileChange,
-    GateReport,
-    RunState,
-    Verdict,
-    Verification,
-    Violation,
-)
+from gitfleet.model.run import Failure, FailureSource, RunState
 from gitfleet.relay.briefs import Brief, brief, select
 from gitfleet.store.documents import front_matter
 from tests.unit.store.samples import make_run

@@ -5,9 +5,10 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitfleet.model.evidence import Attempt, FileChange
 from gitfleet.model.handoff import Fact, Handoff
 from gitfleet.model.plan import Plan, Task
-from gitfleet.model.run import Attempt, Failure, FailureSource, FileChange, Run, RunState
+from gitfleet.model.run import Failure, FailureSource, Run, RunState
 from gitfleet.model.session import Landing, SessionState
 from gitfleet.relay.report import render_session, render_wave, verdict
 from gitfleet.store.documents import front_matter

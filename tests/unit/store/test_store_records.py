@@ -4,9 +4,10 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from gitfleet.model.base import decode
+from gitfleet.model.evidence import Attempt, CheckResult, Exit, Verdict, Verification
 from gitfleet.model.handoff import Discoveries, Discovery, PinnedPath
 from gitfleet.model.momentum import SessionMomentum
-from gitfleet.model.run import Attempt, CheckResult, Exit, Failure, FailureSource, Run, RunState, Verdict, Verification
+from gitfleet.model.run import Failure, FailureSource, Run, RunState
 from gitfleet.model.session import Landing, Session, SessionState
 from gitfleet.store import records
 from gitfleet.store.documents import front_matter

@@ -1,0 +1,110 @@
+"""What is known of an attempt and of a tree: how it ended, what it changed, what the gate and the checks say of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+from msgspec import Meta
+
+from gitfleet.model.base import Document
+
+
+class Exit(Document, frozen=True, kw_only=True):
+    """How an attempt's process ended, as its warden wrote it once."""
+
+    code: Annotated[int | None, Meta(description="Exit code, none when a signal ended it.")] = None
+    signal: int | None = None
+    reason: Annotated[str, Meta(description="exited, deadline, stopped, lost or spawn-failed.")] = "exited"
+    started: str = ""
+    ended: str = ""
+    seconds: Annotated[float | None, Meta(description="Awake seconds from start to end.")] = None
+    cpu_seconds: float | None = None
+    max_rss_kib: int | None = None
+    leftovers: Annotated[tuple[str, ...], Meta(description="Processes the ladder had to stop after the end.")] = ()
+    remaining: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Processes still in the worktree: a person's, or ones that nothing stops; "
+            "its tree is not reused."
+        ),
+    ] = ()
+    message: str = ""
+
+
+class Attempt(Document, frozen=True, kw_only=True):
+    """One execution of an agent for a run."""
+
+    number: Annotated[int, Meta(ge=1)]
+    base: Annotated[str, Meta(description="Commit the attempt started from.")]
+    started: str
+    ended: str = ""
+    exit: Exit | None = None
+    outcome: Annotated[str, Meta(description="success, or the code of the failure.")] = ""
+    log_bytes: int | None = None
+    tokens: Annotated[int | None, Meta(description="Exact tokens; none means not measured.")] = None
+
+
+class FileChange(Document, frozen=True, kw_only=True):
+    """One file that a run changed; line counts are none for binary files."""
+
+    path: str
+    change: Annotated[str, Meta(description="added, modified, deleted or type-changed.")]
+    added: int | None = None
+    removed: int | None = None
+
+
+class Violation(Document, frozen=True, kw_only=True):
+    """One path that a run must not have written, and why."""
+
+    path: str
+    reason: Annotated[
+        str,
+        Meta(
+            description="out-of-scope, planning, git-name, submodule, symlink-escape, foreign-merge, malformed-tree "
+            "or read-only."
+        ),
+    ]
+    commit: str = ""
+
+
+class GateReport(Document, frozen=True, kw_only=True):
+    """The check of a diff against its scope."""
+
+    passed: bool
+    commits: Annotated[int, Meta(description="Commits looked at.")] = 0
+    violations: tuple[Violation, ...] = ()
+
+
+class CheckResult(Document, frozen=True, kw_only=True):
+    """Evidence of one check on one tree."""
+
+    name: str
+    run: str
+    exit_code: int | None = None
+    signal: int | None = None
+    timed_out: bool = False
+    seconds: float = 0.0
+    tail: Annotated[str, Meta(description="Last lines of its output, bounded.")] = ""
+    wrote: Annotated[tuple[str, ...], Meta(description="Tracked files that it changed, which makes it red.")] = ()
+
+    @property
+    def green(self) -> bool:
+        """Whether the check passed."""
+        return self.exit_code == 0 and not self.timed_out and not self.wrote
+
+
+class Verdict(StrEnum):
+    """What verification says of a tree."""
+
+    VERIFIED = "verified"
+    UNVERIFIED = "unverified"
+    RED = "red"
+
+
+class Verification(Document, frozen=True, kw_only=True):
+    """The checks on exactly one integrated tree; ``unverified`` when none are configured."""
+
+    verdict: Verdict
+    tree: Annotated[str, Meta(description="Tree without .planning that was checked.")] = ""
+    checks: tuple[CheckResult, ...] = ()
