@@ -38,6 +38,14 @@ if TYPE_CHECKING:
     from gitfleet.parts import Parts
 
 
+_TOLD_AS = {
+    RunState.REJECTED: EventKind.GATE,
+    RunState.CONFLICTED: EventKind.CONFLICT,
+    RunState.SKIPPED: EventKind.SKIP,
+}
+"""The kind of event by which the end of a run is told, where it is no mere error."""
+
+
 @dataclass(slots=True)
 class Settling:
     """Writes ends into the books of one session."""
@@ -95,14 +103,16 @@ class Settling:
     def fail(self, task: str, state: RunState, failure: Failure) -> None:
         """A run ended without a landing; its branch and its worktree stay for people."""
         run = self.books.replace(failed_run(self.books.runs[task], state, failure, self.books.now()))
-        kind = EventKind.GATE if state is RunState.REJECTED else EventKind.ERROR
-        self.books.event(kind, f"{task} {state}: {failure.message}", run=run, status=str(state))
-        self._seal(run)
+        self._over([run])
 
     def skip(self, task: str, reason: str) -> None:
         """A queued run can never start."""
-        run = self.books.replace(skipped_run(self.books.runs[task], reason))
-        self.books.event(EventKind.SKIP, f"{task} skipped: {reason}", run=run, status="skipped")
+        self._tell_over(self.books.replace(skipped_run(self.books.runs[task], reason)))
+
+    def _tell_over(self, run: Run) -> None:
+        kind = _TOLD_AS.get(run.state, EventKind.ERROR)
+        why = run.failure.message if run.failure else ""
+        self.books.event(kind, f"{run.task} {run.state}: {why}", run=run, status=str(run.state))
 
     def requeue(self, task: str, why: str) -> None:
         """Put a run back: its work is kept under a wip ref, its claim goes, its tree stays."""
@@ -169,14 +179,8 @@ class Settling:
         if not outcome_open:
             self.forget_landing()
         for run in over:
-            if run.state is RunState.CONFLICTED and run.failure:
-                self.books.event(
-                    EventKind.CONFLICT, f"{run.task} conflicted: {run.failure.message}", run=run, status="conflicted"
-                )
-            if run.state is RunState.SKIPPED and run.failure:
-                self.books.event(
-                    EventKind.SKIP, f"{run.task} skipped: {run.failure.message}", run=run, status="skipped"
-                )
+            if run.state is not RunState.LANDED:
+                self._tell_over(run)
         self._seal(*over)
         word = "verified" if landing.verified else "unverified"
         branch = decided.session.target.removeprefix("refs/heads/")
@@ -190,7 +194,7 @@ class Settling:
         """Runs that cannot be merged: their branches are kept."""
         runs = self._conflicted(candidate)
         self.books.replace_all(runs)
-        self._say_over(runs)
+        self._over(runs)
 
     def red(self, outcome: train.Red) -> None:
         """The candidate is red on a green base: its runs fail, with the check's own words."""
@@ -206,17 +210,15 @@ class Settling:
         runs = [*self._conflicted(outcome.candidate), *failed]
         self.books.replace_all(runs)
         self.books.event(EventKind.VERIFY, message, status="red")
-        self._say_over(runs)
+        self._over(runs)
 
     def _conflicted(self, candidate: train.Candidate) -> list[Run]:
         at = self.books.now()
         return [conflicted_run(self.books.runs[clash.entry.task], clash, at) for clash in candidate.clashes]
 
-    def _say_over(self, runs: Sequence[Run]) -> None:
+    def _over(self, runs: Sequence[Run]) -> None:
         for run in runs:
-            kind = EventKind.CONFLICT if run.state is RunState.CONFLICTED else EventKind.ERROR
-            why = run.failure.message if run.failure else ""
-            self.books.event(kind, f"{run.task} {run.state}: {why}", run=run, status=str(run.state))
+            self._tell_over(run)
             self._seal(run)
 
     def stopped(self, work: Integration, outcome: train.Stopped) -> None:
