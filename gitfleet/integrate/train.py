@@ -124,8 +124,8 @@ TrainOutcome = Landed | NothingMerged | Red | BaseRed | Stopped | Interrupted
 class Train:
     """Everything that one target's train needs.
 
-    ``git`` runs in the integration worktree. ``seal`` turns a verified candidate into records, and is told before the
-    target moves; ``lander`` moves it.
+    ``git`` runs in the integration worktree. ``seal`` turns a verified candidate into records, ``before_landing`` is
+    told the commit that the target is about to move to, and ``lander`` moves it.
     """
 
     objects: Objects
