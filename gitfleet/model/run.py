@@ -69,7 +69,7 @@ class FailureSource(StrEnum):
 class Failure(Document, frozen=True, kw_only=True):
     """Why a run did not get further."""
 
-    source: FailureSource
+    source: Annotated[FailureSource, Meta(description="Who is to blame.")]
     code: Annotated[str, Meta(description="Stable word, such as no-changes, exit-code, deadline, out-of-scope.")]
     message: Annotated[str, Meta(description="A sentence for people, at most some lines.")]
 
@@ -143,7 +143,7 @@ class GateReport(Document, frozen=True, kw_only=True):
 class CheckResult(Document, frozen=True, kw_only=True):
     """Evidence of one check on one tree."""
 
-    name: str
+    name: Annotated[str, Meta(description="What messages call it.")]
     run: str
     exit_code: int | None = None
     signal: int | None = None
@@ -169,7 +169,7 @@ class Verdict(StrEnum):
 class Verification(Document, frozen=True, kw_only=True):
     """The checks on exactly one integrated tree; ``unverified`` when none are configured."""
 
-    verdict: Verdict
+    verdict: Annotated[Verdict, Meta(description="unverified when no check is configured.")]
     tree: Annotated[str, Meta(description="Tree without .planning that was checked.")] = ""
     checks: tuple[CheckResult, ...] = ()
 
@@ -217,7 +217,7 @@ class Run(Document, frozen=True, kw_only=True, tag_field="schema", tag=RUN_SCHEM
     wave: Annotated[int, Meta(description="Wave it is scheduled in, from 1.", ge=1)]
     state: RunState
     agent: Annotated[str, Meta(description="Name of the agent; `command` for an inline command.")] = "command"
-    kind: TaskKind = TaskKind.BUILD
+    kind: Annotated[TaskKind, Meta(description="Sort of work, as the plan says.")] = TaskKind.BUILD
     objective: str = ""
     scope: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
