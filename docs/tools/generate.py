@@ -1,4 +1,7 @@
-"""Write what is generated from the code: the CLI reference. ``--check`` writes nothing and fails when it is stale."""
+"""Write what is generated from the code: the references of the command line and of fields.
+
+``--check`` writes nothing and fails when a page is stale.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 from pathlib import Path
 
 import click
+import fields
 
 from gitfleet.cli.root import GROUP
 
@@ -40,7 +44,7 @@ def cli_reference() -> str:
     return "\n".join(parts)
 
 
-GENERATED = {"docs/cli.md": cli_reference}
+GENERATED = {"docs/cli.md": cli_reference, "docs/fields.md": fields.page}
 
 
 def main() -> int:

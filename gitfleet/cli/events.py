@@ -18,7 +18,7 @@ from gitfleet.errors import ExitCode
 @click.option("-n", "--lines", type=click.IntRange(min=0), help="Only the last events; all unless given.")
 @click.option("-f", "--follow", is_flag=True, help="Stay until the session stops; with --json one event a line.")
 def COMMAND(call: Call, *, session: str | None, lines: int | None, follow: bool) -> int:  # noqa: N802
-    """Show the journal of SESSION, or of the session that is open."""
+    """Show the journal of SESSION, or of the open session, else of the newest closed one."""
     from gitfleet.app import events  # noqa: PLC0415
 
     workspace = call.workspace()

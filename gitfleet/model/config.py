@@ -51,31 +51,40 @@ class EnvironmentConfig(Document, frozen=True, kw_only=True):
 class AgentConfig(Document, frozen=True, kw_only=True):
     """A named agent."""
 
-    kind: AgentKind = AgentKind.COMMAND
+    kind: Annotated[AgentKind, Meta(description="The backend that does the work.")] = AgentKind.COMMAND
     argv: Annotated[
         tuple[str, ...],
         Meta(
-            description="Program and arguments; {prompt_file}, {worktree}, {task}, {instance} and {handoff_file} "
-            "are filled in.",
+            description="Program and arguments, started in the worktree and without a shell; {prompt_file}, "
+            "{worktree}, {task}, {instance} and {handoff_file} are filled in, and {{ and }} are braces.",
             examples=[["./agent.sh", "{prompt_file}"]],
         ),
     ] = ()
     stdin: Annotated[bool, Meta(description="Give the prompt on standard input as well.")] = False
-    env: EnvironmentConfig = EnvironmentConfig()
+    env: Annotated[EnvironmentConfig, Meta(description="What it sees of the caller's environment.")] = (
+        EnvironmentConfig()
+    )
 
 
 class VerifyConfig(Document, frozen=True, kw_only=True):
     """Checks that every candidate must pass before it lands, in this order."""
 
-    commands: tuple[Check, ...] = ()
+    commands: Annotated[
+        tuple[Check, ...], Meta(description="The checks; without one, landings are called unverified.")
+    ] = ()
 
 
 class WavesConfig(Document, frozen=True, kw_only=True):
     """How tasks are put into waves."""
 
     max_agents: Annotated[int, Meta(description="Agents at the same time.", ge=1, le=256)] = 3
-    budget_tokens: Annotated[int, Meta(description="Sum of token hints in one wave.", ge=1)] = 750_000
-    overlap: OverlapPolicy = OverlapPolicy.SEQUENCE
+    budget_tokens: Annotated[
+        int, Meta(description="Most that the token hints of one wave may sum up to; hints are not measured.", ge=1)
+    ] = 750_000
+    overlap: Annotated[
+        OverlapPolicy,
+        Meta(description="Overlapping tasks that nothing orders: put one into a later wave, or refuse the plan."),
+    ] = OverlapPolicy.SEQUENCE
     rolling: Annotated[bool, Meta(description="Start a task as soon as it can, without a barrier between waves.")] = (
         False
     )
@@ -84,10 +93,12 @@ class WavesConfig(Document, frozen=True, kw_only=True):
 class TimeoutsConfig(Document, frozen=True, kw_only=True):
     """Default deadlines in seconds, by kind of task."""
 
-    skill: Annotated[int, Meta(ge=1)] = 600
-    research: Annotated[int, Meta(ge=1)] = 900
-    build: Annotated[int, Meta(ge=1)] = 1800
-    verify: Annotated[int, Meta(description="Also the default of one check.", ge=1)] = 300
+    skill: Annotated[int, Meta(description="Seconds for a task of kind skill.", ge=1)] = 600
+    research: Annotated[int, Meta(description="Seconds for a task of kind research.", ge=1)] = 900
+    build: Annotated[int, Meta(description="Seconds for a task of kind build, which is the default kind.", ge=1)] = 1800
+    verify: Annotated[
+        int, Meta(description="Seconds for a task of kind verify, and for a check that does not say.", ge=1)
+    ] = 300
 
     def of(self, kind: TaskKind) -> int:
         """Seconds that a task of this kind gets unless it says otherwise."""
@@ -118,13 +129,21 @@ class WorktreesConfig(Document, frozen=True, kw_only=True):
 class ScopeConfig(Document, frozen=True, kw_only=True):
     """How scopes are enforced."""
 
-    on_violation: ViolationPolicy = ViolationPolicy.REJECT
+    on_violation: Annotated[
+        ViolationPolicy, Meta(description="A run that wrote outside of its scope: nothing of it lands.")
+    ] = ViolationPolicy.REJECT
 
 
 class PlanningConfig(Document, frozen=True, kw_only=True):
     """What reaches the branch."""
 
-    publish: Publish = Publish.WITH_LANDING
+    publish: Annotated[
+        Publish,
+        Meta(
+            description="with-landing: records ride on landings; always: a session that closes without a landing "
+            "commits its records alone; off: nothing is published."
+        ),
+    ] = Publish.WITH_LANDING
 
 
 class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG_SCHEMA):
@@ -133,12 +152,16 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     target: Annotated[str | None, Meta(description="Branch to land on; the current branch unless given.")] = None
     agents: Annotated[dict[str, AgentConfig], Meta(description="Agents by name.")] = field(default_factory=dict)
     agent: Annotated[str | None, Meta(description="The agent of tasks that name none.")] = None
-    verify: VerifyConfig = VerifyConfig()
-    waves: WavesConfig = WavesConfig()
-    timeouts: TimeoutsConfig = TimeoutsConfig()
-    worktrees: WorktreesConfig = WorktreesConfig()
-    scope: ScopeConfig = ScopeConfig()
-    planning: PlanningConfig = PlanningConfig()
+    verify: Annotated[VerifyConfig, Meta(description="What every candidate must pass.")] = VerifyConfig()
+    waves: Annotated[WavesConfig, Meta(description="How tasks are put into waves.")] = WavesConfig()
+    timeouts: Annotated[TimeoutsConfig, Meta(description="Default deadlines.")] = TimeoutsConfig()
+    worktrees: Annotated[WorktreesConfig, Meta(description="Where agents work.")] = WorktreesConfig()
+    scope: Annotated[ScopeConfig, Meta(description="How scopes are enforced.")] = ScopeConfig()
+    planning: Annotated[PlanningConfig, Meta(description="What reaches the branch.")] = PlanningConfig()
     branch_prefix: Annotated[
-        str, Meta(description="First part of task branches.", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+        str,
+        Meta(
+            description="First part of task branches, as in fleet/<session>/<task>.",
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
+        ),
     ] = "fleet"

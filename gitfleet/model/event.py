@@ -36,7 +36,7 @@ class Event(Document, frozen=True, kw_only=True):
     """One thing that happened."""
 
     at: Annotated[str, Meta(description="ISO 8601 instant.")]
-    kind: EventKind
+    kind: Annotated[EventKind, Meta(description="What happened.")]
     session: str
     message: Annotated[str, Meta(description="A sentence for people.")]
     wave: int | None = None

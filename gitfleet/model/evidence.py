@@ -79,7 +79,7 @@ class GateReport(Document, frozen=True, kw_only=True):
 class CheckResult(Document, frozen=True, kw_only=True):
     """Evidence of one check on one tree."""
 
-    name: str
+    name: Annotated[str, Meta(description="What messages call it.")]
     run: str
     exit_code: int | None = None
     signal: int | None = None
@@ -105,6 +105,6 @@ class Verdict(StrEnum):
 class Verification(Document, frozen=True, kw_only=True):
     """The checks on exactly one integrated tree; ``unverified`` when none are configured."""
 
-    verdict: Verdict
+    verdict: Annotated[Verdict, Meta(description="unverified when no check is configured.")]
     tree: Annotated[str, Meta(description="Tree without .planning that was checked.")] = ""
     checks: tuple[CheckResult, ...] = ()

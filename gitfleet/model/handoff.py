@@ -52,7 +52,7 @@ class Discovery(Document, frozen=True, kw_only=True):
 
     fact: str
     source: Annotated[str, Meta(description="Instance that reported it.")]
-    kind: str = ""
+    kind: Annotated[str, Meta(description="Free word for the sort of fact, as the agent gave it.")] = ""
     pins: tuple[PinnedPath, ...] = ()
 
 

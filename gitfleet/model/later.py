@@ -100,6 +100,11 @@ def is_later_value(document: str, trail: Sequence[str | int], value: str) -> boo
     return any(_matches(pattern, trail) and value in later for pattern, later in _VALUES.get(document, {}).items())
 
 
+def later_fields(document: str) -> list[str]:
+    """Places of all later fields, such as ``tasks[].model``, sorted."""
+    return sorted(pattern.replace(".*", "[]").replace("agents[]", "agents.<name>") for pattern in _FIELDS[document])
+
+
 def later_names(document: str) -> frozenset[str]:
     """Names of the later fields of a task, as a line of Markdown would write them."""
     return frozenset(

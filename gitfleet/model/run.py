@@ -70,7 +70,7 @@ class FailureSource(StrEnum):
 class Failure(Document, frozen=True, kw_only=True):
     """Why a run did not get further."""
 
-    source: FailureSource
+    source: Annotated[FailureSource, Meta(description="Who is to blame.")]
     code: Annotated[str, Meta(description="Stable word, such as no-changes, exit-code, deadline, out-of-scope.")]
     message: Annotated[str, Meta(description="A sentence for people, at most some lines.")]
 
@@ -118,7 +118,7 @@ class Run(Document, frozen=True, kw_only=True, tag_field="schema", tag=RUN_SCHEM
     wave: Annotated[int, Meta(description="Wave it is scheduled in, from 1.", ge=1)]
     state: RunState
     agent: Annotated[str, Meta(description="Name of the agent; `command` for an inline command.")] = "command"
-    kind: TaskKind = TaskKind.BUILD
+    kind: Annotated[TaskKind, Meta(description="Sort of work, as the plan says.")] = TaskKind.BUILD
     objective: str = ""
     scope: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()

@@ -44,7 +44,7 @@ class WaveReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="git
     session: str
     state: SessionState
     target: str
-    exit_code: int
+    exit_code: Annotated[int, Meta(description="Exit code of the command.")]
     reason: str = ""
     verified: Annotated[
         bool | None, Meta(description="Whether checks passed on what landed; none when nothing landed.")
@@ -52,7 +52,7 @@ class WaveReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="git
     runs: Annotated[tuple[RunRow, ...], Meta(description="Every run of the session, by wave.")] = ()
     landings: tuple[Landing, ...] = ()
     red: Annotated[tuple[CheckResult, ...], Meta(description="Checks that failed.")] = ()
-    handoff: FinalHandoff
+    handoff: Annotated[FinalHandoff, Meta(description="What the session hands on, as in the block at the end.")]
 
 
 class IdleReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/idle/v1"):
@@ -74,7 +74,7 @@ class OpenReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="git
 
     instance: str
     branch: str
-    path: str
+    path: Annotated[str, Meta(description="Directory of its worktree.")]
 
 
 class DemoReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/demo/v1"):
@@ -83,4 +83,4 @@ class DemoReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="git
     path: Annotated[str, Meta(description="Directory of the sample repository.")]
     session: str
     seconds: float
-    exit_code: int
+    exit_code: Annotated[int, Meta(description="Exit code of the command.")]

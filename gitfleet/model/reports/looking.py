@@ -23,7 +23,7 @@ class AttemptFiles(Report, frozen=True, kw_only=True):
     directory: Annotated[str, Meta(description="Directory of the attempt.")]
     log: Annotated[str | None, Meta(description="Path of the log.")] = None
     prompt: Annotated[str | None, Meta(description="Path of the prompt.")] = None
-    handoff: str | None = None
+    handoff: Annotated[str | None, Meta(description="Path of the handoff file.")] = None
     alive: Annotated[bool, Meta(description="Whether its warden lives.")] = False
     last_pulse: Annotated[str | None, Meta(description="ISO 8601 instant of the last output.")] = None
 
@@ -31,7 +31,7 @@ class AttemptFiles(Report, frozen=True, kw_only=True):
 class InspectReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/inspect/v1"):
     """One run with everything that is known about it."""
 
-    run: Run
+    run: Annotated[Run, Meta(description="The run as its record says it.")]
     session_state: Annotated[SessionState, Meta(description="Where the session stands.")]
     target: str
     host: Annotated[str, Meta(description="Where its attempts run.")] = "local"
@@ -50,7 +50,7 @@ class LogReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitf
 
     instance: str
     attempt: Annotated[int, Meta(description="Number of the attempt, from 1.")]
-    path: str
+    path: Annotated[str, Meta(description="Path of the log.")]
     size: Annotated[int, Meta(description="Bytes in the log.")]
     running: Annotated[bool, Meta(description="Whether more may come.")]
     text: Annotated[str, Meta(description="The output, or the last lines that were asked for.")]

@@ -27,7 +27,7 @@ class PlacedWave(Report, frozen=True, kw_only=True):
     """Tasks that may run at the same time."""
 
     number: int
-    tasks: tuple[PlacedTask, ...]
+    tasks: Annotated[tuple[PlacedTask, ...], Meta(description="Its tasks, in the order that they start in.")]
 
 
 class Disclosure(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/plan/v1"):
@@ -41,10 +41,10 @@ class Disclosure(Report, frozen=True, kw_only=True, tag_field="schema", tag="git
     rolling: bool = False
     target: Annotated[str, Meta(description="Full ref name that the session lands on.")]
     creates_target: Annotated[bool, Meta(description="Whether the target branch is made by this session.")] = False
-    base: str
-    checks: tuple[str, ...] = ()
+    base: Annotated[str, Meta(description="Commit that the target is at.")]
+    checks: Annotated[tuple[str, ...], Meta(description="Commands that every candidate must pass, in order.")] = ()
     commands: Annotated[tuple[str, ...], Meta(description="Commands from plan and config that will run.")] = ()
-    budget_tokens: int = 0
+    budget_tokens: Annotated[int, Meta(description="Sum of the token hints of all tasks; not measured.")] = 0
     permissions: Annotated[str, Meta(description="What agents may do on this machine.")] = ""
     reversibility: Reversibility
     reversibility_reason: Annotated[str, Meta(description="Why it is graded so, as a clause.")] = ""

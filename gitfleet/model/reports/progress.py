@@ -29,7 +29,7 @@ class Progress(Report, frozen=True, kw_only=True):
 
     session: str
     wave: int
-    waves: int
+    waves: Annotated[int, Meta(description="How many waves there are.")]
     done: Annotated[int, Meta(description="Runs of this wave that are sealed or wait to be integrated.")]
     total: Annotated[int, Meta(description="Runs of this wave.")]
     activity: Annotated[str, Meta(description="What the coordinator itself does, such as `verify: pytest -q`.")] = ""
@@ -73,7 +73,7 @@ class SessionStatus(Report, frozen=True, kw_only=True):
     coordinator: Annotated[bool, Meta(description="Whether a process holds the session lock.")] = False
     reason: str = ""
     wave: Annotated[int | None, Meta(description="The earliest wave with runs that are not sealed.")] = None
-    waves: int = 0
+    waves: Annotated[int, Meta(description="How many waves there are.")] = 0
     counts: Annotated[dict[str, int], Meta(description="Runs by state; states without a run are left out.")]
     failures: Annotated[dict[str, int], Meta(description="Failed runs by source of the failure.")]
     live: Annotated[tuple[LiveRun, ...], Meta(description="Runs that hold a claim at this moment.")] = ()

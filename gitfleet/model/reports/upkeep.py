@@ -21,7 +21,7 @@ class Level(StrEnum):
 class Finding(Report, frozen=True, kw_only=True):
     """One thing that the doctor looked at."""
 
-    name: str
+    name: Annotated[str, Meta(description="What was looked at.")]
     level: Annotated[Level, Meta(description="ok, warn or fail.")]
     message: str
     hint: Annotated[str, Meta(description="What to do.")] = ""
@@ -37,8 +37,8 @@ class DoctorReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="g
 class CleanItem(Report, frozen=True, kw_only=True):
     """One thing that clean removes, or keeps for a reason."""
 
-    kind: Annotated[str, Meta(description="branch, worktree, log, trash, temporary or session.")]
-    name: str
+    kind: Annotated[str, Meta(description="branch, claim, log, session, trash or worktree.")]
+    name: Annotated[str, Meta(description="Which one: a branch, an instance, a session or a path.")]
     bytes: Annotated[int | None, Meta(description="Bytes on disk; none where they cannot be told.")] = None
     removed: Annotated[bool, Meta(description="Whether it was, or would be, removed.")]
     reason: str = ""
