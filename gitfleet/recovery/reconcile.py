@@ -50,6 +50,7 @@ def reconcile(parts: Parts, session_id: str) -> Findings:
     session = parts.state.read_session(session_id)
     runs = dict(parts.state.read_runs(session_id))
     notes: list[str] = []
+    parts.state.sweep(parts.proof)
     _finish_verdicts(parts, session_id, runs)
     _end_checks(parts, session_id, runs.values())
     roll_forward(parts, session)
@@ -140,9 +141,8 @@ def _release_orphans(parts: Parts, session: str, runs: dict[str, Run], notes: li
     """Claims of this session's instances that no run holds any more."""
     holders = {run.instance for run in runs.values() if run.state in LIVE}
     dead = [claim for claim in parts.claims.live() if claim.session == session and claim.instance not in holders]
-    if not dead:
-        return
     with claims_lock(parts.layout) as proof:
+        parts.claims.sweep(proof)
         parts.claims.release(proof, [claim.instance for claim in dead])
     notes.extend(f"dead instance {claim.instance} left a claim on {', '.join(claim.scope)}" for claim in dead)
 

@@ -243,3 +243,14 @@ def test_a_run_that_is_queued_again_says_nothing_of_its_last_end(repo: Repo) -> 
             (),
         )
         assert len(run.attempts) == 1
+
+
+def test_unfinished_writes_of_a_killed_coordinator_are_swept(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        layout = stage.parts.layout
+        layout.claims.mkdir(parents=True, exist_ok=True)
+        torn = [layout.runs(SESSION) / ".tmp-1", layout.session(SESSION) / ".tmp-2", layout.claims / ".tmp-3"]
+        for path in torn:
+            path.write_bytes(b"{")
+        reconcile(stage.parts, SESSION)
+        assert [path for path in torn if path.exists()] == []
