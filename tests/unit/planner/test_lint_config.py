@@ -1,0 +1,35 @@
+"""Everything that is wrong with a config beyond its shape, without reading one."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitfleet.model.config import AgentConfig, Config, VerifyConfig
+from gitfleet.model.plan import Check
+from gitfleet.planner.lint_config import lint_config
+
+RIGHT = AgentConfig(argv=("./agent",))
+
+
+@pytest.mark.parametrize(
+    ("config", "trail", "words"),
+    [
+        (Config(branch_prefix="p" * 300), ("branch_prefix",), "it has 300 characters"),
+        (Config(target="-x"), ("target",), "not a name that git takes"),
+        (Config(branch_prefix="a..b"), ("branch_prefix",), "not a name that git takes"),
+        (Config(agents={" ": RIGHT}), ("agents", " "), "the agent's name is blank"),
+        (Config(agents={"a\u202eb": RIGHT}), ("agents", "a\u202eb"), "invisible characters that reorder text"),
+        (Config(agents={"a\nb": RIGHT}), ("agents", "a\nb"), "line breaks or control characters"),
+        (Config(agents={"a": AgentConfig(argv=("",))}), ("agents", "a", "argv", 0), "the program is empty"),
+        (Config(agent="nobody", agents={"a": RIGHT}), ("agent",), "nobody"),
+    ],
+)
+def test_a_finding_has_its_place_and_its_words(config: Config, trail: tuple[str | int, ...], words: str) -> None:
+    (finding,) = lint_config(config)
+    assert finding.trail == trail
+    assert words in finding.message
+
+
+def test_a_right_config_has_no_findings() -> None:
+    checks = VerifyConfig(commands=(Check(run="make test", name="tests"),))
+    assert lint_config(Config(agents={"a": RIGHT}, agent="a", target="main", verify=checks)) == ()
