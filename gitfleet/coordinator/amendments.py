@@ -17,7 +17,7 @@ from gitfleet.model.base import decode, encode
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
 from gitfleet.model.session import Amendment, AmendmentReply
-from gitfleet.planner.scopes import Scope
+from gitfleet.planner.scopes import Scope, ScopeError, resolve_links
 from gitfleet.planner.waves import OverlapRefused, Schedule, schedule
 from gitfleet.store.documents.plans import write_plan
 from gitfleet.store.files import remove_durable, write_durable
@@ -76,19 +76,17 @@ class Amendments:
             # Asked again, or a crash came between the plan and the reply.
             message = f"{task.id} is in wave {books.runs[task.id].wave}."
             return AmendmentReply(id=amendment.id, task=task.id, message=message), None
-        if task.id in books.runs:
-            message = f"The session has a task {task.id} already."
-            return AmendmentReply(id=amendment.id, task=task.id, error="duplicate", message=message), None
-        unknown = [name for name in task.depends_on if name not in books.runs]
-        if unknown:
-            message = f"{task.id} depends on {', '.join(unknown)}, which the session does not have."
-            return AmendmentReply(id=amendment.id, task=task.id, error="unknown-dependency", message=message), None
-        if books.session.ended:
-            message = "The session is over; its last landing told so."
-            return AmendmentReply(id=amendment.id, task=task.id, error="session-closed", message=message), None
+        unfit = _unfit(books, task)
+        if unfit is not None:
+            return AmendmentReply(id=amendment.id, task=task.id, error=unfit[0], message=unfit[1]), None
+        try:
+            scope = self._scope(books, task)
+        except ScopeError as error:
+            message = f"The scope of {task.id} cannot be used: {error}."
+            return AmendmentReply(id=amendment.id, task=task.id, error="invalid-scope", message=message), None
         before = books.plan
         books.plan = msgspec.structs.replace(before, tasks=(*before.tasks, task))
-        scopes[task.id] = Scope.parse(task.scope)
+        scopes[task.id] = scope
         # A wave of which nothing has started yet has room for more.
         started = any(run.wave == wave and run.state is not RunState.QUEUED for run in books.runs.values())
         books.runs[task.id] = queued_run(self.session, task, wave + 1, self.parts.config)
@@ -107,6 +105,12 @@ class Amendments:
         books.event(EventKind.ADD, f"{task.id} was added to wave {run.wave}", run=run)
         books.write_session()
         return AmendmentReply(id=amendment.id, task=task.id, message=f"{task.id} is in wave {run.wave}."), changed
+
+    def _scope(self, books: Books, task: Task) -> Scope:
+        """What the task may write, through the symlinks that the target tracks now."""
+        tip = self.parts.refs.read(books.session.target) or books.session.base
+        links = self.parts.objects.links(self.parts.objects.commit(tip).tree)
+        return resolve_links(Scope.parse(task.scope), links, fold=self.parts.fold)[0]
 
     def _cancel(self, amendment: Amendment, books: Books) -> AmendmentReply:
         task = amendment.cancel
@@ -150,6 +154,18 @@ class Amendments:
             for task in queued
         )
         return msgspec.structs.replace(plan, tasks=tasks)
+
+
+def _unfit(books: Books, task: Task) -> tuple[str, str] | None:
+    """Why the session cannot take a task, as a code and a sentence."""
+    if task.id in books.runs:
+        return "duplicate", f"The session has a task {task.id} already."
+    unknown = [name for name in task.depends_on if name not in books.runs]
+    if unknown:
+        return "unknown-dependency", f"{task.id} depends on {', '.join(unknown)}, which the session does not have."
+    if books.session.ended:
+        return "session-closed", "The session is over; its last landing told so."
+    return None
 
 
 def queued_run(session: str, task: Task, wave: int, config: Config) -> Run:

@@ -53,6 +53,22 @@ def test_an_added_task_is_in_the_plan_the_books_and_the_schedule(repo: Repo) -> 
         assert [event.message for event in stage.watcher.events] == ["c was added to wave 3"]
 
 
+def test_the_scope_of_an_added_task_goes_through_tracked_links(repo: Repo) -> None:
+    (repo.path / "real").mkdir()
+    (repo.path / "real" / "file.txt").write_text("x\n")
+    (repo.path / "alias").symlink_to("real")
+    (repo.path / "out").symlink_to("../elsewhere")
+    repo.git("add", "-A")
+    repo.git("commit", "-q", "-m", "links")
+    with session_on(repo, task_of("a")) as stage:
+        good, bad = task_of("b", scope=("alias/file.txt",)), task_of("c", scope=("out/file.txt",))
+        replies, _ = ask(stage, Amendment(id="r0", add=good), Amendment(id="r1", add=bad))
+        assert [reply.error for reply in replies] == ["", "invalid-scope"]
+        assert stage.scopes["b"].matches(b"real/file.txt")
+        assert "c" not in stage.scopes
+        assert "c" not in stage.books.runs
+
+
 def test_a_task_that_was_just_added_can_be_depended_on_and_cancelled(repo: Repo) -> None:
     with session_on(repo, task_of("a")) as stage:
         stage.books.advance("a", RunState.PREPARING)
