@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.git.state_ref import commit_blobs
+from gitfleet.git.state_ref import StateRefBusy, commit_blobs
 from gitfleet.model.base import encode, instant
+from gitfleet.model.event import EventKind
 from gitfleet.model.run import Run, RunState, advance, record
 from gitfleet.model.session import Verdicts
 from gitfleet.relay.report import render_session
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitfleet.coordinator.observer import Observer
-    from gitfleet.model.event import EventKind
     from gitfleet.model.plan import Plan
     from gitfleet.model.session import Session
     from gitfleet.parts import Parts
@@ -102,12 +102,13 @@ class Books:
         stamps, changed = self._parts.state.files_since(self.session.id, seen)
         blobs = self._blobs | dict(zip(changed, objects.write_blobs(changed.values()), strict=True))
         self._stamps, self._blobs = stamps, {path: blobs[path] for path in stamps}
-        self._mirrored = commit_blobs(
-            objects,
-            ref,
-            {path.encode("utf-8"): oid for path, oid in self._blobs.items()},
-            f"gitfleet: {self.session.id} {what}\n",
-        )
+        files = {path.encode("utf-8"): oid for path, oid in self._blobs.items()}
+        try:
+            self._mirrored = commit_blobs(objects, ref, files, f"gitfleet: {self.session.id} {what}\n")
+        except StateRefBusy as error:
+            # A mirror for other clones, and never the authority: whoever blocks it must not stop the session.
+            self._mirrored = None
+            self.event(EventKind.ERROR, f"the state was not committed for other clones: {error}", status="not-mirrored")
 
     def now(self) -> str:
         """The present as an instant."""

@@ -254,3 +254,16 @@ def test_unfinished_writes_of_a_killed_coordinator_are_swept(repo: Repo) -> None
             path.write_bytes(b"{")
         reconcile(stage.parts, SESSION)
         assert [path for path in torn if path.exists()] == []
+
+
+def test_a_blocked_mirror_of_the_state_is_said_and_stops_nothing(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        ref = f"refs/gitfleet/state/{SESSION}"
+        if repo.git("for-each-ref", ref):
+            repo.git("update-ref", "-d", ref)
+        repo.git("update-ref", f"{ref}/in-the-way", "HEAD")
+        stage.books.checkpoint("wave 1 started")
+        assert [(event.kind, event.status) for event in stage.watcher.events] == [("error", "not-mirrored")]
+        repo.git("update-ref", "-d", f"{ref}/in-the-way")
+        stage.books.checkpoint("wave 1 started")
+        assert repo.git("log", "-1", "--format=%s", ref) == f"gitfleet: {SESSION} wave 1 started"
