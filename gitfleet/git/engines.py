@@ -38,11 +38,6 @@ def open_objects(
     return Objects(repo.git, BinaryEngine(repo.git), now=now, committer=committer)
 
 
-def is_partial(repo: Repository) -> bool:
-    """Whether objects may be missing here because a remote promised to have them."""
-    return any(name == "extensions.partialclone" or name.endswith(".promisor") for name in _declared(repo))
-
-
 def _foreign(repo: Repository) -> bool:
     return any(name not in _HARMLESS for name in _declared(repo))
 

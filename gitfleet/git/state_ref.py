@@ -22,17 +22,11 @@ class StateRefBusy(RuntimeError):  # noqa: N818 - reads as the sentence it is
     """Something else kept moving or blocking the ref."""
 
 
-def commit_files(objects: Objects, ref: str, files: Mapping[bytes, bytes], message: str) -> str:
-    """Commit exactly these files (path to content) to a ref of gitfleet's, on top of what it holds; gives the commit.
+def commit_blobs(objects: Objects, ref: str, blobs: Mapping[bytes, str], message: str) -> str:
+    """Commit exactly these stored files (path to blob) to a private ref, on top of what it holds; gives the commit.
 
     Unsigned. An unchanged tree makes no new commit. Raises ``StateRefBusy`` when the ref cannot be moved.
     """
-    blobs = objects.write_blobs(files.values())
-    return commit_blobs(objects, ref, dict(zip(files, blobs, strict=True)), message)
-
-
-def commit_blobs(objects: Objects, ref: str, blobs: Mapping[bytes, str], message: str) -> str:
-    """The same with contents that are stored already (path to blob)."""
     tree = objects.edit_tree(None, {path: TreeEntry(FILE, oid) for path, oid in blobs.items()})
     for _ in range(_TRIES):
         previous = objects.resolve(ref)

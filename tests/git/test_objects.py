@@ -15,7 +15,7 @@ from gitfleet.git.engines import open_objects
 from gitfleet.git.objects import MissingObject, Objects
 from gitfleet.git.refs import Refs
 from gitfleet.git.repository import discover
-from gitfleet.git.state_ref import commit_files
+from gitfleet.git.state_ref import commit_blobs
 from gitfleet.git.trees import EXECUTABLE, FILE, SUBMODULE, SYMLINK, TreeChange, TreeEntry
 from tests.support.repo import Repo
 
@@ -242,6 +242,11 @@ def test_sees_what_others_write_and_repack(repo: Repo, objects: Objects) -> None
         assert objects.walk(commit, before)
     repo.git("gc", "-q", "--prune=now")
     assert dict(objects.entries(repo.oid("HEAD^{tree}")))
+
+
+def commit_files(objects: Objects, ref: str, files: dict[bytes, bytes], message: str) -> str:
+    blobs = dict(zip(files, objects.write_blobs(files.values()), strict=True))
+    return commit_blobs(objects, ref, blobs, message)
 
 
 def test_a_commit_of_files_on_a_private_ref(repo: Repo, objects: Objects) -> None:
