@@ -9,34 +9,20 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitfleet.git.command import Git, GitFailed
-from gitfleet.git.index_bits import may_hide
+from gitfleet.git.private_index import SETTINGS, merge_heads, operation, private_status
 from gitfleet.git.refs import HEADS, Refs, Updated, zero
-from gitfleet.git.status import Status, read_status, reveal_hidden
 from gitfleet.git.worktrees import INSTANCE_FILE, Worktree
 
 if TYPE_CHECKING:
     from gitfleet.git.objects import Objects
-
-# Line endings and filters apply as in the agent's own `git add`; a warning about line endings must not stop us, and
-# an edit that kept size and times must not hide.
-_SETTINGS = (
-    "core.safecrlf=false",
-    "core.trustctime=true",
-    "core.checkStat=default",
-    "core.untrackedCache=false",
-    "core.splitIndex=false",
-    "index.sparse=false",
-    "advice.addEmbeddedRepo=false",
-)
+    from gitfleet.git.status import Status
 
 
 class BranchState(StrEnum):
@@ -85,16 +71,16 @@ def commit_work(
     otherwise the result is kept under the ref ``keep``. ``base`` is the commit the attempt started from. The attempt's
     processes must be gone. Afterwards the worktree is at the result: running it again commits nothing.
     """
-    git = worktree.git(door).having(*_SETTINGS)
+    git = worktree.git(door).having(*SETTINGS)
     try:
         with tempfile.TemporaryDirectory(prefix="gitfleet-index-", dir=worktree.git_dir) as scratch:
             index = Path(scratch) / "index"
-            private, status = _private_status(git, worktree, index)
+            private, status = private_status(git, worktree, index)
             head = status.head
             tip, committed = head, False
             if head is None or status.anything:
                 tree = _stage(private, status)
-                parents = ([head] if head else []) + _merge_heads(worktree.git_dir)
+                parents = ([head] if head else []) + merge_heads(worktree.git_dir)
                 if head is None or len(parents) > 1 or tree != objects.commit(head).tree:
                     tip, committed = objects.create_commit(tree, parents, message), True
             assert tip is not None  # noqa: S101 - without a HEAD there is always a commit to make
@@ -115,7 +101,7 @@ def commit_work(
         descends=objects.is_ancestor(base, tip),
         nested=status.nested,
         unmerged=status.unmerged,
-        operation=_operation(worktree.git_dir),
+        operation=operation(worktree.git_dir),
         kept=kept,
     )
 
@@ -143,15 +129,15 @@ def remains(door: Git, worktree: Worktree) -> Remains:
     Work is uncommitted and untracked files, edits hidden by index bits, nested repositories, an operation under way,
     and a detached HEAD that no ref reaches.
     """
-    git = worktree.git(door).having(*_SETTINGS)
+    git = worktree.git(door).having(*SETTINGS)
     with tempfile.TemporaryDirectory(prefix="gitfleet-index-", dir=worktree.git_dir) as scratch:
-        _, status = _private_status(git, worktree, Path(scratch) / "index", ignored=True)
+        _, status = private_status(git, worktree, Path(scratch) / "index", ignored=True)
     reasons = [f"uncommitted: {os.fsdecode(path)}" for path in (*status.unmerged, *status.changed)]
     reasons += [f"untracked: {os.fsdecode(path)}" for path in status.untracked]
     reasons += [f"nested repository: {os.fsdecode(path)}" for path in status.nested]
-    operation = _operation(worktree.git_dir)
-    if operation is not None:
-        reasons.append(f"a {operation} is under way")
+    under_way = operation(worktree.git_dir)
+    if under_way is not None:
+        reasons.append(f"a {under_way} is under way")
     if status.branch is None and status.head is not None:
         held = git.run("for-each-ref", "--count=1", "--contains", status.head)
         if not held.stdout:
@@ -163,22 +149,6 @@ def remains(door: Git, worktree: Worktree) -> Remains:
 def is_pristine(door: Git, worktree: Worktree) -> bool:
     """Whether nothing would be lost with the worktree."""
     return not untidy(door, worktree)
-
-
-def _private_status(git: Git, worktree: Worktree, index: Path, *, ignored: bool = False) -> tuple[Git, Status]:
-    private = git.having(GIT_INDEX_FILE=str(index))
-    try:
-        # With its times: git takes a file that is as young as the index for possibly changed, and would trust it if the
-        # copy were younger.
-        shutil.copy2(worktree.git_dir / "index", index)
-        if may_hide(index.read_bytes()):
-            reveal_hidden(private, worktree.path)
-        return private, read_status(private, ignored=ignored)
-    except (FileNotFoundError, GitFailed):
-        # No index, or a broken one: what HEAD holds is what was there.
-        index.unlink(missing_ok=True)
-        private.run("read-tree", "--empty" if Refs(git).head().oid is None else "HEAD")
-        return private, read_status(private, ignored=ignored)
 
 
 def _stage(private: Git, status: Status) -> str:
@@ -213,22 +183,3 @@ def _attach(
             raise OSError(errno.EEXIST, "the result could not be kept", keep)
     refs.git.run("update-ref", "--no-deref", "HEAD", tip)
     return BranchState.DIVERGED, keep
-
-
-def _merge_heads(git_dir: Path) -> list[str]:
-    """Parents of a merge that was begun and not committed, as `git commit` would record them."""
-    with suppress(OSError):
-        return (git_dir / "MERGE_HEAD").read_text("ascii").split()
-    return []
-
-
-def _operation(git_dir: Path) -> str | None:
-    marks = {
-        "MERGE_HEAD": "merge",
-        "rebase-merge": "rebase",
-        "rebase-apply": "rebase",
-        "CHERRY_PICK_HEAD": "cherry-pick",
-        "REVERT_HEAD": "revert",
-        "BISECT_START": "bisect",
-    }
-    return next((name for mark, name in marks.items() if (git_dir / mark).exists()), None)
