@@ -7,7 +7,6 @@ hide edits. Ignored files are not collected, and neither are nested repositories
 
 from __future__ import annotations
 
-import errno
 import os
 import tempfile
 from dataclasses import dataclass
@@ -21,6 +20,8 @@ from gitfleet.git.refs import HEADS, Refs, Updated, zero
 from gitfleet.git.worktrees import INSTANCE_FILE, Worktree
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitfleet.git.objects import Objects
     from gitfleet.git.status import Status
 
@@ -63,19 +64,31 @@ class Uncollected:
 
 
 def commit_work(
-    objects: Objects, door: Git, worktree: Worktree, message: str, *, branch: str, base: str, keep: str
+    objects: Objects,
+    door: Git,
+    worktree: Worktree,
+    message: str,
+    *,
+    branch: str,
+    base: str,
+    keep: Callable[[str], str],
+    half_staged: Callable[[], object] = lambda: None,
 ) -> Collected | Uncollected:
     """Commit what is uncommitted or untracked in an attempt's worktree, on top of its HEAD.
 
     ``branch`` is the attempt's branch (short name), which is moved to the result where it is an ancestor of it;
-    otherwise the result is kept under the ref ``keep``. ``base`` is the commit the attempt started from. The attempt's
-    processes must be gone. Afterwards the worktree is at the result: running it again commits nothing.
+    otherwise ``keep`` puts it under a ref and names that, or raises ``OSError``. ``base`` is the commit the attempt
+    started from. ``half_staged`` is called first where the index holds content that the files do not, which no commit
+    of them has. The attempt's processes must be gone. Afterwards the worktree is at the result: running it again
+    commits nothing.
     """
     git = worktree.git(door).having(*SETTINGS)
     try:
         with tempfile.TemporaryDirectory(prefix="gitfleet-index-", dir=worktree.git_dir) as scratch:
             index = Path(scratch) / "index"
             private, status = private_status(git, worktree, index)
+            if status.half_staged:
+                half_staged()
             head = status.head
             tip, committed = head, False
             if head is None or status.anything:
@@ -161,7 +174,7 @@ def _stage(private: Git, status: Status) -> str:
 
 
 def _attach(
-    refs: Refs, objects: Objects, status: Status, ref: str, tip: str, keep: str
+    refs: Refs, objects: Objects, status: Status, ref: str, tip: str, keep: Callable[[str], str]
 ) -> tuple[BranchState, str | None]:
     """Make the tip reachable: from the attempt's branch where that loses nothing, else from the ref to keep it."""
     state = BranchState.ON_BRANCH
@@ -175,11 +188,6 @@ def _attach(
         if state is not BranchState.ON_BRANCH:
             refs.git.run("symbolic-ref", "HEAD", ref)
         return state, None
-    kept = objects.resolve(keep)
-    if kept != tip:
-        # A ref that holds something else is never overwritten: it may be the only one that does.
-        held = kept is not None and not objects.is_ancestor(kept, tip)
-        if held or not isinstance(refs.update(keep, tip, kept or zero(tip), why="gitfleet: collect"), Updated):
-            raise OSError(errno.EEXIST, "the result could not be kept", keep)
+    kept = keep(tip)
     refs.git.run("update-ref", "--no-deref", "HEAD", tip)
-    return BranchState.DIVERGED, keep
+    return BranchState.DIVERGED, kept

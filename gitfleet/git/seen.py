@@ -109,8 +109,7 @@ def look(
 
 def _staged(private: Git, status: Status) -> tuple[str, list[str]]:
     """The tree of the index where it holds what the files do not, else nothing; and what could not be read."""
-    files_differ = {*status.unstaged, *status.untracked}
-    if not any(staged.mode and staged.path in files_differ for staged in status.staged):
+    if not status.half_staged:
         return "", []
     try:
         if status.unmerged:

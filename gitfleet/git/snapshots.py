@@ -93,6 +93,7 @@ class Failed:
 
 
 Outcome = Taken | Nothing | Failed
+__all__ = ["LIMIT", "WIP", "Failed", "Nothing", "Origin", "Outcome", "Taken", "keep", "numbers", "reusable", "take"]
 
 
 def take(
@@ -250,9 +251,9 @@ def _same(objects: Objects, newest: str, seen: Seen) -> bool:
     facts = snapshot_facts.parse(commit.message)
     if commit.tree != seen.tree:
         return False
-    trees = [objects.commit(side).tree if side else "" for side in (facts.index, facts.ignored)]
-    if trees != [seen.index_tree, seen.ignored_tree]:
-        return False
+    for side, tree in ((facts.index, seen.index_tree), (facts.ignored, seen.ignored_tree)):
+        if tree and (not side or objects.commit(side).tree != tree):
+            return False
     return all(objects.is_ancestor(tip, newest) for tip in (seen.head, *seen.others) if tip)
 
 

@@ -47,6 +47,12 @@ class Status:
         """Whether there is something to commit."""
         return bool(self.changed or self.unmerged or self.untracked)
 
+    @property
+    def half_staged(self) -> bool:
+        """Whether the index holds content that neither HEAD nor the files hold."""
+        elsewhere = {*self.unstaged, *self.untracked}
+        return any(item.mode and item.path in elsewhere for item in self.staged)
+
 
 def read_status(git: Git, *, ignored: bool = False) -> Status:
     """Ask git what differs; one call. With ``ignored``, ignored files too (a wholly ignored directory is one entry)."""

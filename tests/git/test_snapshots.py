@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,10 +11,9 @@ import pytest
 
 from gitfleet.git import snapshots
 from gitfleet.git.engines import open_objects
-from gitfleet.git.ignored import note_start
 from gitfleet.git.repository import Repository, discover
 from gitfleet.git.snapshot_facts import parse
-from gitfleet.git.snapshots import Failed, Nothing, Origin, Taken
+from gitfleet.git.snapshots import Nothing, Origin, Taken
 from gitfleet.git.worktrees import Worktree, add
 from tests.support.repo import Repo
 
