@@ -9,6 +9,9 @@ from msgspec import Meta
 
 from gitfleet.model.base import Document
 
+WIP = "refs/gitfleet/wip/"
+"""Where snapshots are kept: below it by instance and number."""
+
 
 class Exit(Document, frozen=True, kw_only=True):
     """How an attempt's process ended, as its warden wrote it once."""

@@ -45,10 +45,10 @@ def begun(stage: SessionStage, task: str, *states: RunState, **facts: Any) -> Ru
     return stage.books.record(task, **facts) if facts else run
 
 
-def work_on(stage: SessionStage, task: str) -> str:
+def work_on(stage: SessionStage, task: str, more: str = "") -> str:
     """Commit something on a run's branch; gives the commit."""
     tree = stage.repo.git("write-tree")
-    made = stage.repo.git("commit-tree", tree, "-p", "HEAD", "-m", f"work of {task}")
+    made = stage.repo.git("commit-tree", tree, "-p", "HEAD", "-m", f"work of {task}{more}")
     stage.repo.git("update-ref", f"refs/heads/fleet/{SESSION}/{task}", made)
     return made
 
@@ -96,7 +96,7 @@ def test_work_whose_end_nobody_recorded_is_kept_under_its_wip_ref(repo: Repo, st
         reconcile(stage.parts, SESSION)
         assert list(stage.parts.refs.under(wip)) == [f"{wip}/1"]
         stage.books.replace(run)
-        more = work_on(stage, "a")
+        more = work_on(stage, "a", " and more")
         reconcile(stage.parts, SESSION)
         assert stage.parts.refs.read(f"{wip}/1") == first
         second = stage.parts.refs.read(f"{wip}/2")
