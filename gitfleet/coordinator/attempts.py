@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError
 from gitfleet.model.evidence import Exit
+from gitfleet.recovery.keeping import tree_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
 def worktree_of(parts: Parts, run: Run) -> Path:
     """Where a run's last attempt works: a tree of its own, so that an earlier attempt's stays as it was."""
-    number = len(run.attempts)
-    return parts.pool / (run.instance if number <= 1 else f"{run.instance}.{number}")
+    return tree_of(parts, run)
 
 
 def handle_of(parts: Parts, run: Run) -> Handle:
