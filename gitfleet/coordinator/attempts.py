@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 
 def worktree_of(parts: Parts, run: Run) -> Path:
-    """Where a run's last attempt works: a tree of its own, so that an earlier attempt's stays as it was."""
-    number = len(run.attempts)
-    return parts.pool / (run.instance if number <= 1 else f"{run.instance}.{number}")
+    """Where a run's last attempt works: the slot of the pool that the books name."""
+    return parts.pool / (run.attempts[-1].worktree or run.instance)
 
 
 def handle_of(parts: Parts, run: Run) -> Handle:
