@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError
 from gitfleet.model.evidence import Exit
+from gitfleet.recovery.keeping import tree_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def worktree_of(parts: Parts, run: Run) -> Path:
     """Where a run's last attempt works: the slot of the pool that the books name."""
-    return parts.pool / (run.attempts[-1].worktree or run.instance)
+    return tree_of(parts, run)
 
 
 def handle_of(parts: Parts, run: Run) -> Handle:

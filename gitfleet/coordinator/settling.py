@@ -21,6 +21,7 @@ from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, FailureSource, RunState, record
 from gitfleet.pool.leasing import give_back
+from gitfleet.recovery.keeping import noted
 from gitfleet.recovery.landings import forget_landing
 from gitfleet.recovery.runs import queued_again
 from gitfleet.relay.briefs import brief
@@ -65,6 +66,8 @@ class Settling:
         outcome = judgement.failure.code if judgement.failure else "success"
         if interrupted:
             outcome = "interrupted"
+        if work.kept is not None:
+            run = noted(run, work.kept)
         last = msgspec.structs.replace(run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes)
         run = self.books.record(
             task,

@@ -7,6 +7,7 @@ an error of libgit2, so a failed read is tried once more on a freshly opened rep
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, TypeVar
 
 import pygit2
@@ -53,7 +54,11 @@ class LibgitEngine:
 
     def write(self, kind: str, contents: Sequence[bytes]) -> list[str]:
         """See ``Engine``."""
-        return [str(self._repo.odb.write(_TYPES[kind], data)) for data in contents]
+        try:
+            return [str(self._repo.odb.write(_TYPES[kind], data)) for data in contents]
+        except pygit2.GitError as error:
+            # What a full disk and a directory without rights come to.
+            raise OSError(errno.EIO, f"libgit2 could not write an object: {error}") from error
 
     def merge_base(self, a: str, b: str) -> str | None:
         """See ``Engine``."""

@@ -42,6 +42,13 @@ class Attempt(Document, frozen=True, kw_only=True):
     ended: str = ""
     exit: Exit | None = None
     outcome: Annotated[str, Meta(description="success, or the code of the failure.")] = ""
+    snapshots: Annotated[
+        tuple[str, ...], Meta(description="Refs that keep its work; `gitfleet rescue` shows and applies them.")
+    ] = ()
+    unkept: Annotated[
+        tuple[str, ...],
+        Meta(description="What only its worktree holds, because no snapshot could; its tree is not reused."),
+    ] = ()
     log_bytes: int | None = None
     tokens: Annotated[int | None, Meta(description="Exact tokens; none means not measured.")] = None
 
