@@ -41,6 +41,7 @@ class Attempt(Document, frozen=True, kw_only=True):
     number: Annotated[int, Meta(ge=1)]
     base: Annotated[str, Meta(description="Commit the attempt started from.")]
     started: str
+    worktree: Annotated[str, Meta(description="Slot of the pool that it works in, such as tree-1.")] = ""
     ended: str = ""
     exit: Exit | None = None
     outcome: Annotated[str, Meta(description="success, or the code of the failure.")] = ""
