@@ -47,7 +47,6 @@ _FIELDS: dict[str, frozenset[str]] = {
         {
             "planner",
             "notify",
-            "stall",
             "retry",
             "conflict",
             "landing",
@@ -60,7 +59,6 @@ _FIELDS: dict[str, frozenset[str]] = {
             "agents.*.effort",
             "agents.*.permissions",
             "agents.*.fallback",
-            "timeouts.stall",
             "worktrees.max",
             "worktrees.copy",
             "worktrees.link",
