@@ -75,7 +75,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     return finish(call, start(preparation, as_json=call.json))
 
 
-def consent(*, yes: bool, ask: bool) -> None:
+def consent(*, yes: bool, ask: bool, question: str = "Start?", undone: str = "nothing was started") -> None:
     """Return once a person agreed; raises ``GitfleetError`` (``no-consent``, exit 3) otherwise."""
     if yes:
         return
@@ -83,12 +83,12 @@ def consent(*, yes: bool, ask: bool) -> None:
         raise GitfleetError(
             Kind.NEEDS_PERSON,
             "no-consent",
-            "This needs consent, and there is no terminal to ask in; nothing was started.",
-            hint="Give it with --yes, or look first with --dry-run.",
+            f"This needs consent, and there is no terminal to ask in; {undone}.",
+            hint="Give it with --yes" + (", or look first with --dry-run." if question == "Start?" else "."),
         )
     forget_typed()
-    if not click.confirm("Start?", default=False):
-        raise GitfleetError(Kind.NEEDS_PERSON, "no-consent", "Consent was not given; nothing was started.")
+    if not click.confirm(question, default=False):
+        raise GitfleetError(Kind.NEEDS_PERSON, "no-consent", f"Consent was not given; {undone}.")
 
 
 def forget_typed() -> None:

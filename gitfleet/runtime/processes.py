@@ -63,6 +63,9 @@ if TYPE_CHECKING:
         def owner(self, process: Process) -> int | None:
             """Say which user it runs as."""
 
+        def openers(self, path: str) -> set[int]:
+            """Find the processes that have a file open; those of others may not be seen."""
+
         def boot(self) -> str:
             """Name this boot of the machine, to tell it from others."""
 
@@ -146,6 +149,11 @@ class ProcTable:
         except OSError:
             return None
 
+    def openers(self, path: str) -> set[int]:
+        """Find the processes that have a file open; those of others may not be seen."""
+        wanted = os.stat(path)
+        return {int(name) for name in os.listdir("/proc") if name.isdecimal() and _holds_open(name, wanted)}
+
     def boot(self) -> str:
         """Name this boot of the machine, to tell it from others."""
         return (_read("/proc/sys/kernel/random/boot_id") or b"").decode().strip()
@@ -222,6 +230,11 @@ class PsTable:
         """Say which user it runs as."""
         return process.uid
 
+    def openers(self, path: str) -> set[int]:
+        """Find the processes that have a file open; those of others may not be seen."""
+        own, listing = _run(["lsof", "-w", "-F", "p", "--", path])
+        return {int(line[1:]) for line in listing.split() if line[:1] == b"p"} - {own}
+
     def boot(self) -> str:
         """Name this boot of the machine, to tell it from others."""
         return _run(["sysctl", "-n", "kern.boottime"])[1].decode("utf-8", "replace").strip()
@@ -232,6 +245,21 @@ def open_table(kind: str | None = None) -> Table:
     if kind is None:
         kind = "proc" if os.path.exists("/proc/self/stat") else "ps"
     return ProcTable() if kind == "proc" else PsTable()
+
+
+def _holds_open(pid: str, wanted: os.stat_result) -> bool:
+    directory = f"/proc/{pid}/fd"
+    try:
+        for name in os.listdir(directory):
+            try:
+                seen = os.stat(f"{directory}/{name}")
+            except OSError:
+                continue  # closed meanwhile
+            if os.path.samestat(seen, wanted):
+                return True
+    except OSError:
+        pass  # gone, or another user's
+    return False
 
 
 def _read(path: str) -> bytes | None:
