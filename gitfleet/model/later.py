@@ -46,7 +46,6 @@ _FIELDS: dict[str, frozenset[str]] = {
     "config": frozenset(
         {
             "planner",
-            "notify",
             "stall",
             "retry",
             "conflict",
