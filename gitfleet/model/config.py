@@ -48,6 +48,14 @@ class StallPolicy(StrEnum):
     RESTART = "restart"
 
 
+class NotifyOn(StrEnum):
+    """What a person who is not looking can be told of."""
+
+    NEEDS_PERSON = "needs-person"
+    END = "end"
+    FAILED = "failed"
+
+
 class EnvironmentConfig(Document, frozen=True, kw_only=True):
     """Variables of the caller's environment that an agent may see."""
 
@@ -161,6 +169,30 @@ class PlanningConfig(Document, frozen=True, kw_only=True):
     ] = Publish.WITH_LANDING
 
 
+class NotifyConfig(Document, frozen=True, kw_only=True):
+    """How a person who is not looking is told."""
+
+    bell: Annotated[bool, Meta(description="Ring the terminal's bell, when gitfleet runs in one.")] = True
+    osc9: Annotated[
+        bool, Meta(description="Send the terminal a desktop notice (OSC 9), when gitfleet runs in one.")
+    ] = True
+    commands: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Commands to run with sh -c, for at most ten seconds each; GITFLEET_EVENT, GITFLEET_SESSION, "
+            "GITFLEET_MESSAGE and GITFLEET_EXIT say what happened. What they do never changes a session.",
+            examples=[['notify-send "$GITFLEET_MESSAGE"']],
+        ),
+    ] = ()
+    on: Annotated[
+        tuple[NotifyOn, ...],
+        Meta(
+            description="needs-person: the session stopped and waits; end: it is over; failed: a run ended without a "
+            "landing."
+        ),
+    ] = (NotifyOn.NEEDS_PERSON, NotifyOn.END)
+
+
 class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG_SCHEMA):
     """Settings of a repository."""
 
@@ -180,6 +212,7 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     worktrees: Annotated[WorktreesConfig, Meta(description="Where agents work.")] = WorktreesConfig()
     scope: Annotated[ScopeConfig, Meta(description="How scopes are enforced.")] = ScopeConfig()
     planning: Annotated[PlanningConfig, Meta(description="What reaches the branch.")] = PlanningConfig()
+    notify: Annotated[NotifyConfig, Meta(description="How a person who is not looking is told.")] = NotifyConfig()
     branch_prefix: Annotated[
         str,
         Meta(

@@ -46,7 +46,6 @@ _FIELDS: dict[str, frozenset[str]] = {
     "config": frozenset(
         {
             "planner",
-            "notify",
             "retry",
             "conflict",
             "landing",
