@@ -29,6 +29,9 @@ _KINDS = {
     ObjectType.COMMIT: "commit",
     ObjectType.TAG: "tag",
 }
+OPEN_PACKS = 16
+"""Most packs that libgit2 keeps open at the same time in this process."""
+
 _TYPES = {name: kind for kind, name in _KINDS.items()}
 
 
@@ -43,6 +46,8 @@ class LibgitEngine:
         # git itself has judged ownership (`safe.directory`) when the repository was discovered; libgit2 reads those
         # settings differently and would refuse repositories that git accepts.
         pygit2.option(pygit2.enums.Option.SET_OWNER_VALIDATION, 0)
+        # A long session lands many small packs; unbounded, each would keep a descriptor for as long as we live.
+        pygit2.option(pygit2.enums.Option.SET_MWINDOW_FILE_LIMIT, OPEN_PACKS)
         self._repo = self._open()
 
     def read(self, oid: str) -> tuple[str, bytes]:
@@ -58,7 +63,8 @@ class LibgitEngine:
         """See ``Engine``."""
         try:
             return [str(self._repo.odb.write(_TYPES[kind], data)) for data in contents]
-        except OSError as error:
+        except (OSError, pygit2.GitError) as error:
+            # What a full disk and a directory without rights come to: the one or the other, as libgit2 has it.
             raise _numbered(error, self._common_dir / "objects") from error
 
     def merge_base(self, a: str, b: str) -> str | None:
@@ -120,7 +126,7 @@ class LibgitEngine:
             return action()
 
 
-def _numbered(error: OSError, path: Path) -> OSError:
+def _numbered(error: Exception, path: Path) -> OSError:
     """libgit2 says in words what refused it; the same with its number and its place, as the system would."""
     words = str(error)
     number = next((number for number in REFUSED_BY_MACHINE if os.strerror(number) in words), errno.EIO)
