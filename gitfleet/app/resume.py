@@ -18,7 +18,9 @@ from gitfleet.git import preflight
 from gitfleet.git.refs import short
 from gitfleet.model.session import SessionState
 from gitfleet.planner.waves import Placement, Schedule
+from gitfleet.recovery.damage import check_runs
 from gitfleet.recovery.reconcile import reconcile
+from gitfleet.store.damage import damaged
 from gitfleet.store.holders import Life, judge
 from gitfleet.store.locks import holder, session_lock
 from gitfleet.store.state import State
@@ -26,6 +28,8 @@ from gitfleet.store.state import State
 if TYPE_CHECKING:
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Interrupts, Observer
+    from gitfleet.model.config import Config
+    from gitfleet.model.plan import Plan
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
 
@@ -72,10 +76,8 @@ def resume(
     patience = _patience(workspace, session.id)
     with session_lock(workspace.layout, session.id, timeout=patience, command="gitfleet continue") as proof:
         state = State(workspace.layout)
-        config = load_config(state.read_config_bytes(session.id), f"the config of {session.id}")
         fold = preflight.folds_case(workspace.repository.git)
-        number = max(state.amendments(session.id), default=1)
-        plan = load_plan(state.read_plan_bytes(session.id, number), f"the plan of {session.id}", config, fold=fold)
+        config, plan = _documents(state, session.id, fold=fold)
         busy = preflight.operation_on(workspace.repository, session.target)
         if busy is not None:
             raise GitfleetError(
@@ -86,6 +88,7 @@ def resume(
             )
         parts = build(workspace, config, session.id, proof, fold=fold)
         found = reconcile(parts, session.id)
+        check_runs(parts, session.id, plan, found.runs)
         if taken_over:
             found = replace(found, notes=(taken_over, *found.notes))
         base = parts.refs.read(session.target) or session.base
@@ -110,6 +113,21 @@ def _patience(workspace: Workspace, session: str) -> float:
     """How long to wait for the lock, in seconds: git calls of a coordinator that was killed may hold it a little on."""
     owner = holder(workspace.layout.session_lock(session))
     return LEFT_SECONDS if owner is not None and judge(owner).life is Life.DEAD else 0.0
+
+
+def _documents(state: State, session: str, *, fold: bool) -> tuple[Config, Plan]:
+    """The config and the plan that the session was started with; they were valid then, so what is not is damaged."""
+    number = max(state.amendments(session), default=1)
+    path = state.layout.config(session)
+    try:
+        config = load_config(state.read_config_bytes(session), f"the config of {session}")
+        path = state.layout.plan(session, number)
+        return config, load_plan(state.read_plan_bytes(session, number), f"the plan of {session}", config, fold=fold)
+    except GitfleetError as error:
+        if error.kind is not Kind.DOCUMENT:
+            raise
+        why = str(error.problems[0]) if error.problems else error.message
+        raise damaged(state.layout, path, session, why) from error
 
 
 def _schedule_of(session: Session, runs: dict[str, Run]) -> Schedule:
