@@ -77,7 +77,8 @@ def resume(workspace: Workspace, wanted: str | None, observer: Observer, interru
                 hint="Finish or abort it, then run `gitfleet continue`.",
             )
         parts = build(workspace, config, session.id, proof, fold=fold)
-        found = reconcile(parts, session.id)
+        once = {task.id for task in plan.tasks if not task.retry_safe}
+        found = reconcile(parts, session.id, once=once)
         base = parts.refs.read(session.target) or session.base
         survey = survey_tree(parts.objects, parts.objects.commit(base).tree)
         scopes, _ = resolved_scopes(plan, survey.links, fold=fold)

@@ -12,9 +12,10 @@ from gitfleet.app import attempt_files
 from gitfleet.app.find import find_session, sessions
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import seconds_of
-from gitfleet.model.reports import LiveRun, Need, SessionStatus, StatusReport
+from gitfleet.model.reports import LiveRun, Need, SessionStatus, StatusReport, WaitingRun, waiting_run
 from gitfleet.model.run import LIVE, RunState
 from gitfleet.model.session import SessionState
+from gitfleet.planner.retries import seconds_left
 from gitfleet.store.locks import holder
 from gitfleet.store.state import State
 
@@ -80,9 +81,15 @@ def _row(workspace: Workspace, session: Session, runs: Mapping[str, Run]) -> Ses
         waves=len(session.waves),
         counts={state.value: states[state] for state in RunState if states[state]},
         failures={source.value: count for source, count in sorted(failures.items())},
+        restarted=sum(len(run.attempts) > 1 for run in runs.values()),
+        waiting=tuple(_waiting(workspace, run) for run in runs.values() if run.not_before),
         live=tuple(_live(workspace, run) for run in runs.values() if run.state in LIVE),
         landings=session.landings,
     )
+
+
+def _waiting(workspace: Workspace, run: Run) -> WaitingRun:
+    return waiting_run(run, seconds_left(run, seconds_of(run.not_before), workspace.now()))
 
 
 def _live(workspace: Workspace, run: Run) -> LiveRun:

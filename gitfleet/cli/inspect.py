@@ -99,16 +99,26 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
     for files in report.attempts:
         attempt = records.get(files.number)
         yield Line(f"  attempt {files.number}: {_end(attempt) if attempt else 'no record'}")
-        for name, path in (("log", files.log), ("prompt", files.prompt), ("handoff", files.handoff)):
+        if attempt and attempt.message and attempt.message != (report.run.failure and report.run.failure.message):
+            yield Line(f"    {attempt.message}")
+        if attempt and attempt.retry:
+            yield Line(f"    {attempt.retry}")
+        for name, path in (
+            ("kept", attempt.kept if attempt else ""),
+            ("log", files.log),
+            ("prompt", files.prompt),
+            ("handoff", files.handoff),
+        ):
             if path:
                 yield Line(f"    {name + ':':<12}{path}")
 
 
 def _end(attempt: Attempt) -> str:
+    reduced = ", reduced prompt" if attempt.reduced else ""
     if attempt.exit is None:
-        return f"since {attempt.started}"
+        return (f"{attempt.outcome}, never ran" if attempt.outcome else f"since {attempt.started}") + reduced
     how = f"signal {attempt.exit.signal}" if attempt.exit.signal else f"exit code {attempt.exit.code}"
-    return f"{attempt.outcome or attempt.exit.reason}, {how}, {_took(attempt.exit.seconds)}"
+    return f"{attempt.outcome or attempt.exit.reason}, {how}, {_took(attempt.exit.seconds)}{reduced}"
 
 
 def _evidence(run: Run) -> Iterator[Piece]:

@@ -14,8 +14,6 @@ _TASK = (
     "effort",
     "model",
     "budget",
-    "retry_policy",
-    "retry_safe",
     "input_files",
     "scorer",
     "worker",
@@ -36,10 +34,7 @@ _FIELDS: dict[str, frozenset[str]] = {
         {
             "labels",
             "workers",
-            *(
-                f"defaults.{name}"
-                for name in ("effort", "model", "budget", "retry_policy", "retry_safe", "tags", "metadata")
-            ),
+            *(f"defaults.{name}" for name in ("effort", "model", "budget", "tags", "metadata")),
             *(f"tasks.*.{name}" for name in _TASK),
         }
     ),
@@ -48,7 +43,6 @@ _FIELDS: dict[str, frozenset[str]] = {
             "planner",
             "notify",
             "stall",
-            "retry",
             "conflict",
             "landing",
             "pool",

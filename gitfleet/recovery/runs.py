@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gitfleet.git.refs import HEADS, zero
 from gitfleet.model.run import requeue
+from gitfleet.runtime.attempt import WARDEN
 
 if TYPE_CHECKING:
     from gitfleet.model.run import Run
@@ -13,8 +16,11 @@ if TYPE_CHECKING:
     from gitfleet.runtime.hosts.base import Handle
 
 
-def adoptable(parts: Parts, run: Run) -> Handle | None:
-    """The run's last attempt when its end can still be learned: it runs, or its exit is written."""
+def adoptable(parts: Parts, run: Run, *, once: bool = False) -> Handle | None:
+    """The run's last attempt when its end can still be learned: it runs, or its exit is written.
+
+    Of a task that must be done ``once`` at most, so is one that may have begun and was lost: it is not to be repeated.
+    """
     directory = parts.layout.attempt(run.instance, len(run.attempts))
     if not directory.is_dir():
         return None
@@ -22,16 +28,25 @@ def adoptable(parts: Parts, run: Run) -> Handle | None:
     status = parts.host.status(handle)
     if not status.alive and status.exit is None:
         ended = parts.host.declare_lost(handle)
-        if ended is not None and ended.reason == "lost":
+        if ended is not None and ended.reason == "lost" and not (once and (directory / WARDEN).exists()):
             return None
     return handle
 
 
-def queued_again(parts: Parts, run: Run, why: str) -> tuple[Run, str]:
-    """Keep what the run's branch holds, and put the run back: the run as it is then, and a sentence for people."""
+def queued_again(parts: Parts, run: Run, why: str, **facts: object) -> tuple[Run, str]:
+    """Keep what the run's branch holds, and put the run back: the run as it is then, and a sentence for people.
+
+    What the attempt reported and changed moves into its own record, with the ref that keeps its work.
+    """
     kept = _keep_work(parts, run)
     where = f"; its work so far is kept as {kept}" if kept else ""
-    return requeue(run), f"{run.task} is queued again: {why}{where}"
+    if run.attempts:
+        words = f"retried as attempt {len(run.attempts) + 1}: {why}"
+        last = msgspec.structs.replace(
+            run.attempts[-1], retry=words, handoff=run.handoff, files=run.files, kept=kept or run.attempts[-1].kept
+        )
+        facts = {"attempts": (*run.attempts[:-1], last), **facts}
+    return requeue(run, **facts), f"{run.task} is queued again: {why}{where}"
 
 
 def _keep_work(parts: Parts, run: Run) -> str:

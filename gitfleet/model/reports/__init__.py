@@ -31,7 +31,16 @@ from gitfleet.model.reports.looking import (
     LogReport,
 )
 from gitfleet.model.reports.plans import Disclosure, PlacedTask, PlacedWave
-from gitfleet.model.reports.progress import AgentProgress, LiveRun, Need, Progress, SessionStatus, StatusReport
+from gitfleet.model.reports.progress import (
+    AgentProgress,
+    LiveRun,
+    Need,
+    Progress,
+    SessionStatus,
+    StatusReport,
+    WaitingRun,
+    waiting_run,
+)
 from gitfleet.model.reports.upkeep import (
     CheckReport,
     CleanItem,
@@ -85,7 +94,9 @@ __all__ = [
     "RunRow",
     "SessionStatus",
     "StatusReport",
+    "WaitingRun",
     "WaveReport",
+    "waiting_run",
 ]
 
 COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
