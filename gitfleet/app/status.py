@@ -89,7 +89,7 @@ def _row(workspace: Workspace, session: Session, runs: Mapping[str, Run]) -> Ses
 
 
 def _waiting(workspace: Workspace, run: Run) -> WaitingRun:
-    return waiting_run(run, seconds_left(run, seconds_of(run.not_before), workspace.now()))
+    return waiting_run(run, seconds_left(run, workspace.now()))
 
 
 def _live(workspace: Workspace, run: Run) -> LiveRun:

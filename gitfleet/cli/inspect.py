@@ -57,6 +57,7 @@ def view(report: InspectReport) -> Iterator[Piece]:
         ("last pulse", report.last_pulse or "none"),
         ("latest event", f"{report.latest_event.at} {report.latest_event.message}" if report.latest_event else "none"),
         ("latest error", f"{report.latest_error.at} {report.latest_error.message}" if report.latest_error else "none"),
+        ("not before", run.not_before),
         ("branch", run.branch),
         ("tip", run.tip),
         ("worktree", report.worktree or ""),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.model.base import instant, seconds_of
+from gitfleet.model.base import instant
 from gitfleet.model.reports import waiting_run
 from gitfleet.model.run import RunState, record
 from gitfleet.planner.retries import SET_UP, Final, Retry, decide, left_out, seconds_left, waiting_for
@@ -85,7 +85,7 @@ class Retrying:
             return 0.0
         known = self._due.get(run.task)
         if known is None or known[0] != run.not_before:
-            left = seconds_left(run, seconds_of(run.not_before), self.parts.now())
+            left = seconds_left(run, self.parts.now())
             known = self._due[run.task] = run.not_before, self.parts.monotonic() + left
         return max(0.0, known[1] - self.parts.monotonic())
 

@@ -21,7 +21,7 @@ from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, FailureSource, RunState, record
-from gitfleet.planner.retries import Final, Retry
+from gitfleet.planner.retries import Final, Retry, worth_telling
 from gitfleet.recovery.landings import forget_landing
 from gitfleet.recovery.runs import queued_again
 from gitfleet.relay.briefs import brief
@@ -134,6 +134,8 @@ class Settling:
     def _tell_over(self, run: Run) -> None:
         kind = _TOLD_AS.get(run.state, EventKind.ERROR)
         why = run.failure.message if run.failure else ""
+        if run.attempts and worth_telling(run.attempts[-1]):
+            why += f" ({run.attempts[-1].retry})"
         self.books.event(kind, f"{run.task} {run.state}: {why}", run=run, status=str(run.state))
 
     def requeue(self, task: str, why: str) -> None:

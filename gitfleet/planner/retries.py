@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
+from gitfleet.model.base import seconds_of
 from gitfleet.model.plan import TaskKind
 from gitfleet.model.run import SEALED, FailureSource, RunState
 
@@ -121,9 +122,14 @@ def counted(attempts: Iterable[Attempt]) -> int:
     return sum(attempt.outcome not in _UNCOUNTED for attempt in attempts)
 
 
-def seconds_left(run: Run, not_before: float, now: float) -> float:
+def seconds_left(run: Run, now: float) -> float:
     """How long a queued run still waits; never longer than was decided, should the clock have gone back."""
-    return min(max(0.0, not_before - now), run.backoff_seconds or 0.0)
+    longest = max(0.0, run.backoff_seconds or 0.0)
+    try:
+        return min(max(0.0, seconds_of(run.not_before) - now), longest)
+    except ValueError:
+        # Not an instant: the file was damaged, and what is left of it still bounds the wait.
+        return longest
 
 
 def is_survey(task: Task) -> bool:

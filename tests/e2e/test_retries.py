@@ -210,8 +210,12 @@ def test_a_timeout_that_others_wait_for_comes_once_more_with_less_to_do(fleet: F
     scope = ["half.txt", "prompt.md"]
     slow = task("slow", REDUCED, scope, "before", timeout_seconds=2)
     behind = task("behind", "cp half.txt copy.txt", ["copy.txt"], "slow")
-    fleet.run("wave", fleet.plan(plan_of(before, aside, slow, behind)), "--yes").ok()
-
+    told = fleet.run("wave", fleet.plan(plan_of(before, aside, slow, behind)), "--yes", "--json").ok().json
+    row = next(row for row in told["runs"] if row["task"] == "slow")
+    assert row["retries"] == ["attempt 1: deadline, retried as attempt 2: it ran out of time, and behind waits for it"]
+    run = state_runs(fleet, repo)["slow"]
+    assert run.reduced
+    assert run.attempts[0].message.startswith("The command was stopped at its deadline after ")
     assert (repo / "copy.txt").read_text() == "small\n"
     first, second = attempts(fleet, "slow")
     assert (first.outcome, second.outcome, first.reduced, second.reduced) == ("deadline", "success", False, True)
@@ -309,7 +313,8 @@ def test_a_wait_is_told_and_survives_the_coordinator(fleet: FleetEnv) -> None:
     assert (run.state, run.claim, run.backoff_seconds is not None) == ("queued", None, True)
     assert fleet.run("claims", "--json").ok().json["claims"] == []
     row = fleet.run("status", "--json").ok().json["sessions"][0]["waiting"][0]
-    assert (row["task"], row["attempt"]) == ("one", 2)
+    assert (row["task"], row["attempt"], row["instance"]) == ("one", 2, run.instance)
+    assert row["reason"] == run.attempts[0].message
     assert 1700 < row["seconds"] <= 3600
     assert " s before attempt 2: " in fleet.run("status").ok().out
     session.kill()

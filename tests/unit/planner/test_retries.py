@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitfleet.model.base import instant
 from gitfleet.model.evidence import Attempt
 from gitfleet.model.plan import Plan, Task, TaskKind
 from gitfleet.model.retry import RetryConfig, RetryPolicy
@@ -146,12 +147,17 @@ def test_a_run_is_left_out_of_the_wave_in_which_its_set_up_failed() -> None:
     assert not left_out(failed(state=RunState.QUEUED))
 
 
-@given(st.floats(0, 1e10), st.floats(0, 1e10), st.floats(0, 86_400))
-def test_a_clock_never_makes_a_wait_longer(until: float, now: float, backoff_seconds: float) -> None:
-    left = seconds_left(failed(backoff_seconds=backoff_seconds), until, now)
+@given(st.integers(0, 10**10), st.integers(0, 10**10), st.floats(0, 86_400))
+def test_a_clock_never_makes_a_wait_longer(until: int, now: int, backoff_seconds: float) -> None:
+    left = seconds_left(failed(not_before=instant(until), backoff_seconds=backoff_seconds), now)
     assert 0 <= left <= backoff_seconds
     if now >= until:
         assert left == 0
+
+
+@pytest.mark.parametrize("damaged", ["", "tomorrow", "2026-99-99T00:00:00.000Z"])
+def test_an_instant_that_cannot_be_read_waits_as_long_as_was_decided(damaged: str) -> None:
+    assert seconds_left(failed(not_before=damaged, backoff_seconds=7.0), 0.0) == 7.0
 
 
 def test_a_task_overrides_single_fields() -> None:
