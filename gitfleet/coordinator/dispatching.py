@@ -18,6 +18,7 @@ from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Attempt
 from gitfleet.model.run import ClaimHeld, RunState
 from gitfleet.planner.dispatch import decide
+from gitfleet.pool.leasing import lease
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -104,7 +105,15 @@ class Dispatching:
             return Halt(f"The target {self.books.session.target} does not exist any more.")
         self.waves.begin(run.wave, schedule)
         number = len(run.attempts) + 1
-        attempt = Attempt(number=number, base=base, started=self.books.now(), wave=run.wave, reduced=run.reduced)
+        slot = lease(self.parts.trees, instance=instance, task=task, attempt=number).slot
+        attempt = Attempt(
+            number=number,
+            base=base,
+            started=self.books.now(),
+            worktree=slot,
+            wave=run.wave,
+            reduced=run.reduced,
+        )
         run = self.books.advance(
             task,
             RunState.PREPARING,

@@ -22,6 +22,8 @@ from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, FailureSource, RunState, record
 from gitfleet.planner.retries import Final, Retry, worth_telling
+from gitfleet.pool.leasing import give_back
+from gitfleet.recovery.keeping import noted, where_kept
 from gitfleet.recovery.landings import forget_landing
 from gitfleet.recovery.runs import queued_again
 from gitfleet.relay.briefs import brief
@@ -68,6 +70,8 @@ class Settling:
         outcome = judgement.failure.code if judgement.failure else "success"
         if interrupted:
             outcome = "interrupted"
+        if work.kept is not None:
+            run = noted(run, work.kept)
         last = msgspec.structs.replace(run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes)
         run = self.books.record(
             task,
@@ -124,8 +128,9 @@ class Settling:
         self.claiming.release([run.instance])
         if is_gap(failure):
             self.books.event(EventKind.GAP, f"wave {run.wave} goes on without {run.task}", run=run, status=failure.code)
-        where = f"; its work so far is kept as {run.attempts[-1].kept}" if run.attempts[-1].kept else ""
-        self.books.event(EventKind.RETRY, sentence(run, decision) + where, run=run, status=failure.code)
+        kept = where_kept(run)
+        words = f"{sentence(run, decision)}{f' ({kept})' if kept else ''}"
+        self.books.event(EventKind.RETRY, words, run=run, status=failure.code)
 
     def skip(self, task: str, reason: str) -> None:
         """A queued run can never start."""
@@ -166,7 +171,7 @@ class Settling:
     def tidy(self) -> None:
         """Take away what runs that landed before a crash left standing."""
         for run in self.books.runs.values():
-            if run.instance and worktree_of(self.parts, run).exists():
+            if run.attempts and worktree_of(self.parts, run).exists():
                 self._tidy(run)
 
     def _tidy(self, run: Run) -> None:
@@ -275,6 +280,7 @@ def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
         if found.work:
             return
         place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
+        give_back(parts.trees, tree.name)
         if place is not None and not found.ignored:
             shutil.rmtree(place, ignore_errors=True)
 

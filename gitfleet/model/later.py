@@ -41,8 +41,6 @@ _FIELDS: dict[str, frozenset[str]] = {
     "config": frozenset(
         {
             "planner",
-            "notify",
-            "stall",
             "conflict",
             "landing",
             "pool",
@@ -54,7 +52,6 @@ _FIELDS: dict[str, frozenset[str]] = {
             "agents.*.effort",
             "agents.*.permissions",
             "agents.*.fallback",
-            "timeouts.stall",
             "worktrees.max",
             "worktrees.copy",
             "worktrees.link",

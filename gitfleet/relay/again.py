@@ -44,9 +44,10 @@ def note(earlier: Earlier) -> str:
     """Say what the earlier attempt left, and where."""
     attempt = earlier.attempt
     parts = ["You start clean: nothing of it is in your worktree."]
-    if attempt.kept:
-        show = code(f"git diff {attempt.base[:12]} {attempt.kept}")
-        parts.append(f"Its work is kept as {code(attempt.kept)}: look at it with {show}, and take over what is good.")
+    if attempt.snapshots:
+        kept = attempt.snapshots[-1]
+        show = code(f"git diff {attempt.base[:12]} {kept}")
+        parts.append(f"Its work is kept as {code(kept)}: look at it with {show}, and take over what is good.")
     else:
         parts.append("It left no work that could be kept.")
     if attempt.files:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from gitfleet.model.evidence import WIP
 from gitfleet.model.run import FailureSource, RunState
 from gitfleet.model.session import SessionState
 from gitfleet.planner.retries import SET_UP, is_survey, worth_telling
@@ -131,6 +132,9 @@ def _result(run: Run) -> list[str]:
         for attempt in run.attempts
         if worth_telling(attempt)
     ]
+    if run.state is not RunState.LANDED and run.attempts and run.attempts[-1].snapshots:
+        name = run.attempts[-1].snapshots[-1].removeprefix(WIP)
+        lines.append(f"- **Kept:** its work, until it is pruned: {code(f'gitfleet rescue show {name}')}")
     if run.handoff is not None:
         no_change = (f"no change: {run.handoff.no_change}",) if run.handoff.no_change else ()
         groups = [

@@ -94,7 +94,7 @@ def test_a_lost_attempt_is_made_again_from_a_clean_base(fleet: FleetEnv) -> None
     assert (first.outcome, second.outcome) == ("lost", "success")
     assert first.retry.startswith("retried as attempt 2: ")
     assert second.retry == ""
-    assert fleet.git("show", f"{first.kept}:early.txt") == "early"
+    assert fleet.git("show", f"{first.snapshots[-1]}:early.txt") == "early"
     assert len(merge_commits(fleet, repo)) == 1
     shown = fleet.run("inspect", "one").ok().out
     assert "attempt 1: lost" in shown
@@ -226,11 +226,11 @@ def test_a_timeout_that_others_wait_for_comes_once_more_with_less_to_do(fleet: F
     told = (repo / "prompt.md").read_text()
     assert "do the smallest thing that lets `behind` go on" in told
     assert "the other half" in told
-    assert first.kept in told
+    assert first.snapshots[-1] in told
     assert "`half.txt`: added, +1 -0" in told
     assert "b-fact" in told
     assert "a-fact" not in told
-    assert fleet.git("show", f"{first.kept}:half.txt") == "half"
+    assert fleet.git("show", f"{first.snapshots[-1]}:half.txt") == "half"
 
 
 def test_a_second_timeout_is_the_last(fleet: FleetEnv) -> None:

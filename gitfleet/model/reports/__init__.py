@@ -32,6 +32,7 @@ from gitfleet.model.reports.looking import (
 )
 from gitfleet.model.reports.plans import Disclosure, PlacedTask, PlacedWave
 from gitfleet.model.reports.progress import (
+    Activity,
     AgentProgress,
     LiveRun,
     Need,
@@ -40,6 +41,14 @@ from gitfleet.model.reports.progress import (
     StatusReport,
     WaitingRun,
     waiting_run,
+)
+from gitfleet.model.reports.rescuing import (
+    RescueApplyReport,
+    RescuePruneReport,
+    RescueReport,
+    RescueShowReport,
+    Snapshot,
+    SnapshotFile,
 )
 from gitfleet.model.reports.upkeep import (
     CheckReport,
@@ -59,6 +68,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMMAND_REPORTS",
     "COORDINATOR_GONE",
+    "Activity",
     "AgentProgress",
     "AmendReport",
     "AttemptFiles",
@@ -91,8 +101,14 @@ __all__ = [
     "PlacedWave",
     "Progress",
     "Report",
+    "RescueApplyReport",
+    "RescuePruneReport",
+    "RescueReport",
+    "RescueShowReport",
     "RunRow",
     "SessionStatus",
+    "Snapshot",
+    "SnapshotFile",
     "StatusReport",
     "WaitingRun",
     "WaveReport",
@@ -114,6 +130,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "open": (OpenReport,),
     "check": (CheckReport,),
     "doctor": (DoctorReport,),
+    "rescue": (RescueReport, RescueShowReport, RescueApplyReport, RescuePruneReport),
     "clean": (CleanReport,),
     "demo": (DemoReport,),
     "completion": (CompletionReport,),
