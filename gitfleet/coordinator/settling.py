@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -27,7 +28,6 @@ from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.claiming import Claiming
@@ -140,9 +140,10 @@ class Settling:
             self._tidy(run)
 
     def tidy(self) -> None:
-        """Take away what runs that landed before a crash left standing."""
+        """Take away what runs that landed before a crash left standing, or half taken away."""
+        known = {Path(path).name for path in worktrees.registered(self.parts.repository)}
         for run in self.books.runs.values():
-            if run.instance and worktree_of(self.parts, run).exists():
+            if run.instance and worktree_of(self.parts, run).name in known:
                 self._tidy(run)
 
     def _tidy(self, run: Run) -> None:
@@ -247,7 +248,8 @@ def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
         worktree = worktrees.locate(parts.repository, tree)
         if worktree is None:
             return
-        found = Remains((), ()) if ours else remains(parts.repository.git, worktree)
+        # One without files is in the trash already: a crash came before git forgot it.
+        found = Remains((), ()) if ours or not tree.exists() else remains(parts.repository.git, worktree)
         if found.work:
             return
         place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
