@@ -99,6 +99,8 @@ def _end_checks(parts: Parts, session: str, runs: Iterable[Run]) -> None:
             parts.host.stop(handle)
         for handle in open_ones:
             parts.host.wait(handle)
+        # Those that had ended, too: the crash may have come before their coordinator could.
+        for handle in handles:
             parts.host.clean_up(handle)
 
 

@@ -23,6 +23,7 @@ def adoptable(parts: Parts, run: Run) -> Handle | None:
     if not status.alive and status.exit is None:
         ended = parts.host.declare_lost(handle)
         if ended is not None and ended.reason == "lost":
+            parts.host.clean_up(handle)
             return None
     return handle
 
