@@ -6,7 +6,6 @@ import contextlib
 import shutil
 import threading
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,6 +20,8 @@ from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, FailureSource, RunState, record
+from gitfleet.pool.leasing import give_back
+from gitfleet.recovery.keeping import noted
 from gitfleet.recovery.landings import forget_landing
 from gitfleet.recovery.runs import queued_again
 from gitfleet.relay.briefs import brief
@@ -28,6 +29,7 @@ from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.claiming import Claiming
@@ -64,6 +66,8 @@ class Settling:
         outcome = judgement.failure.code if judgement.failure else "success"
         if interrupted:
             outcome = "interrupted"
+        if work.kept is not None:
+            run = noted(run, work.kept)
         last = msgspec.structs.replace(run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes)
         run = self.books.record(
             task,
@@ -141,9 +145,11 @@ class Settling:
 
     def tidy(self) -> None:
         """Take away what runs that landed before a crash left standing, or half taken away."""
-        known = {Path(path).name for path in worktrees.registered(self.parts.repository)}
+        leases = self.parts.trees.leases.live()
         for run in self.books.runs.values():
-            if run.instance and worktree_of(self.parts, run).name in known:
+            # A slot goes to the next one as soon as it is free: it is this run's while the lease says so.
+            lease = leases.get(worktree_of(self.parts, run).name) if run.attempts else None
+            if lease is not None and lease.instance == run.instance:
                 self._tidy(run)
 
     def _tidy(self, run: Run) -> None:
@@ -247,12 +253,14 @@ def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
     with contextlib.suppress(OSError, GitFailed):
         worktree = worktrees.locate(parts.repository, tree)
         if worktree is None:
+            give_back(parts.trees, tree.name)
             return
         # One without files is in the trash already: a crash came before git forgot it.
         found = Remains((), ()) if ours or not tree.exists() else remains(parts.repository.git, worktree)
         if found.work:
             return
         place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
+        give_back(parts.trees, tree.name)
         if place is not None and not found.ignored:
             shutil.rmtree(place, ignore_errors=True)
 

@@ -32,6 +32,14 @@ from gitfleet.model.reports.looking import (
 )
 from gitfleet.model.reports.plans import Disclosure, PlacedTask, PlacedWave
 from gitfleet.model.reports.progress import AgentProgress, LiveRun, Need, Progress, SessionStatus, StatusReport
+from gitfleet.model.reports.rescuing import (
+    RescueApplyReport,
+    RescuePruneReport,
+    RescueReport,
+    RescueShowReport,
+    Snapshot,
+    SnapshotFile,
+)
 from gitfleet.model.reports.upkeep import (
     CheckReport,
     CleanItem,
@@ -82,8 +90,14 @@ __all__ = [
     "PlacedWave",
     "Progress",
     "Report",
+    "RescueApplyReport",
+    "RescuePruneReport",
+    "RescueReport",
+    "RescueShowReport",
     "RunRow",
     "SessionStatus",
+    "Snapshot",
+    "SnapshotFile",
     "StatusReport",
     "WaveReport",
 ]
@@ -103,6 +117,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "open": (OpenReport,),
     "check": (CheckReport,),
     "doctor": (DoctorReport,),
+    "rescue": (RescueReport, RescueShowReport, RescueApplyReport, RescuePruneReport),
     "clean": (CleanReport,),
     "demo": (DemoReport,),
     "completion": (CompletionReport,),

@@ -11,6 +11,7 @@ from gitfleet.git import worktrees
 from gitfleet.git.pool import trash_of
 from gitfleet.model.evidence import Attempt
 from gitfleet.model.run import RunState
+from gitfleet.pool.leasing import lease
 from gitfleet.store.locks import worktrees_lock
 from tests.support.stage import SESSION, session_on, task_of
 
@@ -22,10 +23,10 @@ def test_a_tree_that_was_half_taken_away_is_forgotten_by_git_too(repo: Repo) -> 
     with session_on(repo, task_of("a")) as stage:
         parts, base = stage.parts, repo.oid()
         steps = (RunState.RUNNING, RunState.FINISHED, RunState.GATED, RunState.VERIFIED, RunState.LANDED)
-        attempt = Attempt(number=1, base=base, started="2026-01-02T03:04:05.000Z")
-        run = stage.books.advance(
-            "a", RunState.PREPARING, instance=f"fleet-{SESSION}-w1-a1", base=base, attempts=(attempt,)
-        )
+        instance = f"fleet-{SESSION}-w1-a1"
+        slot = lease(parts.trees, instance=instance, task="a", attempt=1).slot
+        attempt = Attempt(number=1, base=base, started="2026-01-02T03:04:05.000Z", worktree=slot)
+        run = stage.books.advance("a", RunState.PREPARING, instance=instance, base=base, attempts=(attempt,))
         for step in steps:
             run = stage.books.advance("a", step)
         tree = worktree_of(parts, run)
@@ -39,3 +40,4 @@ def test_a_tree_that_was_half_taken_away_is_forgotten_by_git_too(repo: Repo) -> 
         settling.tidy()
         settling.finish()
         assert worktrees.registered(parts.repository) == {}
+        assert parts.trees.leases.live() == {}
