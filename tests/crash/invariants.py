@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import subprocess
@@ -82,6 +83,7 @@ def names(common: Path) -> frozenset[str]:
         name = path.relative_to(common).as_posix()
         name = re.sub(r"trial-[a-z2-7]{6}", "ID", name)
         name = re.sub(r"\b(attempts/[^/]*)/\d+", r"\1/N", name)
+        name = re.sub(r"\btree-\d+", "tree-N", name)
         found.add(re.sub(r"(?<=[./-])\d+$", "N", name))
     return frozenset(found)
 
@@ -101,7 +103,7 @@ def check(round_: Round, whole: Whole | None, code: int) -> list[str]:
     notes = _ends(round_, whole)
     assert code == scenario.EXIT_CODE or over or (notes and code == 1), f"exit {code}: {said}"
     _nothing_held(round_, whole)
-    _trees(round_)
+    notes += _trees(round_)
     assert git(repo, "fsck", "--no-dangling", "--no-progress", "--connectivity-only") == ""
     assert git(repo, "status", "--porcelain") == ""
     checked = round_.run("check", "check")
@@ -177,8 +179,8 @@ def _explained(name: str) -> bool:
     return name.startswith("gitfleet/attempts/")
 
 
-def _trees(round_: Round) -> None:
-    """Worktrees are in the pool, each known to git and each there; only runs that did not land keep theirs."""
+def _trees(round_: Round) -> list[str]:
+    """Worktrees are in the pool, each known to git, there, and leased; only runs that did not land keep theirs."""
     repo = round_.repo
     pool = round_.place / "repo.fleet"
     listed = [line.partition(" ")[::2] for line in git(repo, "worktree", "list", "--porcelain").splitlines()]
@@ -186,10 +188,15 @@ def _trees(round_: Round) -> None:
     assert all(path.parent == pool for path in linked), f"worktrees outside of the pool: {linked}"
     standing = {path for path in pool.iterdir() if path.name != ".trash"}
     assert linked == standing, f"git knows {linked}, and there are {standing}"
-    runs = scenario.state_runs(repo / ".git").values()
-    kept = {str(run.get("instance")) for run in runs if run["state"] != "landed"}
-    # The tree of an attempt that was cut off stays for people when the run goes on in another.
-    kept |= {str(run["instance"]) for run in runs if len(run.get("attempts", ())) > 1}
-    strange = [path.name for path in standing if path.name.partition(".")[0] not in kept]
-    strange = [name for name in strange if not name.endswith("-integration")]
-    assert not strange, f"trees of nobody: {strange}"
+    runs = scenario.state_runs(repo / ".git")
+    leases = {path.stem: json.loads(path.read_bytes()) for path in repo.glob(".git/gitfleet/pool/*.json")}
+    nobodys = {path.name for path in standing} - leases.keys()
+    assert all(name.endswith("-integration") for name in nobodys), f"trees without a lease: {nobodys}"
+    notes = []
+    for slot, lease in leases.items():
+        run = runs[lease["task"]]
+        if run.get("attempts", [{}])[-1].get("worktree") != slot:
+            notes.append(f"{slot} has a stale lease")  # the next one that needs a tree takes it
+        else:
+            assert run["state"] != "landed", f"{slot} is still leased to {lease['task']}, which landed"
+    return notes
