@@ -18,7 +18,7 @@ class Exit(Document, frozen=True, kw_only=True):
 
     code: Annotated[int | None, Meta(description="Exit code, none when a signal ended it.")] = None
     signal: int | None = None
-    reason: Annotated[str, Meta(description="exited, deadline, stopped, lost or spawn-failed.")] = "exited"
+    reason: Annotated[str, Meta(description="exited, deadline, stopped, stalled, lost or spawn-failed.")] = "exited"
     started: str = ""
     ended: str = ""
     seconds: Annotated[float | None, Meta(description="Awake seconds from start to end.")] = None

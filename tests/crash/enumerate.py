@@ -8,6 +8,7 @@ names its place, and ``--only PLACE`` or ``--seeds SEED`` runs it again.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import shutil
@@ -51,6 +52,9 @@ class Stage:
         result = Result(**json.loads(report.read_text()))
         if result.problems:
             sys.exit(f"the undisturbed run: {result.problems[0]}")
+        for name in (place / "modules").read_text().split():
+            if name != "__main__":
+                importlib.import_module(name)
         self.length = result.session
         self.whole = invariants.Whole(invariants.tree(place / "repo"), invariants.names(place / "repo/.git"))
         self.points = list(places(line.split("\t", 4) for line in (place / "ops").read_text().splitlines()))

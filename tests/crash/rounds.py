@@ -99,6 +99,11 @@ class Round:
         return self.place / "tmp"
 
     @property
+    def imported(self) -> Path:
+        """The modules that the last command which ended had imported; whoever forks imports them first."""
+        return self.place / "modules"
+
+    @property
     def ops(self) -> Path:
         """What was counted, and who died where."""
         return self.place / "ops"
@@ -138,6 +143,7 @@ class Round:
             killer = Killer(str(self.ops), process, target.kind, target.number, target.when)
         watch_coordinator(killer)
         code = main(list(args))
+        self.imported.write_text("\n".join(sorted(sys.modules)))
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
