@@ -57,7 +57,7 @@ def disclose(
         creates_target=target.new,
         base=target.base,
         checks=tuple(check.run for check in config.verify.commands),
-        commands=tuple(dict.fromkeys((*commands, *argvs, *own))),
+        commands=tuple(dict.fromkeys((*commands, *argvs, *own, *config.notify.commands))),
         budget_tokens=sum(placement.tokens for placement in placed.placements.values()),
         permissions="commands run as you, each in a worktree of its own; nothing confines them to it",
         reversibility=graded[0],

@@ -25,10 +25,17 @@ if TYPE_CHECKING:
     from gitfleet.cli.output import Piece
 
 
-LATER_OPTIONS = frozenset(
-    {"--take-over", "--quick", "--speculative", "--fix", "--confirm", "--resolver", "--host", "--account"}
-)
+LATER_OPTIONS = frozenset({"--quick", "--speculative", "--confirm", "--resolver", "--host", "--account"})
 """Options that the design names and that no release has yet; they are refused by name, never ignored."""
+
+ELSEWHERE = {
+    (
+        "wave",
+        "--take-over",
+    ): "A wave starts a session of its own, which nobody holds yet; to take an open one over, use "
+    "`gitfleet continue SESSION --take-over`.",
+}
+"""Options of a command that a person may look for at another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,9 @@ class Command(click.Command):
             if error.option_name in LATER_OPTIONS:
                 message = f"{error.option_name} is not built yet."
                 raise click.UsageError(message, ctx) from error
+            elsewhere = ELSEWHERE.get((self.name or "", error.option_name))
+            if elsewhere is not None:
+                raise click.UsageError(elsewhere, ctx) from error
             raise
 
 

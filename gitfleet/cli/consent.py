@@ -23,7 +23,7 @@ def consent(*, yes: bool, ask: bool, question: str = "Start?", nothing: str = "n
             Kind.NEEDS_PERSON,
             "no-consent",
             f"This needs consent, and there is no terminal to ask in; {nothing}.",
-            hint="Give it with --yes, or look first with --dry-run.",
+            hint="Give it with --yes" + (", or look first with --dry-run." if question == "Start?" else "."),
         )
     forget_typed()
     if not click.confirm(question, default=False):

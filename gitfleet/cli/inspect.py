@@ -55,6 +55,7 @@ def view(report: InspectReport) -> Iterator[Piece]:
         ("host", report.host),
         ("scope", ", ".join(run.scope) or "none: read-only"),
         ("depends on", ", ".join(run.depends_on)),
+        ("activity", report.activity.value + f" ({report.note})" * bool(report.note) if report.activity else ""),
         ("last pulse", report.last_pulse or "none"),
         ("latest event", f"{report.latest_event.at} {report.latest_event.message}" if report.latest_event else "none"),
         ("latest error", f"{report.latest_error.at} {report.latest_error.message}" if report.latest_error else "none"),

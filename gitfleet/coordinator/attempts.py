@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def worktree_of(parts: Parts, run: Run) -> Path:
-    """Where a run's last attempt works: a tree of its own, so that an earlier attempt's stays as it was."""
+    """Where a run's last attempt works: the slot of the pool that the books name."""
     return tree_of(parts, run)
 
 

@@ -18,7 +18,7 @@ class Exit(Document, frozen=True, kw_only=True):
 
     code: Annotated[int | None, Meta(description="Exit code, none when a signal ended it.")] = None
     signal: int | None = None
-    reason: Annotated[str, Meta(description="exited, deadline, stopped, lost or spawn-failed.")] = "exited"
+    reason: Annotated[str, Meta(description="exited, deadline, stopped, stalled, lost or spawn-failed.")] = "exited"
     started: str = ""
     ended: str = ""
     seconds: Annotated[float | None, Meta(description="Awake seconds from start to end.")] = None
@@ -41,6 +41,7 @@ class Attempt(Document, frozen=True, kw_only=True):
     number: Annotated[int, Meta(ge=1)]
     base: Annotated[str, Meta(description="Commit the attempt started from.")]
     started: str
+    worktree: Annotated[str, Meta(description="Slot of the pool that it works in, such as tree-1.")] = ""
     ended: str = ""
     exit: Exit | None = None
     outcome: Annotated[str, Meta(description="success, or the code of the failure.")] = ""

@@ -63,6 +63,9 @@ def _checks(config: Config) -> Iterator[Finding]:
         yield from unfit_name((*trail, "name"), check.name)
         if not check.run.strip():
             yield Finding((*trail, "run"), "the command is blank", "a shell command")
+    for index, line in enumerate(config.notify.commands):
+        if not line.strip():
+            yield Finding(("notify", "commands", index), "the command is blank", "a shell command")
 
 
 def _variable(trail: Trail, name: str) -> Iterator[Finding]:

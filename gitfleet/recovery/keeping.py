@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 def tree_of(parts: Parts, run: Run) -> Path:
-    """Where a run's last attempt works: a tree of its own, so that an earlier attempt's stays as it was."""
-    number = len(run.attempts)
-    return parts.pool / (run.instance if number <= 1 else f"{run.instance}.{number}")
+    """Where a run's last attempt works: the slot of the pool that the books name."""
+    slot = run.attempts[-1].worktree if run.attempts else ""
+    return parts.pool / (slot or run.instance)
 
 
 def keep_tree(parts: Parts, objects: Objects, run: Run, reason: str, *, held: str = "") -> snapshots.Outcome:

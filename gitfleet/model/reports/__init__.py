@@ -31,7 +31,15 @@ from gitfleet.model.reports.looking import (
     LogReport,
 )
 from gitfleet.model.reports.plans import Disclosure, PlacedTask, PlacedWave
-from gitfleet.model.reports.progress import AgentProgress, LiveRun, Need, Progress, SessionStatus, StatusReport
+from gitfleet.model.reports.progress import (
+    Activity,
+    AgentProgress,
+    LiveRun,
+    Need,
+    Progress,
+    SessionStatus,
+    StatusReport,
+)
 from gitfleet.model.reports.rescuing import (
     RescueApplyReport,
     RescuePruneReport,
@@ -58,6 +66,7 @@ if TYPE_CHECKING:
 __all__ = [
     "COMMAND_REPORTS",
     "COORDINATOR_GONE",
+    "Activity",
     "AgentProgress",
     "AmendReport",
     "AttemptFiles",

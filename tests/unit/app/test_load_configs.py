@@ -53,7 +53,6 @@ branch_prefix: robots
     [
         ("planner: {agent: x}", "planner", "`planner` is not built yet"),
         ("pool: {keep: [x]}", "pool", "`pool` is not built yet"),
-        ("notify: x", "notify", "`notify` is not built yet"),
         ("stall: warn", "stall", "`stall` is not built yet"),
         ("retry: {}", "retry", "`retry` is not built yet"),
         ("conflict: hold", "conflict", "`conflict` is not built yet"),
