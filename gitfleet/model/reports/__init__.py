@@ -39,6 +39,8 @@ from gitfleet.model.reports.progress import (
     Progress,
     SessionStatus,
     StatusReport,
+    WaitingRun,
+    waiting_run,
 )
 from gitfleet.model.reports.rescuing import (
     RescueApplyReport,
@@ -108,7 +110,9 @@ __all__ = [
     "Snapshot",
     "SnapshotFile",
     "StatusReport",
+    "WaitingRun",
     "WaveReport",
+    "waiting_run",
 ]
 
 COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
