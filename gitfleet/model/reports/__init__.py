@@ -22,6 +22,8 @@ from gitfleet.model.reports.endings import (
 )
 from gitfleet.model.reports.looking import (
     COORDINATOR_GONE,
+    SESSION_CLOSED,
+    SESSION_GONE,
     AttemptFiles,
     ClaimRow,
     ClaimsReport,
@@ -42,6 +44,7 @@ from gitfleet.model.reports.upkeep import (
     Finding,
     InitReport,
     Level,
+    Mend,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +53,8 @@ if TYPE_CHECKING:
 __all__ = [
     "COMMAND_REPORTS",
     "COORDINATOR_GONE",
+    "SESSION_CLOSED",
+    "SESSION_GONE",
     "AgentProgress",
     "AmendReport",
     "AttemptFiles",
@@ -75,6 +80,7 @@ __all__ = [
     "LiveRun",
     "LogLine",
     "LogReport",
+    "Mend",
     "Need",
     "OpenReport",
     "PlacedProblem",
