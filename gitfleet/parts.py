@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gitfleet.git.refs import Refs
     from gitfleet.git.repository import Repository
     from gitfleet.model.config import Config
+    from gitfleet.pool.leasing import Pool
     from gitfleet.runtime.hosts.base import Host
     from gitfleet.store.claims import Claims
     from gitfleet.store.journal import Journal
@@ -44,6 +45,7 @@ class Parts:
     proof: SessionLock
     config: Config
     pool: Path
+    trees: Pool
     fold: bool
     now: Callable[[], float]
     monotonic: Callable[[], float]

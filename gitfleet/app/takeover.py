@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.runtime import ownership
 from gitfleet.runtime.ownership import Clock, Freed, StillHeld
-from gitfleet.runtime.processes import open_table
+from gitfleet.runtime.tables import open_table
 from gitfleet.store import holders, locks
 from gitfleet.store.files import make_directory, rename_durable
 from gitfleet.store.holders import Life

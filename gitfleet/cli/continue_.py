@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from gitfleet.cli.command import Call, command
+from gitfleet.cli.consent import consent
 from gitfleet.cli.live import stopping, watching
 from gitfleet.cli.names import SESSION
 from gitfleet.cli.output import Line, show
-from gitfleet.cli.wave import consent, finish
+from gitfleet.cli.wave import finish
 from gitfleet.errors import ExitCode, GitfleetError, Kind
 
 if TYPE_CHECKING:
@@ -73,6 +74,6 @@ def _asking(call: Call, *, yes: bool) -> Callable[[str], None]:
     def agree(words: str) -> None:
         if not call.json:
             show([Line(words, "bold yellow")])
-        consent(yes=yes, ask=not call.json, question="Take it over?", undone="nothing was changed")
+        consent(yes=yes, ask=not call.json, question="Take it over?", nothing="nothing was changed")
 
     return agree

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
     from rich.console import Console, Group
     from rich.live import Live
+    from rich.text import Text
 
     from gitfleet.coordinator.observer import Interrupts, Observer
     from gitfleet.model.event import Event
-    from gitfleet.model.reports import Progress
+    from gitfleet.model.reports import AgentProgress, Progress
 
 INTERRUPTED = 130
 CLOCK_WIDTH = len("23:59:59 ")
@@ -151,7 +152,7 @@ def drawing(progress: Progress) -> Group:
         lines = "-" if agent.added is None else f"+{agent.added} -{agent.removed or 0}"
         rows.add_row(
             Text(inline(agent.task)),
-            Text(inline(agent.state), style=STATE_STYLES.get(agent.state, "")),
+            _state(agent),
             duration(agent.elapsed_seconds),
             duration(agent.last_activity_seconds),
             "-" if agent.files is None else str(agent.files),
@@ -165,6 +166,16 @@ def drawing(progress: Progress) -> Group:
     )
     doing = [Text(inline(progress.activity), style="dim", no_wrap=True, overflow="ellipsis")]
     return Group(*[rows] * bool(progress.agents), bar, *doing * bool(progress.activity))
+
+
+def _state(agent: AgentProgress) -> Text:
+    """The run's state, or while its agent runs what that does."""
+    from rich.text import Text  # noqa: PLC0415
+
+    if agent.activity is None:
+        return Text(inline(agent.state), style=STATE_STYLES.get(agent.state, ""))
+    quiet = " (quiet)" if agent.note.startswith("quiet") else ""
+    return Text(agent.activity.value + quiet, style=STATE_STYLES.get(agent.activity.value, ""))
 
 
 @contextlib.contextmanager

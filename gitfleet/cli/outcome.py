@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import Block, Line, Table
 from gitfleet.cli.text import ended, plural
+from gitfleet.model.evidence import WIP
 from gitfleet.model.reports import FinalHandoff, RunRow, WaveReport
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
@@ -173,6 +174,10 @@ def _left(run: Run) -> str:
     work = f"its work is on {run.branch}" if run.files else "it changed nothing"
     own = run.failure is not None and run.failure.code in {"out-of-scope", "check-failed"}
     tell = f"gitfleet inspect {run.instance}" if own else f"gitfleet logs {run.instance}"
+    if run.attempts and run.attempts[-1].snapshots:
+        work += (
+            f", all of its worktree is kept: gitfleet rescue show {run.attempts[-1].snapshots[-1].removeprefix(WIP)}"
+        )
     return f"{run.task} did not land ({run.state.value}); {work}; see: {tell}"
 
 

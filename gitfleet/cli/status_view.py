@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import Line, Table
 from gitfleet.cli.text import duration, plural
+from gitfleet.model.reports import Activity
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gitfleet.cli.output import Piece
     from gitfleet.model.reports import LiveRun, SessionStatus, StatusReport
@@ -32,9 +34,10 @@ def headline(report: StatusReport) -> str:
     running = [session for session in report.sessions if session.state is SessionState.ACTIVE]
     if running:
         agents = sum(len(session.live) for session in running)
+        lifeless = [f"{count} {name}" for name, count in _activities(running).items() if name != Activity.WORKING]
         return (
             f"Nothing needs you: {plural(len(running), 'session')} {'runs' if len(running) == 1 else 'run'}, "
-            f"{plural(agents, 'agent')} at work."
+            f"{plural(agents, 'agent')} at work" + f" ({', '.join(lifeless)})" * bool(lifeless) + "."
         )
     if report.sessions:
         return "Nothing needs you: no session is open."
@@ -66,8 +69,17 @@ def view(report: StatusReport) -> Iterator[Piece]:
         yield Line(f"{plural(report.hidden, 'older closed session')} not shown; --all lists them.", "dim")
 
 
+def _activities(sessions: Sequence[SessionStatus]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for session in sessions:
+        total.update(session.activities)
+    return total
+
+
 def _agent(run: LiveRun) -> str:
-    """Say whether the agent's process lives; that of a run in the gate or the train has ended as it should."""
+    """Say whether the agent shows life; that of a run in the gate or the train has ended as it should."""
+    if run.activity is not None:
+        return run.activity.value
     if run.alive is None:
         return "-"
     if run.alive:
@@ -86,6 +98,8 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
     counts = ", ".join(f"{count} {state}" for state, count in session.counts.items())
     failures = ", ".join(f"{count} by {source}" for source, count in session.failures.items())
     yield Line(f"  runs: {counts or 'none'}" + (f" (failures: {failures})" if failures else ""))
+    if session.activities:
+        yield Line("  agents: " + ", ".join(f"{count} {name}" for name, count in session.activities.items()))
     if session.live:
         yield Table(
             ("  task", "state", "elapsed", "last output", "agent", "instance"),
@@ -101,6 +115,7 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
                 for run in session.live
             ],
         )
+        yield from (Line(f"  {run.task}: {run.note}", "dim") for run in session.live if run.note)
     for landing in session.landings:
         word = "verified" if landing.verified else "unverified"
         commit = (landing.commit or landing.candidate)[:12]

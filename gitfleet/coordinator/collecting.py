@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,6 +24,7 @@ from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport
 from gitfleet.model.handoff import HandoffSource
 from gitfleet.model.paths import quote_path
 from gitfleet.model.run import Failure, FailureSource, RunState
+from gitfleet.recovery.keeping import keep_tip, keep_tree
 from gitfleet.relay.discoveries import pin
 from gitfleet.relay.handoff import read_handoff
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from gitfleet.coordinator.checks import CheckRunner
     from gitfleet.git.objects import Objects
+    from gitfleet.git.snapshots import Outcome
     from gitfleet.model.handoff import Discoveries, Handoff
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
@@ -57,6 +59,8 @@ class Evidence:
     judgement: Judgement
     log_bytes: int
     discoveries: Discoveries | None
+    kept: Outcome | None = None
+    """What became of the work in its tree, where the attempt failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +76,14 @@ def collect(
     May be called again for the same attempt: what it finds the second time is what it found the first time.
     """
     try:
-        return _collect(parts, task, run, scope, exit_, checks, target)
+        work = _collect(parts, task, run, scope, exit_, checks, target)
     except (GitFailed, OSError) as error:
         # What the agent did to its repository is its own failure, and must not end the session.
-        return _uncollected(exit_, str(error), 0)
+        work = _uncollected(exit_, str(error), 0)
+    if isinstance(work, Unchecked) or work.judgement.failure is None:
+        return work
+    with parts.open_objects() as objects:
+        return replace(work, kept=keep_tree(parts, objects, run, work.judgement.failure.code))
 
 
 def _collect(
@@ -149,7 +157,9 @@ def _commit(parts: Parts, objects: Objects, run: Run, tree: Path) -> Collected |
         f"gitfleet: uncommitted work of {run.instance}\n",
         branch=run.branch,
         base=run.base,
-        keep=f"refs/gitfleet/wip/{run.instance}/{len(run.attempts)}",
+        keep=lambda tip: keep_tip(parts, objects, run, tip, "it did not follow from its branch"),
+        # The commit holds the files; what was staged and then changed again is in no commit but a snapshot's.
+        half_staged=lambda: keep_tree(parts, objects, run, "half staged"),
     )
 
 

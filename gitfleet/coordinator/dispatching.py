@@ -18,6 +18,7 @@ from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Attempt
 from gitfleet.model.run import ClaimHeld, RunState
 from gitfleet.planner.dispatch import decide
+from gitfleet.pool.leasing import lease
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,6 +103,7 @@ class Dispatching:
             return Halt(f"The target {self.books.session.target} does not exist any more.")
         self.waves.begin(run.wave, schedule)
         number = len(run.attempts) + 1
+        slot = lease(self.parts.trees, instance=instance, task=task, attempt=number).slot
         run = self.books.advance(
             task,
             RunState.PREPARING,
@@ -109,7 +111,7 @@ class Dispatching:
             branch=f"{self.parts.config.branch_prefix}/{run.session}/{task}",
             base=base,
             claim=ClaimHeld(scope=claimed.scope, acquired=claimed.acquired),
-            attempts=(*run.attempts, Attempt(number=number, base=base, started=self.books.now())),
+            attempts=(*run.attempts, Attempt(number=number, base=base, started=self.books.now(), worktree=slot)),
             failure=None,
         )
         self._prepare(run, claimed)

@@ -33,6 +33,7 @@ from gitfleet.coordinator.messages import (
 )
 from gitfleet.coordinator.preparing import Unprepared
 from gitfleet.coordinator.settling import Settling
+from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.coordinator.wave_events import WaveEvents
 from gitfleet.coordinator.workers import Workers
@@ -74,6 +75,7 @@ class Coordinator:
     _amendments: Amendments = field(init=False)
     _waves: WaveEvents = field(init=False)
     _dispatching: Dispatching = field(init=False)
+    _supervising: Supervising = field(init=False)
     _tracker: Tracker = field(init=False)
     _settling: Settling = field(init=False)
     _boundary: Boundary = field(init=False)
@@ -85,7 +87,8 @@ class Coordinator:
         self._amendments = Amendments(self.parts, self.books.session.id)
         self._waves = WaveEvents(self.books)
         self._dispatching = Dispatching(self.parts, self.books, self.scopes, claiming, self._workers, self._waves)
-        self._tracker = Tracker(self.parts, self.observer)
+        self._supervising = Supervising(self.parts, self.books)
+        self._tracker = Tracker(self.parts, self.observer, self._supervising)
         self._settling = Settling(self.parts, self.books, claiming)
         self._boundary = Boundary(self.parts, self.books)
 
@@ -128,6 +131,7 @@ class Coordinator:
             self._boundary.cross(self._current_wave(), over=all(run.sealed for run in self.books.runs.values()))
             self._integrate()
             self._dispatch()
+            self._supervising.look()
         if not self._workers.busy and (self.halt or all(run.sealed for run in self.books.runs.values())):
             return False
         self._tracker.show(self.books, self._current_wave(), self._activity)

@@ -88,6 +88,7 @@ def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -
             env={**_identity(parts), **env, **launch.env},
             stdin=launch.stdin,
             deadline_seconds=task.timeout_seconds or parts.config.timeouts.of(task.kind),
+            stall_seconds=parts.config.timeouts.stall,
         )
     except (GitfleetError, GitFailed, OSError, ValueError) as error:
         return _unprepared(str(error))

@@ -20,6 +20,8 @@ from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, FailureSource, RunState, record
+from gitfleet.pool.leasing import give_back
+from gitfleet.recovery.keeping import noted
 from gitfleet.recovery.landings import forget_landing
 from gitfleet.recovery.runs import queued_again
 from gitfleet.relay.briefs import brief
@@ -64,6 +66,8 @@ class Settling:
         outcome = judgement.failure.code if judgement.failure else "success"
         if interrupted:
             outcome = "interrupted"
+        if work.kept is not None:
+            run = noted(run, work.kept)
         last = msgspec.structs.replace(run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes)
         run = self.books.record(
             task,
@@ -142,7 +146,7 @@ class Settling:
     def tidy(self) -> None:
         """Take away what runs that landed before a crash left standing."""
         for run in self.books.runs.values():
-            if run.instance and worktree_of(self.parts, run).exists():
+            if run.attempts and worktree_of(self.parts, run).exists():
                 self._tidy(run)
 
     def _tidy(self, run: Run) -> None:
@@ -251,6 +255,7 @@ def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
         if found.work:
             return
         place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
+        give_back(parts.trees, tree.name)
         if place is not None and not found.ignored:
             shutil.rmtree(place, ignore_errors=True)
 

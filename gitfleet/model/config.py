@@ -40,6 +40,14 @@ class ViolationPolicy(StrEnum):
     REJECT = "reject"
 
 
+class StallPolicy(StrEnum):
+    """What becomes of an agent that shows no life for ``timeouts.stall``."""
+
+    WARN = "warn"
+    INTERRUPT = "interrupt"
+    RESTART = "restart"
+
+
 class NotifyOn(StrEnum):
     """What a person who is not looking can be told of."""
 
@@ -106,6 +114,13 @@ class TimeoutsConfig(Document, frozen=True, kw_only=True):
     build: Annotated[int, Meta(description="Seconds for a task of kind build, which is the default kind.", ge=1)] = 1800
     verify: Annotated[
         int, Meta(description="Seconds for a task of kind verify, and for a check that does not say.", ge=1)
+    ] = 300
+    stall: Annotated[
+        int,
+        Meta(
+            description="Seconds without output, events, CPU, children and file changes: then an agent is silent.",
+            ge=1,
+        ),
     ] = 300
 
     def of(self, kind: TaskKind) -> int:
@@ -187,6 +202,13 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     verify: Annotated[VerifyConfig, Meta(description="What every candidate must pass.")] = VerifyConfig()
     waves: Annotated[WavesConfig, Meta(description="How tasks are put into waves.")] = WavesConfig()
     timeouts: Annotated[TimeoutsConfig, Meta(description="Default deadlines.")] = TimeoutsConfig()
+    stall: Annotated[
+        StallPolicy,
+        Meta(
+            description="What becomes of a silent agent: warn tells and leaves it, interrupt sends it what Ctrl-C "
+            "sends, restart ends it and starts the task again."
+        ),
+    ] = StallPolicy.WARN
     worktrees: Annotated[WorktreesConfig, Meta(description="Where agents work.")] = WorktreesConfig()
     scope: Annotated[ScopeConfig, Meta(description="How scopes are enforced.")] = ScopeConfig()
     planning: Annotated[PlanningConfig, Meta(description="What reaches the branch.")] = PlanningConfig()

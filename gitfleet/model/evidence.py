@@ -9,13 +9,16 @@ from msgspec import Meta
 
 from gitfleet.model.base import Document
 
+WIP = "refs/gitfleet/wip/"
+"""Where snapshots are kept: below it by instance and number."""
+
 
 class Exit(Document, frozen=True, kw_only=True):
     """How an attempt's process ended, as its warden wrote it once."""
 
     code: Annotated[int | None, Meta(description="Exit code, none when a signal ended it.")] = None
     signal: int | None = None
-    reason: Annotated[str, Meta(description="exited, deadline, stopped, lost or spawn-failed.")] = "exited"
+    reason: Annotated[str, Meta(description="exited, deadline, stopped, stalled, lost or spawn-failed.")] = "exited"
     started: str = ""
     ended: str = ""
     seconds: Annotated[float | None, Meta(description="Awake seconds from start to end.")] = None
@@ -38,9 +41,17 @@ class Attempt(Document, frozen=True, kw_only=True):
     number: Annotated[int, Meta(ge=1)]
     base: Annotated[str, Meta(description="Commit the attempt started from.")]
     started: str
+    worktree: Annotated[str, Meta(description="Slot of the pool that it works in, such as tree-1.")] = ""
     ended: str = ""
     exit: Exit | None = None
     outcome: Annotated[str, Meta(description="success, or the code of the failure.")] = ""
+    snapshots: Annotated[
+        tuple[str, ...], Meta(description="Refs that keep its work; `gitfleet rescue` shows and applies them.")
+    ] = ()
+    unkept: Annotated[
+        tuple[str, ...],
+        Meta(description="What only its worktree holds, because no snapshot could; its tree is not reused."),
+    ] = ()
     log_bytes: int | None = None
     tokens: Annotated[int | None, Meta(description="Exact tokens; none means not measured.")] = None
 

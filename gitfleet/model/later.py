@@ -46,7 +46,6 @@ _FIELDS: dict[str, frozenset[str]] = {
     "config": frozenset(
         {
             "planner",
-            "stall",
             "retry",
             "conflict",
             "landing",
@@ -59,7 +58,6 @@ _FIELDS: dict[str, frozenset[str]] = {
             "agents.*.effort",
             "agents.*.permissions",
             "agents.*.fallback",
-            "timeouts.stall",
             "worktrees.max",
             "worktrees.copy",
             "worktrees.link",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.git.refs import HEADS, zero
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.git.refs import HEADS
 from gitfleet.model.run import requeue
+from gitfleet.recovery.keeping import keep_tip, keep_tree, noted, where_kept
 
 if TYPE_CHECKING:
     from gitfleet.model.run import Run
@@ -28,20 +30,25 @@ def adoptable(parts: Parts, run: Run) -> Handle | None:
 
 
 def queued_again(parts: Parts, run: Run, why: str) -> tuple[Run, str]:
-    """Keep what the run's branch holds, and put the run back: the run as it is then, and a sentence for people."""
-    kept = _keep_work(parts, run)
-    where = f"; its work so far is kept as {kept}" if kept else ""
-    return requeue(run), f"{run.task} is queued again: {why}{where}"
+    """Keep what the run's tree and branch hold, and put the run back: the run as it is then, and a sentence for people.
 
-
-def _keep_work(parts: Parts, run: Run) -> str:
-    """Keep what a run's branch holds beyond its base under ``refs/gitfleet/wip/<instance>/<attempt>``.
-
-    Gives the ref; empty where there was nothing to keep.
+    Raises ``GitfleetError`` (``work-not-kept``) where not even its commits could be kept: its branch is about to start
+    anew.
     """
-    tip = parts.refs.read(HEADS + run.branch) if run.branch else None
-    if tip is None or tip == run.base:
-        return ""
-    wip = f"refs/gitfleet/wip/{run.instance}/{len(run.attempts)}"
-    parts.refs.update(wip, tip, parts.refs.read(wip) or zero(tip), why="gitfleet: keep an earlier attempt")
-    return wip
+    if run.attempts:
+        run = noted(run, keep_tree(parts, parts.objects, run, why))
+        tip = parts.refs.read(HEADS + run.branch) if run.branch else None
+        if tip is not None and run.attempts[-1].unkept:
+            _keep_commits(parts, run, tip, why)
+    kept = where_kept(run)
+    return requeue(run), f"{run.task} is queued again: {why}{f'; {kept}' if kept else ''}"
+
+
+def _keep_commits(parts: Parts, run: Run, tip: str, why: str) -> None:
+    """The tree could not be kept whole and stays as it is; the branch does not stay, so its commits must be."""
+    try:
+        keep_tip(parts, parts.objects, run, tip, why)
+    except OSError as error:
+        message = f"The work of {run.instance} could not be kept: {error}"
+        hint = f"Its branch {run.branch} and its worktree are as they were; `gitfleet continue` tries again."
+        raise GitfleetError(Kind.ENVIRONMENT, "work-not-kept", message, hint=hint) from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from gitfleet.model.evidence import WIP
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
 from gitfleet.relay.text import code, inline
@@ -120,6 +121,9 @@ def _result(run: Run) -> list[str]:
     if run.failure is not None:
         status += f" ({inline(run.failure.code, 40)}: {inline(run.failure.message, _ITEM_LIMIT)})"
     lines = [f"- **Status:** {status}"]
+    if run.state is not RunState.LANDED and run.attempts and run.attempts[-1].snapshots:
+        name = run.attempts[-1].snapshots[-1].removeprefix(WIP)
+        lines.append(f"- **Kept:** its work, until it is pruned: {code(f'gitfleet rescue show {name}')}")
     if run.handoff is not None:
         no_change = (f"no change: {run.handoff.no_change}",) if run.handoff.no_change else ()
         groups = [

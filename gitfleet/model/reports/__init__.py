@@ -33,7 +33,23 @@ from gitfleet.model.reports.looking import (
     LogReport,
 )
 from gitfleet.model.reports.plans import Disclosure, PlacedTask, PlacedWave
-from gitfleet.model.reports.progress import AgentProgress, LiveRun, Need, Progress, SessionStatus, StatusReport
+from gitfleet.model.reports.progress import (
+    Activity,
+    AgentProgress,
+    LiveRun,
+    Need,
+    Progress,
+    SessionStatus,
+    StatusReport,
+)
+from gitfleet.model.reports.rescuing import (
+    RescueApplyReport,
+    RescuePruneReport,
+    RescueReport,
+    RescueShowReport,
+    Snapshot,
+    SnapshotFile,
+)
 from gitfleet.model.reports.upkeep import (
     CheckReport,
     CleanItem,
@@ -55,6 +71,7 @@ __all__ = [
     "COORDINATOR_GONE",
     "SESSION_CLOSED",
     "SESSION_GONE",
+    "Activity",
     "AgentProgress",
     "AmendReport",
     "AttemptFiles",
@@ -88,8 +105,14 @@ __all__ = [
     "PlacedWave",
     "Progress",
     "Report",
+    "RescueApplyReport",
+    "RescuePruneReport",
+    "RescueReport",
+    "RescueShowReport",
     "RunRow",
     "SessionStatus",
+    "Snapshot",
+    "SnapshotFile",
     "StatusReport",
     "WaveReport",
 ]
@@ -109,6 +132,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "open": (OpenReport,),
     "check": (CheckReport,),
     "doctor": (DoctorReport,),
+    "rescue": (RescueReport, RescueShowReport, RescueApplyReport, RescuePruneReport),
     "clean": (CleanReport,),
     "demo": (DemoReport,),
     "completion": (CompletionReport,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta
@@ -11,6 +12,22 @@ from gitfleet.model.run import RunState
 from gitfleet.model.session import Landing, SessionState
 
 
+class Activity(StrEnum):
+    """Whether a running agent shows life; what else a run can be is its state."""
+
+    WORKING = "working"
+    SILENT = "silent"
+    STUCK = "stuck"
+    DEAD = "dead"
+
+
+ACTIVITY = Meta(
+    description="working: output, events, CPU, children or file changes within timeouts.stall; silent: none of them; "
+    "stuck: its warden does not move; dead: nobody owns it any more. None before that is known and when it has ended."
+)
+NOTE = Meta(description="More about the activity, such as that a working agent is quiet; empty when there is none.")
+
+
 class AgentProgress(Report, frozen=True, kw_only=True):
     """One run while it is in flight; unknown values are none, never zero."""
 
@@ -18,6 +35,8 @@ class AgentProgress(Report, frozen=True, kw_only=True):
     task: str
     state: str
     elapsed_seconds: float
+    activity: Annotated[Activity | None, ACTIVITY] = None
+    note: Annotated[str, NOTE] = ""
     last_activity_seconds: Annotated[float | None, Meta(description="Since its last output.")] = None
     files: int | None = None
     added: int | None = None
@@ -56,6 +75,9 @@ class LiveRun(Report, frozen=True, kw_only=True):
     wave: int
     attempt: Annotated[int | None, Meta(description="Number of the attempt, from 1; none before there is one.")] = None
     alive: Annotated[bool | None, Meta(description="Whether its warden holds its lock; none before it started.")] = None
+    activity: Annotated[Activity | None, ACTIVITY] = None
+    note: Annotated[str, NOTE] = ""
+    needs_person: Annotated[bool, Meta(description="Whether it is silent for twice timeouts.stall, or stuck.")] = False
     elapsed_seconds: float | None = None
     last_activity_seconds: Annotated[float | None, Meta(description="Since its last output.")] = None
     log_bytes: int | None = None
@@ -75,6 +97,7 @@ class SessionStatus(Report, frozen=True, kw_only=True):
     wave: Annotated[int | None, Meta(description="The earliest wave with runs that are not sealed.")] = None
     waves: Annotated[int, Meta(description="How many waves there are.")] = 0
     counts: Annotated[dict[str, int], Meta(description="Runs by state; states without a run are left out.")]
+    activities: Annotated[dict[str, int], Meta(description="Running agents by activity.")]
     failures: Annotated[dict[str, int], Meta(description="Failed runs by source of the failure.")]
     live: Annotated[tuple[LiveRun, ...], Meta(description="Runs that hold a claim at this moment.")] = ()
     landings: tuple[Landing, ...] = ()

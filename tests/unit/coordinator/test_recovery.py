@@ -45,10 +45,10 @@ def begun(stage: SessionStage, task: str, *states: RunState, **facts: Any) -> Ru
     return stage.books.record(task, **facts) if facts else run
 
 
-def work_on(stage: SessionStage, task: str) -> str:
+def work_on(stage: SessionStage, task: str, more: str = "") -> str:
     """Commit something on a run's branch; gives the commit."""
     tree = stage.repo.git("write-tree")
-    made = stage.repo.git("commit-tree", tree, "-p", "HEAD", "-m", f"work of {task}")
+    made = stage.repo.git("commit-tree", tree, "-p", "HEAD", "-m", f"work of {task}{more}")
     stage.repo.git("update-ref", f"refs/heads/fleet/{SESSION}/{task}", made)
     return made
 
@@ -85,12 +85,23 @@ def test_work_whose_end_nobody_recorded_is_kept_under_its_wip_ref(repo: Repo, st
         found = reconcile(stage.parts, SESSION)
         assert found.runs["a"].state is RunState.QUEUED
         assert found.adopted == {}
-        assert stage.parts.refs.read(f"refs/gitfleet/wip/{run.instance}/1") == made
-        # The same attempt may be kept twice, with more in it than before.
+        wip = f"refs/gitfleet/wip/{run.instance}"
+        first = stage.parts.refs.read(f"{wip}/1")
+        assert first is not None
+        assert stage.parts.objects.is_ancestor(made, first)
+        assert found.runs["a"].attempts[-1].snapshots == (f"{wip}/1",)
+        assert found.notes[0].endswith(f"its work is kept: gitfleet rescue show {run.instance}/1")
+        # What is kept is not kept twice; with more in it than before, the attempt has another snapshot.
         stage.books.replace(run)
-        more = work_on(stage, "a")
         reconcile(stage.parts, SESSION)
-        assert stage.parts.refs.read(f"refs/gitfleet/wip/{run.instance}/1") == more
+        assert list(stage.parts.refs.under(wip)) == [f"{wip}/1"]
+        stage.books.replace(run)
+        more = work_on(stage, "a", " and more")
+        reconcile(stage.parts, SESSION)
+        assert stage.parts.refs.read(f"{wip}/1") == first
+        second = stage.parts.refs.read(f"{wip}/2")
+        assert second is not None
+        assert stage.parts.objects.is_ancestor(more, second)
 
 
 def test_an_attempt_that_ended_meanwhile_is_adopted_with_its_exit(repo: Repo) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from gitfleet.runtime import ownership
 from gitfleet.runtime.ownership import Clock, Freed, StillHeld
-from gitfleet.runtime.processes import open_table
+from gitfleet.runtime.tables import open_table
 from gitfleet.store import locks
 
 if TYPE_CHECKING:
