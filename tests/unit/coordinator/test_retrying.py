@@ -75,7 +75,8 @@ def test_what_waits_rests_and_is_shown(repo: Repo, capsys: pytest.CaptureFixture
         assert mine.resting() == {"a"}
         (row,) = mine.waiting()
         assert (row.task, row.instance, row.attempt, row.seconds) == ("a", "i-a", 2, 12.0)
-        Tracker(stage.parts, stage.watcher, Supervising(stage.parts, stage.books)).show(stage.books, 1, "", mine.waiting())
+        tracker = Tracker(stage.parts, stage.watcher, Supervising(stage.parts, stage.books))
+        tracker.show(stage.books, 1, "", mine.waiting())
         (shown,) = stage.watcher.shown
         assert shown.waiting == (row,)
         console().print(drawing(shown))
