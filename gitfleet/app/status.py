@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app import attempt_files
 from gitfleet.app.find import find_session, sessions
+from gitfleet.app.orphans import Known, attempts
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import seconds_of
 from gitfleet.model.reports import Activity, LiveRun, Need, SessionStatus, StatusReport, WaitingRun, waiting_run
@@ -65,8 +66,15 @@ def status(workspace: Workspace, session_id: str | None = None, *, every: bool =
             rows.insert(sum(1 for other in rows if other.id in {need.session for need in needs}), row)
         else:
             rows.append(row)
+    # Sessions that wait to be continued come before anything that their runs need: going on may settle it.
+    needs.sort(key=lambda need: bool(need.task))
     needs += [Need(session=name, reason=error.message, next=error.hint) for name, error in damaged.items()]
-    return StatusReport(needs=tuple(needs), sessions=tuple(rows), hidden=hidden)
+    left = (
+        ()
+        if session_id is not None
+        else tuple(orphan.message for orphan in attempts(workspace.layout, Known.of(workspace.layout)))
+    )
+    return StatusReport(needs=tuple(needs), sessions=tuple(rows), hidden=hidden, orphans=left)
 
 
 def _row(workspace: Workspace, supervisor: Supervisor, session: Session, runs: Mapping[str, Run]) -> SessionStatus:

@@ -182,9 +182,8 @@ def _left(run: Run) -> str:
     own = run.failure is not None and run.failure.code in {"out-of-scope", "check-failed"}
     tell = f"gitfleet inspect {run.instance}" if own else f"gitfleet logs {run.instance}"
     if run.attempts and run.attempts[-1].snapshots:
-        work += (
-            f", all of its worktree is kept: gitfleet rescue show {run.attempts[-1].snapshots[-1].removeprefix(WIP)}"
-        )
+        name = run.attempts[-1].snapshots[-1].removeprefix(WIP)
+        work += f", and all of its tree is kept: gitfleet rescue show {name}"
     return f"{run.task} did not land ({run.state.value}); {work}; see: {tell}"
 
 

@@ -24,8 +24,14 @@ NEEDS_SHOWN = 12
 
 def headline(report: StatusReport) -> str:
     """Answer in one line whether anything needs a person."""
+    waiting = [need for need in report.needs if not need.task and need.next.startswith("gitfleet continue ")]
+    others = len(report.needs) - len(waiting)
+    more = f"{plural(others, 'thing')} {'needs' if others == 1 else 'need'} you."
+    if waiting:
+        words = f"{plural(len(waiting), 'session')} {'waits' if len(waiting) == 1 else 'wait'} to be continued."
+        return f"{words} {more}" if others else words
     if report.needs:
-        return f"{plural(len(report.needs), 'thing')} {'needs' if len(report.needs) == 1 else 'need'} you."
+        return more
     running = [session for session in report.sessions if session.state is SessionState.ACTIVE]
     if running:
         agents = sum(len(session.live) for session in running)
@@ -43,6 +49,10 @@ def view(report: StatusReport) -> Iterator[Piece]:
     """Draw the report: needs first, then a block for each session."""
     yield Line(headline(report), "bold yellow" if report.needs else "bold green")
     for need in report.needs[:NEEDS_SHOWN]:
+        if not need.task and need.next.startswith("gitfleet continue "):
+            # The reason as a comment: the whole line may be copied to a shell.
+            yield Line(f"  {need.next}  # {need.reason}", copy=True)
+            continue
         yield Line(f"  {need.session}{' ' + need.task if need.task else ''}: {need.reason}")
         if need.next:
             yield Line(f"    {need.next}", "cyan", copy=True)
@@ -50,6 +60,11 @@ def view(report: StatusReport) -> Iterator[Piece]:
         yield Line(f"  and {len(report.needs) - NEEDS_SHOWN} more; `gitfleet status --json` lists them all.")
     for session in report.sessions:
         yield from _session(session)
+    if report.orphans:
+        yield Line()
+        yield Line(
+            f"{plural(len(report.orphans), 'attempt')} of no session; `gitfleet doctor` names what is left over.", "dim"
+        )
     if report.hidden:
         yield Line()
         yield Line(f"{plural(report.hidden, 'older closed session')} not shown; --all lists them.", "dim")

@@ -14,6 +14,7 @@ import msgspec
 
 from gitfleet.coordinator import attempts
 from gitfleet.coordinator.amendments import Amendments
+from gitfleet.coordinator.boundary import Boundary
 from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.claiming import Claiming
 from gitfleet.coordinator.closing import Halt, nothing_can_run
@@ -79,6 +80,7 @@ class Coordinator:
     _tracker: Tracker = field(init=False)
     _settling: Settling = field(init=False)
     _retrying: Retrying = field(init=False)
+    _boundary: Boundary = field(init=False)
 
     def __post_init__(self) -> None:
         """Build what lives as long as the coordinator."""
@@ -93,6 +95,7 @@ class Coordinator:
         self._supervising = Supervising(self.parts, self.books)
         self._tracker = Tracker(self.parts, self.observer, self._supervising)
         self._settling = Settling(self.parts, self.books, claiming, self._retrying)
+        self._boundary = Boundary(self.parts, self.books)
 
     def run(self, adopted: Mapping[str, Handle]) -> Halt | None:
         """Run to the end; ``adopted`` are attempts that run or ended already, by task."""
@@ -130,6 +133,7 @@ class Coordinator:
                 self._amend()
             self._skip_doomed()
             self._waves.tell_over()
+            self._boundary.cross(self._current_wave(), over=all(run.sealed for run in self.books.runs.values()))
             self._integrate()
             self._dispatch()
             self._supervising.look()

@@ -169,9 +169,12 @@ class Settling:
             self._tidy(run)
 
     def tidy(self) -> None:
-        """Take away what runs that landed before a crash left standing."""
+        """Take away what runs that landed before a crash left standing, or half taken away."""
+        leases = self.parts.trees.leases.live()
         for run in self.books.runs.values():
-            if run.attempts and worktree_of(self.parts, run).exists():
+            # A slot goes to the next one as soon as it is free: it is this run's while the lease says so.
+            lease = leases.get(worktree_of(self.parts, run).name) if run.attempts else None
+            if lease is not None and lease.instance == run.instance:
                 self._tidy(run)
 
     def _tidy(self, run: Run) -> None:
@@ -275,8 +278,10 @@ def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
     with contextlib.suppress(OSError, GitFailed):
         worktree = worktrees.locate(parts.repository, tree)
         if worktree is None:
+            give_back(parts.trees, tree.name)
             return
-        found = Remains((), ()) if ours else remains(parts.repository.git, worktree)
+        # One without files is in the trash already: a crash came before git forgot it.
+        found = Remains((), ()) if ours or not tree.exists() else remains(parts.repository.git, worktree)
         if found.work:
             return
         place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))

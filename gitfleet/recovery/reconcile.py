@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.model.base import decode
-from gitfleet.model.run import LIVE, FailureSource, Run, RunState, advance, requeue
+from gitfleet.model.run import FailureSource, Run, RunState, advance, requeue
 from gitfleet.model.session import PendingLanding, Session, SessionState, Verdicts
 from gitfleet.planner.retries import NOT_BEGUN
+from gitfleet.recovery.boundary import release_orphans
 from gitfleet.recovery.landings import roll_forward, settle_landing
 from gitfleet.recovery.runs import adoptable, queued_again
 from gitfleet.store.files import remove_durable
@@ -74,7 +75,9 @@ def reconcile(parts: Parts, session_id: str, *, once: Collection[str] = ()) -> F
                 pass
     if session.state is SessionState.NEEDS_CONTINUE:
         _retry_transport(parts, session, runs, notes, once)
-    _release_orphans(parts, session_id, runs, notes)
+    with claims_lock(parts.layout) as claims_proof:
+        parts.claims.sweep(claims_proof)
+    notes += release_orphans(parts.layout, parts.state, parts.claims, parts.claims.clone, session=session_id, runs=runs)
     return Findings(session, runs, adopted, pending, tuple(notes))
 
 
@@ -101,6 +104,8 @@ def _end_checks(parts: Parts, session: str, runs: Iterable[Run]) -> None:
             parts.host.stop(handle)
         for handle in open_ones:
             parts.host.wait(handle)
+        # Those that had ended, too: the crash may have come before their coordinator could.
+        for handle in handles:
             parts.host.clean_up(handle)
 
 
@@ -140,16 +145,6 @@ def _published(parts: Parts, session: Session, task: str) -> bool:
     tip = parts.refs.read(session.target)
     path = f".planning/sessions/{session.id}/runs/{task}.json".encode()
     return tip is not None and parts.objects.entry(parts.objects.commit(tip).tree, path) is not None
-
-
-def _release_orphans(parts: Parts, session: str, runs: dict[str, Run], notes: list[str]) -> None:
-    """Claims of this session's instances that no run holds any more."""
-    holders = {run.instance for run in runs.values() if run.state in LIVE}
-    dead = [claim for claim in parts.claims.live() if claim.session == session and claim.instance not in holders]
-    with claims_lock(parts.layout) as proof:
-        parts.claims.sweep(proof)
-        parts.claims.release(proof, [claim.instance for claim in dead])
-    notes.extend(f"dead instance {claim.instance} left a claim on {', '.join(claim.scope)}" for claim in dead)
 
 
 def _write(parts: Parts, run: Run) -> Run:

@@ -31,6 +31,7 @@ def adoptable(parts: Parts, run: Run, *, once: bool = False) -> Handle | None:
     if not status.alive and status.exit is None:
         ended = parts.host.declare_lost(handle)
         if ended is not None and ended.reason == "lost" and not (once and (directory / WARDEN).exists()):
+            parts.host.clean_up(handle)
             return None
     return handle
 

@@ -40,9 +40,8 @@ def test_what_needs_a_person_comes_first(repo: Repo) -> None:
         document = run("status", "--repo", repo.path, "--json").json
     assert answer.code == ExitCode.DONE
     assert answer.out == (
-        "1 thing needs you.\n"
-        "  docs-aaaaaa: README.md is in the way\n"
-        "    gitfleet continue docs-aaaaaa\n"
+        "1 session waits to be continued.\n"
+        "  gitfleet continue docs-aaaaaa  # README.md is in the way\n"
         "\n"
         "docs-aaaaaa  needs-continue on main, wave 1 of 1\n"
         "  runs: 1 queued\n"

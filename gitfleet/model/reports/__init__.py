@@ -22,6 +22,8 @@ from gitfleet.model.reports.endings import (
 )
 from gitfleet.model.reports.looking import (
     COORDINATOR_GONE,
+    SESSION_CLOSED,
+    SESSION_GONE,
     AttemptFiles,
     ClaimRow,
     ClaimsReport,
@@ -60,6 +62,7 @@ from gitfleet.model.reports.upkeep import (
     Finding,
     InitReport,
     Level,
+    Mend,
 )
 
 if TYPE_CHECKING:
@@ -68,6 +71,8 @@ if TYPE_CHECKING:
 __all__ = [
     "COMMAND_REPORTS",
     "COORDINATOR_GONE",
+    "SESSION_CLOSED",
+    "SESSION_GONE",
     "Activity",
     "AgentProgress",
     "AmendReport",
@@ -94,6 +99,7 @@ __all__ = [
     "LiveRun",
     "LogLine",
     "LogReport",
+    "Mend",
     "Need",
     "OpenReport",
     "PlacedProblem",

@@ -78,10 +78,10 @@ class Progress(Report, frozen=True, kw_only=True):
 
 
 class Need(Report, frozen=True, kw_only=True):
-    """One thing that waits for a person, and the command that goes on from there."""
+    """One thing that waits for a person, and the command that goes on from there; sessions come before their runs."""
 
     session: str
-    task: str = ""
+    task: Annotated[str, Meta(description="Empty where the whole session waits.")] = ""
     reason: str
     next: Annotated[str, Meta(description="What to do, as a command or a sentence.")]
 
@@ -133,5 +133,8 @@ class StatusReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="g
     needs: Annotated[tuple[Need, ...], Meta(description="What waits for a person.")] = ()
     sessions: Annotated[
         tuple[SessionStatus, ...], Meta(description="Sessions, those that wait for a person first.")
+    ] = ()
+    orphans: Annotated[
+        tuple[str, ...], Meta(description="Attempts that no session knows, a sentence each; `doctor` looks further.")
     ] = ()
     hidden: Annotated[int, Meta(description="Closed sessions that are kept but not listed; --all lists them.")] = 0
