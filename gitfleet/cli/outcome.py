@@ -11,6 +11,7 @@ from gitfleet.model.evidence import WIP
 from gitfleet.model.reports import FinalHandoff, RunRow, WaveReport
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
+from gitfleet.planner.retries import worth_telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,6 +57,11 @@ def row(run: Run) -> RunRow:
         reason=reason,
         violations=tuple(f"{violation.path} ({violation.reason})" for violation in violations),
         conflicts=run.conflicts,
+        retries=tuple(
+            f"attempt {attempt.number}: {attempt.outcome or 'no end on record'}, {attempt.retry}"
+            for attempt in run.attempts
+            if worth_telling(attempt)
+        ),
     )
 
 
@@ -74,6 +80,7 @@ def view(report: WaveReport) -> Iterator[Piece]:
     for run in report.runs:
         if run.reason and not run.commit:
             yield Line(f"{run.task}: {_first(run.reason)}")
+        yield from (Line(f"{run.task}: {_first(line)}") for line in run.retries)
     for check in report.red:
         yield Line()
         yield Line(f"check failed: {check.name or check.run}: {_end(check)}", "bold red")

@@ -106,7 +106,7 @@ def do(inside: Repo, step: tuple[object, ...]) -> None:
 
 
 def git(inside: Repo, word: str, name: bytes) -> None:
-    lines = {
+    known: dict[str, list[list[str | bytes]]] = {
         "add": [["add", "-f", "--", name]],
         "uncache": [["rm", "-q", "-r", "--cached", "--", name]],
         "assume": [["update-index", "--assume-unchanged", "--", name]],
@@ -116,7 +116,8 @@ def git(inside: Repo, word: str, name: bytes) -> None:
         "orphan": [["switch", "-q", "--orphan", "alone"]],
         "merge": [["merge", "-q", "--no-edit", "side"]],
         "no-branch": [["update-ref", "-d", "HEAD"]],
-    }[word]
+    }
+    lines = known[word]
     for line in lines:
         subprocess.run(["git", *line], cwd=inside.path, capture_output=True, check=False, stdin=subprocess.DEVNULL)
 
