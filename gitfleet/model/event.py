@@ -29,6 +29,7 @@ class EventKind(StrEnum):
     CANCEL = "cancel"
     ADD = "add"
     REQUEUE = "requeue"
+    QUARANTINE = "quarantine"
     ERROR = "error"
 
 
