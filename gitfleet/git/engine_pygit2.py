@@ -27,6 +27,9 @@ _KINDS = {
     ObjectType.COMMIT: "commit",
     ObjectType.TAG: "tag",
 }
+OPEN_PACKS = 16
+"""Most packs that libgit2 keeps open at the same time in this process."""
+
 _TYPES = {name: kind for kind, name in _KINDS.items()}
 
 
@@ -41,6 +44,8 @@ class LibgitEngine:
         # git itself has judged ownership (`safe.directory`) when the repository was discovered; libgit2 reads those
         # settings differently and would refuse repositories that git accepts.
         pygit2.option(pygit2.enums.Option.SET_OWNER_VALIDATION, 0)
+        # A long session lands many small packs; unbounded, each would keep a descriptor for as long as we live.
+        pygit2.option(pygit2.enums.Option.SET_MWINDOW_FILE_LIMIT, OPEN_PACKS)
         self._repo = self._open()
 
     def read(self, oid: str) -> tuple[str, bytes]:

@@ -20,6 +20,7 @@ class EventKind(StrEnum):
     AGENT_START = "agent-start"
     AGENT_COMPLETE = "agent-complete"
     TIMEOUT = "timeout"
+    STALL = "stall"
     WAITING = "waiting"
     GATE = "gate"
     VERIFY = "verify"
@@ -29,6 +30,8 @@ class EventKind(StrEnum):
     CANCEL = "cancel"
     ADD = "add"
     REQUEUE = "requeue"
+    RETRY = "retry"
+    GAP = "gap"
     QUARANTINE = "quarantine"
     ERROR = "error"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from gitfleet.runtime.processes import open_table
+from gitfleet.runtime.tables import open_table
 from gitfleet.runtime.tree import Tree
 
 if TYPE_CHECKING:

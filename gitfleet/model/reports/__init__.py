@@ -22,6 +22,8 @@ from gitfleet.model.reports.endings import (
 )
 from gitfleet.model.reports.looking import (
     COORDINATOR_GONE,
+    SESSION_CLOSED,
+    SESSION_GONE,
     AttemptFiles,
     ClaimRow,
     ClaimsReport,
@@ -31,7 +33,25 @@ from gitfleet.model.reports.looking import (
     LogReport,
 )
 from gitfleet.model.reports.plans import Disclosure, PlacedTask, PlacedWave
-from gitfleet.model.reports.progress import AgentProgress, LiveRun, Need, Progress, SessionStatus, StatusReport
+from gitfleet.model.reports.progress import (
+    Activity,
+    AgentProgress,
+    LiveRun,
+    Need,
+    Progress,
+    SessionStatus,
+    StatusReport,
+    WaitingRun,
+    waiting_run,
+)
+from gitfleet.model.reports.rescuing import (
+    RescueApplyReport,
+    RescuePruneReport,
+    RescueReport,
+    RescueShowReport,
+    Snapshot,
+    SnapshotFile,
+)
 from gitfleet.model.reports.upkeep import (
     CheckReport,
     CleanItem,
@@ -42,6 +62,7 @@ from gitfleet.model.reports.upkeep import (
     Finding,
     InitReport,
     Level,
+    Mend,
 )
 
 if TYPE_CHECKING:
@@ -50,6 +71,9 @@ if TYPE_CHECKING:
 __all__ = [
     "COMMAND_REPORTS",
     "COORDINATOR_GONE",
+    "SESSION_CLOSED",
+    "SESSION_GONE",
+    "Activity",
     "AgentProgress",
     "AmendReport",
     "AttemptFiles",
@@ -75,6 +99,7 @@ __all__ = [
     "LiveRun",
     "LogLine",
     "LogReport",
+    "Mend",
     "Need",
     "OpenReport",
     "PlacedProblem",
@@ -82,10 +107,18 @@ __all__ = [
     "PlacedWave",
     "Progress",
     "Report",
+    "RescueApplyReport",
+    "RescuePruneReport",
+    "RescueReport",
+    "RescueShowReport",
     "RunRow",
     "SessionStatus",
+    "Snapshot",
+    "SnapshotFile",
     "StatusReport",
+    "WaitingRun",
     "WaveReport",
+    "waiting_run",
 ]
 
 COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
@@ -103,6 +136,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "open": (OpenReport,),
     "check": (CheckReport,),
     "doctor": (DoctorReport,),
+    "rescue": (RescueReport, RescueShowReport, RescueApplyReport, RescuePruneReport),
     "clean": (CleanReport,),
     "demo": (DemoReport,),
     "completion": (CompletionReport,),
