@@ -99,7 +99,6 @@ class Coordinator:
 
     def run(self, adopted: Mapping[str, Handle]) -> Halt | None:
         """Run to the end; ``adopted`` are attempts that run or ended already, by task."""
-        self._settling.tidy()
         for task, handle in adopted.items():
             run = self.books.runs[task]
             self._tracker.started(run, attempts.worktree_of(self.parts, run))
@@ -187,6 +186,7 @@ class Coordinator:
         if self.halt is not None:
             self._settling.requeue(task, "it had not started yet")
             return
+        self._settling.set_aside(result.notes)
         run = self.books.advance(task, RunState.RUNNING)
         self.books.event(EventKind.AGENT_START, f"{task} started ({run.instance})", run=run, status="running")
         self._tracker.started(run, result.worktree)
