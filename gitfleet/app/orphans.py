@@ -159,7 +159,8 @@ def _snapshots(workspace: Workspace, known: Known) -> Iterator[Orphan]:
 
 def _processes(workspace: Workspace, known: Known) -> Iterator[Orphan]:
     """Processes that an agent of this repository started, and whose attempt is over or known to nobody."""
-    from gitfleet.runtime.processes import ZOMBIE, open_table  # noqa: PLC0415
+    from gitfleet.runtime.processes import ZOMBIE  # noqa: PLC0415
+    from gitfleet.runtime.tables import open_table  # noqa: PLC0415
     from gitfleet.runtime.tree import NONCE  # noqa: PLC0415
 
     table = open_table()
