@@ -13,9 +13,10 @@ from gitfleet.app.find import find_session, sessions
 from gitfleet.app.orphans import Known, attempts
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import seconds_of
-from gitfleet.model.reports import Activity, LiveRun, Need, SessionStatus, StatusReport
+from gitfleet.model.reports import Activity, LiveRun, Need, SessionStatus, StatusReport, WaitingRun, waiting_run
 from gitfleet.model.run import LIVE, RunState
 from gitfleet.model.session import SessionState
+from gitfleet.planner.retries import seconds_left
 from gitfleet.runtime.supervisor import Supervisor
 from gitfleet.store.locks import holder
 from gitfleet.store.state import State
@@ -95,9 +96,15 @@ def _row(workspace: Workspace, supervisor: Supervisor, session: Session, runs: M
         counts={state.value: states[state] for state in RunState if states[state]},
         activities={activity.value: activities[activity] for activity in Activity if activities[activity]},
         failures={source.value: count for source, count in sorted(failures.items())},
+        restarted=sum(len(run.attempts) > 1 for run in runs.values()),
+        waiting=tuple(_waiting(workspace, run) for run in runs.values() if run.not_before),
         live=live,
         landings=session.landings,
     )
+
+
+def _waiting(workspace: Workspace, run: Run) -> WaitingRun:
+    return waiting_run(run, seconds_left(run, workspace.now()))
 
 
 def _live(workspace: Workspace, supervisor: Supervisor, run: Run) -> LiveRun:

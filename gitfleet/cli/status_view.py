@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gitfleet.cli.output import Piece
-    from gitfleet.model.reports import LiveRun, SessionStatus, StatusReport
+    from gitfleet.model.reports import LiveRun, SessionStatus, StatusReport, WaitingRun
 
 
 NEEDS_SHOWN = 12
@@ -87,6 +88,13 @@ def _agent(run: LiveRun) -> str:
     return "gone" if run.state in {RunState.PREPARING, RunState.RUNNING} else "ended"
 
 
+def waiting(run: WaitingRun) -> str:
+    """Say how long a run still waits."""
+    if not run.seconds:
+        return f"{run.task} is about to go into attempt {run.attempt}"
+    return f"{run.task} waits {math.ceil(run.seconds)} s before attempt {run.attempt}"
+
+
 def _session(session: SessionStatus) -> Iterator[Piece]:
     yield Line()
     head = f"{session.id}  {session.state.value} on {session.target.removeprefix('refs/heads/')}"
@@ -96,8 +104,11 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
         head += f", wave {session.wave} of {session.waves}"
     yield Line(head, "bold")
     counts = ", ".join(f"{count} {state}" for state, count in session.counts.items())
-    failures = ", ".join(f"{count} by {source}" for source, count in session.failures.items())
-    yield Line(f"  runs: {counts or 'none'}" + (f" (failures: {failures})" if failures else ""))
+    failures = ", ".join(f"{count} {source}" for source, count in session.failures.items())
+    more = [f"{session.restarted} restarted"] * bool(session.restarted) + [f"failures: {failures}"] * bool(failures)
+    yield Line(f"  runs: {counts or 'none'}" + (f" ({'; '.join(more)})" if more else ""))
+    for run in session.waiting:
+        yield Line(f"  {waiting(run)}: {run.reason}")
     if session.activities:
         yield Line("  agents: " + ", ".join(f"{count} {name}" for name, count in session.activities.items()))
     if session.live:

@@ -32,6 +32,7 @@ from gitfleet.coordinator.messages import (
     PreparedMessage,
 )
 from gitfleet.coordinator.preparing import Unprepared
+from gitfleet.coordinator.retrying import Retrying
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
@@ -78,6 +79,7 @@ class Coordinator:
     _supervising: Supervising = field(init=False)
     _tracker: Tracker = field(init=False)
     _settling: Settling = field(init=False)
+    _retrying: Retrying = field(init=False)
     _boundary: Boundary = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,10 +88,13 @@ class Coordinator:
         claiming = Claiming(self.parts, self.books.session)
         self._amendments = Amendments(self.parts, self.books.session.id)
         self._waves = WaveEvents(self.books)
-        self._dispatching = Dispatching(self.parts, self.books, self.scopes, claiming, self._workers, self._waves)
+        self._retrying = Retrying(self.parts, self.books)
+        self._dispatching = Dispatching(
+            self.parts, self.books, self.scopes, claiming, self._workers, self._waves, self._retrying
+        )
         self._supervising = Supervising(self.parts, self.books)
         self._tracker = Tracker(self.parts, self.observer, self._supervising)
-        self._settling = Settling(self.parts, self.books, claiming)
+        self._settling = Settling(self.parts, self.books, claiming, self._retrying)
         self._boundary = Boundary(self.parts, self.books)
 
     def run(self, adopted: Mapping[str, Handle]) -> Halt | None:
@@ -134,7 +139,7 @@ class Coordinator:
             self._supervising.look()
         if not self._workers.busy and (self.halt or all(run.sealed for run in self.books.runs.values())):
             return False
-        self._tracker.show(self.books, self._current_wave(), self._activity)
+        self._tracker.show(self.books, self._current_wave(), self._activity, self._retrying.waiting())
         message = self._workers.take(TICK_SECONDS)
         if message is not None:
             self._react(message)
@@ -233,7 +238,8 @@ class Coordinator:
         if not self.books.session.rolling:
             wave = self._current_wave()
             unsealed = [run for run in runs.values() if run.wave == wave and not run.sealed and run.task not in ready]
-            if any(run.task not in self._dispatching.held for run in unsealed):
+            behind = self._retrying.left_out() | set(self._dispatching.held)
+            if any(run.task not in behind for run in unsealed):
                 return
             if unsealed and ready:
                 self.schedule = self._amendments.postpone(self.books, self.schedule, self.scopes, wave)

@@ -41,6 +41,8 @@ from gitfleet.model.reports.progress import (
     Progress,
     SessionStatus,
     StatusReport,
+    WaitingRun,
+    waiting_run,
 )
 from gitfleet.model.reports.rescuing import (
     RescueApplyReport,
@@ -114,7 +116,9 @@ __all__ = [
     "Snapshot",
     "SnapshotFile",
     "StatusReport",
+    "WaitingRun",
     "WaveReport",
+    "waiting_run",
 ]
 
 COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {

@@ -16,7 +16,9 @@ from gitfleet.model.run import ClaimHeld, Failure, FailureSource, MergeRecord, R
 from gitfleet.model.session import Landing, PendingLanding, SessionState
 from gitfleet.planner.scopes import Scope
 from gitfleet.recovery.reconcile import reconcile
+from gitfleet.runtime.environment import check_environment, temporary_directory
 from gitfleet.runtime.hosts.base import LaunchSpec
+from gitfleet.store.layout import verify_label
 from tests.support.stage import MAIN, SESSION, SessionStage, session_on, task_of
 
 if TYPE_CHECKING:
@@ -133,8 +135,26 @@ def test_an_attempt_whose_warden_is_gone_without_a_word_is_lost_and_queued_again
         run = begun(stage, "a", RunState.RUNNING)
         directory = stage.parts.layout.attempt(run.instance, 1)
         directory.mkdir(parents=True, mode=0o700)
+        temporary = temporary_directory(directory)
+        temporary.mkdir(mode=0o700)
         found = reconcile(stage.parts, SESSION)
         assert (found.runs["a"].state, found.adopted) == (RunState.QUEUED, {})
+        assert not temporary.exists()
+
+
+def test_a_check_that_ended_without_its_coordinator_leaves_no_temporary_files(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        label = verify_label(SESSION)
+        directory = stage.parts.layout.attempt(label, 1)
+        env = check_environment({"PATH": os.environ["PATH"]}, SESSION, directory=directory)
+        directory.mkdir(parents=True, mode=0o700)
+        spec = LaunchSpec(
+            instance=label, attempt=1, directory=directory, argv=("true",), cwd=repo.path, env=env, deadline_seconds=60
+        )
+        stage.parts.host.wait(stage.parts.host.start(spec))
+        assert temporary_directory(directory).is_dir()
+        reconcile(stage.parts, SESSION)
+        assert not temporary_directory(directory).exists()
 
 
 def test_a_verdict_without_a_landing_is_given_again(repo: Repo) -> None:
