@@ -251,3 +251,40 @@ def test_what_nobody_holds_is_just_continued(fleet: FleetEnv) -> None:
     fleet.run("continue", "--take-over").ok()
     assert_as_undisturbed(fleet, fleet.root / "repo")
     assert "Nothing needs you" in fleet.run("continue", "--take-over").ok().out
+
+
+@pytest.mark.slow
+def test_after_a_reboot_the_session_goes_on_and_no_recycled_pid_is_touched(fleet: FleetEnv) -> None:
+    point = fleet.point("here")
+    repo = fleet.repo()
+    dead = fleet.start("wave", two_waves(fleet, point), "--yes")
+    point.wait()
+    (session,) = session_ids(fleet, repo)
+    layout = Layout(common_dir(fleet, repo))
+    # The power goes: everything dies at once, and nothing is written any more.
+    (warden_file,) = layout.root.glob("attempts/*/1/warden.json")
+    attempt = warden_file.parent
+    warden = psutil.Process(json.loads(warden_file.read_text())["pid"])
+    victims = [*warden.children(recursive=True), warden, psutil.Process(dead.pid)]
+    for victim in victims:
+        victim.suspend()
+    for victim in reversed(victims):
+        victim.kill()
+    fleet.finish(dead)
+    psutil.wait_procs(victims, 20)
+    temporary = json.loads((attempt / "spec.json").read_text())["temporary"]
+    if temporary:
+        shutil.rmtree(temporary)
+
+    with somebody() as stranger:
+        # The same pids are strangers' now, in another boot.
+        told = json.loads(warden_file.read_text())
+        warden_file.write_text(json.dumps(told | {"pid": stranger.pid, "boot": "before"}))
+        layout.session_lock(session).write_text(json.dumps(facts_of(stranger.pid, boot="before")))
+        status = fleet.run("status").ok().out
+        assert status.startswith("1 session waits to be continued.\n")
+        assert f"  gitfleet continue {session}  # its coordinator is gone\n" in status
+        point.release()
+        fleet.run("continue").ok()
+    assert_as_undisturbed(fleet, repo)
+    assert fleet.run("status").ok().out.startswith("Nothing needs you")
