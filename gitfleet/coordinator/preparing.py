@@ -76,6 +76,8 @@ def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -
             prompt_file=prompt_file,
             handoff_file=directory / "handoff.json",
             port_base=port_base,
+            attempt=number,
+            reduced=run.reduced,
         )
         launch = agent_for(task, parts.config).launch(assignment)
         env = agent_environment(parts.caller, assignment, directory=directory, allow=launch.allow)

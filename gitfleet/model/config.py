@@ -9,6 +9,7 @@ from msgspec import Meta, field
 
 from gitfleet.model.base import Document
 from gitfleet.model.plan import Check, TaskKind
+from gitfleet.model.retry import RetryConfig
 
 CONFIG_SCHEMA = "gitfleet/config/v1"
 
@@ -202,6 +203,7 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     verify: Annotated[VerifyConfig, Meta(description="What every candidate must pass.")] = VerifyConfig()
     waves: Annotated[WavesConfig, Meta(description="How tasks are put into waves.")] = WavesConfig()
     timeouts: Annotated[TimeoutsConfig, Meta(description="Default deadlines.")] = TimeoutsConfig()
+    retry: Annotated[RetryConfig, Meta(description="When a failed attempt is made again.")] = RetryConfig()
     stall: Annotated[
         StallPolicy,
         Meta(

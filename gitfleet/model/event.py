@@ -30,6 +30,8 @@ class EventKind(StrEnum):
     CANCEL = "cancel"
     ADD = "add"
     REQUEUE = "requeue"
+    RETRY = "retry"
+    GAP = "gap"
     ERROR = "error"
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.attempts import worktree_of
 from gitfleet.coordinator.claiming import Claiming
+from gitfleet.coordinator.retrying import Retrying
 from gitfleet.coordinator.settling import Settling
 from gitfleet.git import worktrees
 from gitfleet.git.pool import trash_of
@@ -36,7 +37,7 @@ def test_a_tree_that_was_half_taken_away_is_forgotten_by_git_too(repo: Repo) -> 
         # Here the coordinator died: the files are in the trash, and git still lists them where they were.
         trash_of(parts.pool).mkdir()
         tree.rename(trash_of(parts.pool) / "half")
-        settling = Settling(parts, stage.books, Claiming(parts, stage.session))
+        settling = Settling(parts, stage.books, Claiming(parts, stage.session), Retrying(parts, stage.books))
         settling.tidy()
         settling.finish()
         assert worktrees.registered(parts.repository) == {}
