@@ -1,4 +1,4 @@
-"""The session that is killed: three waves of three agents, with a rejection, a conflict, a timeout and a retry among them.
+"""The session that is killed: three waves of three agents with a rejection, a conflict, a timeout and a retry.
 
 Every agent may run again and leaves the same. The conflict is with a person, who commits to the target while the agent
 works and each time it works; so the person's file alone differs between rounds.
