@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,7 +19,8 @@ from gitfleet.git.refs import short
 from gitfleet.model.session import SessionState
 from gitfleet.planner.waves import Placement, Schedule
 from gitfleet.recovery.reconcile import reconcile
-from gitfleet.store.locks import session_lock
+from gitfleet.store.holders import Life, judge
+from gitfleet.store.locks import holder, session_lock
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.observer import Interrupts, Observer
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
+
+LEFT_SECONDS = 8.0
 
 
 def open_sessions(workspace: Workspace) -> tuple[Session, ...]:
@@ -53,16 +57,20 @@ def choose(workspace: Workspace, wanted: str | None) -> Session | None:
     return waiting[0] if waiting else None
 
 
-def resume(workspace: Workspace, wanted: str | None, observer: Observer, interrupts: Interrupts) -> Outcome | None:
+def resume(
+    workspace: Workspace, wanted: str | None, observer: Observer, interrupts: Interrupts, *, taken_over: str = ""
+) -> Outcome | None:
     """Bring the books up to date and run on; none when there is nothing to continue.
 
-    Raises ``GitfleetError``: busy when another coordinator holds the session, needs-person when files are in the way.
+    ``taken_over`` says from whom the session was taken, for its journal. Raises ``GitfleetError``: busy when another
+    coordinator holds the session, needs-person when files are in the way.
     """
     session = choose(workspace, wanted)
     if session is None:
         return None
     finish_cut_off_fetches(workspace.repository, workspace.layout)
-    with session_lock(workspace.layout, session.id, command="gitfleet continue") as proof:
+    patience = _patience(workspace, session.id)
+    with session_lock(workspace.layout, session.id, timeout=patience, command="gitfleet continue") as proof:
         state = State(workspace.layout)
         config = load_config(state.read_config_bytes(session.id), f"the config of {session.id}")
         fold = preflight.folds_case(workspace.repository.git)
@@ -77,7 +85,10 @@ def resume(workspace: Workspace, wanted: str | None, observer: Observer, interru
                 hint="Finish or abort it, then run `gitfleet continue`.",
             )
         parts = build(workspace, config, session.id, proof, fold=fold)
-        found = reconcile(parts, session.id)
+        once = {task.id for task in plan.tasks if not task.retry_safe}
+        found = reconcile(parts, session.id, once=once)
+        if taken_over:
+            found = replace(found, notes=(taken_over, *found.notes))
         base = parts.refs.read(session.target) or session.base
         survey = survey_tree(parts.objects, parts.objects.commit(base).tree)
         scopes, _ = resolved_scopes(plan, survey.links, fold=fold)
@@ -94,6 +105,12 @@ def resume(workspace: Workspace, wanted: str | None, observer: Observer, interru
             interrupts,
             found=found,
         )
+
+
+def _patience(workspace: Workspace, session: str) -> float:
+    """How long to wait for the lock, in seconds: git calls of a coordinator that was killed may hold it a little on."""
+    owner = holder(workspace.layout.session_lock(session))
+    return LEFT_SECONDS if owner is not None and judge(owner).life is Life.DEAD else 0.0
 
 
 def _schedule_of(session: Session, runs: dict[str, Run]) -> Schedule:

@@ -5,11 +5,11 @@ An observer must never end the session it watches: a closed pipe silences it, no
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.boundary import close_quietly
@@ -17,7 +17,7 @@ from gitfleet.cli.output import STATE_STYLES, console, folded, is_terminal
 from gitfleet.cli.text import duration, inline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import FrameType
 
     from rich.console import Console, Group
@@ -65,6 +65,9 @@ class Silent:
     def progress(self, progress: Progress) -> None:
         """Say nothing."""
 
+    def notice(self, message: str, *, bell: bool, desktop: bool) -> None:
+        """Say nothing: there is no terminal."""
+
 
 class Lines:
     """One line an event, for pipes and logs."""
@@ -89,6 +92,9 @@ class Lines:
     def progress(self, progress: Progress) -> None:
         """Say nothing: a pipe gets events."""
 
+    def notice(self, message: str, *, bell: bool, desktop: bool) -> None:
+        """Say nothing: a pipe has no bell."""
+
 
 class Table:
     """A row an agent and a bar for the wave, below the events as they come."""
@@ -111,6 +117,24 @@ class Table:
         """Draw the table again."""
         self._live.update(drawing(progress))
 
+    def notice(self, message: str, *, bell: bool, desktop: bool) -> None:
+        """Ring, and ask the terminal for a desktop notice; neither moves its cursor."""
+        with contextlib.suppress(OSError):
+            os.write(sys.stdout.fileno(), attention(message, os.environ, bell=bell, desktop=desktop))
+
+
+def attention(message: str, environment: Mapping[str, str], *, bell: bool, desktop: bool) -> bytes:
+    """Give the bytes that make a terminal ring and show a notice.
+
+    A console that knows no OSC shows it as text and gets none; tmux passes it on where `allow-passthrough` is set.
+    """
+    sequence = f"\x1b]9;{message}\x07".encode()
+    if environment.get("TMUX"):
+        sequence = b"\x1bPtmux;" + sequence.replace(b"\x1b", b"\x1b\x1b") + b"\x1b\\"
+    if not desktop or environment.get("TERM", "") in {"", "dumb", "linux"}:
+        sequence = b""
+    return b"\x07" * bell + sequence
+
 
 def drawing(progress: Progress) -> Group:
     """Draw a session at one moment."""
@@ -118,6 +142,8 @@ def drawing(progress: Progress) -> Group:
     from rich.progress_bar import ProgressBar  # noqa: PLC0415
     from rich.table import Table as Grid  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
+
+    from gitfleet.cli.status_view import waiting  # noqa: PLC0415
 
     rows = Grid(box=None, pad_edge=False, header_style="bold")
     # One row an agent, whatever the width: a long name is cut before a number is.
@@ -141,7 +167,8 @@ def drawing(progress: Progress) -> Group:
         Text(f"{progress.done} of {progress.total} done", no_wrap=True),
     )
     doing = [Text(inline(progress.activity), style="dim", no_wrap=True, overflow="ellipsis")]
-    return Group(*[rows] * bool(progress.agents), bar, *doing * bool(progress.activity))
+    rest = [Text(inline(waiting(run)), style="dim", no_wrap=True, overflow="ellipsis") for run in progress.waiting]
+    return Group(*[rows] * bool(progress.agents), *rest, bar, *doing * bool(progress.activity))
 
 
 def _state(agent: AgentProgress) -> Text:
@@ -154,7 +181,7 @@ def _state(agent: AgentProgress) -> Text:
     return Text(agent.activity.value + quiet, style=STATE_STYLES.get(agent.activity.value, ""))
 
 
-@contextmanager
+@contextlib.contextmanager
 def watching(*, as_json: bool) -> Iterator[Observer]:
     """Give the observer that fits where the output goes."""
     if as_json:
@@ -169,7 +196,7 @@ def watching(*, as_json: bool) -> Iterator[Observer]:
             yield Table(live, target)
 
 
-@contextmanager
+@contextlib.contextmanager
 def stopping(interrupts: Interrupts) -> Iterator[None]:
     """Turn the first Ctrl-C, termination or hang-up into a request to stop, and the second into an end at once."""
 

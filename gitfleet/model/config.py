@@ -9,6 +9,7 @@ from msgspec import Meta, field
 
 from gitfleet.model.base import Document
 from gitfleet.model.plan import Check, TaskKind
+from gitfleet.model.retry import RetryConfig
 
 CONFIG_SCHEMA = "gitfleet/config/v1"
 
@@ -46,6 +47,14 @@ class StallPolicy(StrEnum):
     WARN = "warn"
     INTERRUPT = "interrupt"
     RESTART = "restart"
+
+
+class NotifyOn(StrEnum):
+    """What a person who is not looking can be told of."""
+
+    NEEDS_PERSON = "needs-person"
+    END = "end"
+    FAILED = "failed"
 
 
 class EnvironmentConfig(Document, frozen=True, kw_only=True):
@@ -131,6 +140,14 @@ class WorktreesConfig(Document, frozen=True, kw_only=True):
     root: Annotated[
         str | None, Meta(description="Directory for worktrees; `<repository>.fleet` beside it unless given.")
     ] = None
+    most: Annotated[
+        int | None,
+        Meta(
+            description="Most trees that attempts may have at once, over all sessions. When all are busy a task waits; "
+            "when some only hold work that did not land, the oldest is snapshotted and used again.",
+            ge=1,
+        ),
+    ] = field(name="max", default=None)
     ports: Annotated[
         int,
         Meta(
@@ -139,6 +156,18 @@ class WorktreesConfig(Document, frozen=True, kw_only=True):
             le=60000,
         ),
     ] = 20000
+
+
+class PoolConfig(Document, frozen=True, kw_only=True):
+    """What stays in a worktree that changes hands."""
+
+    keep: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Patterns of ignored files that the next attempt finds again, as git clean -e reads them.",
+            examples=[["node_modules"]],
+        ),
+    ] = ()
 
 
 class ScopeConfig(Document, frozen=True, kw_only=True):
@@ -161,6 +190,30 @@ class PlanningConfig(Document, frozen=True, kw_only=True):
     ] = Publish.WITH_LANDING
 
 
+class NotifyConfig(Document, frozen=True, kw_only=True):
+    """How a person who is not looking is told."""
+
+    bell: Annotated[bool, Meta(description="Ring the terminal's bell, when gitfleet runs in one.")] = True
+    osc9: Annotated[
+        bool, Meta(description="Send the terminal a desktop notice (OSC 9), when gitfleet runs in one.")
+    ] = True
+    commands: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Commands to run with sh -c, for at most ten seconds each; GITFLEET_EVENT, GITFLEET_SESSION, "
+            "GITFLEET_MESSAGE and GITFLEET_EXIT say what happened. What they do never changes a session.",
+            examples=[['notify-send "$GITFLEET_MESSAGE"']],
+        ),
+    ] = ()
+    on: Annotated[
+        tuple[NotifyOn, ...],
+        Meta(
+            description="needs-person: the session stopped and waits; end: it is over; failed: a run ended without a "
+            "landing."
+        ),
+    ] = (NotifyOn.NEEDS_PERSON, NotifyOn.END)
+
+
 class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG_SCHEMA):
     """Settings of a repository."""
 
@@ -170,6 +223,7 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     verify: Annotated[VerifyConfig, Meta(description="What every candidate must pass.")] = VerifyConfig()
     waves: Annotated[WavesConfig, Meta(description="How tasks are put into waves.")] = WavesConfig()
     timeouts: Annotated[TimeoutsConfig, Meta(description="Default deadlines.")] = TimeoutsConfig()
+    retry: Annotated[RetryConfig, Meta(description="When a failed attempt is made again.")] = RetryConfig()
     stall: Annotated[
         StallPolicy,
         Meta(
@@ -178,8 +232,10 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
         ),
     ] = StallPolicy.WARN
     worktrees: Annotated[WorktreesConfig, Meta(description="Where agents work.")] = WorktreesConfig()
+    pool: Annotated[PoolConfig, Meta(description="What stays in a worktree that changes hands.")] = PoolConfig()
     scope: Annotated[ScopeConfig, Meta(description="How scopes are enforced.")] = ScopeConfig()
     planning: Annotated[PlanningConfig, Meta(description="What reaches the branch.")] = PlanningConfig()
+    notify: Annotated[NotifyConfig, Meta(description="How a person who is not looking is told.")] = NotifyConfig()
     branch_prefix: Annotated[
         str,
         Meta(

@@ -87,6 +87,9 @@ if TYPE_CHECKING:
         def owner(self, process: Process) -> int | None:
             """Say which user it runs as."""
 
+        def openers(self, path: str) -> set[int]:
+            """Find the processes that have a file open; those of others may not be seen."""
+
         def boot(self) -> str:
             """Name this boot of the machine, to tell it from others."""
 
@@ -188,9 +191,29 @@ class ProcTable:
         except OSError:
             return None
 
+    def openers(self, path: str) -> set[int]:
+        """Find the processes that have a file open; those of others may not be seen."""
+        wanted = os.stat(path)
+        return {int(name) for name in os.listdir("/proc") if name.isdecimal() and _holds_open(name, wanted)}
+
     def boot(self) -> str:
         """Name this boot of the machine, to tell it from others."""
         return (_read("/proc/sys/kernel/random/boot_id") or b"").decode().strip()
+
+
+def _holds_open(pid: str, wanted: os.stat_result) -> bool:
+    directory = f"/proc/{pid}/fd"
+    try:
+        for name in os.listdir(directory):
+            try:
+                seen = os.stat(f"{directory}/{name}")
+            except OSError:
+                continue  # closed meanwhile
+            if os.path.samestat(seen, wanted):
+                return True
+    except OSError:
+        pass  # gone, or another user's
+    return False
 
 
 def _read(path: str) -> bytes | None:

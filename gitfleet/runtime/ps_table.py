@@ -104,6 +104,11 @@ class PsTable:
         """Say which user it runs as."""
         return process.uid
 
+    def openers(self, path: str) -> set[int]:
+        """Find the processes that have a file open; those of others may not be seen."""
+        own, listing = _run(["lsof", "-w", "-F", "p", "--", path])
+        return {int(line[1:]) for line in listing.split() if line[:1] == b"p"} - {own}
+
     def boot(self) -> str:
         """Name this boot of the machine, to tell it from others."""
         # kern.boottime moves when somebody sets the clock, and every process would be taken for another one.

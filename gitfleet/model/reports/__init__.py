@@ -22,6 +22,8 @@ from gitfleet.model.reports.endings import (
 )
 from gitfleet.model.reports.looking import (
     COORDINATOR_GONE,
+    SESSION_CLOSED,
+    SESSION_GONE,
     AttemptFiles,
     ClaimRow,
     ClaimsReport,
@@ -39,6 +41,16 @@ from gitfleet.model.reports.progress import (
     Progress,
     SessionStatus,
     StatusReport,
+    WaitingRun,
+    waiting_run,
+)
+from gitfleet.model.reports.rescuing import (
+    RescueApplyReport,
+    RescuePruneReport,
+    RescueReport,
+    RescueShowReport,
+    Snapshot,
+    SnapshotFile,
 )
 from gitfleet.model.reports.upkeep import (
     CheckReport,
@@ -50,6 +62,7 @@ from gitfleet.model.reports.upkeep import (
     Finding,
     InitReport,
     Level,
+    Mend,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +71,8 @@ if TYPE_CHECKING:
 __all__ = [
     "COMMAND_REPORTS",
     "COORDINATOR_GONE",
+    "SESSION_CLOSED",
+    "SESSION_GONE",
     "Activity",
     "AgentProgress",
     "AmendReport",
@@ -84,6 +99,7 @@ __all__ = [
     "LiveRun",
     "LogLine",
     "LogReport",
+    "Mend",
     "Need",
     "OpenReport",
     "PlacedProblem",
@@ -91,10 +107,18 @@ __all__ = [
     "PlacedWave",
     "Progress",
     "Report",
+    "RescueApplyReport",
+    "RescuePruneReport",
+    "RescueReport",
+    "RescueShowReport",
     "RunRow",
     "SessionStatus",
+    "Snapshot",
+    "SnapshotFile",
     "StatusReport",
+    "WaitingRun",
     "WaveReport",
+    "waiting_run",
 ]
 
 COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
@@ -112,6 +136,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "open": (OpenReport,),
     "check": (CheckReport,),
     "doctor": (DoctorReport,),
+    "rescue": (RescueReport, RescueShowReport, RescueApplyReport, RescuePruneReport),
     "clean": (CleanReport,),
     "demo": (DemoReport,),
     "completion": (CompletionReport,),
