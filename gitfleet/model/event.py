@@ -32,6 +32,7 @@ class EventKind(StrEnum):
     REQUEUE = "requeue"
     RETRY = "retry"
     GAP = "gap"
+    QUARANTINE = "quarantine"
     ERROR = "error"
 
 

@@ -173,7 +173,10 @@ def _temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
         finally:
             os.close(descriptor)
         yield temporary
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            # write(2) and fsync(2) know a descriptor only; a person wants to know which disk is full.
+            error.filename = str(path)
         with suppress(OSError):
             temporary.unlink()
         raise
