@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -29,8 +30,8 @@ class Parts:
     ``proof`` is the session lock, held for the coordinator's life. ``objects`` belongs to the coordinator's own thread;
     every other thread opens its own with ``open_objects``. ``now`` gives POSIX seconds, ``monotonic`` seconds for
     waiting. ``claim_patience`` is how long, in seconds, a wave waits for claims of others before a person is asked
-    (DESIGN 7). ``caller`` is the environment gitfleet was started with, from which agents get an
-    allowed few.
+    (DESIGN 7). ``random`` gives numbers in [0, 1), for the waits between attempts. ``caller`` is the environment
+    gitfleet was started with, from which agents get an allowed few.
     """
 
     repository: Repository
@@ -52,3 +53,4 @@ class Parts:
     sleep: Callable[[float], None]
     caller: Mapping[str, str]
     claim_patience: float = 600.0
+    random: Callable[[], float] = random.random

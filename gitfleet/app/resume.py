@@ -87,7 +87,8 @@ def resume(
                 hint="Finish or abort it, then run `gitfleet continue`.",
             )
         parts = build(workspace, config, session.id, proof, fold=fold)
-        found = reconcile(parts, session.id)
+        once = {task.id for task in plan.tasks if not task.retry_safe}
+        found = reconcile(parts, session.id, once=once)
         check_runs(parts, session.id, plan, found.runs)
         if taken_over:
             found = replace(found, notes=(taken_over, *found.notes))

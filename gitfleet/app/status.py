@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app import attempt_files
 from gitfleet.app.find import find_session, sessions
+from gitfleet.app.orphans import Known, attempts
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import seconds_of
-from gitfleet.model.reports import Activity, LiveRun, Need, SessionStatus, StatusReport
+from gitfleet.model.reports import Activity, LiveRun, Need, SessionStatus, StatusReport, WaitingRun, waiting_run
 from gitfleet.model.run import LIVE, RunState
 from gitfleet.model.session import SessionState
+from gitfleet.planner.retries import seconds_left
 from gitfleet.runtime.supervisor import Supervisor
 from gitfleet.store.locks import holder
 from gitfleet.store.state import State
@@ -64,8 +66,15 @@ def status(workspace: Workspace, session_id: str | None = None, *, every: bool =
             rows.insert(sum(1 for other in rows if other.id in {need.session for need in needs}), row)
         else:
             rows.append(row)
+    # Sessions that wait to be continued come before anything that their runs need: going on may settle it.
+    needs.sort(key=lambda need: bool(need.task))
     needs += [Need(session=name, reason=error.message, next=error.hint) for name, error in damaged.items()]
-    return StatusReport(needs=tuple(needs), sessions=tuple(rows), hidden=hidden)
+    left = (
+        ()
+        if session_id is not None
+        else tuple(orphan.message for orphan in attempts(workspace.layout, Known.of(workspace.layout)))
+    )
+    return StatusReport(needs=tuple(needs), sessions=tuple(rows), hidden=hidden, orphans=left)
 
 
 def _row(workspace: Workspace, supervisor: Supervisor, session: Session, runs: Mapping[str, Run]) -> SessionStatus:
@@ -87,9 +96,15 @@ def _row(workspace: Workspace, supervisor: Supervisor, session: Session, runs: M
         counts={state.value: states[state] for state in RunState if states[state]},
         activities={activity.value: activities[activity] for activity in Activity if activities[activity]},
         failures={source.value: count for source, count in sorted(failures.items())},
+        restarted=sum(len(run.attempts) > 1 for run in runs.values()),
+        waiting=tuple(_waiting(workspace, run) for run in runs.values() if run.not_before),
         live=live,
         landings=session.landings,
     )
+
+
+def _waiting(workspace: Workspace, run: Run) -> WaitingRun:
+    return waiting_run(run, seconds_left(run, workspace.now()))
 
 
 def _live(workspace: Workspace, supervisor: Supervisor, run: Run) -> LiveRun:

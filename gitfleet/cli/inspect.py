@@ -59,6 +59,7 @@ def view(report: InspectReport) -> Iterator[Piece]:
         ("last pulse", report.last_pulse or "none"),
         ("latest event", f"{report.latest_event.at} {report.latest_event.message}" if report.latest_event else "none"),
         ("latest error", f"{report.latest_error.at} {report.latest_error.message}" if report.latest_error else "none"),
+        ("not before", run.not_before),
         ("branch", run.branch),
         ("tip", run.tip),
         ("worktree", report.worktree or ""),
@@ -103,6 +104,10 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
     for files in report.attempts:
         attempt = records.get(files.number)
         yield Line(f"  attempt {files.number}: {_end(attempt) if attempt else 'no record'}")
+        if attempt and attempt.message and attempt.message != (report.run.failure and report.run.failure.message):
+            yield Line(f"    {attempt.message}")
+        if attempt and attempt.retry:
+            yield Line(f"    {attempt.retry}")
         for ref in attempt.snapshots if attempt else ():
             yield Line(f"    {'kept:':<12}gitfleet rescue show {ref.removeprefix(WIP)}", copy=True)
         for what in attempt.unkept if attempt else ():
@@ -113,10 +118,11 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
 
 
 def _end(attempt: Attempt) -> str:
+    reduced = ", reduced prompt" if attempt.reduced else ""
     if attempt.exit is None:
-        return f"since {attempt.started}"
+        return (f"{attempt.outcome}, never ran" if attempt.outcome else f"since {attempt.started}") + reduced
     how = f"signal {attempt.exit.signal}" if attempt.exit.signal else f"exit code {attempt.exit.code}"
-    return f"{attempt.outcome or attempt.exit.reason}, {how}, {_took(attempt.exit.seconds)}"
+    return f"{attempt.outcome or attempt.exit.reason}, {how}, {_took(attempt.exit.seconds)}{reduced}"
 
 
 def _evidence(run: Run) -> Iterator[Piece]:

@@ -143,6 +143,8 @@ def drawing(progress: Progress) -> Group:
     from rich.table import Table as Grid  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    from gitfleet.cli.status_view import waiting  # noqa: PLC0415
+
     rows = Grid(box=None, pad_edge=False, header_style="bold")
     # One row an agent, whatever the width: a long name is cut before a number is.
     rows.add_column("task", overflow="ellipsis")  # an id has no space to wrap at
@@ -165,7 +167,8 @@ def drawing(progress: Progress) -> Group:
         Text(f"{progress.done} of {progress.total} done", no_wrap=True),
     )
     doing = [Text(inline(progress.activity), style="dim", no_wrap=True, overflow="ellipsis")]
-    return Group(*[rows] * bool(progress.agents), bar, *doing * bool(progress.activity))
+    rest = [Text(inline(waiting(run)), style="dim", no_wrap=True, overflow="ellipsis") for run in progress.waiting]
+    return Group(*[rows] * bool(progress.agents), *rest, bar, *doing * bool(progress.activity))
 
 
 def _state(agent: AgentProgress) -> Text:

@@ -82,7 +82,7 @@ def collect(
         work = _collect(parts, task, run, scope, exit_, checks, target)
     except (GitFailed, OSError) as error:
         # What the agent did to its repository is its own failure, and must not end the session.
-        work = refused(parts, error) or _uncollected(exit_, str(error), 0)
+        work = refused(parts, error) or _uncollected(exit_, str(error), 0, _to_blame(parts, worktree_of(parts, run)))
     if isinstance(work, Unchecked | Refused) or work.judgement.failure is None:
         return work
     with parts.open_objects() as objects:
@@ -100,7 +100,8 @@ def _collect(
     with parts.open_objects() as objects:
         work = _commit(parts, objects, run, tree)
         if isinstance(work, Uncollected):
-            return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next)
+            blame = _to_blame(parts, tree)
+            return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
         files = file_changes(numstat(parts.repository.git, run.base, work.tip))
         discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
@@ -174,9 +175,21 @@ def _commit(parts: Parts, objects: Objects, run: Run, tree: Path) -> Collected |
     )
 
 
-def _uncollected(exit_: Exit, why: str, log_bytes: int) -> Evidence:
+def _to_blame(parts: Parts, tree: Path) -> FailureSource:
+    """Who is to blame that work cannot be committed: the agent when its tree or its HEAD is gone, else the machine."""
+    try:
+        worktree = worktrees.locate(parts.repository, tree)
+        if worktree is None or not tree.is_dir():
+            return FailureSource.TASK
+        worktree.git(parts.repository.git).run("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    except (GitFailed, OSError):
+        return FailureSource.TASK
+    return FailureSource.TRANSPORT
+
+
+def _uncollected(exit_: Exit, why: str, log_bytes: int, source: FailureSource) -> Evidence:
     message = f"What it left could not be committed: {why}. Its worktree stays as it is."
-    failure = Failure(source=FailureSource.TRANSPORT, code="collect-failed", message=message)
+    failure = Failure(source=source, code="collect-failed", message=message)
     return Evidence(
         tip="",
         exit=exit_,

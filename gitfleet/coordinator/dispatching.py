@@ -6,7 +6,7 @@ whose scope another session holds is tried again, but not for ever.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.claiming import HeldElsewhere
@@ -18,13 +18,14 @@ from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Attempt
 from gitfleet.model.run import ClaimHeld, RunState
 from gitfleet.planner.dispatch import decide
-from gitfleet.pool.leasing import lease
+from gitfleet.pool.leasing import AllBusy, lease
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.claiming import Claiming
+    from gitfleet.coordinator.retrying import Retrying
     from gitfleet.coordinator.wave_events import WaveEvents
     from gitfleet.coordinator.workers import Workers
     from gitfleet.model.claim import Claim
@@ -44,6 +45,7 @@ class Dispatching:
     claiming: Claiming
     workers: Workers
     waves: WaveEvents
+    retrying: Retrying
     held: dict[str, HeldElsewhere] = field(default_factory=dict)
     _held_since: float | None = None
     _context: Context = field(init=False)
@@ -56,7 +58,7 @@ class Dispatching:
         """Start what may start now; gives why the session must stop, if it must."""
         decision = decide(
             self.books.plan,
-            schedule,
+            _without(schedule, self.retrying.resting()),
             {task: run.state for task, run in self.books.runs.items()},
             rolling=self.books.session.rolling,
             max_agents=self.books.session.max_agents,
@@ -95,15 +97,23 @@ class Dispatching:
                 self.books.event(EventKind.WAITING, f"{task} waits: {claimed.sentence}", run=run, status="held")
             self.held[task] = claimed
             return None
-        self.held.pop(task, None)
-        self._held_since = None
         base = self.parts.objects.resolve(self.books.session.target)
         if base is None:
             self.claiming.release([instance])
             return Halt(f"The target {self.books.session.target} does not exist any more.")
-        self.waves.begin(run.wave, schedule)
         number = len(run.attempts) + 1
-        slot = lease(self.parts.trees, instance=instance, task=task, attempt=number).slot
+        slot = self._slot(task, instance, number)
+        if slot is None:
+            return None
+        self.waves.begin(run.wave, schedule)
+        attempt = Attempt(
+            number=number,
+            base=base,
+            started=self.books.now(),
+            worktree=slot,
+            wave=run.wave,
+            reduced=run.reduced,
+        )
         run = self.books.advance(
             task,
             RunState.PREPARING,
@@ -111,10 +121,25 @@ class Dispatching:
             branch=f"{self.parts.config.branch_prefix}/{run.session}/{task}",
             base=base,
             claim=ClaimHeld(scope=claimed.scope, acquired=claimed.acquired),
-            attempts=(*run.attempts, Attempt(number=number, base=base, started=self.books.now(), worktree=slot)),
+            attempts=(*run.attempts, attempt),
             failure=None,
         )
         self._prepare(run, claimed)
+        return None
+
+    def _slot(self, task: str, instance: str, number: int) -> str | None:
+        """A tree of the pool for an attempt; none when it must wait for one, and then it holds no claim either."""
+        taken = lease(self.parts.trees, instance=instance, task=task, attempt=number)
+        if not isinstance(taken, AllBusy):
+            self.held.pop(task, None)
+            self._held_since = None
+            return taken.slot
+        self.claiming.release([instance])
+        busy = HeldElsewhere(f"all {taken.most} worktrees are in use (worktrees.max)", self.parts.monotonic())
+        if task not in self.held:
+            run = self.books.runs[task]
+            self.books.event(EventKind.WAITING, f"{task} waits: {busy.sentence}", run=run, status="held")
+        self.held[task] = busy
         return None
 
     def _prepare(self, run: Run, claim: Claim) -> None:
@@ -126,3 +151,11 @@ class Dispatching:
         prefix = f"fleet-{run.session}-w{run.wave}-a"
         taken = sum(1 for other in self.books.runs.values() if other.instance.startswith(prefix))
         return f"{prefix}{taken + 1}"
+
+
+def _without(schedule: Schedule, resting: Collection[str]) -> Schedule:
+    """The schedule without tasks that must not start now: they take neither a slot nor their scope from others."""
+    if not resting:
+        return schedule
+    waves = tuple(tuple(task for task in wave if task not in resting) for wave in schedule.waves)
+    return replace(schedule, waves=waves)

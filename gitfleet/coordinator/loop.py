@@ -14,6 +14,7 @@ import msgspec
 
 from gitfleet.coordinator import attempts
 from gitfleet.coordinator.amendments import Amendments
+from gitfleet.coordinator.boundary import Boundary
 from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.claiming import Claiming
 from gitfleet.coordinator.closing import Halt, nothing_can_run
@@ -32,6 +33,7 @@ from gitfleet.coordinator.messages import (
     PreparedMessage,
 )
 from gitfleet.coordinator.preparing import Unprepared
+from gitfleet.coordinator.retrying import Retrying
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
@@ -78,6 +80,8 @@ class Coordinator:
     _supervising: Supervising = field(init=False)
     _tracker: Tracker = field(init=False)
     _settling: Settling = field(init=False)
+    _retrying: Retrying = field(init=False)
+    _boundary: Boundary = field(init=False)
 
     def __post_init__(self) -> None:
         """Build what lives as long as the coordinator."""
@@ -85,14 +89,17 @@ class Coordinator:
         claiming = Claiming(self.parts, self.books.session)
         self._amendments = Amendments(self.parts, self.books.session.id)
         self._waves = WaveEvents(self.books)
-        self._dispatching = Dispatching(self.parts, self.books, self.scopes, claiming, self._workers, self._waves)
+        self._retrying = Retrying(self.parts, self.books)
+        self._dispatching = Dispatching(
+            self.parts, self.books, self.scopes, claiming, self._workers, self._waves, self._retrying
+        )
         self._supervising = Supervising(self.parts, self.books)
         self._tracker = Tracker(self.parts, self.observer, self._supervising)
-        self._settling = Settling(self.parts, self.books, claiming)
+        self._settling = Settling(self.parts, self.books, claiming, self._retrying)
+        self._boundary = Boundary(self.parts, self.books)
 
     def run(self, adopted: Mapping[str, Handle]) -> Halt | None:
         """Run to the end; ``adopted`` are attempts that run or ended already, by task."""
-        self._settling.tidy()
         for task, handle in adopted.items():
             run = self.books.runs[task]
             self._tracker.started(run, attempts.worktree_of(self.parts, run))
@@ -126,12 +133,13 @@ class Coordinator:
                 self._amend()
             self._skip_doomed()
             self._waves.tell_over()
+            self._boundary.cross(self._current_wave(), over=all(run.sealed for run in self.books.runs.values()))
             self._integrate()
             self._dispatch()
             self._supervising.look()
         if not self._workers.busy and (self.halt or all(run.sealed for run in self.books.runs.values())):
             return False
-        self._tracker.show(self.books, self._current_wave(), self._activity)
+        self._tracker.show(self.books, self._current_wave(), self._activity, self._retrying.waiting())
         message = self._workers.take(TICK_SECONDS)
         if message is not None:
             self._react(message)
@@ -183,6 +191,7 @@ class Coordinator:
         if self.halt is not None:
             self._settling.requeue(task, "it had not started yet")
             return
+        self._settling.set_aside(result.notes)
         run = self.books.advance(task, RunState.RUNNING)
         self.books.event(EventKind.AGENT_START, f"{task} started ({run.instance})", run=run, status="running")
         self._tracker.started(run, result.worktree)
@@ -236,7 +245,8 @@ class Coordinator:
         if not self.books.session.rolling:
             wave = self._current_wave()
             unsealed = [run for run in runs.values() if run.wave == wave and not run.sealed and run.task not in ready]
-            if any(run.task not in self._dispatching.held for run in unsealed):
+            behind = self._retrying.left_out() | set(self._dispatching.held)
+            if any(run.task not in behind for run in unsealed):
                 return
             if unsealed and ready:
                 self.schedule = self._amendments.postpone(self.books, self.schedule, self.scopes, wave)

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import threading
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from gitfleet.coordinator.attempts import worktree_of
+from gitfleet.coordinator.retrying import is_gap, sentence
 from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
 from gitfleet.git import worktrees
-from gitfleet.git.collect import Remains, remains
 from gitfleet.git.command import GitFailed
 from gitfleet.git.pool import trash_of
 from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, FailureSource, RunState, record
-from gitfleet.pool.leasing import give_back
-from gitfleet.recovery.keeping import noted
+from gitfleet.planner.retries import Final, Retry, worth_telling
+from gitfleet.recovery.keeping import noted, where_kept
 from gitfleet.recovery.landings import forget_landing
 from gitfleet.recovery.runs import queued_again
+from gitfleet.recovery.slots import release
 from gitfleet.relay.briefs import brief
 from gitfleet.store.locks import worktrees_lock
 
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.claiming import Claiming
     from gitfleet.coordinator.collecting import Evidence
     from gitfleet.coordinator.integration import Integration
+    from gitfleet.coordinator.retrying import Retrying
     from gitfleet.integrate import train
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
@@ -55,7 +55,7 @@ class Settling:
     parts: Parts
     books: Books
     claiming: Claiming
-    _cleaners: list[threading.Thread] = field(default_factory=list)
+    retrying: Retrying
 
     # -- one run -------------------------------------------------------------------------------------------------
 
@@ -89,7 +89,9 @@ class Settling:
             self.fail(task, judgement.state, judgement.failure)
         else:
             self._gated(task, work)
-        self._relay(self.books.runs[task], work)
+        run = self.books.runs[task]
+        if run.state is not RunState.QUEUED:
+            self._relay(run, work)
 
     def _gated(self, task: str, work: Evidence) -> None:
         run = self.books.advance(task, RunState.GATED)
@@ -105,9 +107,26 @@ class Settling:
         self._seal(self.books.replace(landed_run(run, nothing, None, self.books.now(), why)))
 
     def fail(self, task: str, state: RunState, failure: Failure) -> None:
-        """A run ended without a landing; its branch and its worktree stay for people."""
-        run = self.books.replace(failed_run(self.books.runs[task], state, failure, self.books.now()))
-        self._over([run])
+        """An attempt failed: there is another one, or the run is over and its branch and worktree stay for people."""
+        run, decision = self.retrying.judge(self.books.runs[task], failure)
+        match decision:
+            case Final():
+                self._over([self.books.replace(failed_run(run, state, failure, self.books.now()))])
+            case Retry():
+                self._again(run, failure, decision)
+            case _:
+                assert_never(decision)
+
+    def _again(self, run: Run, failure: Failure, decision: Retry) -> None:
+        """Queue a run for another attempt; its work so far is kept, and its claim goes while it waits."""
+        run, _ = queued_again(self.parts, run, decision.why, **self.retrying.facts(decision))
+        self.books.replace(run)
+        self.claiming.release([run.instance])
+        if is_gap(failure):
+            self.books.event(EventKind.GAP, f"wave {run.wave} goes on without {run.task}", run=run, status=failure.code)
+        kept = where_kept(run)
+        words = f"{sentence(run, decision)}{f' ({kept})' if kept else ''}"
+        self.books.event(EventKind.RETRY, words, run=run, status=failure.code)
 
     def skip(self, task: str, reason: str) -> None:
         """A queued run can never start."""
@@ -116,6 +135,8 @@ class Settling:
     def _tell_over(self, run: Run) -> None:
         kind = _TOLD_AS.get(run.state, EventKind.ERROR)
         why = run.failure.message if run.failure else ""
+        if run.attempts and worth_telling(run.attempts[-1]):
+            why += f" ({run.attempts[-1].retry})"
         self.books.event(kind, f"{run.task} {run.state}: {why}", run=run, status=str(run.state))
 
     def requeue(self, task: str, why: str) -> None:
@@ -133,34 +154,19 @@ class Settling:
             self.parts.state.write_discoveries(self.parts.proof, work.discoveries)
 
     def _seal(self, *runs: Run) -> None:
-        """Runs are over: their claims go, and after a landing a tree that holds nothing of its own goes too.
-
-        A tree in which somebody still works (a person's shell) stays.
-        """
+        """Runs are over: their claims go. The tree of one that landed is for the next attempt from now on."""
         started = [run for run in runs if run.instance]
         if started:
             self.claiming.release([run.instance for run in started])
-        for run in started:
-            self._tidy(run)
 
-    def tidy(self) -> None:
-        """Take away what runs that landed before a crash left standing."""
-        for run in self.books.runs.values():
-            if run.attempts and worktree_of(self.parts, run).exists():
-                self._tidy(run)
-
-    def _tidy(self, run: Run) -> None:
-        ended = run.attempts[-1].exit if run.attempts else None
-        if run.state is RunState.LANDED and not (ended and ended.remaining):
-            tree = worktree_of(self.parts, run)
-            cleaner = threading.Thread(target=drop_worktree, args=(self.parts, tree), daemon=True)
-            cleaner.start()
-            self._cleaners = [thread for thread in self._cleaners if thread.is_alive()] + [cleaner]
+    def set_aside(self, notes: Sequence[str]) -> None:
+        """Tell of trees that nobody may use before a person looked."""
+        for note in notes:
+            self.books.event(EventKind.QUARANTINE, note, status="quarantined")
 
     def finish(self) -> None:
-        """Wait for worktrees that are being removed."""
-        for cleaner in self._cleaners:
-            cleaner.join()
+        """Empty and free the trees that no run of the session needs any more."""
+        self.set_aside(release(self.parts))
 
     # -- a train -------------------------------------------------------------------------------------------------
 
@@ -241,23 +247,14 @@ class Settling:
         forget_landing(self.parts, self.books.session.id)
 
 
-def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
-    """Take away a tree that holds no work but what its branch holds; any other stays.
-
-    A tree with ignored files (build output, caches) waits in the trash for ``gitfleet clean``; one without, or one that
-    is ``ours`` alone (the integration worktree), is deleted.
-    """
+def drop_worktree(parts: Parts, tree: Path) -> None:
+    """Take away a tree that is ours alone: the integration worktree."""
     with contextlib.suppress(OSError, GitFailed):
         worktree = worktrees.locate(parts.repository, tree)
-        if worktree is None:
-            return
-        found = Remains((), ()) if ours else remains(parts.repository.git, worktree)
-        if found.work:
-            return
-        place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
-        give_back(parts.trees, tree.name)
-        if place is not None and not found.ignored:
-            shutil.rmtree(place, ignore_errors=True)
+        if worktree is not None:
+            place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
+            if place is not None:
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def _files(count: int) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.observer import Observer
     from gitfleet.coordinator.supervising import Supervising
+    from gitfleet.model.reports import WaitingRun
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
 
@@ -55,7 +56,7 @@ class Tracker:
         """The attempt is over."""
         self._watched.pop(run.task, None)
 
-    def show(self, books: Books, wave: int, activity: str) -> None:
+    def show(self, books: Books, wave: int, activity: str, waiting: tuple[WaitingRun, ...] = ()) -> None:
         """Tell the observer how things stand, at most four times a second."""
         if not self.observer.wants_progress:
             return
@@ -75,6 +76,7 @@ class Tracker:
                 total=len(members),
                 activity=activity,
                 agents=agents,
+                waiting=waiting,
             )
         )
 

@@ -14,17 +14,21 @@ from typing import TYPE_CHECKING
 
 from gitfleet.git import ignored as ignored_files
 from gitfleet.git.command import GitFailed
+from gitfleet.git.index import content_as_checked_out, parse_raw
 from gitfleet.git.objects import is_oid
 from gitfleet.git.private_index import SETTINGS, private_status
 from gitfleet.git.raw_files import store
 from gitfleet.git.snapshot_facts import bounded, named
-from gitfleet.git.trees import SUBMODULE, TreeEntry
+from gitfleet.git.trees import EXECUTABLE, FILE, SUBMODULE, TreeEntry
 from gitfleet.git.worktrees import INSTANCE_FILE
 from gitfleet.model.paths import quote_path
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from gitfleet.git.command import Git
     from gitfleet.git.ignored import Wanted
+    from gitfleet.git.index import Entry
     from gitfleet.git.objects import Objects
     from gitfleet.git.repository import Repository
     from gitfleet.git.status import Status
@@ -74,15 +78,18 @@ def look(
     root = os.fsencode(worktree.path)
     with tempfile.TemporaryDirectory(prefix="gitfleet-index-", dir=worktree.git_dir) as scratch:
         private, status = private_status(git, worktree, Path(scratch) / "index", ignored=ignored is not None)
+        touched = _touched(private, status)
         index_tree, gaps = _staged(private, status)
     under = status.head or base or None
-    start = objects.commit(under).tree if under else None
+    # Where there is no HEAD, git tells what differs from nothing.
+    start = objects.commit(status.head).tree if status.head else None
     paths = dict.fromkeys((*status.unmerged, *status.changed, *status.untracked))
     paths.pop(os.fsencode(INSTANCE_FILE), None)
     if base and status.head and not objects.is_ancestor(status.head, held or base):
         # What the attempt committed is taken from the files too: a filter may have changed it on its way.
         paths |= dict.fromkeys(change.path for change in objects.diff(objects.commit(base).tree, start))
     stored = store(git, objects, root, paths)
+    stored.entries.update(_behind_filters(git, objects, root, touched.keys() - paths.keys(), touched))
     entries = _absent_as_staged(stored.entries, status)
     # git says how it differs, and only these paths: what else is missing was never checked out.
     known = {*status.changed, *status.unmerged}
@@ -118,6 +125,30 @@ def _staged(private: Git, status: Status) -> tuple[str, list[str]]:
         return private.run("write-tree").text, []
     except GitFailed as error:
         return "", [f"what was staged: {error.completed.error}"]
+
+
+def _touched(private: Git, status: Status) -> dict[bytes, Entry]:
+    """Files that git takes for unchanged, but only after it has filtered what stands in them: with what it has."""
+    raw = private.run("diff-files", "-z", "--raw", "--no-abbrev", "--ignore-submodules=all").stdout
+    differs = {*status.unstaged, *status.unmerged}
+    return {
+        change.path: change.old
+        for _, change in parse_raw(raw)
+        if change.path not in differs and change.old is not None and change.old.mode in (FILE, EXECUTABLE)
+    }
+
+
+def _behind_filters(
+    git: Git, objects: Objects, root: bytes, paths: Iterable[bytes], known: Mapping[bytes, Entry]
+) -> dict[bytes, TreeEntry | None]:
+    """Files whose bytes are neither what git has nor what a checkout would write: a filter hides an edit of them."""
+    found: dict[bytes, TreeEntry | None] = {}
+    for path, entry in store(git, objects, root, sorted(paths)).entries.items():
+        if entry is not None and entry.oid != known[path].oid:
+            written = content_as_checked_out(git, path, known[path])
+            if written is None or objects.blob(entry.oid) != written:
+                found[path] = entry
+    return found
 
 
 def _absent_as_staged(entries: dict[bytes, TreeEntry | None], status: Status) -> dict[bytes, TreeEntry | None]:

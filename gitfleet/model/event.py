@@ -30,6 +30,9 @@ class EventKind(StrEnum):
     CANCEL = "cancel"
     ADD = "add"
     REQUEUE = "requeue"
+    RETRY = "retry"
+    GAP = "gap"
+    QUARANTINE = "quarantine"
     ERROR = "error"
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gitfleet.model.base import Document
+from gitfleet.model.handoff import Handoff
 
 WIP = "refs/gitfleet/wip/"
 """Where snapshots are kept: below it by instance and number."""
@@ -35,6 +36,15 @@ class Exit(Document, frozen=True, kw_only=True):
     message: str = ""
 
 
+class FileChange(Document, frozen=True, kw_only=True):
+    """One file that a run changed; line counts are none for binary files."""
+
+    path: str
+    change: Annotated[str, Meta(description="added, modified, deleted or type-changed.")]
+    added: int | None = None
+    removed: int | None = None
+
+
 class Attempt(Document, frozen=True, kw_only=True):
     """One execution of an agent for a run."""
 
@@ -45,6 +55,16 @@ class Attempt(Document, frozen=True, kw_only=True):
     ended: str = ""
     exit: Exit | None = None
     outcome: Annotated[str, Meta(description="success, or the code of the failure.")] = ""
+    wave: Annotated[int | None, Meta(description="Wave that it was an attempt of.")] = None
+    reduced: Annotated[bool, Meta(description="Whether its agent got the reduced prompt, after a timeout.")] = False
+    message: Annotated[str, Meta(description="Why it failed, when the run went on or may go on after it.")] = ""
+    retry: Annotated[
+        str, Meta(description="`retried as attempt 2: ...` or `not retried: ...`; empty where nothing failed.")
+    ] = ""
+    handoff: Annotated[Handoff | None, Meta(description="What it reported, when another attempt followed.")] = None
+    files: Annotated[
+        tuple[FileChange, ...], Meta(description="What it had changed, when another attempt followed.")
+    ] = ()
     snapshots: Annotated[
         tuple[str, ...], Meta(description="Refs that keep its work; `gitfleet rescue` shows and applies them.")
     ] = ()
@@ -54,15 +74,6 @@ class Attempt(Document, frozen=True, kw_only=True):
     ] = ()
     log_bytes: int | None = None
     tokens: Annotated[int | None, Meta(description="Exact tokens; none means not measured.")] = None
-
-
-class FileChange(Document, frozen=True, kw_only=True):
-    """One file that a run changed; line counts are none for binary files."""
-
-    path: str
-    change: Annotated[str, Meta(description="added, modified, deleted or type-changed.")]
-    added: int | None = None
-    removed: int | None = None
 
 
 class Violation(Document, frozen=True, kw_only=True):

@@ -14,8 +14,6 @@ _TASK = (
     "effort",
     "model",
     "budget",
-    "retry_policy",
-    "retry_safe",
     "input_files",
     "scorer",
     "worker",
@@ -36,20 +34,15 @@ _FIELDS: dict[str, frozenset[str]] = {
         {
             "labels",
             "workers",
-            *(
-                f"defaults.{name}"
-                for name in ("effort", "model", "budget", "retry_policy", "retry_safe", "tags", "metadata")
-            ),
+            *(f"defaults.{name}" for name in ("effort", "model", "budget", "tags", "metadata")),
             *(f"tasks.*.{name}" for name in _TASK),
         }
     ),
     "config": frozenset(
         {
             "planner",
-            "retry",
             "conflict",
             "landing",
-            "pool",
             "verify.keep",
             "verify.fingerprint",
             "verify.baseline",
@@ -58,7 +51,6 @@ _FIELDS: dict[str, frozenset[str]] = {
             "agents.*.effort",
             "agents.*.permissions",
             "agents.*.fallback",
-            "worktrees.max",
             "worktrees.copy",
             "worktrees.link",
             "worktrees.setup",

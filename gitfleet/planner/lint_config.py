@@ -6,7 +6,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from gitfleet.planner.findings import Finding, Trail, is_branch_name, unfit_name, unknown_agent
+from gitfleet.planner.findings import Finding, Trail, is_branch_name, unfit_backoff, unfit_name, unknown_agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,7 @@ def lint_config(config: Config) -> tuple[Finding, ...]:
         expected = f"at most {PREFIX_LENGTH}, since it becomes the name of a directory"
         found.append(Finding(("branch_prefix",), message, expected))
     found.extend(_checks(config))
+    found.extend(unfit_backoff(("retry", "max_backoff_seconds"), config.retry))
     return tuple(found)
 
 

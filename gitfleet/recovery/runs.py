@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.refs import HEADS
 from gitfleet.model.run import requeue
 from gitfleet.recovery.keeping import keep_tip, keep_tree, noted, where_kept
+from gitfleet.runtime.attempt import WARDEN
 
 if TYPE_CHECKING:
     from gitfleet.model.run import Run
@@ -15,8 +18,11 @@ if TYPE_CHECKING:
     from gitfleet.runtime.hosts.base import Handle
 
 
-def adoptable(parts: Parts, run: Run) -> Handle | None:
-    """The run's last attempt when its end can still be learned: it runs, or its exit is written."""
+def adoptable(parts: Parts, run: Run, *, once: bool = False) -> Handle | None:
+    """The run's last attempt when its end can still be learned: it runs, or its exit is written.
+
+    Of a task that must be done ``once`` at most, so is one that may have begun and was lost: it is not to be repeated.
+    """
     directory = parts.layout.attempt(run.instance, len(run.attempts))
     if not directory.is_dir():
         return None
@@ -24,24 +30,28 @@ def adoptable(parts: Parts, run: Run) -> Handle | None:
     status = parts.host.status(handle)
     if not status.alive and status.exit is None:
         ended = parts.host.declare_lost(handle)
-        if ended is not None and ended.reason == "lost":
+        if ended is not None and ended.reason == "lost" and not (once and (directory / WARDEN).exists()):
+            parts.host.clean_up(handle)
             return None
     return handle
 
 
-def queued_again(parts: Parts, run: Run, why: str) -> tuple[Run, str]:
+def queued_again(parts: Parts, run: Run, why: str, **facts: object) -> tuple[Run, str]:
     """Keep what the run's tree and branch hold, and put the run back: the run as it is then, and a sentence for people.
 
-    Raises ``GitfleetError`` (``work-not-kept``) where not even its commits could be kept: its branch is about to start
-    anew.
+    What the attempt reported and changed moves into its own record. Raises ``GitfleetError`` (``work-not-kept``) where
+    not even its commits could be kept: its branch is about to start anew.
     """
     if run.attempts:
         run = noted(run, keep_tree(parts, parts.objects, run, why))
         tip = parts.refs.read(HEADS + run.branch) if run.branch else None
         if tip is not None and run.attempts[-1].unkept:
             _keep_commits(parts, run, tip, why)
+        words = f"retried as attempt {len(run.attempts) + 1}: {why}"
+        last = msgspec.structs.replace(run.attempts[-1], retry=words, handoff=run.handoff, files=run.files)
+        facts = {"attempts": (*run.attempts[:-1], last), **facts}
     kept = where_kept(run)
-    return requeue(run), f"{run.task} is queued again: {why}{f'; {kept}' if kept else ''}"
+    return requeue(run, **facts), f"{run.task} is queued again: {why}{f'; {kept}' if kept else ''}"
 
 
 def _keep_commits(parts: Parts, run: Run, tip: str, why: str) -> None:

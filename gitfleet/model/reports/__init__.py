@@ -22,6 +22,8 @@ from gitfleet.model.reports.endings import (
 )
 from gitfleet.model.reports.looking import (
     COORDINATOR_GONE,
+    SESSION_CLOSED,
+    SESSION_GONE,
     AttemptFiles,
     ClaimRow,
     ClaimsReport,
@@ -39,6 +41,8 @@ from gitfleet.model.reports.progress import (
     Progress,
     SessionStatus,
     StatusReport,
+    WaitingRun,
+    waiting_run,
 )
 from gitfleet.model.reports.rescuing import (
     RescueApplyReport,
@@ -58,6 +62,7 @@ from gitfleet.model.reports.upkeep import (
     Finding,
     InitReport,
     Level,
+    Mend,
 )
 
 if TYPE_CHECKING:
@@ -66,6 +71,8 @@ if TYPE_CHECKING:
 __all__ = [
     "COMMAND_REPORTS",
     "COORDINATOR_GONE",
+    "SESSION_CLOSED",
+    "SESSION_GONE",
     "Activity",
     "AgentProgress",
     "AmendReport",
@@ -92,6 +99,7 @@ __all__ = [
     "LiveRun",
     "LogLine",
     "LogReport",
+    "Mend",
     "Need",
     "OpenReport",
     "PlacedProblem",
@@ -108,7 +116,9 @@ __all__ = [
     "Snapshot",
     "SnapshotFile",
     "StatusReport",
+    "WaitingRun",
     "WaveReport",
+    "waiting_run",
 ]
 
 COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {

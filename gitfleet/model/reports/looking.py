@@ -16,6 +16,10 @@ from gitfleet.model.session import SessionState
 COORDINATOR_GONE = "its coordinator is gone"
 """Why a claim is stale that `continue` takes up again."""
 
+SESSION_GONE = "its session is not known here"
+SESSION_CLOSED = "its session is closed"
+"""Why a claim is stale that nobody will take up again."""
+
 
 class AttemptFiles(Report, frozen=True, kw_only=True):
     """Where an attempt's files are; a file that does not exist is none."""

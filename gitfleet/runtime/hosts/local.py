@@ -233,9 +233,11 @@ class LocalHost:
         """Remove the temporary directory of an ended attempt; log and end stay."""
         if recorded_end(handle) is None:
             return
-        spec = attempt.read_json(str(handle.directory), attempt.SPEC) or {}
-        if spec.get("temporary"):
-            shutil.rmtree(spec["temporary"].encode("utf-8", "surrogateescape"), ignore_errors=True)
+        spec = attempt.read_json(str(handle.directory), attempt.SPEC)
+        # The directory is made first: without a spec, a host was killed between the two.
+        temporary = spec.get("temporary") if spec is not None else _text(temporary_directory(handle.directory))
+        if temporary:
+            shutil.rmtree(temporary.encode("utf-8", "surrogateescape"), ignore_errors=True)
 
 
 def _refusal(spec: LaunchSpec, reason: str) -> GitfleetError:
