@@ -17,6 +17,7 @@ from gitfleet.coordinator.attempts import handle_of
 from gitfleet.model.config import StallPolicy
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState
+from gitfleet.recovery.keeping import keep_tree
 from gitfleet.runtime import attempt
 from gitfleet.runtime.supervisor import Reading, Supervisor, Vitality, judge, newest_change, overdue, spell
 from gitfleet.store import journal
@@ -164,9 +165,22 @@ class Supervising:
                 watched.acted = now
             case StallPolicy.RESTART:
                 self._tell(run, f"{run.task} is stopped: it showed no life", "stalled")
-                self.parts.host.stop(watched.handle, reason=attempt.STALLED)
+                self._end(run, watched.handle)
             case _:
                 assert_never(self.parts.config.stall)
+
+    def _end(self, run: Run, handle: Handle) -> None:
+        """Keep what it has, then stop it; in another thread, since a large tree takes its time."""
+
+        def end() -> None:
+            try:
+                with self.parts.open_objects() as objects:
+                    keep_tree(self.parts, objects, run, attempt.STALLED)
+            finally:
+                # The end of an agent deletes nothing, so what could not be kept is still there to be told of.
+                self.parts.host.stop(handle, reason=attempt.STALLED)
+
+        threading.Thread(target=end, daemon=True, name="gitfleet-stalled").start()
 
     def _on_stuck(self, run: Run, watched: _Watched) -> None:
         if self.parts.host.revive(watched.handle):
