@@ -141,11 +141,10 @@ class WorktreesConfig(Document, frozen=True, kw_only=True):
         str | None, Meta(description="Directory for worktrees; `<repository>.fleet` beside it unless given.")
     ] = None
     most: Annotated[
-        int | None,
+        Annotated[int, Meta(ge=1)] | None,
         Meta(
             description="Most trees that attempts may have at once, over all sessions. When all are busy a task waits; "
             "when some only hold work that did not land, the oldest is snapshotted and used again.",
-            ge=1,
         ),
     ] = field(name="max", default=None)
     ports: Annotated[

@@ -22,6 +22,7 @@ from gitfleet.store.layout import Layout
 from tests.support.sessions import (
     assert_nothing_remains,
     common_dir,
+    held_locks,
     merge_commits,
     plan_of,
     session_ids,
@@ -45,13 +46,17 @@ def two_waves(fleet: FleetEnv, point: SyncPoint) -> Path:
     return fleet.plan(plan_of(first, task("two", "cat one.txt > two.txt; echo two >> two.txt", ["two.txt"], "one")))
 
 
-def assert_as_undisturbed(fleet: FleetEnv, repo: Path) -> None:
+def assert_landed_once(fleet: FleetEnv, repo: Path) -> None:
     assert {name: (repo / name).read_text() for name in BLOBS} == BLOBS
     assert set(tree_without_planning(fleet, repo, "main")) == set(BLOBS)
     assert states(fleet, repo) == {"one": "landed", "two": "landed"}
     assert len(merge_commits(fleet, repo)) == 2
-    assert_nothing_remains(fleet, repo)
     fleet.run("check").ok()
+
+
+def assert_as_undisturbed(fleet: FleetEnv, repo: Path) -> None:
+    assert_landed_once(fleet, repo)
+    assert_nothing_remains(fleet, repo)
 
 
 def test_a_coordinator_stopped_in_a_wave_cannot_write_after_another_took_over(fleet: FleetEnv) -> None:
@@ -254,6 +259,7 @@ def test_what_nobody_holds_is_just_continued(fleet: FleetEnv) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.leaves_worktrees("the tree of an attempt that was lost stays for people")
 def test_after_a_reboot_the_session_goes_on_and_no_recycled_pid_is_touched(fleet: FleetEnv) -> None:
     point = fleet.point("here")
     repo = fleet.repo()
@@ -286,5 +292,7 @@ def test_after_a_reboot_the_session_goes_on_and_no_recycled_pid_is_touched(fleet
         assert f"  gitfleet continue {session}  # its coordinator is gone\n" in status
         point.release()
         fleet.run("continue").ok()
-    assert_as_undisturbed(fleet, repo)
+    assert_landed_once(fleet, repo)
+    assert held_locks(layout.root) == []
+    assert not list(layout.claims.glob("*"))
     assert fleet.run("status").ok().out.startswith("Nothing needs you")
