@@ -19,7 +19,16 @@ from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState
 from gitfleet.recovery.keeping import keep_tree
 from gitfleet.runtime import attempt
-from gitfleet.runtime.supervisor import Reading, Supervisor, Vitality, judge, newest_change, overdue, spell
+from gitfleet.runtime.supervisor import (
+    STUCK_SECONDS,
+    Reading,
+    Supervisor,
+    Vitality,
+    judge,
+    newest_change,
+    overdue,
+    spell,
+)
 from gitfleet.store import journal
 
 if TYPE_CHECKING:
@@ -49,6 +58,7 @@ class _Watched:
     acted: float | None = None
     asked: bool = False
     stuck: bool = False
+    nudged: float = float("-inf")
     changed: float | None = None
     look_again: float = float("-inf")
     looking: threading.Thread | None = None
@@ -183,14 +193,19 @@ class Supervising:
         threading.Thread(target=end, daemon=True, name="gitfleet-stalled").start()
 
     def _on_stuck(self, run: Run, watched: _Watched) -> None:
+        now = self.parts.monotonic()
+        if now - watched.nudged < STUCK_SECONDS:
+            return
         if self.parts.host.revive(watched.handle):
+            watched.nudged = now
             self._tell(run, f"the warden of {run.task} was stopped (SIGSTOP) and goes on", "revived")
             return
         if not watched.stuck:
             watched.stuck = True
             self._tell(run, f"the warden of {run.task} does not move: its deadline is not kept meanwhile", "stuck")
-        late = overdue(watched.handle.directory, self.parts.monotonic())
+        late = overdue(watched.handle.directory, now)
         if late is not None and late > GRACE_SECONDS and self.parts.host.abandon(watched.handle):
+            watched.nudged = now
             self._tell(run, f"the warden of {run.task} was ended: it did not move past its deadline", "abandoned")
 
     def _tell(self, run: Run, message: str, status: str) -> None:
