@@ -57,7 +57,7 @@ def drive(  # noqa: PLR0913 - everything that one session is
     coordinator = Coordinator(parts, books, schedule, scopes, observer, interrupts)
     for note in found.notes if found else ():
         books.event(EventKind.REQUEUE, note)
-    if found and found.pending is not None:
+    if found and found.pending is not None and not interrupts.requested:
         coordinator.land_again(found.pending)
     halt = coordinator.run(found.adopted if found else {})
     close(parts, books, halt, coordinator.publish_records)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,17 +17,22 @@ from gitfleet.coordinator.amendments import waves_of
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
 from gitfleet.git.refs import short
-from gitfleet.model.session import SessionState
+from gitfleet.model.session import SessionState, move
 from gitfleet.planner.waves import Placement, Schedule
 from gitfleet.recovery.reconcile import reconcile
 from gitfleet.store.locks import session_lock
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Interrupts, Observer
+    from gitfleet.model.plan import Plan
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
+    from gitfleet.parts import Parts
+    from gitfleet.planner.scopes import Scope
 
 
 def open_sessions(workspace: Workspace) -> tuple[Session, ...]:
@@ -62,12 +69,7 @@ def resume(workspace: Workspace, wanted: str | None, observer: Observer, interru
     if session is None:
         return None
     finish_cut_off_fetches(workspace.repository, workspace.layout)
-    with session_lock(workspace.layout, session.id, command="gitfleet continue") as proof:
-        state = State(workspace.layout)
-        config = load_config(state.read_config_bytes(session.id), f"the config of {session.id}")
-        fold = preflight.folds_case(workspace.repository.git)
-        number = max(state.amendments(session.id), default=1)
-        plan = load_plan(state.read_plan_bytes(session.id, number), f"the plan of {session.id}", config, fold=fold)
+    with opened(workspace, session, command="gitfleet continue") as here:
         busy = preflight.operation_on(workspace.repository, session.target)
         if busy is not None:
             raise GitfleetError(
@@ -76,27 +78,56 @@ def resume(workspace: Workspace, wanted: str | None, observer: Observer, interru
                 f"{short(session.target)} is in {busy}.",
                 hint="Finish or abort it, then run `gitfleet continue`.",
             )
-        parts = build(workspace, config, session.id, proof, fold=fold)
-        found = reconcile(parts, session.id)
-        base = parts.refs.read(session.target) or session.base
-        survey = survey_tree(parts.objects, parts.objects.commit(base).tree)
-        scopes, _ = resolved_scopes(plan, survey.links, fold=fold)
-        runs = {task.id: found.runs[task.id] for task in plan.tasks}
-        waves = _schedule_of(found.session, runs).waves
-        return drive(
-            parts,
-            msgspec.structs.replace(found.session, state=SessionState.ACTIVE, reason="", waves=waves),
-            plan,
-            runs,
-            _schedule_of(found.session, runs),
-            scopes,
-            observer,
-            interrupts,
-            found=found,
-        )
+        return take_up(here, session, observer, interrupts)
 
 
-def _schedule_of(session: Session, runs: dict[str, Run]) -> Schedule:
+def take_up(here: Opened, session: Session, observer: Observer, interrupts: Interrupts) -> Outcome:
+    """Bring the books of a held session up to date and coordinate it, to its end or until ``interrupts`` say stop."""
+    parts, plan = here.parts, here.plan
+    found = reconcile(parts, session.id)
+    scopes = scopes_of(here, session)
+    runs = {task.id: found.runs[task.id] for task in plan.tasks}
+    schedule = schedule_of(found.session, runs)
+    session = _going_on(msgspec.structs.replace(found.session, waves=schedule.waves))
+    return drive(parts, session, plan, runs, schedule, scopes, observer, interrupts, found=found)
+
+
+def _going_on(session: Session) -> Session:
+    """The session as a coordinator takes it up: active, but for one that is paused, whose pause goes on."""
+    if session.state in {SessionState.ACTIVE, SessionState.PAUSED}:
+        return msgspec.structs.replace(session, reason="")
+    return move(session, SessionState.ACTIVE, reason="")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session whose lock is held: its parts and its plan as last amended."""
+
+    parts: Parts
+    plan: Plan
+
+
+@contextmanager
+def opened(workspace: Workspace, session: Session, *, command: str) -> Iterator[Opened]:
+    """Hold a session; ``command`` is what others are told. Raises ``GitfleetError`` (busy) when somebody else does."""
+    with session_lock(workspace.layout, session.id, command=command) as proof:
+        state = State(workspace.layout)
+        config = load_config(state.read_config_bytes(session.id), f"the config of {session.id}")
+        fold = preflight.folds_case(workspace.repository.git)
+        number = max(state.amendments(session.id), default=1)
+        plan = load_plan(state.read_plan_bytes(session.id, number), f"the plan of {session.id}", config, fold=fold)
+        yield Opened(build(workspace, config, session.id, proof, fold=fold), plan)
+
+
+def scopes_of(here: Opened, session: Session) -> dict[str, Scope]:
+    """What each task may write, through the symlinks that the target tracks now."""
+    parts = here.parts
+    base = parts.refs.read(session.target) or session.base
+    survey = survey_tree(parts.objects, parts.objects.commit(base).tree)
+    return resolved_scopes(here.plan, survey.links, fold=parts.fold)[0]
+
+
+def schedule_of(session: Session, runs: dict[str, Run]) -> Schedule:
     """The schedule as the runs record it; a crash may have come between them and what the session says of it."""
     placements = {task: Placement(task=task, wave=run.wave, reason="", tokens=0) for task, run in runs.items()}
     order = [task for wave in session.waves for task in wave]

@@ -7,6 +7,7 @@ function, so that ``gitfleet -h`` and completion pay for none of them.
 from __future__ import annotations
 
 import functools
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,8 +67,11 @@ class Command(click.Command):
             raise
 
 
-def command(name: str, *, examples: Sequence[str]) -> Callable[[Callable[..., int]], click.Command]:
-    """Make a command of a function that takes a ``Call`` and its own parameters; its docstring is the help."""
+def command(name: str, *, examples: Sequence[str], facts: str = "") -> Callable[[Callable[..., int]], click.Command]:
+    """Make a command of a function that takes a ``Call`` and its own parameters.
+
+    Its docstring is the help, followed by ``facts`` with their lines kept.
+    """
     epilog = "\b\nExamples:\n" + "\n".join(f"  {example}" for example in examples)
 
     def decorate(function: Callable[..., int]) -> click.Command:
@@ -75,7 +79,8 @@ def command(name: str, *, examples: Sequence[str]) -> Callable[[Callable[..., in
         def callback(*, as_json: bool, repo: Path, **values: object) -> int:
             return int(function(Call(repo, as_json), **values))
 
-        made = click.command(name, cls=Command, epilog=epilog)(callback)
+        words = inspect.cleandoc(function.__doc__ or "") + (f"\n\n\b\n{facts}" if facts else "")
+        made = click.command(name, cls=Command, help=words, epilog=epilog)(callback)
         made.params += [
             click.Option(["--json", "as_json"], is_flag=True, help="Answer with one JSON document on standard output."),
             click.Option(

@@ -28,6 +28,8 @@ STATE_STYLES = {
     "running": "cyan",
     "warn": "yellow",
     "needs-continue": "yellow",
+    "paused": "yellow",
+    "draining": "yellow",
     "conflicted": "yellow",
     "fail": "red",
     "failed": "red",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import Line, Table
@@ -10,29 +11,35 @@ from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from gitfleet.cli.output import Piece
     from gitfleet.model.reports import LiveRun, SessionStatus, StatusReport
 
 
 NEEDS_SHOWN = 12
+_UNDER_WAY = frozenset({SessionState.ACTIVE, SessionState.PAUSED, SessionState.DRAINING})
 
 
 def headline(report: StatusReport) -> str:
     """Answer in one line whether anything needs a person."""
     if report.needs:
         return f"{plural(len(report.needs), 'thing')} {'needs' if len(report.needs) == 1 else 'need'} you."
-    running = [session for session in report.sessions if session.state is SessionState.ACTIVE]
+    running = [session for session in report.sessions if session.state in _UNDER_WAY]
     if running:
         agents = sum(len(session.live) for session in running)
         return (
             f"Nothing needs you: {plural(len(running), 'session')} {'runs' if len(running) == 1 else 'run'}, "
-            f"{plural(agents, 'agent')} at work."
+            f"{plural(agents, 'agent')} at work{_held_back(running)}."
         )
     if report.sessions:
         return "Nothing needs you: no session is open."
     return "Nothing needs you: there is no session here."
+
+
+def _held_back(sessions: Iterable[SessionStatus]) -> str:
+    counts = Counter(session.state for session in sessions if session.state is not SessionState.ACTIVE)
+    return "".join(f", {count} {state.value}" for state, count in sorted(counts.items()))
 
 
 def view(report: StatusReport) -> Iterator[Piece]:
@@ -63,7 +70,7 @@ def _agent(run: LiveRun) -> str:
 def _session(session: SessionStatus) -> Iterator[Piece]:
     yield Line()
     head = f"{session.id}  {session.state.value} on {session.target.removeprefix('refs/heads/')}"
-    if session.state is SessionState.ACTIVE and not session.coordinator:
+    if session.state in _UNDER_WAY and not session.coordinator:
         head += ", no coordinator"
     if session.wave is not None:
         head += f", wave {session.wave} of {session.waves}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -151,6 +152,12 @@ def _commit(parts: Parts, objects: Objects, run: Run, tree: Path) -> Collected |
         base=run.base,
         keep=f"refs/gitfleet/wip/{run.instance}/{len(run.attempts)}",
     )
+
+
+def keep_work(parts: Parts, run: Run) -> None:
+    """Commit what an attempt left to its branch, without judging it; where that fails its worktree still has it."""
+    with parts.open_objects() as objects, suppress(GitFailed, OSError):
+        _commit(parts, objects, run, worktree_of(parts, run))
 
 
 def _uncollected(exit_: Exit, why: str, log_bytes: int) -> Evidence:

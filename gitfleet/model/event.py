@@ -29,6 +29,8 @@ class EventKind(StrEnum):
     CANCEL = "cancel"
     ADD = "add"
     REQUEUE = "requeue"
+    CONTROL = "control"
+    SHUTDOWN = "shutdown"
     ERROR = "error"
 
 

@@ -15,7 +15,7 @@ from gitfleet.model.base import decode
 from gitfleet.model.run import LIVE, FailureSource, Run, RunState, advance, requeue
 from gitfleet.model.session import PendingLanding, Session, SessionState, Verdicts
 from gitfleet.recovery.landings import roll_forward, settle_landing
-from gitfleet.recovery.runs import adoptable, queued_again
+from gitfleet.recovery.runs import adoptable, published, queued_again
 from gitfleet.store.files import remove_durable
 from gitfleet.store.layout import check_label, verify_label
 from gitfleet.store.locks import claims_lock
@@ -121,20 +121,14 @@ def _retry_transport(parts: Parts, session: Session, runs: dict[str, Run], notes
         if run.state in {RunState.FAILED, RunState.LOST}
         and run.failure is not None
         and run.failure.source is FailureSource.TRANSPORT
-        and not _published(parts, session, task)
+        and not published(parts, session, task)
     }
     for task in again:
         runs[task] = _requeue(parts, runs[task], "nothing could run at all", notes)
     if again:
         for task, run in runs.items():
-            if run.state is RunState.SKIPPED and not _published(parts, session, task):
+            if run.state is RunState.SKIPPED and not published(parts, session, task):
                 runs[task] = _write(parts, requeue(run))
-
-
-def _published(parts: Parts, session: Session, task: str) -> bool:
-    tip = parts.refs.read(session.target)
-    path = f".planning/sessions/{session.id}/runs/{task}.json".encode()
-    return tip is not None and parts.objects.entry(parts.objects.commit(tip).tree, path) is not None
 
 
 def _release_orphans(parts: Parts, session: str, runs: dict[str, Run], notes: list[str]) -> None:

@@ -9,6 +9,7 @@ from gitfleet.model.run import requeue
 
 if TYPE_CHECKING:
     from gitfleet.model.run import Run
+    from gitfleet.model.session import Session
     from gitfleet.parts import Parts
     from gitfleet.runtime.hosts.base import Handle
 
@@ -45,3 +46,10 @@ def _keep_work(parts: Parts, run: Run) -> str:
     wip = f"refs/gitfleet/wip/{run.instance}/{len(run.attempts)}"
     parts.refs.update(wip, tip, parts.refs.read(wip) or zero(tip), why="gitfleet: keep an earlier attempt")
     return wip
+
+
+def published(parts: Parts, session: Session, task: str) -> bool:
+    """Whether the record of a task's run is on the target: it is written once, and says how the run ended."""
+    tip = parts.refs.read(session.target)
+    path = f".planning/sessions/{session.id}/runs/{task}.json".encode()
+    return tip is not None and parts.objects.entry(parts.objects.commit(tip).tree, path) is not None
