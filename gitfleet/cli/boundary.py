@@ -13,6 +13,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from gitfleet.cli.terminal import NOBODY_READS, silence
 from gitfleet.errors import GitfleetError, Kind
 
 if TYPE_CHECKING:
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 CLOSED_PIPE = 128 + 13
 """What a shell reports for a program that SIGPIPE ended."""
+
+CLOSED_TERMINAL = 128 + 1
+"""What a shell reports for a program that SIGHUP ended."""
 
 
 _SURROUNDINGS = frozenset(
@@ -52,7 +56,7 @@ def guard(work: Callable[[], int], argv: Sequence[str]) -> int:
         code = work()
         sys.stdout.flush()
     except BrokenPipeError:
-        close_quietly()
+        silence(1)
         return CLOSED_PIPE
     except GitfleetError as error:
         refusal = error
@@ -64,9 +68,11 @@ def guard(work: Callable[[], int], argv: Sequence[str]) -> int:
         return code
     try:
         return report(refusal, as_json=as_json)
-    except BrokenPipeError:
-        close_quietly()
-        return CLOSED_PIPE
+    except OSError as error:
+        if error.errno not in NOBODY_READS:
+            raise
+        silence(1, 2)
+        return CLOSED_PIPE if error.errno == errno.EPIPE else CLOSED_TERMINAL
 
 
 def _writes_anything() -> None:
@@ -74,13 +80,6 @@ def _writes_anything() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
-
-
-def close_quietly() -> None:
-    """Point standard output at nothing, so that the interpreter's last flush does not fail on a closed pipe."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.close(null)
 
 
 def report(error: GitfleetError, *, as_json: bool) -> int:

@@ -57,14 +57,15 @@ class Shutdown:
         self.step = Step.STOPPING
         running = [run for run in self.books.runs.values() if run.state is RunState.RUNNING]
         self._tell("no-dispatch", f"{why}: nothing new is started")
-        self._tell(
-            "stopping",
-            f"stopping agents ({len(running)}), keeping their work; Ctrl-C now leaves at once",
-        )
         self.checks.stop()
         # Each is only told here, and has its own warden's ladder: together they take as long as the slowest.
         for run in running:
             self.parts.host.stop(handle_of(self.parts, run))
+        # Said once it is so: whoever leaves at once now leaves agents that end by themselves.
+        self._tell(
+            "stopping",
+            f"stopping agents ({len(running)}), keeping their work; Ctrl-C now leaves at once",
+        )
 
     def hold(self, task: str, collect: Callable[[], None]) -> bool:
         """Put the collection of an attempt that ended off until all have; false where there is no shutdown."""

@@ -340,7 +340,10 @@ def test_a_coordinator_that_cannot_answer_is_named_and_not_waited_for(command: s
     session.send_signal(signal.SIGSTOP)
     begun = time.monotonic()
     try:
-        more = {"stop": ["--all"], "add": [fleet.plan(plan_of(writes("more")), "more.yaml")]}
+        more: dict[str, list[str | Path]] = {
+            "stop": ["--all"],
+            "add": [fleet.plan(plan_of(writes("more")), "more.yaml")],
+        }
         refused = fleet.run(command, *more.get(command, [])).ok(5)
         assert ANSWER_SECONDS <= time.monotonic() - begun < ANSWER_SECONDS + 5
         assert str(session.pid) in refused.text

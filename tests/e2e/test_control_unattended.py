@@ -27,7 +27,7 @@ pytestmark = pytest.mark.leaves_worktrees("an attempt that was stopped keeps its
 
 
 def orphaned(fleet: FleetEnv, *names: str) -> tuple[Path, list[SyncPoint]]:
-    """A session whose coordinator was killed while each of these tasks, and its agent, wait; ``last`` depends on them."""
+    """A session whose coordinator was killed while the agents of these tasks wait; ``last`` depends on them."""
     repo = fleet.repo()
     points = [fleet.point(name) for name in names]
     plan = plan_of(*(writes(point.name, once(fleet, point)) for point in points), writes("last", "true", *names))
