@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from gitfleet.git.refs import Refs
     from gitfleet.git.repository import Repository
     from gitfleet.model.config import Config
+    from gitfleet.pool.leasing import Pool
     from gitfleet.runtime.hosts.base import Host
     from gitfleet.store.claims import Claims
     from gitfleet.store.journal import Journal
@@ -28,8 +30,8 @@ class Parts:
     ``proof`` is the session lock, held for the coordinator's life. ``objects`` belongs to the coordinator's own thread;
     every other thread opens its own with ``open_objects``. ``now`` gives POSIX seconds, ``monotonic`` seconds for
     waiting. ``claim_patience`` is how long, in seconds, a wave waits for claims of others before a person is asked
-    (DESIGN 7). ``caller`` is the environment gitfleet was started with, from which agents get an
-    allowed few.
+    (DESIGN 7). ``random`` gives numbers in [0, 1), for the waits between attempts. ``caller`` is the environment
+    gitfleet was started with, from which agents get an allowed few.
     """
 
     repository: Repository
@@ -44,9 +46,11 @@ class Parts:
     proof: SessionLock
     config: Config
     pool: Path
+    trees: Pool
     fold: bool
     now: Callable[[], float]
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
     caller: Mapping[str, str]
     claim_patience: float = 600.0
+    random: Callable[[], float] = random.random

@@ -41,6 +41,10 @@ def cli_reference() -> str:
         assert command is not None, name
         context = click.Context(command, info_name=name, parent=root)
         parts.append(f"## gitfleet {name}\n\n```text\n{help_of(command, context)}\n```\n")
+        if isinstance(command, click.Group):
+            for below, inner in command.commands.items():
+                text = help_of(inner, click.Context(inner, info_name=below, parent=context))
+                parts.append(f"### gitfleet {name} {below}\n\n```text\n{text}\n```\n")
     return "\n".join(parts)
 
 

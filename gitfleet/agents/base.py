@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
-    """One task for one attempt. ``port_base`` is the first of the ten ports that it may use."""
+    """One task for one attempt, numbered from 1.
+
+    ``port_base`` is the first of the ten ports that it may use; ``reduced`` says that an attempt before it ran out of
+    time.
+    """
 
     task: Task
     session: str
@@ -30,6 +34,8 @@ class Assignment:
     prompt_file: Path
     handoff_file: Path
     port_base: int
+    attempt: int = 1
+    reduced: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,6 +121,12 @@ def judge(ended: Exit, who: str) -> Failure | None:
             code, message = "deadline", f"{who} was stopped at its deadline{seconds}."
         case "stopped":
             source, code, message = FailureSource.TRANSPORT, "stopped", f"{who} was stopped{seconds}."
+        case "stalled":
+            source, code, message = (
+                FailureSource.TRANSPORT,
+                "stalled",
+                f"{who} was stopped{seconds}: it showed no life.",
+            )
         case "spawn-failed":
             source, code, message = (
                 FailureSource.TRANSPORT,

@@ -19,8 +19,8 @@ from gitfleet.store.locks import holder
 
 if TYPE_CHECKING:
     from gitfleet.model.request import Request
+    from gitfleet.store.holders import Holder
     from gitfleet.store.layout import Layout
-    from gitfleet.store.locks import Holder
 
 ANSWER_SECONDS = 10.0
 POLL_SECONDS = 0.02

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitfleet.model.run import RunState
+from gitfleet.runtime.pulse import read_pulse
 from gitfleet.store.locks import holder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gitfleet.model.run import Run
+    from gitfleet.runtime.supervisor import Judgement, Supervisor
     from gitfleet.store.layout import Layout
 
 LOG = "out.log"
@@ -35,21 +38,27 @@ def directories(layout: Layout, run: Run) -> list[tuple[int, Path]]:
     return [(number, parent / str(number)) for number in sorted(int(name) for name in names if name.isdecimal())]
 
 
-def pulse(directory: Path) -> float | None:
+def last_output(directory: Path) -> float | None:
     """When the attempt last wrote output, in POSIX seconds; none before its warden started."""
-    try:
-        return (directory / PULSE).stat().st_mtime
-    except OSError:
-        return None
+    facts = read_pulse(str(directory / PULSE))
+    return facts[0] if facts else None
 
 
 def alive(directory: Path) -> bool | None:
     """Whether the attempt's warden lives; none while it has not said anything yet."""
     if (directory / EXIT).exists():
         return False
-    if pulse(directory) is None:
+    if not (directory / PULSE).exists():
         return None
     return holder(directory / LOCK) is not None
+
+
+def judgement(supervisor: Supervisor, run: Run, directory: Path) -> Judgement | None:
+    """How the agent of a run stands that has not ended; none before that is known."""
+    held = alive(directory)
+    if run.state is not RunState.RUNNING or held is None or (directory / EXIT).exists():
+        return None
+    return supervisor.look(directory, held=held)
 
 
 def log_bytes(directory: Path) -> int | None:

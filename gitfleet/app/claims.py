@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.model.reports import COORDINATOR_GONE, ClaimRow, ClaimsReport
+from gitfleet.model.reports import COORDINATOR_GONE, SESSION_CLOSED, SESSION_GONE, ClaimRow, ClaimsReport
 from gitfleet.model.session import SessionState
 from gitfleet.store.claims import Claims, external
 from gitfleet.store.locks import holder
@@ -39,9 +39,9 @@ def claims(workspace: Workspace) -> ClaimsReport:
 
 def _stale(workspace: Workspace, state: State, known: set[str], claim: Claim) -> str:
     if claim.session not in known:
-        return "its session is not known here"
+        return SESSION_GONE
     if state.read_session(claim.session).state is SessionState.COMPLETED:
-        return "its session is closed"
+        return SESSION_CLOSED
     run = state.read_runs(claim.session).get(claim.task)
     if run is None:
         return "its session has no such task"

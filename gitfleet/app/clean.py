@@ -19,6 +19,7 @@ from gitfleet.model.reports import CleanItem, CleanReport
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
 from gitfleet.store import locks
+from gitfleet.store.leases import Leases
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ class _Clean:
             trash = pool.trash_of(path.parent)
             lock = locks.worktrees_lock(self.layout, command="gitfleet clean")
             worktrees.retire(self.workspace.repository, worktree, trash, lock)
+            with locks.worktrees_lock(self.layout, command="gitfleet clean") as proof:
+                Leases(self.layout).drop(proof, path.name)
             worktrees.empty_trash(trash)
         return CleanItem(kind="worktree", name=str(path), bytes=size, removed=True)
 

@@ -14,6 +14,7 @@ from gitfleet.git.identity import Committer
 from gitfleet.git.pool import pool_root
 from gitfleet.git.refs import Refs
 from gitfleet.parts import Parts
+from gitfleet.pool.leasing import Pool
 from gitfleet.runtime.hosts.local import LocalHost
 from gitfleet.store.claims import Claims, clone_id
 from gitfleet.store.journal import Journal
@@ -33,6 +34,7 @@ def build(workspace: Workspace, config: Config, session: str, proof: SessionLock
     git = replace(workspace.repository.git, inherit=(proof.fd,))
     repository = replace(workspace.repository, git=git)
     clone = clone_id(workspace.layout, lambda: secrets.token_hex(8))
+    root = pool_root(repository, config.worktrees.root)
     open_store = partial(open_objects, repository, now=workspace.now, committer=Committer(git))
     return Parts(
         repository=repository,
@@ -46,7 +48,8 @@ def build(workspace: Workspace, config: Config, session: str, proof: SessionLock
         host=LocalHost(now=workspace.now),
         proof=proof,
         config=config,
-        pool=pool_root(repository, config.worktrees.root),
+        pool=root,
+        trees=Pool(repository, workspace.layout, root, session, workspace.now),
         fold=fold,
         now=workspace.now,
         monotonic=time.monotonic,

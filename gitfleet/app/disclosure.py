@@ -57,11 +57,23 @@ def disclose(
         creates_target=target.new,
         base=target.base,
         checks=tuple(check.run for check in config.verify.commands),
-        commands=tuple(dict.fromkeys((*commands, *argvs, *own))),
+        commands=tuple(dict.fromkeys((*commands, *argvs, *own, *config.notify.commands))),
         budget_tokens=sum(placement.tokens for placement in placed.placements.values()),
         permissions="commands run as you, each in a worktree of its own; nothing confines them to it",
+        retries=_retries(plan, config),
         reversibility=graded[0],
         reversibility_reason=graded[1],
         worktrees=pool,
         notes=notes,
     )
+
+
+def _retries(plan: Plan, config: Config) -> str:
+    """Say how often tasks may be started: a command that reaches beyond its worktree should not be started twice."""
+    policies = [task.retry_policy.over(config.retry) if task.retry_policy else config.retry for task in plan.tasks]
+    most = max(policy.max_attempts for policy in policies)
+    once = [task.id for task in plan.tasks if not task.retry_safe]
+    if most == 1:
+        return "none: every task is attempted once"
+    named = f"; never started twice (not retry_safe): {', '.join(once)}" if once else ""
+    return f"at most {most} attempts at a task, after a failure that is not its own{named}"

@@ -1,6 +1,7 @@
-"""Looking for what would keep gitfleet from working here: each finding says what is, and what to do. Changes nothing.
+"""Looking for what would keep gitfleet from working here: each finding says what is, and what to do.
 
-A check that itself fails becomes a finding; the doctor never stops at the first illness.
+Changes nothing unless asked to mend. A check that itself fails becomes a finding; the doctor never stops at the first
+illness.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError
 from gitfleet.git.command import MINIMUM_VERSION, Git, GitFailed
-from gitfleet.model.reports import COORDINATOR_GONE, DoctorReport, Finding, Level
+from gitfleet.model.reports import SESSION_CLOSED, SESSION_GONE, DoctorReport, Finding, Level, Mend
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,8 +24,9 @@ LIVE_LINK = ".planning/live"
 EXCLUDED = (f"/{LIVE_LINK}", "/.fleet-instance-id")
 
 
-def doctor(start: Path) -> DoctorReport:
-    """Examine the repository at ``start`` and the machine."""
+def doctor(start: Path, *, fix: bool = False) -> DoctorReport:
+    """Examine the repository at ``start`` and the machine; with ``fix`` after putting right what can be."""
+    mends: tuple[Mend, ...] = ()
     findings = list(_collect("git", lambda: _git(start)))
     try:
         from gitfleet.app.workspace import open_workspace  # noqa: PLC0415 - fails on its own where git is too old
@@ -33,6 +35,10 @@ def doctor(start: Path) -> DoctorReport:
     except GitfleetError as error:
         findings.append(_refusal("repository", error))
     else:
+        if fix:
+            from gitfleet.app.mending import mend  # noqa: PLC0415
+
+            mends = mend(workspace)
         for name, check in (
             ("repository", _repository),
             ("identity", _identity),
@@ -43,10 +49,11 @@ def doctor(start: Path) -> DoctorReport:
             ("sessions", _sessions),
             ("claims", _claims),
             ("worktrees", _worktrees),
+            ("orphans", _orphans),
         ):
             findings += _collect(name, lambda check=check: check(workspace))  # type: ignore[misc]
     healthy = all(finding.level is not Level.FAIL for finding in findings)
-    return DoctorReport(healthy=healthy, findings=tuple(findings))
+    return DoctorReport(healthy=healthy, findings=tuple(findings), mends=mends)
 
 
 def _collect(name: str, check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
@@ -171,7 +178,7 @@ def _exclude(workspace: Workspace) -> Iterator[Finding]:
             name="exclude",
             level=Level.WARN,
             message=f"{path} does not list {' and '.join(missing)}.",
-            hint="The next `gitfleet init` or `gitfleet wave` adds it.",
+            hint="`gitfleet doctor --fix` adds it.",
         )
     else:
         yield Finding(name="exclude", level=Level.OK, message="what is gitfleet's own is hidden from git status")
@@ -228,14 +235,14 @@ def _claims(workspace: Workspace) -> Iterator[Finding]:
     report = claims(workspace)
     for claim in report.claims:
         if claim.stale:
-            known = claim.stale == COORDINATOR_GONE
+            known = claim.stale not in {SESSION_GONE, SESSION_CLOSED}
             yield Finding(
                 name="claims",
                 level=Level.WARN,
                 message=f"{claim.instance} holds {', '.join(claim.scope)}, but {claim.stale}.",
                 hint=f"gitfleet continue {claim.session}"
                 if known
-                else "The next `gitfleet continue` or `wave` releases it.",
+                else "`gitfleet doctor --fix` releases it, and so does the next wave.",
             )
     if all(not claim.stale for claim in report.claims):
         yield Finding(name="claims", level=Level.OK, message=f"{len(report.claims)} live, none stale")
@@ -251,7 +258,18 @@ def _worktrees(workspace: Workspace) -> Iterator[Finding]:
             name="worktrees",
             level=Level.WARN,
             message=f"git lists the worktree {entry.path}, which is gone.",
-            hint="git worktree prune",
+            hint="`gitfleet doctor --fix` for one of gitfleet's own, else: git worktree prune",
         )
     if not gone:
         yield Finding(name="worktrees", level=Level.OK, message=f"{len(entries)} listed, all there")
+
+
+def _orphans(workspace: Workspace) -> Iterator[Finding]:
+    from gitfleet.app.orphans import orphans  # noqa: PLC0415
+
+    found = list(orphans(workspace))
+    for orphan in found:
+        level = Level.OK if orphan.kept else Level.WARN
+        yield Finding(name="orphans", level=level, message=f"{orphan.message}.", hint=orphan.hint)
+    if not found:
+        yield Finding(name="orphans", level=Level.OK, message="nothing of gitfleet's that no session knows")

@@ -10,6 +10,7 @@ from gitfleet.model.base import instant
 from gitfleet.model.event import EventKind
 from gitfleet.model.reports import AttemptFiles, InspectReport
 from gitfleet.model.run import RunState
+from gitfleet.runtime.supervisor import Supervisor
 from gitfleet.store import journal
 from gitfleet.store.state import State
 
@@ -34,10 +35,15 @@ def inspect(workspace: Workspace, word: str, session_id: str | None = None) -> I
             latest = event
             if event.kind in _BAD or event.status in _BAD_STATUS:
                 error = event
-    files = tuple(_files(number, path) for number, path in attempt_files.directories(workspace.layout, run))
+    directories = attempt_files.directories(workspace.layout, run)
+    files = tuple(_files(number, path) for number, path in directories)
+    supervisor = Supervisor(wall=workspace.now)
+    found = attempt_files.judgement(supervisor, run, directories[-1][1]) if directories else None
     brief = workspace.layout.briefs(session.id) / f"{run.task}.md"
     return InspectReport(
         run=run,
+        activity=found.activity if found else None,
+        note=found.note if found else "",
         session_state=session.state,
         target=session.target,
         last_pulse=files[-1].last_pulse if files else None,
@@ -54,7 +60,7 @@ def _files(number: int, directory: Path) -> AttemptFiles:
         path = directory / name
         return str(path) if path.exists() else None
 
-    beat = attempt_files.pulse(directory)
+    beat = attempt_files.last_output(directory)
     return AttemptFiles(
         number=number,
         directory=str(directory),

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitfleet.app.find import find_run
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.reports import OpenReport
+from gitfleet.store.leases import Leases
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from gitfleet.app.workspace import Workspace
+    from gitfleet.model.lease import Lease
+    from gitfleet.store.layout import Layout
+
+
+def leased(layout: Layout) -> dict[str, Lease]:
+    """Map instances to the slots of the pool that they have: to the one of their last attempt."""
+    found: dict[str, Lease] = {}
+    for lease in Leases(layout).live().values():
+        if lease is not None and (lease.instance not in found or found[lease.instance].attempt < lease.attempt):
+            found[lease.instance] = lease
+    return found
 
 
 def instances(workspace: Workspace) -> dict[str, Path]:
-    """Map instances to the worktrees that carry their names, among those that git lists."""
-    from gitfleet.git.worktrees import INSTANCE_FILE, entries  # noqa: PLC0415 - asks git
-
-    found: dict[str, Path] = {}
-    for entry in entries(workspace.repository):
-        try:
-            name = (entry.path / INSTANCE_FILE).read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        found[name.strip()] = entry.path
-    return found
+    """Map instances to their trees, among those that are there."""
+    trees = {instance: Path(lease.path) for instance, lease in leased(workspace.layout).items()}
+    return {instance: path for instance, path in trees.items() if path.is_dir()}
 
 
 def locate(workspace: Workspace, word: str, session_id: str | None = None) -> OpenReport:
@@ -54,8 +58,6 @@ def shell(report: OpenReport, environment: Mapping[str, str]) -> int:
     ``GITFLEET_OPEN`` marks the shell and all that it starts as a person's, so that nothing of it is ever taken for an
     agent's leftover.
     """
-    from pathlib import Path  # noqa: PLC0415
-
     from gitfleet.runtime.shell import run  # noqa: PLC0415
 
     program = environment.get("SHELL") or "/bin/sh"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitfleet.app.notices import notices
 from gitfleet.coordinator.books import Books
 from gitfleet.coordinator.closing import close
 from gitfleet.coordinator.loop import Coordinator
 from gitfleet.coordinator.verdicts import exit_code
-from gitfleet.errors import ExitCode
+from gitfleet.errors import ExitCode, GitfleetError
 from gitfleet.model.event import EventKind
 
 if TYPE_CHECKING:
@@ -47,20 +48,29 @@ def drive(  # noqa: PLR0913 - everything that one session is
     found: Findings | None = None,
 ) -> Outcome:
     """Run the loop from where the books stand, then close them; ``found`` is what recovery found before."""
-    books = Books(parts, session, plan, runs, observer)
+    watcher = notices(parts, session.id, observer)
+    books = Books(parts, session, plan, runs, watcher)
     verb = "continued" if found else "started"
     if found:
         books.write_session()
     tasks = f"{len(runs)} task{'s' if len(runs) != 1 else ''}"
     waves = f"{len(schedule.waves)} wave{'s' if len(schedule.waves) != 1 else ''}"
     books.event(EventKind.SESSION_START, f"session {session.id} {verb}: {tasks} in {waves}")
-    coordinator = Coordinator(parts, books, schedule, scopes, observer, interrupts)
+    coordinator = Coordinator(parts, books, schedule, scopes, watcher, interrupts)
     for note in found.notes if found else ():
         books.event(EventKind.REQUEUE, note)
     if found and found.pending is not None and not interrupts.requested:
         coordinator.land_again(found.pending)
-    halt = coordinator.run(found.adopted if found else {})
-    close(parts, books, halt, coordinator.publish_records)
+    try:
+        halt = coordinator.run(found.adopted if found else {})
+        close(parts, books, halt, coordinator.publish_records)
+    except Exception as error:
+        # Somebody who went for lunch is told that it stopped, whatever stopped it.
+        code = error.exit_code if isinstance(error, GitfleetError) else ExitCode.DEFECT
+        watcher.stopped(f"it stopped: {error}", code)
+        watcher.finish(books)
+        raise
     interrupted = halt is not None and halt.interrupted
     code = ExitCode.INTERRUPTED if interrupted else exit_code(books.session, books.runs)
+    watcher.ended(books, code)
     return Outcome(books.session, books.plan, dict(books.runs), code, interrupted)

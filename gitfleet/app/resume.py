@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -20,7 +20,8 @@ from gitfleet.git.refs import short
 from gitfleet.model.session import SessionState, move
 from gitfleet.planner.waves import Placement, Schedule
 from gitfleet.recovery.reconcile import reconcile
-from gitfleet.store.locks import session_lock
+from gitfleet.store.holders import Life, judge
+from gitfleet.store.locks import holder, session_lock
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from gitfleet.model.session import Session
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
+
+LEFT_SECONDS = 8.0
 
 
 def open_sessions(workspace: Workspace) -> tuple[Session, ...]:
@@ -60,16 +63,19 @@ def choose(workspace: Workspace, wanted: str | None) -> Session | None:
     return waiting[0] if waiting else None
 
 
-def resume(workspace: Workspace, wanted: str | None, observer: Observer, interrupts: Interrupts) -> Outcome | None:
+def resume(
+    workspace: Workspace, wanted: str | None, observer: Observer, interrupts: Interrupts, *, taken_over: str = ""
+) -> Outcome | None:
     """Bring the books up to date and run on; none when there is nothing to continue.
 
-    Raises ``GitfleetError``: busy when another coordinator holds the session, needs-person when files are in the way.
+    ``taken_over`` says from whom the session was taken, for its journal. Raises ``GitfleetError``: busy when another
+    coordinator holds the session, needs-person when files are in the way.
     """
     session = choose(workspace, wanted)
     if session is None:
         return None
     finish_cut_off_fetches(workspace.repository, workspace.layout)
-    with opened(workspace, session, command="gitfleet continue") as here:
+    with opened(workspace, session, command="gitfleet continue", patience=_patience(workspace, session.id)) as here:
         busy = preflight.operation_on(workspace.repository, session.target)
         if busy is not None:
             raise GitfleetError(
@@ -78,13 +84,18 @@ def resume(workspace: Workspace, wanted: str | None, observer: Observer, interru
                 f"{short(session.target)} is in {busy}.",
                 hint="Finish or abort it, then run `gitfleet continue`.",
             )
-        return take_up(here, session, observer, interrupts)
+        return take_up(here, session, observer, interrupts, taken_over=taken_over)
 
 
-def take_up(here: Opened, session: Session, observer: Observer, interrupts: Interrupts) -> Outcome:
+def take_up(
+    here: Opened, session: Session, observer: Observer, interrupts: Interrupts, *, taken_over: str = ""
+) -> Outcome:
     """Bring the books of a held session up to date and coordinate it, to its end or until ``interrupts`` say stop."""
     parts, plan = here.parts, here.plan
-    found = reconcile(parts, session.id)
+    once = {task.id for task in plan.tasks if not task.retry_safe}
+    found = reconcile(parts, session.id, once=once)
+    if taken_over:
+        found = replace(found, notes=(taken_over, *found.notes))
     scopes = scopes_of(here, session)
     runs = {task.id: found.runs[task.id] for task in plan.tasks}
     schedule = schedule_of(found.session, runs)
@@ -108,9 +119,12 @@ class Opened:
 
 
 @contextmanager
-def opened(workspace: Workspace, session: Session, *, command: str) -> Iterator[Opened]:
-    """Hold a session; ``command`` is what others are told. Raises ``GitfleetError`` (busy) when somebody else does."""
-    with session_lock(workspace.layout, session.id, command=command) as proof:
+def opened(workspace: Workspace, session: Session, *, command: str, patience: float = 0.0) -> Iterator[Opened]:
+    """Hold a session, after at most ``patience`` seconds; ``command`` is what others are told.
+
+    Raises ``GitfleetError`` (busy) when somebody else holds it.
+    """
+    with session_lock(workspace.layout, session.id, timeout=patience, command=command) as proof:
         state = State(workspace.layout)
         config = load_config(state.read_config_bytes(session.id), f"the config of {session.id}")
         fold = preflight.folds_case(workspace.repository.git)
@@ -125,6 +139,12 @@ def scopes_of(here: Opened, session: Session) -> dict[str, Scope]:
     base = parts.refs.read(session.target) or session.base
     survey = survey_tree(parts.objects, parts.objects.commit(base).tree)
     return resolved_scopes(here.plan, survey.links, fold=parts.fold)[0]
+
+
+def _patience(workspace: Workspace, session: str) -> float:
+    """How long to wait for the lock, in seconds: git calls of a coordinator that was killed may hold it a little on."""
+    owner = holder(workspace.layout.session_lock(session))
+    return LEFT_SECONDS if owner is not None and judge(owner).life is Life.DEAD else 0.0
 
 
 def schedule_of(session: Session, runs: dict[str, Run]) -> Schedule:

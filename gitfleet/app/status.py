@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app import attempt_files
 from gitfleet.app.find import find_session, sessions
+from gitfleet.app.orphans import Known, attempts
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import seconds_of
-from gitfleet.model.reports import LiveRun, Need, SessionStatus, StatusReport
+from gitfleet.model.reports import Activity, LiveRun, Need, SessionStatus, StatusReport, WaitingRun, waiting_run
 from gitfleet.model.run import LIVE, RunState
 from gitfleet.model.session import SessionState
+from gitfleet.planner.retries import seconds_left
+from gitfleet.runtime.supervisor import Supervisor
 from gitfleet.store.locks import holder
 from gitfleet.store.state import State
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from gitfleet.app.workspace import Workspace
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
+    from gitfleet.runtime.supervisor import Judgement
 
 CLOSED_SHOWN = 3
 FAILED = frozenset({RunState.FAILED, RunState.REJECTED, RunState.TIMED_OUT, RunState.LOST})
@@ -44,6 +48,7 @@ def status(workspace: Workspace, session_id: str | None = None, *, every: bool =
         shown = closed if every else closed[:CLOSED_SHOWN]
         chosen = [session for session in listed if session.state is not SessionState.COMPLETED] + shown
         hidden = len(closed) - len(shown)
+    supervisor = Supervisor(wall=workspace.now)
     needs: list[Need] = []
     rows: list[SessionStatus] = []
     newest_closed = next((session.id for session in chosen if session.state is SessionState.COMPLETED), None)
@@ -53,18 +58,28 @@ def status(workspace: Workspace, session_id: str | None = None, *, every: bool =
         except GitfleetError as error:
             damaged[session.id] = error
             continue
-        row = _row(workspace, session, runs)
+        row = _row(workspace, supervisor, session, runs)
         found = _needs(session, runs, coordinator=row.coordinator, latest=session.id == newest_closed)
+        found += _silent(row)
         needs += found
         if found and session.state is not SessionState.COMPLETED:
             rows.insert(sum(1 for other in rows if other.id in {need.session for need in needs}), row)
         else:
             rows.append(row)
+    # Sessions that wait to be continued come before anything that their runs need: going on may settle it.
+    needs.sort(key=lambda need: bool(need.task))
     needs += [Need(session=name, reason=error.message, next=error.hint) for name, error in damaged.items()]
-    return StatusReport(needs=tuple(needs), sessions=tuple(rows), hidden=hidden)
+    left = (
+        ()
+        if session_id is not None
+        else tuple(orphan.message for orphan in attempts(workspace.layout, Known.of(workspace.layout)))
+    )
+    return StatusReport(needs=tuple(needs), sessions=tuple(rows), hidden=hidden, orphans=left)
 
 
-def _row(workspace: Workspace, session: Session, runs: Mapping[str, Run]) -> SessionStatus:
+def _row(workspace: Workspace, supervisor: Supervisor, session: Session, runs: Mapping[str, Run]) -> SessionStatus:
+    live = tuple(_live(workspace, supervisor, run) for run in runs.values() if run.state in LIVE)
+    activities = Counter(run.activity for run in live if run.activity is not None)
     states = Counter(run.state for run in runs.values())
     failures = Counter(run.failure.source for run in runs.values() if run.failure is not None and run.state in FAILED)
     return SessionStatus(
@@ -79,17 +94,25 @@ def _row(workspace: Workspace, session: Session, runs: Mapping[str, Run]) -> Ses
         wave=min((run.wave for run in runs.values() if not run.sealed), default=None),
         waves=len(session.waves),
         counts={state.value: states[state] for state in RunState if states[state]},
+        activities={activity.value: activities[activity] for activity in Activity if activities[activity]},
         failures={source.value: count for source, count in sorted(failures.items())},
-        live=tuple(_live(workspace, run) for run in runs.values() if run.state in LIVE),
+        restarted=sum(len(run.attempts) > 1 for run in runs.values()),
+        waiting=tuple(_waiting(workspace, run) for run in runs.values() if run.not_before),
+        live=live,
         landings=session.landings,
     )
 
 
-def _live(workspace: Workspace, run: Run) -> LiveRun:
+def _waiting(workspace: Workspace, run: Run) -> WaitingRun:
+    return waiting_run(run, seconds_left(run, workspace.now()))
+
+
+def _live(workspace: Workspace, supervisor: Supervisor, run: Run) -> LiveRun:
     now = workspace.now()
     found = attempt_files.directories(workspace.layout, run)
     number, directory = found[-1] if found else (None, None)
-    beat = attempt_files.pulse(directory) if directory else None
+    output = attempt_files.last_output(directory) if directory else None
+    seen = attempt_files.judgement(supervisor, run, directory) if directory else None
     started = run.attempts[-1].started if run.attempts else ""
     ended = run.attempts[-1].ended if run.attempts else ""
     until = seconds_of(ended) if ended else now
@@ -103,9 +126,28 @@ def _live(workspace: Workspace, run: Run) -> LiveRun:
         attempt=number,
         alive=attempt_files.alive(directory) if directory else None,
         elapsed_seconds=max(0.0, round(until - seconds_of(started), 3)) if started else None,
-        last_activity_seconds=max(0.0, round(now - beat, 3)) if beat is not None else None,
+        activity=seen.activity if seen else None,
+        note=seen.note if seen else "",
+        needs_person=seen.lasting if seen else False,
+        last_activity_seconds=_ago(now, output, seen),
         log_bytes=attempt_files.log_bytes(directory) if directory else None,
     )
+
+
+def _ago(now: float, output: float | None, found: Judgement | None) -> float | None:
+    """Seconds since the last output: awake ones while it runs, by the clock once nothing runs any more."""
+    if found is not None and found.activity is not Activity.DEAD:
+        return round(found.output, 3)
+    return None if output is None else max(0.0, round(now - output, 3))
+
+
+def _silent(row: SessionStatus) -> list[Need]:
+    """List agents that have shown no life for two periods: by then the policy has done what it can."""
+    return [
+        Need(session=row.id, task=run.task, reason=f"silent: {run.note}", next=f"gitfleet logs {run.instance}")
+        for run in row.live
+        if run.needs_person
+    ]
 
 
 def _needs(session: Session, runs: Mapping[str, Run], *, coordinator: bool, latest: bool) -> list[Need]:

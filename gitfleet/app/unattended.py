@@ -12,9 +12,9 @@ from gitfleet.coordinator.amendments import Amendments
 from gitfleet.coordinator.attempts import handle_of
 from gitfleet.coordinator.books import Books
 from gitfleet.coordinator.claiming import Claiming
-from gitfleet.coordinator.collecting import keep_work
 from gitfleet.coordinator.observer import Interrupts
 from gitfleet.coordinator.restarting import restart as queue_again
+from gitfleet.coordinator.retrying import Retrying
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.steering import STOPPED
 from gitfleet.errors import GitfleetError, Kind
@@ -124,7 +124,7 @@ def restart(workspace: Workspace, session: Session, request: Request, observer: 
     with opened(workspace, session, command="gitfleet restart") as here:
         parts, books = here.parts, _books(here, session, observer)
         run = books.runs[request.task]
-        settling = Settling(parts, books, Claiming(parts, books.session))
+        settling = Settling(parts, books, Claiming(parts, books.session), Retrying(parts, books))
         if run.state in _STARTED:
             _end(here, books, run)
         schedule = schedule_of(books.session, books.runs)
@@ -156,7 +156,6 @@ def _end(here: Opened, books: Books, run: Run) -> None:
         run = books.advance(run.task, RunState.FINISHED, attempts=(*run.attempts[:-1], last))
     else:
         run = books.record(run.task, attempts=(*run.attempts[:-1], last))
-    keep_work(parts, run)
     parts.host.clean_up(handle)
 
 

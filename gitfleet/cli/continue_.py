@@ -2,33 +2,78 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from gitfleet.cli.command import Call, command
+from gitfleet.cli.consent import consent
 from gitfleet.cli.live import stopping, watching
 from gitfleet.cli.names import SESSION
-from gitfleet.cli.output import Line
+from gitfleet.cli.output import Line, show
 from gitfleet.cli.wave import finish
-from gitfleet.errors import ExitCode
+from gitfleet.errors import ExitCode, GitfleetError, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-@command("continue", examples=("gitfleet continue", "gitfleet continue auth-refactor-k3f9qm --json"))
+@command(
+    "continue",
+    examples=(
+        "gitfleet continue",
+        "gitfleet continue auth-refactor-k3f9qm --json",
+        "gitfleet continue auth-refactor-k3f9qm --take-over --yes",
+    ),
+)
 @click.argument("session", required=False, type=SESSION)
-def COMMAND(call: Call, *, session: str | None) -> int:  # noqa: N802
+@click.option("--take-over", is_flag=True, help="End the coordinator that holds the session, and go on in its place.")
+@click.option(
+    "--owner-is-gone",
+    is_flag=True,
+    help="With --take-over: say of a coordinator on another machine or in another container that it is gone.",
+)
+@click.option("--yes", is_flag=True, help="Give the consent that --take-over asks for.")
+def COMMAND(call: Call, *, session: str | None, take_over: bool, owner_is_gone: bool, yes: bool) -> int:  # noqa: N802
     """Go on with SESSION, or with the only one that is open.
 
     Nothing that landed is done again. Consent to the plan was given when the session started and is not asked again.
+    A session that another coordinator holds is left alone, with exit code 5, unless it is taken over: the process that
+    holds it is killed once it is proven to be that very process, and its agents go on.
     """
-    from gitfleet.app.resume import resume  # noqa: PLC0415
+    if owner_is_gone and not take_over:
+        raise GitfleetError(
+            Kind.USAGE, "usage", "--owner-is-gone needs --take-over.", hint="See `gitfleet continue -h`."
+        )
+    from gitfleet.app.resume import choose, resume  # noqa: PLC0415
     from gitfleet.coordinator.observer import Interrupts  # noqa: PLC0415
     from gitfleet.model.reports import IdleReport  # noqa: PLC0415
 
     interrupts = Interrupts()
     workspace = call.workspace()
+    taken = ""
+    if take_over:
+        from gitfleet.app import takeover  # noqa: PLC0415
+
+        chosen = choose(workspace, session)
+        if chosen is not None:
+            session = chosen.id
+            taken = takeover.take_over(workspace, session, _asking(call, yes=yes), owner_is_gone=owner_is_gone)
     with stopping(interrupts), watching(as_json=call.json) as observer:
-        outcome = resume(workspace, session, observer, interrupts)
+        outcome = resume(workspace, session, observer, interrupts, taken_over=taken)
     if outcome is None:
         idle = IdleReport(message="Nothing needs you: there is no session to continue.")
         call.answer(idle, lambda: [Line(idle.message, "bold green")])
         return ExitCode.DONE
     return finish(call, outcome)
+
+
+def _asking(call: Call, *, yes: bool) -> Callable[[str], None]:
+    """Say what taking over does, and ask."""
+
+    def agree(words: str) -> None:
+        if not call.json:
+            show([Line(words, "bold yellow")])
+        consent(yes=yes, ask=not call.json, question="Take it over?", nothing="nothing was changed")
+
+    return agree

@@ -63,6 +63,7 @@ def _facts(disclosure: Disclosure, target: str) -> Iterator[Piece]:
             f"{disclosure.budget_tokens} tokens in all (hints, not measured)" if disclosure.budget_tokens else "",
         ),
         ("permissions", disclosure.permissions),
+        ("retries", disclosure.retries),
         ("worktrees", disclosure.worktrees),
         ("reversibility", _reversibility(disclosure)),
     ]

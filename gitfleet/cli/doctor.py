@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from gitfleet.cli.command import Call, command
 from gitfleet.cli.output import STATE_STYLES, Line
 from gitfleet.cli.text import plural
@@ -17,15 +19,17 @@ if TYPE_CHECKING:
     from gitfleet.model.reports import DoctorReport
 
 
-@command("doctor", examples=("gitfleet doctor", "gitfleet doctor --json"))
-def COMMAND(call: Call) -> int:  # noqa: N802
-    """Look for what would keep gitfleet from working here, and say what to do; changes nothing.
+@command("doctor", examples=("gitfleet doctor", "gitfleet doctor --fix", "gitfleet doctor --json"))
+@click.option("--fix", is_flag=True, help="First put right what can be put right without losing anything.")
+def COMMAND(call: Call, *, fix: bool) -> int:  # noqa: N802
+    """Look for what would keep gitfleet from working here, and say what to do; changes nothing without --fix.
 
-    Exit code 4 when something is missing without which no session can run; warnings are no failure.
+    --fix says of each thing what it did, or why it did not. It starts no agent: `gitfleet continue` does. Exit code 4
+    when something is missing without which no session can run; warnings are no failure.
     """
     from gitfleet.app.doctor import doctor  # noqa: PLC0415
 
-    report = doctor(call.repo)
+    report = doctor(call.repo, fix=fix)
     call.answer(report, lambda: view(report))
     return ExitCode.DONE if report.healthy else ExitCode.ENVIRONMENT
 
@@ -40,6 +44,11 @@ def view(report: DoctorReport) -> Iterator[Piece]:
         yield Line(f"gitfleet can work here; {plural(warned, 'thing')} to look at.", "bold yellow")
     else:
         yield Line("Nothing needs you: gitfleet can work here.", "bold green")
+    for mend in report.mends:
+        word, style = ("fixed", "green") if mend.done else ("left", "yellow")
+        yield Line(f"{word:<5} {mend.name}: {mend.message}", style, hang=6)
+        if mend.hint:
+            yield Line(f"      {mend.hint}", copy=True)
     for finding in report.findings:
         level = finding.level.value
         yield Line(f"{level:<5} {finding.name}: {finding.message}", STATE_STYLES[level] * (level != "ok"), hang=6)

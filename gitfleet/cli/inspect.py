@@ -11,6 +11,7 @@ from gitfleet.cli.names import RUN, SESSION
 from gitfleet.cli.output import Block, Line, Table
 from gitfleet.cli.text import duration, plural
 from gitfleet.errors import ExitCode
+from gitfleet.model.evidence import WIP
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
 
@@ -54,9 +55,11 @@ def view(report: InspectReport) -> Iterator[Piece]:
         ("host", report.host),
         ("scope", ", ".join(run.scope) or "none: read-only"),
         ("depends on", ", ".join(run.depends_on)),
+        ("activity", report.activity.value + f" ({report.note})" * bool(report.note) if report.activity else ""),
         ("last pulse", report.last_pulse or "none"),
         ("latest event", f"{report.latest_event.at} {report.latest_event.message}" if report.latest_event else "none"),
         ("latest error", f"{report.latest_error.at} {report.latest_error.message}" if report.latest_error else "none"),
+        ("not before", run.not_before),
         ("branch", run.branch),
         ("tip", run.tip),
         ("worktree", report.worktree or ""),
@@ -82,6 +85,8 @@ def _next(report: InspectReport) -> Iterator[str]:
         yield f"git diff {run.base[:12]} {run.branch}"
     if any(attempt.log for attempt in report.attempts):
         yield f"gitfleet logs {run.instance}"
+    if run.state is not RunState.LANDED and run.attempts and run.attempts[-1].snapshots:
+        yield f"gitfleet rescue show {run.attempts[-1].snapshots[-1].removeprefix(WIP)}"
     if report.worktree and run.state is not RunState.LANDED:
         yield f"gitfleet open {run.instance}"
     if report.session_state is SessionState.NEEDS_CONTINUE:
@@ -101,16 +106,25 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
     for files in report.attempts:
         attempt = records.get(files.number)
         yield Line(f"  attempt {files.number}: {_end(attempt) if attempt else 'no record'}")
+        if attempt and attempt.message and attempt.message != (report.run.failure and report.run.failure.message):
+            yield Line(f"    {attempt.message}")
+        if attempt and attempt.retry:
+            yield Line(f"    {attempt.retry}")
+        for ref in attempt.snapshots if attempt else ():
+            yield Line(f"    {'kept:':<12}gitfleet rescue show {ref.removeprefix(WIP)}", copy=True)
+        for what in attempt.unkept if attempt else ():
+            yield Line(f"    {'not kept:':<12}{what}", "yellow")
         for name, path in (("log", files.log), ("prompt", files.prompt), ("handoff", files.handoff)):
             if path:
                 yield Line(f"    {name + ':':<12}{path}")
 
 
 def _end(attempt: Attempt) -> str:
+    reduced = ", reduced prompt" if attempt.reduced else ""
     if attempt.exit is None:
-        return f"since {attempt.started}"
+        return (f"{attempt.outcome}, never ran" if attempt.outcome else f"since {attempt.started}") + reduced
     how = f"signal {attempt.exit.signal}" if attempt.exit.signal else f"exit code {attempt.exit.code}"
-    return f"{attempt.outcome or attempt.exit.reason}, {how}, {_took(attempt.exit.seconds)}"
+    return f"{attempt.outcome or attempt.exit.reason}, {how}, {_took(attempt.exit.seconds)}{reduced}"
 
 
 def _evidence(run: Run) -> Iterator[Piece]:

@@ -5,11 +5,11 @@ An observer must never end the session it watches: a closed pipe silences it, no
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import STATE_STYLES, console, folded, is_terminal
@@ -17,15 +17,16 @@ from gitfleet.cli.terminal import SHOW_CURSOR, Lending, say, silence, silence_cl
 from gitfleet.cli.text import duration, inline
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from types import FrameType
 
     from rich.console import Console, Group
     from rich.live import Live
+    from rich.text import Text
 
     from gitfleet.coordinator.observer import Interrupts, Observer
     from gitfleet.model.event import Event
-    from gitfleet.model.reports import Progress
+    from gitfleet.model.reports import AgentProgress, Progress
 
 INTERRUPTED = 130
 CLOCK_WIDTH = len("23:59:59 ")
@@ -66,6 +67,9 @@ class Silent:
     def progress(self, progress: Progress) -> None:
         """Say nothing."""
 
+    def notice(self, message: str, *, bell: bool, desktop: bool) -> None:
+        """Say nothing: there is no terminal."""
+
 
 class Lines:
     """One line an event, for pipes and logs."""
@@ -90,6 +94,9 @@ class Lines:
 
     def progress(self, progress: Progress) -> None:
         """Say nothing: a pipe gets events."""
+
+    def notice(self, message: str, *, bell: bool, desktop: bool) -> None:
+        """Say nothing: a pipe has no bell."""
 
 
 class Table:
@@ -118,7 +125,7 @@ class Table:
     def _again(self) -> None:
         self._live.start(refresh=True)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _drawing(self) -> Iterator[None]:
         """Draw for as long as there is a terminal."""
         with self.lending.drawing():
@@ -127,6 +134,24 @@ class Table:
             except OSError:
                 silence(1)
 
+    def notice(self, message: str, *, bell: bool, desktop: bool) -> None:
+        """Ring, and ask the terminal for a desktop notice; neither moves its cursor."""
+        with contextlib.suppress(OSError):
+            os.write(sys.stdout.fileno(), attention(message, os.environ, bell=bell, desktop=desktop))
+
+
+def attention(message: str, environment: Mapping[str, str], *, bell: bool, desktop: bool) -> bytes:
+    """Give the bytes that make a terminal ring and show a notice.
+
+    A console that knows no OSC shows it as text and gets none; tmux passes it on where `allow-passthrough` is set.
+    """
+    sequence = f"\x1b]9;{message}\x07".encode()
+    if environment.get("TMUX"):
+        sequence = b"\x1bPtmux;" + sequence.replace(b"\x1b", b"\x1b\x1b") + b"\x1b\\"
+    if not desktop or environment.get("TERM", "") in {"", "dumb", "linux"}:
+        sequence = b""
+    return b"\x07" * bell + sequence
+
 
 def drawing(progress: Progress) -> Group:
     """Draw a session at one moment."""
@@ -134,6 +159,8 @@ def drawing(progress: Progress) -> Group:
     from rich.progress_bar import ProgressBar  # noqa: PLC0415
     from rich.table import Table as Grid  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
+
+    from gitfleet.cli.status_view import waiting  # noqa: PLC0415
 
     rows = Grid(box=None, pad_edge=False, header_style="bold")
     # One row an agent, whatever the width: a long name is cut before a number is.
@@ -144,7 +171,7 @@ def drawing(progress: Progress) -> Group:
         lines = "-" if agent.added is None else f"+{agent.added} -{agent.removed or 0}"
         rows.add_row(
             Text(inline(agent.task)),
-            Text(inline(agent.state), style=STATE_STYLES.get(agent.state, "")),
+            _state(agent),
             duration(agent.elapsed_seconds),
             duration(agent.last_activity_seconds),
             "-" if agent.files is None else str(agent.files),
@@ -157,10 +184,21 @@ def drawing(progress: Progress) -> Group:
         Text(f"{progress.done} of {progress.total} done", no_wrap=True),
     )
     doing = [Text(inline(progress.activity), style="dim", no_wrap=True, overflow="ellipsis")]
-    return Group(*[rows] * bool(progress.agents), bar, *doing * bool(progress.activity))
+    rest = [Text(inline(waiting(run)), style="dim", no_wrap=True, overflow="ellipsis") for run in progress.waiting]
+    return Group(*[rows] * bool(progress.agents), *rest, bar, *doing * bool(progress.activity))
 
 
-@contextmanager
+def _state(agent: AgentProgress) -> Text:
+    """The run's state, or while its agent runs what that does."""
+    from rich.text import Text  # noqa: PLC0415
+
+    if agent.activity is None:
+        return Text(inline(agent.state), style=STATE_STYLES.get(agent.state, ""))
+    quiet = " (quiet)" if agent.note.startswith("quiet") else ""
+    return Text(agent.activity.value + quiet, style=STATE_STYLES.get(agent.activity.value, ""))
+
+
+@contextlib.contextmanager
 def watching(*, as_json: bool) -> Iterator[Observer]:
     """Give the observer that fits where the output goes."""
     if as_json:
@@ -185,7 +223,7 @@ WHY = {
 }
 
 
-@contextmanager
+@contextlib.contextmanager
 def stopping(interrupts: Interrupts) -> Iterator[None]:
     """Turn the first Ctrl-C, termination or hang-up into a request to stop, and the second into an end at once.
 

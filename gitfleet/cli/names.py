@@ -1,4 +1,4 @@
-"""Completion of names from the state: sessions, tasks, instances. It reads file names only, and never fails."""
+"""Completion of names: sessions, tasks and instances from file names of the state, snapshots from refs. Never fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ else:
 
 
 class Name(_Text):
-    """A text that completes to what the state knows; ``kinds`` are ``session``, ``task`` and ``instance``."""
+    """A text that completes to what the state knows; ``kinds``: ``session``, ``task``, ``instance``, ``snapshot``."""
 
     name = "text"
 
@@ -49,6 +49,12 @@ class Name(_Text):
                 yield session
             if "task" in self.kinds:
                 yield from (path.stem for path in layout.runs(session).glob("[!.]*.json"))
+        if "snapshot" in self.kinds:
+            from gitfleet.git.rescuing import kept  # noqa: PLC0415
+
+            for snapshot in kept(discover(repo)):
+                yield snapshot.instance
+                yield f"{snapshot.instance}/{snapshot.number}"
         if "instance" in self.kinds:
             yield from (path.name for path in (layout.root / "attempts").glob("fleet-*-w*-a*"))
 
@@ -64,4 +70,5 @@ class PlanFile(click.Path):
 SESSION = Name("session")
 RUN = Name("instance", "task")
 TASK = Name("task")
+SNAPSHOT = Name("snapshot")
 PLAN = PlanFile()

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import Block, Line, Table
 from gitfleet.cli.text import ended, plural
+from gitfleet.model.evidence import WIP
 from gitfleet.model.reports import FinalHandoff, RunRow, WaveReport
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
+from gitfleet.planner.retries import worth_telling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,6 +57,11 @@ def row(run: Run) -> RunRow:
         reason=reason,
         violations=tuple(f"{violation.path} ({violation.reason})" for violation in violations),
         conflicts=run.conflicts,
+        retries=tuple(
+            f"attempt {attempt.number}: {attempt.outcome or 'no end on record'}, {attempt.retry}"
+            for attempt in run.attempts
+            if worth_telling(attempt)
+        ),
     )
 
 
@@ -73,6 +80,7 @@ def view(report: WaveReport) -> Iterator[Piece]:
     for run in report.runs:
         if run.reason and not run.commit:
             yield Line(f"{run.task}: {_first(run.reason)}")
+        yield from (Line(f"{run.task}: {_first(line)}") for line in run.retries)
     for check in report.red:
         yield Line()
         yield Line(f"check failed: {check.name or check.run}: {_end(check)}", "bold red")
@@ -175,6 +183,9 @@ def _left(run: Run) -> str:
     work = f"its work is on {run.branch}" if run.files else "it changed nothing"
     own = run.failure is not None and run.failure.code in {"out-of-scope", "check-failed"}
     tell = f"gitfleet inspect {run.instance}" if own else f"gitfleet logs {run.instance}"
+    if run.attempts and run.attempts[-1].snapshots:
+        name = run.attempts[-1].snapshots[-1].removeprefix(WIP)
+        work += f", and all of its tree is kept: gitfleet rescue show {name}"
     return f"{run.task} did not land ({run.state.value}); {work}; see: {tell}"
 
 

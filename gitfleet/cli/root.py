@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "open": ("open", "Open a shell in an agent's worktree."),
     "check": ("check", "Validate the documents below .planning."),
     "doctor": ("doctor", "Look for what would keep gitfleet from working here."),
+    "rescue": ("rescue", "List, show, bring back and prune the snapshots of work."),
     "clean": ("clean", "Remove what closed sessions left; never unlanded work."),
     "demo": ("demo", "Run a sample session in a repository of its own."),
     "completion": ("completion", "Print the completion script of a shell."),
@@ -46,7 +47,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Run": ("plan", "wave", "continue", "add", "cancel"),
     "Steer": ("pause", "resume", "drain", "stop", "interrupt", "restart"),
     "Look": ("status", "inspect", "logs", "events", "claims", "open"),
-    "Tidy": ("check", "clean", "completion"),
+    "Tidy": ("rescue", "check", "clean", "completion"),
 }
 """What each command is for; a command is in one group."""
 
@@ -55,7 +56,6 @@ LATER_COMMANDS = frozenset(
         "conflicts",
         "compare",
         "pick",
-        "rescue",
         "momentum",
         "usage",
         "closeout",

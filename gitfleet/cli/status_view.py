@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import Line, Table
 from gitfleet.cli.text import duration, plural
+from gitfleet.model.reports import Activity
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gitfleet.cli.output import Piece
-    from gitfleet.model.reports import LiveRun, SessionStatus, StatusReport
+    from gitfleet.model.reports import LiveRun, SessionStatus, StatusReport, WaitingRun
 
 
 NEEDS_SHOWN = 12
@@ -23,14 +25,23 @@ _UNDER_WAY = frozenset({SessionState.ACTIVE, SessionState.PAUSED, SessionState.D
 
 def headline(report: StatusReport) -> str:
     """Answer in one line whether anything needs a person."""
+    waiting = [need for need in report.needs if not need.task and need.next.startswith("gitfleet continue ")]
+    others = len(report.needs) - len(waiting)
+    more = f"{plural(others, 'thing')} {'needs' if others == 1 else 'need'} you."
+    if waiting:
+        words = f"{plural(len(waiting), 'session')} {'waits' if len(waiting) == 1 else 'wait'} to be continued."
+        return f"{words} {more}" if others else words
     if report.needs:
-        return f"{plural(len(report.needs), 'thing')} {'needs' if len(report.needs) == 1 else 'need'} you."
+        return more
     running = [session for session in report.sessions if session.state in _UNDER_WAY]
     if running:
         agents = sum(len(session.live) for session in running)
+        lifeless = [f"{count} {name}" for name, count in _activities(running).items() if name != Activity.WORKING]
         return (
             f"Nothing needs you: {plural(len(running), 'session')} {'runs' if len(running) == 1 else 'run'}, "
-            f"{plural(agents, 'agent')} at work{_held_back(running)}."
+            f"{plural(agents, 'agent')} at work"
+            + f" ({', '.join(lifeless)})" * bool(lifeless)
+            + f"{_held_back(running)}."
         )
     if report.sessions:
         return "Nothing needs you: no session is open."
@@ -46,6 +57,10 @@ def view(report: StatusReport) -> Iterator[Piece]:
     """Draw the report: needs first, then a block for each session."""
     yield Line(headline(report), "bold yellow" if report.needs else "bold green")
     for need in report.needs[:NEEDS_SHOWN]:
+        if not need.task and need.next.startswith("gitfleet continue "):
+            # The reason as a comment: the whole line may be copied to a shell.
+            yield Line(f"  {need.next}  # {need.reason}", copy=True)
+            continue
         yield Line(f"  {need.session}{' ' + need.task if need.task else ''}: {need.reason}")
         if need.next:
             yield Line(f"    {need.next}", "cyan", copy=True)
@@ -53,18 +68,39 @@ def view(report: StatusReport) -> Iterator[Piece]:
         yield Line(f"  and {len(report.needs) - NEEDS_SHOWN} more; `gitfleet status --json` lists them all.")
     for session in report.sessions:
         yield from _session(session)
+    if report.orphans:
+        yield Line()
+        yield Line(
+            f"{plural(len(report.orphans), 'attempt')} of no session; `gitfleet doctor` names what is left over.", "dim"
+        )
     if report.hidden:
         yield Line()
         yield Line(f"{plural(report.hidden, 'older closed session')} not shown; --all lists them.", "dim")
 
 
+def _activities(sessions: Sequence[SessionStatus]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for session in sessions:
+        total.update(session.activities)
+    return total
+
+
 def _agent(run: LiveRun) -> str:
-    """Say whether the agent's process lives; that of a run in the gate or the train has ended as it should."""
+    """Say whether the agent shows life; that of a run in the gate or the train has ended as it should."""
+    if run.activity is not None:
+        return run.activity.value
     if run.alive is None:
         return "-"
     if run.alive:
         return "alive"
     return "gone" if run.state in {RunState.PREPARING, RunState.RUNNING} else "ended"
+
+
+def waiting(run: WaitingRun) -> str:
+    """Say how long a run still waits."""
+    if not run.seconds:
+        return f"{run.task} is about to go into attempt {run.attempt}"
+    return f"{run.task} waits {math.ceil(run.seconds)} s before attempt {run.attempt}"
 
 
 def _session(session: SessionStatus) -> Iterator[Piece]:
@@ -76,8 +112,13 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
         head += f", wave {session.wave} of {session.waves}"
     yield Line(head, "bold")
     counts = ", ".join(f"{count} {state}" for state, count in session.counts.items())
-    failures = ", ".join(f"{count} by {source}" for source, count in session.failures.items())
-    yield Line(f"  runs: {counts or 'none'}" + (f" (failures: {failures})" if failures else ""))
+    failures = ", ".join(f"{count} {source}" for source, count in session.failures.items())
+    more = [f"{session.restarted} restarted"] * bool(session.restarted) + [f"failures: {failures}"] * bool(failures)
+    yield Line(f"  runs: {counts or 'none'}" + (f" ({'; '.join(more)})" if more else ""))
+    for run in session.waiting:
+        yield Line(f"  {waiting(run)}: {run.reason}")
+    if session.activities:
+        yield Line("  agents: " + ", ".join(f"{count} {name}" for name, count in session.activities.items()))
     if session.live:
         yield Table(
             ("  task", "state", "elapsed", "last output", "agent", "instance"),
@@ -93,6 +134,7 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
                 for run in session.live
             ],
         )
+        yield from (Line(f"  {run.task}: {run.note}", "dim") for run in session.live if run.note)
     for landing in session.landings:
         word = "verified" if landing.verified else "unverified"
         commit = (landing.commit or landing.candidate)[:12]

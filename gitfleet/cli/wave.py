@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from gitfleet.cli.command import Call, command
+from gitfleet.cli.consent import consent
 from gitfleet.cli.disclosure import view as disclosure_view
 from gitfleet.cli.live import stopping, watching
 from gitfleet.cli.names import PLAN
 from gitfleet.cli.outcome import report as report_of
 from gitfleet.cli.outcome import view
-from gitfleet.cli.output import document, is_terminal, show
+from gitfleet.cli.output import document, show
 from gitfleet.cli.plan import request_of
 from gitfleet.cli.terminal import NOBODY_READS, silence
-from gitfleet.errors import ExitCode, GitfleetError, Kind
+from gitfleet.errors import ExitCode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,30 +73,6 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
         show(disclosure_view(preparation.disclosure, explain=False))
     consent(yes=yes, ask=not call.json)
     return finish(call, start(preparation, as_json=call.json))
-
-
-def consent(*, yes: bool, ask: bool) -> None:
-    """Return once a person agreed; raises ``GitfleetError`` (``no-consent``, exit 3) otherwise."""
-    if yes:
-        return
-    if not (ask and is_terminal(sys.stdin) and is_terminal(sys.stdout)):
-        raise GitfleetError(
-            Kind.NEEDS_PERSON,
-            "no-consent",
-            "This needs consent, and there is no terminal to ask in; nothing was started.",
-            hint="Give it with --yes, or look first with --dry-run.",
-        )
-    forget_typed()
-    if not click.confirm("Start?", default=False):
-        raise GitfleetError(Kind.NEEDS_PERSON, "no-consent", "Consent was not given; nothing was started.")
-
-
-def forget_typed() -> None:
-    """Drop what was typed before the question was there to be read: it was no answer to it."""
-    import termios  # noqa: PLC0415 - only a terminal has it
-
-    with contextlib.suppress(termios.error, OSError):
-        termios.tcflush(sys.stdin, termios.TCIFLUSH)
 
 
 def start(preparation: Preparation, *, as_json: bool) -> Outcome:

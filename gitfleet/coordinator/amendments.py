@@ -63,7 +63,9 @@ class Amendments:
         books.plan = msgspec.structs.replace(before, tasks=(*before.tasks, task))
         scopes[task.id] = scope
         # A wave of which nothing has started yet has room for more.
-        started = any(run.wave == wave and run.state is not RunState.QUEUED for run in books.runs.values())
+        started = any(
+            run.wave == wave and (run.state is not RunState.QUEUED or run.not_before) for run in books.runs.values()
+        )
         books.runs[task.id] = queued_run(self.session, task, wave + 1, self.parts.config)
         try:
             changed = self.reschedule(books, current, scopes, after=wave if started else wave - 1)
@@ -102,11 +104,21 @@ class Amendments:
 
     def postpone(self, books: Books, current: Schedule, scopes: dict[str, Scope], wave: int) -> Schedule:
         """Move what could not start in ``wave`` behind it, so that the rest of the wave can land."""
-        return self.reschedule(books, current, scopes, after=wave)
+        return self.reschedule(books, current, scopes, after=wave, waiting=True)
 
-    def reschedule(self, books: Books, current: Schedule, scopes: dict[str, Scope], *, after: int) -> Schedule:
-        """Put every queued task into a wave behind ``after``; what has started stays where it is."""
-        queued = [task for task in books.plan.tasks if books.runs[task.id].state is RunState.QUEUED]
+    def reschedule(
+        self, books: Books, current: Schedule, scopes: dict[str, Scope], *, after: int, waiting: bool = False
+    ) -> Schedule:
+        """Put every queued task into a wave behind ``after``; what has started stays where it is.
+
+        So does one that waits for its next attempt, unless ``waiting`` says that it moves too.
+        """
+        runs = books.runs
+        queued = [
+            task
+            for task in books.plan.tasks
+            if runs[task.id].state is RunState.QUEUED and (waiting or not runs[task.id].not_before)
+        ]
         rest = schedule(self._remainder(books.plan, queued), self.parts.config, fold=self.parts.fold, scopes=scopes)
         placements = dict(current.placements)
         for number, wave in enumerate(rest.waves, start=after + 1):

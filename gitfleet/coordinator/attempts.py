@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError
 from gitfleet.model.evidence import Exit
+from gitfleet.recovery.keeping import tree_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,9 +20,8 @@ if TYPE_CHECKING:
 
 
 def worktree_of(parts: Parts, run: Run) -> Path:
-    """Where a run's last attempt works: a tree of its own, so that an earlier attempt's stays as it was."""
-    number = len(run.attempts)
-    return parts.pool / (run.instance if number <= 1 else f"{run.instance}.{number}")
+    """Where a run's last attempt works: the slot of the pool that the books name."""
+    return tree_of(parts, run)
 
 
 def handle_of(parts: Parts, run: Run) -> Handle:

@@ -117,6 +117,8 @@ class Books:
             # A mirror for other clones, and never the authority: whoever blocks it must not stop the session.
             self._mirrored = None
             self.event(EventKind.ERROR, f"the state was not committed for other clones: {error}", status="not-mirrored")
+        # Every landing leaves a pack, and each one that was looked into stays open and mapped otherwise.
+        objects.close()
 
     def now(self) -> str:
         """The present as an instant."""

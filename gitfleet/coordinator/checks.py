@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from gitfleet.parts import Parts
     from gitfleet.runtime.hosts.base import Handle
 
+LOST_AGAIN = 2
+"""How often a check whose warden was killed is run again before it counts as failed."""
+
 
 @dataclass(slots=True)
 class CheckRunner:
@@ -33,10 +36,22 @@ class CheckRunner:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def one(self, check: Check, directory: Path, label: str) -> CheckResult | None:
-        """Run ``check`` in ``directory``; None when the session was stopped meanwhile."""
+        """Run ``check`` in ``directory``; None when the session was stopped meanwhile.
+
+        A check whose warden was killed said nothing about the work: it is run again, some times.
+        """
+        result, lost = self._once(check, directory, label)
+        for _ in range(LOST_AGAIN):
+            if not lost:
+                break
+            result, lost = self._once(check, directory, label)
+        return result
+
+    def _once(self, check: Check, directory: Path, label: str) -> tuple[CheckResult | None, bool]:
+        """Run it; the second value says whether its end was lost."""
         with self._lock:
             if self._stopped:
-                return None
+                return None, False
             home = self._new_home(label)
             spec = LaunchSpec(
                 instance=label,
@@ -54,10 +69,10 @@ class CheckRunner:
             self._live.pop(home, None)
             interrupted = self._stopped_by_now() and ended.reason != "exited"
         if interrupted:
-            return None
+            return None, False
         tail = last_lines(self.parts.host, handle)
         self.parts.host.clean_up(handle)
-        return CheckResult(
+        result = CheckResult(
             name=check.title,
             run=check.run,
             exit_code=ended.code,
@@ -66,6 +81,7 @@ class CheckRunner:
             seconds=round(ended.seconds or 0.0, 3),
             tail=tail or ended.message,
         )
+        return result, ended.reason == "lost"
 
     def run_all(self, checks: Sequence[Check], directory: Path, instance: str) -> tuple[CheckResult, ...] | None:
         """Run a task's own checks in its worktree, in order, up to the first red one; None when stopped meanwhile."""

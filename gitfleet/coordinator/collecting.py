@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,6 +24,7 @@ from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport
 from gitfleet.model.handoff import HandoffSource
 from gitfleet.model.paths import quote_path
 from gitfleet.model.run import Failure, FailureSource, RunState
+from gitfleet.recovery.keeping import keep_tip, keep_tree
 from gitfleet.relay.discoveries import pin
 from gitfleet.relay.handoff import read_handoff
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from gitfleet.coordinator.checks import CheckRunner
     from gitfleet.git.objects import Objects
+    from gitfleet.git.snapshots import Outcome
     from gitfleet.model.handoff import Discoveries, Handoff
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
@@ -58,6 +59,8 @@ class Evidence:
     judgement: Judgement
     log_bytes: int
     discoveries: Discoveries | None
+    kept: Outcome | None = None
+    """What became of the work in its tree, where the attempt failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,14 @@ def collect(
     May be called again for the same attempt: what it finds the second time is what it found the first time.
     """
     try:
-        return _collect(parts, task, run, scope, exit_, checks, target)
+        work = _collect(parts, task, run, scope, exit_, checks, target)
     except (GitFailed, OSError) as error:
         # What the agent did to its repository is its own failure, and must not end the session.
-        return _uncollected(exit_, str(error), 0)
+        work = _uncollected(exit_, str(error), 0, _to_blame(parts, worktree_of(parts, run)))
+    if isinstance(work, Unchecked) or work.judgement.failure is None:
+        return work
+    with parts.open_objects() as objects:
+        return replace(work, kept=keep_tree(parts, objects, run, work.judgement.failure.code))
 
 
 def _collect(
@@ -90,7 +97,7 @@ def _collect(
     with parts.open_objects() as objects:
         work = _commit(parts, objects, run, tree)
         if isinstance(work, Uncollected):
-            return _uncollected(exit_, work.why, output.next)
+            return _uncollected(exit_, work.why, output.next, _to_blame(parts, tree))
         files = file_changes(numstat(parts.repository.git, run.base, work.tip))
         discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
@@ -150,19 +157,27 @@ def _commit(parts: Parts, objects: Objects, run: Run, tree: Path) -> Collected |
         f"gitfleet: uncommitted work of {run.instance}\n",
         branch=run.branch,
         base=run.base,
-        keep=f"refs/gitfleet/wip/{run.instance}/{len(run.attempts)}",
+        keep=lambda tip: keep_tip(parts, objects, run, tip, "it did not follow from its branch"),
+        # The commit holds the files; what was staged and then changed again is in no commit but a snapshot's.
+        half_staged=lambda: keep_tree(parts, objects, run, "half staged"),
     )
 
 
-def keep_work(parts: Parts, run: Run) -> None:
-    """Commit what an attempt left to its branch, without judging it; where that fails its worktree still has it."""
-    with parts.open_objects() as objects, suppress(GitFailed, OSError):
-        _commit(parts, objects, run, worktree_of(parts, run))
+def _to_blame(parts: Parts, tree: Path) -> FailureSource:
+    """Who is to blame that work cannot be committed: the agent when its tree or its HEAD is gone, else the machine."""
+    try:
+        worktree = worktrees.locate(parts.repository, tree)
+        if worktree is None or not tree.is_dir():
+            return FailureSource.TASK
+        worktree.git(parts.repository.git).run("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+    except (GitFailed, OSError):
+        return FailureSource.TASK
+    return FailureSource.TRANSPORT
 
 
-def _uncollected(exit_: Exit, why: str, log_bytes: int) -> Evidence:
+def _uncollected(exit_: Exit, why: str, log_bytes: int, source: FailureSource) -> Evidence:
     message = f"What it left could not be committed: {why}. Its worktree stays as it is."
-    failure = Failure(source=FailureSource.TRANSPORT, code="collect-failed", message=message)
+    failure = Failure(source=source, code="collect-failed", message=message)
     return Evidence(
         tip="",
         exit=exit_,

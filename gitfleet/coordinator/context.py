@@ -11,7 +11,9 @@ import msgspec
 from gitfleet.model.base import decode
 from gitfleet.model.momentum import SessionMomentum
 from gitfleet.model.run import RunState
+from gitfleet.planner.retries import DEADLINE, waiting_for
 from gitfleet.planner.scopes import Scope, ScopeError, overlap
+from gitfleet.relay.again import Earlier
 from gitfleet.relay.briefs import Brief, brief, select
 from gitfleet.relay.momentum import Momentum, fold
 from gitfleet.relay.prompt import prompt
@@ -40,11 +42,14 @@ class Context:
     _scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict)
 
     def prompt(self, books: Books, task: Task, run: Run) -> bytes:
-        """The prompt of one attempt."""
+        """The prompt of one attempt; a reduced one tells of direct dependencies alone, and of the attempt before."""
         others = [
             self._brief(other, books)
             for other in books.runs.values()
-            if other.state not in _NOTHING_TO_TELL and other.attempts and other.task != task.id
+            if other.state not in _NOTHING_TO_TELL
+            and other.attempts
+            and other.task != task.id
+            and (not run.reduced or other.task in task.depends_on)
         ]
         return prompt(
             books.plan,
@@ -52,7 +57,8 @@ class Context:
             instance=run.instance,
             wave=run.wave,
             briefs=select(others, task, budget_bytes=BRIEFS_BYTES, touches=self._touches),
-            momentum=self._of_past_sessions(run.base, books.session.id),
+            momentum=None if run.reduced else self._of_past_sessions(run.base, books.session.id),
+            earlier=_earlier(books, run) if run.reduced else None,
         )
 
     def _brief(self, run: Run, books: Books) -> Brief:
@@ -91,3 +97,9 @@ class Context:
         for _, entry in self.parts.objects.entries(tree, b".planning/momentum"):
             with suppress(msgspec.MsgspecError, ValueError):
                 yield decode(self.parts.objects.blob(entry.oid), SessionMomentum)
+
+
+def _earlier(books: Books, run: Run) -> Earlier | None:
+    """The last attempt that ran out of time, for the one that follows it."""
+    late = [attempt for attempt in run.attempts if attempt.outcome == DEADLINE]
+    return Earlier(late[-1], waiting_for(books.plan, books.runs, run.task)) if late else None

@@ -6,7 +6,7 @@ whose scope another session holds is tried again, but not for ever.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.claiming import HeldElsewhere
@@ -18,12 +18,14 @@ from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Attempt
 from gitfleet.model.run import ClaimHeld, RunState
 from gitfleet.planner.dispatch import decide
+from gitfleet.pool.leasing import lease
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.claiming import Claiming
+    from gitfleet.coordinator.retrying import Retrying
     from gitfleet.coordinator.wave_events import WaveEvents
     from gitfleet.coordinator.workers import Workers
     from gitfleet.model.claim import Claim
@@ -43,6 +45,7 @@ class Dispatching:
     claiming: Claiming
     workers: Workers
     waves: WaveEvents
+    retrying: Retrying
     held: dict[str, HeldElsewhere] = field(default_factory=dict)
     _held_since: float | None = None
     _context: Context = field(init=False)
@@ -55,7 +58,7 @@ class Dispatching:
         """Start what may start now; gives why the session must stop, if it must."""
         decision = decide(
             self.books.plan,
-            schedule,
+            _without(schedule, self.retrying.resting()),
             {task: run.state for task, run in self.books.runs.items()},
             rolling=self.books.session.rolling,
             max_agents=self.books.session.max_agents,
@@ -102,6 +105,15 @@ class Dispatching:
             return Halt(f"The target {self.books.session.target} does not exist any more.")
         self.waves.begin(run.wave, schedule)
         number = len(run.attempts) + 1
+        slot = lease(self.parts.trees, instance=instance, task=task, attempt=number).slot
+        attempt = Attempt(
+            number=number,
+            base=base,
+            started=self.books.now(),
+            worktree=slot,
+            wave=run.wave,
+            reduced=run.reduced,
+        )
         run = self.books.advance(
             task,
             RunState.PREPARING,
@@ -109,7 +121,7 @@ class Dispatching:
             branch=f"{self.parts.config.branch_prefix}/{run.session}/{task}",
             base=base,
             claim=ClaimHeld(scope=claimed.scope, acquired=claimed.acquired),
-            attempts=(*run.attempts, Attempt(number=number, base=base, started=self.books.now())),
+            attempts=(*run.attempts, attempt),
             failure=None,
         )
         self._prepare(run, claimed)
@@ -124,3 +136,11 @@ class Dispatching:
         prefix = f"fleet-{run.session}-w{run.wave}-a"
         taken = sum(1 for other in self.books.runs.values() if other.instance.startswith(prefix))
         return f"{prefix}{taken + 1}"
+
+
+def _without(schedule: Schedule, resting: Collection[str]) -> Schedule:
+    """The schedule without tasks that must not start now: they take neither a slot nor their scope from others."""
+    if not resting:
+        return schedule
+    waves = tuple(tuple(task for task in wave if task not in resting) for wave in schedule.waves)
+    return replace(schedule, waves=waves)

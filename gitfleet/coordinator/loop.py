@@ -14,6 +14,7 @@ import msgspec
 
 from gitfleet.coordinator import attempts
 from gitfleet.coordinator.amendments import Amendments
+from gitfleet.coordinator.boundary import Boundary
 from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.claiming import Claiming
 from gitfleet.coordinator.closing import Halt, nothing_can_run
@@ -33,9 +34,11 @@ from gitfleet.coordinator.messages import (
 from gitfleet.coordinator.preparing import Unprepared
 from gitfleet.coordinator.requests import Requests
 from gitfleet.coordinator.restarting import restart
+from gitfleet.coordinator.retrying import Retrying
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.shutdown import Shutdown
 from gitfleet.coordinator.steering import Steering
+from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.coordinator.wave_events import WaveEvents
 from gitfleet.coordinator.workers import Workers
@@ -80,10 +83,13 @@ class Coordinator:
     _amendments: Amendments = field(init=False)
     _waves: WaveEvents = field(init=False)
     _dispatching: Dispatching = field(init=False)
+    _supervising: Supervising = field(init=False)
     _tracker: Tracker = field(init=False)
     _settling: Settling = field(init=False)
     _shutdown: Shutdown = field(init=False)
     _steering: Steering = field(init=False)
+    _retrying: Retrying = field(init=False)
+    _boundary: Boundary = field(init=False)
 
     def __post_init__(self) -> None:
         """Build what lives as long as the coordinator."""
@@ -91,10 +97,15 @@ class Coordinator:
         claiming = Claiming(self.parts, self.books.session)
         self._amendments = Amendments(self.parts, self.books.session.id)
         self._waves = WaveEvents(self.books)
-        self._dispatching = Dispatching(self.parts, self.books, self.scopes, claiming, self._workers, self._waves)
-        self._tracker = Tracker(self.parts, self.observer)
+        self._retrying = Retrying(self.parts, self.books)
+        self._dispatching = Dispatching(
+            self.parts, self.books, self.scopes, claiming, self._workers, self._waves, self._retrying
+        )
+        self._supervising = Supervising(self.parts, self.books)
+        self._tracker = Tracker(self.parts, self.observer, self._supervising)
         self._shutdown = Shutdown(self.parts, self.books, claiming, self._checks)
-        self._settling = Settling(self.parts, self.books, claiming, self._shutdown)
+        self._settling = Settling(self.parts, self.books, claiming, self._retrying, self._shutdown)
+        self._boundary = Boundary(self.parts, self.books)
         paused = self.books.session.state is SessionState.PAUSED
         self._steering = Steering(self.parts, self.books, self.interrupts, found_paused=paused)
 
@@ -134,14 +145,17 @@ class Coordinator:
         if self.halt is None:
             self._skip_doomed()
             self._waves.tell_over()
+            self._boundary.cross(self._current_wave(), over=all(run.sealed for run in self.books.runs.values()))
             self._integrate()
             self._dispatch()
+            self._supervising.look()
         self._shutdown.advance()
         if not self._workers.busy and self.halt is None:
             self.halt = self._steering.nothing_left_to_do()
         if not self._workers.busy and (self.halt or all(run.sealed for run in self.books.runs.values())):
             return False
-        self._tracker.show(self.books, self._current_wave(), self._activity or self._steering.activity)
+        activity = self._activity or self._steering.activity
+        self._tracker.show(self.books, self._current_wave(), activity, self._retrying.waiting())
         message = self._workers.take(TICK_SECONDS)
         if message is not None:
             self._react(message)
@@ -250,8 +264,9 @@ class Coordinator:
         if not self.books.session.rolling:
             wave = self._current_wave()
             unsealed = [run for run in runs.values() if run.wave == wave and not run.sealed and run.task not in ready]
+            behind = self._retrying.left_out() | set(self._dispatching.held)
             # What cannot start now must not keep the rest of its wave from landing.
-            if any(run.task not in self._dispatching.held and not self._left_queued(run) for run in unsealed):
+            if any(run.task not in behind and not self._left_queued(run) for run in unsealed):
                 return
             if unsealed and ready:
                 self.schedule = self._amendments.postpone(self.books, self.schedule, self.scopes, wave)

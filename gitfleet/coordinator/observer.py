@@ -26,6 +26,10 @@ class Observer(Protocol):
         """How things stand, a few times a second."""
         ...
 
+    def notice(self, message: str, *, bell: bool, desktop: bool) -> None:
+        """A person who may look elsewhere is wanted: one plain line, to be rung for and to be shown by the desktop."""
+        ...
+
 
 INTERRUPTED = "it was interrupted"
 

@@ -76,6 +76,8 @@ def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -
             prompt_file=prompt_file,
             handoff_file=directory / "handoff.json",
             port_base=port_base,
+            attempt=number,
+            reduced=run.reduced,
         )
         launch = agent_for(task, parts.config).launch(assignment)
         env = agent_environment(parts.caller, assignment, directory=directory, allow=launch.allow)
@@ -88,6 +90,7 @@ def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -
             env={**_identity(parts), **env, **launch.env},
             stdin=launch.stdin,
             deadline_seconds=task.timeout_seconds or parts.config.timeouts.of(task.kind),
+            stall_seconds=parts.config.timeouts.stall,
         )
     except (GitfleetError, GitFailed, OSError, ValueError) as error:
         return _unprepared(str(error))

@@ -6,11 +6,12 @@ import contextlib
 import shutil
 import threading
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
 from gitfleet.coordinator.attempts import worktree_of
+from gitfleet.coordinator.retrying import is_gap, sentence
 from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
 from gitfleet.git import worktrees
 from gitfleet.git.collect import Remains, remains
@@ -20,6 +21,9 @@ from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, FailureSource, RunState, record
+from gitfleet.planner.retries import Final, Retry, worth_telling
+from gitfleet.pool.leasing import give_back
+from gitfleet.recovery.keeping import noted, where_kept
 from gitfleet.recovery.landings import forget_landing
 from gitfleet.recovery.runs import queued_again
 from gitfleet.relay.briefs import brief
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.claiming import Claiming
     from gitfleet.coordinator.collecting import Evidence
     from gitfleet.coordinator.integration import Integration
+    from gitfleet.coordinator.retrying import Retrying
     from gitfleet.coordinator.shutdown import Shutdown
     from gitfleet.integrate import train
     from gitfleet.model.run import Run
@@ -54,6 +59,7 @@ class Settling:
     parts: Parts
     books: Books
     claiming: Claiming
+    retrying: Retrying
     shutdown: Shutdown | None = None
     _cleaners: list[threading.Thread] = field(default_factory=list)
 
@@ -66,6 +72,8 @@ class Settling:
         outcome = judgement.failure.code if judgement.failure else "success"
         if again:
             outcome = again
+        if work.kept is not None:
+            run = noted(run, work.kept)
         last = msgspec.structs.replace(run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes)
         run = self.books.record(
             task,
@@ -87,7 +95,9 @@ class Settling:
             self.fail(task, judgement.state, judgement.failure)
         else:
             self._gated(task, work)
-        self._relay(self.books.runs[task], work)
+        run = self.books.runs[task]
+        if run.state is not RunState.QUEUED:
+            self._relay(run, work)
 
     def _gated(self, task: str, work: Evidence) -> None:
         run = self.books.advance(task, RunState.GATED)
@@ -103,9 +113,26 @@ class Settling:
         self._seal(self.books.replace(landed_run(run, nothing, None, self.books.now(), why)))
 
     def fail(self, task: str, state: RunState, failure: Failure) -> None:
-        """A run ended without a landing; its branch and its worktree stay for people."""
-        run = self.books.replace(failed_run(self.books.runs[task], state, failure, self.books.now()))
-        self._over([run])
+        """An attempt failed: there is another one, or the run is over and its branch and worktree stay for people."""
+        run, decision = self.retrying.judge(self.books.runs[task], failure)
+        match decision:
+            case Final():
+                self._over([self.books.replace(failed_run(run, state, failure, self.books.now()))])
+            case Retry():
+                self._again(run, failure, decision)
+            case _:
+                assert_never(decision)
+
+    def _again(self, run: Run, failure: Failure, decision: Retry) -> None:
+        """Queue a run for another attempt; its work so far is kept, and its claim goes while it waits."""
+        run, _ = queued_again(self.parts, run, decision.why, **self.retrying.facts(decision))
+        self.books.replace(run)
+        self.claiming.release([run.instance])
+        if is_gap(failure):
+            self.books.event(EventKind.GAP, f"wave {run.wave} goes on without {run.task}", run=run, status=failure.code)
+        kept = where_kept(run)
+        words = f"{sentence(run, decision)}{f' ({kept})' if kept else ''}"
+        self.books.event(EventKind.RETRY, words, run=run, status=failure.code)
 
     def skip(self, task: str, reason: str) -> None:
         """A queued run can never start."""
@@ -114,6 +141,8 @@ class Settling:
     def _tell_over(self, run: Run) -> None:
         kind = _TOLD_AS.get(run.state, EventKind.ERROR)
         why = run.failure.message if run.failure else ""
+        if run.attempts and worth_telling(run.attempts[-1]):
+            why += f" ({run.attempts[-1].retry})"
         self.books.event(kind, f"{run.task} {run.state}: {why}", run=run, status=str(run.state))
 
     def requeue(self, task: str, why: str) -> None:
@@ -145,9 +174,12 @@ class Settling:
             self._tidy(run)
 
     def tidy(self) -> None:
-        """Take away what runs that landed before a crash left standing."""
+        """Take away what runs that landed before a crash left standing, or half taken away."""
+        leases = self.parts.trees.leases.live()
         for run in self.books.runs.values():
-            if run.instance and worktree_of(self.parts, run).exists():
+            # A slot goes to the next one as soon as it is free: it is this run's while the lease says so.
+            lease = leases.get(worktree_of(self.parts, run).name) if run.attempts else None
+            if lease is not None and lease.instance == run.instance:
                 self._tidy(run)
 
     def _tidy(self, run: Run) -> None:
@@ -251,11 +283,14 @@ def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
     with contextlib.suppress(OSError, GitFailed):
         worktree = worktrees.locate(parts.repository, tree)
         if worktree is None:
+            give_back(parts.trees, tree.name)
             return
-        found = Remains((), ()) if ours else remains(parts.repository.git, worktree)
+        # One without files is in the trash already: a crash came before git forgot it.
+        found = Remains((), ()) if ours or not tree.exists() else remains(parts.repository.git, worktree)
         if found.work:
             return
         place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
+        give_back(parts.trees, tree.name)
         if place is not None and not found.ignored:
             shutil.rmtree(place, ignore_errors=True)
 

@@ -1,7 +1,7 @@
 """Live figures of running attempts, for whoever watches; measured from outside, never reported by the agent.
 
-Last activity is the age of the warden's pulse. Files and lines come from one git call per agent, at most every two
-seconds, and only when somebody watches. A figure that could not be measured is none.
+Last activity is the age of the last output, in awake time. Files and lines come from one git call per agent, at most
+every two seconds, and only when somebody watches. A figure that could not be measured is none.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.observer import Observer
+    from gitfleet.coordinator.supervising import Supervising
+    from gitfleet.model.reports import WaitingRun
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
 
@@ -42,6 +44,7 @@ class Tracker:
 
     parts: Parts
     observer: Observer
+    supervising: Supervising
     _watched: dict[str, _Watched] = field(default_factory=dict)
     _shown: float = float("-inf")
 
@@ -53,7 +56,7 @@ class Tracker:
         """The attempt is over."""
         self._watched.pop(run.task, None)
 
-    def show(self, books: Books, wave: int, activity: str) -> None:
+    def show(self, books: Books, wave: int, activity: str, waiting: tuple[WaitingRun, ...] = ()) -> None:
         """Tell the observer how things stand, at most four times a second."""
         if not self.observer.wants_progress:
             return
@@ -73,6 +76,7 @@ class Tracker:
                 total=len(members),
                 activity=activity,
                 agents=agents,
+                waiting=waiting,
             )
         )
 
@@ -82,13 +86,16 @@ class Tracker:
             with contextlib.suppress(GitFailed, OSError):
                 watched.figures = totals(self.parts.repository.git.at(watched.worktree), watched.worktree, run.base)
         pulse = self.parts.host.status(handle_of(self.parts, run)).pulse
+        found = self.supervising.judgements.get(run.task)
         figures = watched.figures
         return AgentProgress(
             instance=run.instance,
             task=run.task,
             state=str(run.state),
             elapsed_seconds=now - watched.since,
-            last_activity_seconds=max(0.0, self.parts.now() - pulse.at) if pulse else None,
+            activity=found.activity if found else None,
+            note=found.note if found else "",
+            last_activity_seconds=max(0.0, now - pulse.output) if pulse else None,
             files=figures.files if figures else None,
             added=figures.added if figures else None,
             removed=figures.removed if figures else None,

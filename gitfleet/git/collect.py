@@ -7,36 +7,23 @@ hide edits. Ignored files are not collected, and neither are nested repositories
 
 from __future__ import annotations
 
-import errno
 import os
-import shutil
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitfleet.git.command import Git, GitFailed
-from gitfleet.git.index_bits import may_hide
+from gitfleet.git.private_index import SETTINGS, merge_heads, operation, private_status
 from gitfleet.git.refs import HEADS, Refs, Updated, zero
-from gitfleet.git.status import Status, read_status, reveal_hidden
 from gitfleet.git.worktrees import INSTANCE_FILE, Worktree
 
 if TYPE_CHECKING:
-    from gitfleet.git.objects import Objects
+    from collections.abc import Callable
 
-# Line endings and filters apply as in the agent's own `git add`; a warning about line endings must not stop us, and
-# an edit that kept size and times must not hide.
-_SETTINGS = (
-    "core.safecrlf=false",
-    "core.trustctime=true",
-    "core.checkStat=default",
-    "core.untrackedCache=false",
-    "core.splitIndex=false",
-    "index.sparse=false",
-    "advice.addEmbeddedRepo=false",
-)
+    from gitfleet.git.objects import Objects
+    from gitfleet.git.status import Status
 
 
 class BranchState(StrEnum):
@@ -77,24 +64,36 @@ class Uncollected:
 
 
 def commit_work(
-    objects: Objects, door: Git, worktree: Worktree, message: str, *, branch: str, base: str, keep: str
+    objects: Objects,
+    door: Git,
+    worktree: Worktree,
+    message: str,
+    *,
+    branch: str,
+    base: str,
+    keep: Callable[[str], str],
+    half_staged: Callable[[], object] = lambda: None,
 ) -> Collected | Uncollected:
     """Commit what is uncommitted or untracked in an attempt's worktree, on top of its HEAD.
 
     ``branch`` is the attempt's branch (short name), which is moved to the result where it is an ancestor of it;
-    otherwise the result is kept under the ref ``keep``. ``base`` is the commit the attempt started from. The attempt's
-    processes must be gone. Afterwards the worktree is at the result: running it again commits nothing.
+    otherwise ``keep`` puts it under a ref and names that, or raises ``OSError``. ``base`` is the commit the attempt
+    started from. ``half_staged`` is called first where the index holds content that the files do not, which no commit
+    of them has. The attempt's processes must be gone. Afterwards the worktree is at the result: running it again
+    commits nothing.
     """
-    git = worktree.git(door).having(*_SETTINGS)
+    git = worktree.git(door).having(*SETTINGS)
     try:
         with tempfile.TemporaryDirectory(prefix="gitfleet-index-", dir=worktree.git_dir) as scratch:
             index = Path(scratch) / "index"
-            private, status = _private_status(git, worktree, index)
+            private, status = private_status(git, worktree, index)
+            if status.half_staged:
+                half_staged()
             head = status.head
             tip, committed = head, False
             if head is None or status.anything:
                 tree = _stage(private, status)
-                parents = ([head] if head else []) + _merge_heads(worktree.git_dir)
+                parents = ([head] if head else []) + merge_heads(worktree.git_dir)
                 if head is None or len(parents) > 1 or tree != objects.commit(head).tree:
                     tip, committed = objects.create_commit(tree, parents, message), True
             assert tip is not None  # noqa: S101 - without a HEAD there is always a commit to make
@@ -115,7 +114,7 @@ def commit_work(
         descends=objects.is_ancestor(base, tip),
         nested=status.nested,
         unmerged=status.unmerged,
-        operation=_operation(worktree.git_dir),
+        operation=operation(worktree.git_dir),
         kept=kept,
     )
 
@@ -143,15 +142,15 @@ def remains(door: Git, worktree: Worktree) -> Remains:
     Work is uncommitted and untracked files, edits hidden by index bits, nested repositories, an operation under way,
     and a detached HEAD that no ref reaches.
     """
-    git = worktree.git(door).having(*_SETTINGS)
+    git = worktree.git(door).having(*SETTINGS)
     with tempfile.TemporaryDirectory(prefix="gitfleet-index-", dir=worktree.git_dir) as scratch:
-        _, status = _private_status(git, worktree, Path(scratch) / "index", ignored=True)
+        _, status = private_status(git, worktree, Path(scratch) / "index", ignored=True)
     reasons = [f"uncommitted: {os.fsdecode(path)}" for path in (*status.unmerged, *status.changed)]
     reasons += [f"untracked: {os.fsdecode(path)}" for path in status.untracked]
     reasons += [f"nested repository: {os.fsdecode(path)}" for path in status.nested]
-    operation = _operation(worktree.git_dir)
-    if operation is not None:
-        reasons.append(f"a {operation} is under way")
+    under_way = operation(worktree.git_dir)
+    if under_way is not None:
+        reasons.append(f"a {under_way} is under way")
     if status.branch is None and status.head is not None:
         held = git.run("for-each-ref", "--count=1", "--contains", status.head)
         if not held.stdout:
@@ -165,22 +164,6 @@ def is_pristine(door: Git, worktree: Worktree) -> bool:
     return not untidy(door, worktree)
 
 
-def _private_status(git: Git, worktree: Worktree, index: Path, *, ignored: bool = False) -> tuple[Git, Status]:
-    private = git.having(GIT_INDEX_FILE=str(index))
-    try:
-        # With its times: git takes a file that is as young as the index for possibly changed, and would trust it if the
-        # copy were younger.
-        shutil.copy2(worktree.git_dir / "index", index)
-        if may_hide(index.read_bytes()):
-            reveal_hidden(private, worktree.path)
-        return private, read_status(private, ignored=ignored)
-    except (FileNotFoundError, GitFailed):
-        # No index, or a broken one: what HEAD holds is what was there.
-        index.unlink(missing_ok=True)
-        private.run("read-tree", "--empty" if Refs(git).head().oid is None else "HEAD")
-        return private, read_status(private, ignored=ignored)
-
-
 def _stage(private: Git, status: Status) -> str:
     untracked = [path for path in status.untracked if path != os.fsencode(INSTANCE_FILE)]
     paths = [*status.unmerged, *status.unstaged, *untracked]
@@ -191,7 +174,7 @@ def _stage(private: Git, status: Status) -> str:
 
 
 def _attach(
-    refs: Refs, objects: Objects, status: Status, ref: str, tip: str, keep: str
+    refs: Refs, objects: Objects, status: Status, ref: str, tip: str, keep: Callable[[str], str]
 ) -> tuple[BranchState, str | None]:
     """Make the tip reachable: from the attempt's branch where that loses nothing, else from the ref to keep it."""
     state = BranchState.ON_BRANCH
@@ -205,30 +188,6 @@ def _attach(
         if state is not BranchState.ON_BRANCH:
             refs.git.run("symbolic-ref", "HEAD", ref)
         return state, None
-    kept = objects.resolve(keep)
-    if kept != tip:
-        # A ref that holds something else is never overwritten: it may be the only one that does.
-        held = kept is not None and not objects.is_ancestor(kept, tip)
-        if held or not isinstance(refs.update(keep, tip, kept or zero(tip), why="gitfleet: collect"), Updated):
-            raise OSError(errno.EEXIST, "the result could not be kept", keep)
+    kept = keep(tip)
     refs.git.run("update-ref", "--no-deref", "HEAD", tip)
-    return BranchState.DIVERGED, keep
-
-
-def _merge_heads(git_dir: Path) -> list[str]:
-    """Parents of a merge that was begun and not committed, as `git commit` would record them."""
-    with suppress(OSError):
-        return (git_dir / "MERGE_HEAD").read_text("ascii").split()
-    return []
-
-
-def _operation(git_dir: Path) -> str | None:
-    marks = {
-        "MERGE_HEAD": "merge",
-        "rebase-merge": "rebase",
-        "rebase-apply": "rebase",
-        "CHERRY_PICK_HEAD": "cherry-pick",
-        "REVERT_HEAD": "revert",
-        "BISECT_START": "bisect",
-    }
-    return next((name for mark, name in marks.items() if (git_dir / mark).exists()), None)
+    return BranchState.DIVERGED, kept

@@ -7,6 +7,7 @@ an error of libgit2, so a failed read is tried once more on a freshly opened rep
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING, TypeVar
 
 import pygit2
@@ -26,6 +27,9 @@ _KINDS = {
     ObjectType.COMMIT: "commit",
     ObjectType.TAG: "tag",
 }
+OPEN_PACKS = 16
+"""Most packs that libgit2 keeps open at the same time in this process."""
+
 _TYPES = {name: kind for kind, name in _KINDS.items()}
 
 
@@ -40,6 +44,8 @@ class LibgitEngine:
         # git itself has judged ownership (`safe.directory`) when the repository was discovered; libgit2 reads those
         # settings differently and would refuse repositories that git accepts.
         pygit2.option(pygit2.enums.Option.SET_OWNER_VALIDATION, 0)
+        # A long session lands many small packs; unbounded, each would keep a descriptor for as long as we live.
+        pygit2.option(pygit2.enums.Option.SET_MWINDOW_FILE_LIMIT, OPEN_PACKS)
         self._repo = self._open()
 
     def read(self, oid: str) -> tuple[str, bytes]:
@@ -53,7 +59,11 @@ class LibgitEngine:
 
     def write(self, kind: str, contents: Sequence[bytes]) -> list[str]:
         """See ``Engine``."""
-        return [str(self._repo.odb.write(_TYPES[kind], data)) for data in contents]
+        try:
+            return [str(self._repo.odb.write(_TYPES[kind], data)) for data in contents]
+        except pygit2.GitError as error:
+            # What a full disk and a directory without rights come to.
+            raise OSError(errno.EIO, f"libgit2 could not write an object: {error}") from error
 
     def merge_base(self, a: str, b: str) -> str | None:
         """See ``Engine``."""

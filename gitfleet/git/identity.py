@@ -63,6 +63,15 @@ class Committer:
         """See ``identity``."""
         return identity(self._git)
 
+    @property
+    def known(self) -> Identity:
+        """The user's identity, or ours where git knows none: a copy of somebody's work must not fail over a name."""
+        try:
+            return self.identity
+        except GitfleetError:
+            ours = Signature(b"gitfleet <gitfleet@localhost>")
+            return Identity(ours, ours)
+
     @cached_property
     def signs(self) -> bool:
         """See ``signs``."""

@@ -250,11 +250,13 @@ class Objects:
             written.update((id(edit), oid) for (edit, _), oid in zip(full, oids, strict=True))
         return written[id(plan)]
 
-    def create_commit(self, tree: str, parents: Sequence[str], message: str, *, sign: bool | None = None) -> str:
+    def create_commit(
+        self, tree: str, parents: Sequence[str], message: str, *, sign: bool | None = None, anyone: bool = False
+    ) -> str:
         """Store a commit with the user's identity; signed as the user signs, unless ``sign`` says otherwise.
 
-        No ref moves. Raises ``GitfleetError`` (``no-identity``), ``GitFailed`` when signing fails, ``ValueError`` for a
-        message that holds NUL.
+        With ``anyone`` a user without an identity does not stop it: the commit says gitfleet. No ref moves. Raises
+        ``GitfleetError`` (``no-identity``), ``GitFailed`` when signing fails, ``ValueError`` for a message with NUL.
         """
         text = message.rstrip("\n") + "\n"
         if "\0" in text:
@@ -264,7 +266,7 @@ class Objects:
             git = self._git.having(identity.UTF8_MESSAGES)
             body = text.encode("utf-8", "replace")
             return git.run("commit-tree", "-S", *words, tree, stdin=body, timeout=SIGNED_COMMIT_SECONDS).text
-        who, now = self._committer.identity, self._now()
+        who, now = self._committer.known if anyone else self._committer.identity, self._now()
         lines = [b"tree " + tree.encode(), *(b"parent " + parent.encode() for parent in parents)]
         lines += [b"author " + who.author.at(now), b"committer " + who.committer.at(now)]
         return self._engine.write("commit", [b"\n".join([*lines, b"", text.encode("utf-8", "replace")])])[0]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,12 +14,21 @@ if TYPE_CHECKING:
 _TRACKED_FIELDS = {b"1": 8, b"u": 10}
 
 
+class Staged(NamedTuple):
+    """What the index holds for a path where it differs from HEAD; a mode of zero is a deletion."""
+
+    path: bytes
+    mode: int
+    oid: str
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """A worktree against its HEAD.
 
     ``changed`` are tracked paths that differ from HEAD; ``unstaged`` those of them whose files differ from the index.
     ``nested`` are repositories that are not submodules, without a final slash, and submodules with uncommitted work.
+    ``unread`` are git's words about directories that it could not look into.
     """
 
     head: str | None
@@ -30,18 +39,29 @@ class Status:
     untracked: tuple[bytes, ...] = ()
     ignored: tuple[bytes, ...] = ()
     nested: tuple[bytes, ...] = ()
+    staged: tuple[Staged, ...] = ()
+    unread: tuple[str, ...] = ()
 
     @property
     def anything(self) -> bool:
         """Whether there is something to commit."""
         return bool(self.changed or self.unmerged or self.untracked)
 
+    @property
+    def half_staged(self) -> bool:
+        """Whether the index holds content that neither HEAD nor the files hold."""
+        elsewhere = {*self.unstaged, *self.untracked}
+        return any(item.mode and item.path in elsewhere for item in self.staged)
+
 
 def read_status(git: Git, *, ignored: bool = False) -> Status:
     """Ask git what differs; one call. With ``ignored``, ignored files too (a wholly ignored directory is one entry)."""
     options = ["--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--ignore-submodules=none", "--no-renames"]
     done = git.run("status", *options, f"--ignored={'matching' if ignored else 'no'}")
-    return parse_status(done.stdout)
+    found = parse_status(done.stdout)
+    # git says so and goes on with exit code 0, as if the directory were empty.
+    unread = [line.removeprefix("warning: ") for line in done.error.splitlines() if "could not open directory" in line]
+    return replace(found, unread=tuple(unread)) if unread else found
 
 
 def parse_status(output: bytes) -> Status:
@@ -50,6 +70,7 @@ def parse_status(output: bytes) -> Status:
     lists: dict[str, list[bytes]] = {
         name: [] for name in ("changed", "unstaged", "unmerged", "untracked", "ignored", "nested")
     }
+    staged: list[Staged] = []
     for line in output.split(b"\0"):
         kind, _, rest = line.partition(b" ")
         if kind == b"#":
@@ -61,11 +82,23 @@ def parse_status(output: bytes) -> Status:
         elif kind in _TRACKED_FIELDS:
             fields = line.split(b" ", _TRACKED_FIELDS[kind])
             _tracked(fields, lists)
+            if kind == b"1" and fields[1][:1] != b".":
+                staged.append(Staged(fields[8], int(fields[4], 8), fields[7].decode("ascii")))
         elif kind == b"?":
             lists["nested" if rest.endswith(b"/") else "untracked"].append(rest.removesuffix(b"/"))
         elif kind == b"!":
             lists["ignored"].append(rest.removesuffix(b"/"))
-    return Status(head, branch, **{name: tuple(paths) for name, paths in lists.items()})
+    return Status(
+        head,
+        branch,
+        changed=tuple(lists["changed"]),
+        unstaged=tuple(lists["unstaged"]),
+        unmerged=tuple(lists["unmerged"]),
+        untracked=tuple(lists["untracked"]),
+        ignored=tuple(lists["ignored"]),
+        nested=tuple(lists["nested"]),
+        staged=tuple(staged),
+    )
 
 
 def _tracked(fields: list[bytes], lists: dict[str, list[bytes]]) -> None:

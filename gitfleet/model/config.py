@@ -9,6 +9,7 @@ from msgspec import Meta, field
 
 from gitfleet.model.base import Document
 from gitfleet.model.plan import Check, TaskKind
+from gitfleet.model.retry import RetryConfig
 
 CONFIG_SCHEMA = "gitfleet/config/v1"
 
@@ -38,6 +39,22 @@ class ViolationPolicy(StrEnum):
     """What the gate does with a run that wrote outside its scope."""
 
     REJECT = "reject"
+
+
+class StallPolicy(StrEnum):
+    """What becomes of an agent that shows no life for ``timeouts.stall``."""
+
+    WARN = "warn"
+    INTERRUPT = "interrupt"
+    RESTART = "restart"
+
+
+class NotifyOn(StrEnum):
+    """What a person who is not looking can be told of."""
+
+    NEEDS_PERSON = "needs-person"
+    END = "end"
+    FAILED = "failed"
 
 
 class EnvironmentConfig(Document, frozen=True, kw_only=True):
@@ -99,6 +116,13 @@ class TimeoutsConfig(Document, frozen=True, kw_only=True):
     verify: Annotated[
         int, Meta(description="Seconds for a task of kind verify, and for a check that does not say.", ge=1)
     ] = 300
+    stall: Annotated[
+        int,
+        Meta(
+            description="Seconds without output, events, CPU, children and file changes: then an agent is silent.",
+            ge=1,
+        ),
+    ] = 300
 
     def of(self, kind: TaskKind) -> int:
         """Seconds that a task of this kind gets unless it says otherwise."""
@@ -146,6 +170,30 @@ class PlanningConfig(Document, frozen=True, kw_only=True):
     ] = Publish.WITH_LANDING
 
 
+class NotifyConfig(Document, frozen=True, kw_only=True):
+    """How a person who is not looking is told."""
+
+    bell: Annotated[bool, Meta(description="Ring the terminal's bell, when gitfleet runs in one.")] = True
+    osc9: Annotated[
+        bool, Meta(description="Send the terminal a desktop notice (OSC 9), when gitfleet runs in one.")
+    ] = True
+    commands: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Commands to run with sh -c, for at most ten seconds each; GITFLEET_EVENT, GITFLEET_SESSION, "
+            "GITFLEET_MESSAGE and GITFLEET_EXIT say what happened. What they do never changes a session.",
+            examples=[['notify-send "$GITFLEET_MESSAGE"']],
+        ),
+    ] = ()
+    on: Annotated[
+        tuple[NotifyOn, ...],
+        Meta(
+            description="needs-person: the session stopped and waits; end: it is over; failed: a run ended without a "
+            "landing."
+        ),
+    ] = (NotifyOn.NEEDS_PERSON, NotifyOn.END)
+
+
 class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG_SCHEMA):
     """Settings of a repository."""
 
@@ -155,9 +203,18 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     verify: Annotated[VerifyConfig, Meta(description="What every candidate must pass.")] = VerifyConfig()
     waves: Annotated[WavesConfig, Meta(description="How tasks are put into waves.")] = WavesConfig()
     timeouts: Annotated[TimeoutsConfig, Meta(description="Default deadlines.")] = TimeoutsConfig()
+    retry: Annotated[RetryConfig, Meta(description="When a failed attempt is made again.")] = RetryConfig()
+    stall: Annotated[
+        StallPolicy,
+        Meta(
+            description="What becomes of a silent agent: warn tells and leaves it, interrupt sends it what Ctrl-C "
+            "sends, restart ends it and starts the task again."
+        ),
+    ] = StallPolicy.WARN
     worktrees: Annotated[WorktreesConfig, Meta(description="Where agents work.")] = WorktreesConfig()
     scope: Annotated[ScopeConfig, Meta(description="How scopes are enforced.")] = ScopeConfig()
     planning: Annotated[PlanningConfig, Meta(description="What reaches the branch.")] = PlanningConfig()
+    notify: Annotated[NotifyConfig, Meta(description="How a person who is not looking is told.")] = NotifyConfig()
     branch_prefix: Annotated[
         str,
         Meta(

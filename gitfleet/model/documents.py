@@ -13,6 +13,7 @@ from gitfleet.model.claim import Claim
 from gitfleet.model.config import Config
 from gitfleet.model.event import Event
 from gitfleet.model.handoff import Discoveries, Handoff
+from gitfleet.model.lease import Lease
 from gitfleet.model.momentum import SessionMomentum
 from gitfleet.model.plan_document import PlanDocument
 from gitfleet.model.reports import COMMAND_REPORTS, Disclosure, ErrorReport, Progress, Report
@@ -141,6 +142,23 @@ KINDS: tuple[DocumentKind, ...] = (
                 "task": "api-auth",
                 "scope": ["src/api/auth/"],
                 "acquired": "2026-01-02T03:04:05.678Z",
+            },
+        ),
+    ),
+    DocumentKind(
+        "lease",
+        Lease,
+        "gitfleet lease",
+        examples=(
+            {
+                "schema": "gitfleet/lease/v1",
+                "slot": "tree-1",
+                "path": "/home/ada/shop.fleet/tree-1",
+                "instance": "fleet-auth-refactor-k3f9qm-w1-a1",
+                "session": "auth-refactor-k3f9qm",
+                "task": "api-auth",
+                "attempt": 1,
+                "since": "2026-01-02T03:04:05.678Z",
             },
         ),
     ),

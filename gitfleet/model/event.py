@@ -20,6 +20,7 @@ class EventKind(StrEnum):
     AGENT_START = "agent-start"
     AGENT_COMPLETE = "agent-complete"
     TIMEOUT = "timeout"
+    STALL = "stall"
     WAITING = "waiting"
     GATE = "gate"
     VERIFY = "verify"
@@ -31,6 +32,8 @@ class EventKind(StrEnum):
     REQUEUE = "requeue"
     CONTROL = "control"
     SHUTDOWN = "shutdown"
+    RETRY = "retry"
+    GAP = "gap"
     ERROR = "error"
 
 

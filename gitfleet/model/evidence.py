@@ -8,6 +8,10 @@ from typing import Annotated
 from msgspec import Meta
 
 from gitfleet.model.base import Document
+from gitfleet.model.handoff import Handoff
+
+WIP = "refs/gitfleet/wip/"
+"""Where snapshots are kept: below it by instance and number."""
 
 
 class Exit(Document, frozen=True, kw_only=True):
@@ -15,7 +19,7 @@ class Exit(Document, frozen=True, kw_only=True):
 
     code: Annotated[int | None, Meta(description="Exit code, none when a signal ended it.")] = None
     signal: int | None = None
-    reason: Annotated[str, Meta(description="exited, deadline, stopped, lost or spawn-failed.")] = "exited"
+    reason: Annotated[str, Meta(description="exited, deadline, stopped, stalled, lost or spawn-failed.")] = "exited"
     started: str = ""
     ended: str = ""
     seconds: Annotated[float | None, Meta(description="Awake seconds from start to end.")] = None
@@ -32,19 +36,6 @@ class Exit(Document, frozen=True, kw_only=True):
     message: str = ""
 
 
-class Attempt(Document, frozen=True, kw_only=True):
-    """One execution of an agent for a run."""
-
-    number: Annotated[int, Meta(ge=1)]
-    base: Annotated[str, Meta(description="Commit the attempt started from.")]
-    started: str
-    ended: str = ""
-    exit: Exit | None = None
-    outcome: Annotated[str, Meta(description="success, or the code of the failure.")] = ""
-    log_bytes: int | None = None
-    tokens: Annotated[int | None, Meta(description="Exact tokens; none means not measured.")] = None
-
-
 class FileChange(Document, frozen=True, kw_only=True):
     """One file that a run changed; line counts are none for binary files."""
 
@@ -52,6 +43,37 @@ class FileChange(Document, frozen=True, kw_only=True):
     change: Annotated[str, Meta(description="added, modified, deleted or type-changed.")]
     added: int | None = None
     removed: int | None = None
+
+
+class Attempt(Document, frozen=True, kw_only=True):
+    """One execution of an agent for a run."""
+
+    number: Annotated[int, Meta(ge=1)]
+    base: Annotated[str, Meta(description="Commit the attempt started from.")]
+    started: str
+    worktree: Annotated[str, Meta(description="Slot of the pool that it works in, such as tree-1.")] = ""
+    ended: str = ""
+    exit: Exit | None = None
+    outcome: Annotated[str, Meta(description="success, or the code of the failure.")] = ""
+    wave: Annotated[int | None, Meta(description="Wave that it was an attempt of.")] = None
+    reduced: Annotated[bool, Meta(description="Whether its agent got the reduced prompt, after a timeout.")] = False
+    message: Annotated[str, Meta(description="Why it failed, when the run went on or may go on after it.")] = ""
+    retry: Annotated[
+        str, Meta(description="`retried as attempt 2: ...` or `not retried: ...`; empty where nothing failed.")
+    ] = ""
+    handoff: Annotated[Handoff | None, Meta(description="What it reported, when another attempt followed.")] = None
+    files: Annotated[
+        tuple[FileChange, ...], Meta(description="What it had changed, when another attempt followed.")
+    ] = ()
+    snapshots: Annotated[
+        tuple[str, ...], Meta(description="Refs that keep its work; `gitfleet rescue` shows and applies them.")
+    ] = ()
+    unkept: Annotated[
+        tuple[str, ...],
+        Meta(description="What only its worktree holds, because no snapshot could; its tree is not reused."),
+    ] = ()
+    log_bytes: int | None = None
+    tokens: Annotated[int | None, Meta(description="Exact tokens; none means not measured.")] = None
 
 
 class Violation(Document, frozen=True, kw_only=True):

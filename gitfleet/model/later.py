@@ -14,8 +14,6 @@ _TASK = (
     "effort",
     "model",
     "budget",
-    "retry_policy",
-    "retry_safe",
     "input_files",
     "scorer",
     "worker",
@@ -36,19 +34,13 @@ _FIELDS: dict[str, frozenset[str]] = {
         {
             "labels",
             "workers",
-            *(
-                f"defaults.{name}"
-                for name in ("effort", "model", "budget", "retry_policy", "retry_safe", "tags", "metadata")
-            ),
+            *(f"defaults.{name}" for name in ("effort", "model", "budget", "tags", "metadata")),
             *(f"tasks.*.{name}" for name in _TASK),
         }
     ),
     "config": frozenset(
         {
             "planner",
-            "notify",
-            "stall",
-            "retry",
             "conflict",
             "landing",
             "pool",
@@ -60,7 +52,6 @@ _FIELDS: dict[str, frozenset[str]] = {
             "agents.*.effort",
             "agents.*.permissions",
             "agents.*.fallback",
-            "timeouts.stall",
             "worktrees.max",
             "worktrees.copy",
             "worktrees.link",

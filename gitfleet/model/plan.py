@@ -12,6 +12,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gitfleet.model.base import Count, Document, PositiveInt
+from gitfleet.model.retry import RetryPolicy
 
 PLAN_SCHEMA = "gitfleet/plan/v1"
 
@@ -81,6 +82,12 @@ class Task(Document, frozen=True, kw_only=True):
     priority: Annotated[int, Meta(description="Lower goes first where order is free.")] = 0
     estimate: Estimate | None = None
     timeout_seconds: Annotated[PositiveInt | None, Meta(description="Deadline of one attempt, in seconds.")] = None
+    retry_policy: Annotated[
+        RetryPolicy | None, Meta(description="What differs from the config's `retry` for this task.")
+    ] = None
+    retry_safe: Annotated[
+        bool, Meta(description="Whether it may be done twice; false where it has effects outside its worktree.")
+    ] = True
     context: Annotated[tuple[str, ...], Meta(description="Facts put into the prompt.")] = ()
     expected_artifacts: Annotated[
         tuple[str, ...], Meta(description="What the attempt must leave; `log` is always met.", examples=[["log"]])

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from gitfleet.model.base import Document, PositiveInt
 from gitfleet.model.plan import Check, Estimate, TaskId, TaskKind
+from gitfleet.model.retry import RetryPolicy
 
 Strings = str | tuple[str, ...]
 """One text, or a list of them."""
@@ -29,6 +30,11 @@ class DefaultsDocument(Document, frozen=True, kw_only=True):
     agent: Annotated[str | None, Meta(description="Agent of tasks that name none and have no command.")] = None
     timeout_seconds: Annotated[PositiveInt | None, Meta(description="Deadline of one attempt, in seconds.")] = None
     kind: Annotated[TaskKind | None, Meta(description="Kind of tasks that do not say theirs.")] = None
+    retry_policy: Annotated[RetryPolicy | None, Meta(description="What differs from the config's `retry`.")] = None
+    retry_safe: Annotated[
+        bool | None,
+        Meta(description="Whether tasks may be done twice; false where there are effects outside the worktree."),
+    ] = None
 
 
 class TaskDocument(Document, frozen=True, kw_only=True):
@@ -68,6 +74,13 @@ class TaskDocument(Document, frozen=True, kw_only=True):
     priority: Annotated[int, Meta(description="Lower goes first where order is free.")] = 0
     estimate: Annotated[Estimate | None, Meta(description="What the task is expected to take.")] = None
     timeout_seconds: Annotated[PositiveInt | None, Meta(description="Deadline of one attempt, in seconds.")] = None
+    retry_policy: Annotated[
+        RetryPolicy | None, Meta(description="What differs from the config's `retry` for this task.")
+    ] = None
+    retry_safe: Annotated[
+        bool | None,
+        Meta(description="Whether it may be done twice; false where there are effects outside the worktree."),
+    ] = None
     context: Annotated[Strings, Meta(description="Facts put into the prompt.")] = ()
     expected_artifacts: Annotated[
         tuple[Literal["log"], ...],

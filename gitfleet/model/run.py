@@ -126,6 +126,11 @@ class Run(Document, frozen=True, kw_only=True, tag_field="schema", tag=RUN_SCHEM
     base: str = ""
     tip: str = ""
     attempts: tuple[Attempt, ...] = ()
+    not_before: Annotated[str, Meta(description="Instant before which a queued run is not started again.")] = ""
+    backoff_seconds: Annotated[
+        float | None, Meta(description="How long that wait was to be; however clocks jump, it is never longer.")
+    ] = None
+    reduced: Annotated[bool, Meta(description="Whether attempts get the reduced prompt from now on.")] = False
     claim: ClaimHeld | None = None
     handoff: Handoff | None = None
     handoff_source: HandoffSource = HandoffSource.NONE
@@ -156,14 +161,18 @@ def advance(run: Run, state: RunState, **facts: object) -> Run:
     if state not in TRANSITIONS[run.state]:
         msg = f"run {run.task}: {run.state} -> {state} is not a transition"
         raise IllegalTransitionError(msg)
+    if run.not_before:
+        # A wait ends with the queue, whichever way the run leaves it.
+        facts = {"not_before": "", "backoff_seconds": None, **facts}
     return msgspec.structs.replace(run, state=state, **facts)
 
 
-def requeue(run: Run) -> Run:
+def requeue(run: Run, **facts: object) -> Run:
     """Put a run back into the queue: its attempts stay on record, and nothing else is said of the last one."""
     return advance(
         run,
         RunState.QUEUED,
+        **facts,
         tip="",
         claim=None,
         handoff=None,

@@ -2,7 +2,8 @@
 
 With the wave barrier the tasks of the current wave start; the coordinator moves on to the next one. Rolling, a task
 starts as soon as its dependencies have landed, its scope is free and a slot is open. Either way tasks are tried in the
-order of the schedule, and a task that cannot start now does not hold up those behind it.
+order of the schedule, and a task that cannot start now does not hold up those behind it. Read-only research that ran
+out of time lets those that depend on it go on as if it had landed: what it reported is all that they need of it.
 
 Claims of other sessions and token budgets are not looked at: claiming decides about the first, waves about the second.
 """
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, final
 
 from gitfleet.model.run import LIVE, SEALED, RunState
 from gitfleet.planner.graph import in_order
+from gitfleet.planner.retries import suffices
 from gitfleet.planner.scopes import Scope, ScopeIndex
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ def decide(
 
     ``states`` has the state of every run; a task without one counts as queued. ``scopes`` are those that the tasks
     claim, ``max_agents`` is the number of agents at the same time, ``current_wave`` counts from 1 and matters without
-    ``rolling`` only. A task that the schedule does not have is never started.
+    ``rolling`` only. A task that the schedule does not have is never started,
+    which is how the coordinator keeps one back.
     """
     skip = doomed(plan, states)
     tasks = {task.id: task for task in plan.tasks}
@@ -63,7 +66,7 @@ def decide(
     for task_id in _offered(schedule, rolling=rolling, current_wave=current_wave):
         if len(start) >= slots:
             break
-        if not _may_go(tasks.get(task_id), states) or task_id in skip:
+        if task_id in skip or not _may_go(tasks.get(task_id), tasks, states):
             continue
         if held is None:
             held = _held(tasks, states, scopes, fold=fold)
@@ -82,7 +85,7 @@ def doomed(plan: Plan, states: Mapping[str, RunState]) -> dict[str, str]:
         return found
     for task in in_order(plan.tasks):
         state = states.get(task.id, RunState.QUEUED)
-        if state is RunState.LANDED:
+        if suffices(task, state):
             continue
         wanted = next((other for other in task.depends_on if other in roots), None)
         if wanted is not None and state in (RunState.QUEUED, RunState.SKIPPED):
@@ -112,12 +115,16 @@ def _offered(schedule: Schedule, *, rolling: bool, current_wave: int) -> Iterato
         yield from wave
 
 
-def _may_go(task: Task | None, states: Mapping[str, RunState]) -> bool:
+def _may_go(task: Task | None, tasks: Mapping[str, Task], states: Mapping[str, RunState]) -> bool:
     return (
         task is not None
         and states.get(task.id, RunState.QUEUED) is RunState.QUEUED
-        and all(states.get(wanted) is RunState.LANDED for wanted in task.depends_on)
+        and all(_let_go(tasks.get(wanted), states.get(wanted)) for wanted in task.depends_on)
     )
+
+
+def _let_go(wanted: Task | None, state: RunState | None) -> bool:
+    return wanted is not None and state is not None and suffices(wanted, state)
 
 
 def _held(

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from gitfleet.model.retry import RetryConfig
+
 Trail = tuple[str | int, ...]
 """A place in a struct: field names and indices from the top."""
 
@@ -47,6 +49,15 @@ def unfit_name(trail: Trail, name: str) -> Iterator[Finding]:
         yield Finding(trail, "the name has line breaks or control characters", "one line of text")
     elif any(char in _REORDERING for char in name):
         yield Finding(trail, "the name has invisible characters that reorder text", "one line of text")
+
+
+def unfit_backoff(trail: Trail, policy: RetryConfig) -> Iterator[Finding]:
+    """Refuse a longest wait that is shorter than the first one: one of the two would say nothing."""
+    first, longest = policy.initial_backoff_seconds, policy.max_backoff_seconds
+    if longest < first:
+        message = f"the longest wait ({longest:g} s) is shorter than the first one ({first:g} s)"
+        hint = "lower initial_backoff_seconds, or raise max_backoff_seconds"
+        yield Finding(trail, message, "at least initial_backoff_seconds", hint)
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.planner.findings import Finding, Trail, is_branch_name, near, unfit_name, unknown_agent
+from gitfleet.model.retry import RetryConfig
+from gitfleet.planner.findings import Finding, Trail, is_branch_name, near, unfit_backoff, unfit_name, unknown_agent
 from gitfleet.planner.knots import circles
 from gitfleet.planner.scopes import ScopeError, fold_name, parse_entry
 
@@ -156,9 +157,20 @@ def _work(task: Task, index: int, config: Config | None) -> Iterator[Finding]:
             yield Finding(trail, f"task `{task.id}` has nothing to do", "`instructions` or `command`")
         if config is not None:
             yield from _agent(task, trail, config)
+    yield from _retries(task, trail, config)
     for position, check in enumerate(task.verify):
         if not check.run.strip():
             yield Finding((*trail, "verify", position, "run"), "the command is blank", "a shell command")
+
+
+def _retries(task: Task, trail: Trail, config: Config | None) -> Iterator[Finding]:
+    """Whether what a task says of retries makes sense with what the config says."""
+    own = task.retry_policy
+    if own is None:
+        return
+    said = "max_backoff_seconds" if own.max_backoff_seconds is not None else "initial_backoff_seconds"
+    if getattr(own, said) is not None and (config is None or not any(unfit_backoff(trail, config.retry))):
+        yield from unfit_backoff((*trail, "retry_policy", said), own.over(config.retry if config else RetryConfig()))
 
 
 def _agent(task: Task, trail: Trail, config: Config) -> Iterator[Finding]:

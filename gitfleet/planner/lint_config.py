@@ -6,7 +6,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from gitfleet.planner.findings import Finding, Trail, is_branch_name, unfit_name, unknown_agent
+from gitfleet.planner.findings import Finding, Trail, is_branch_name, unfit_backoff, unfit_name, unknown_agent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,7 @@ def lint_config(config: Config) -> tuple[Finding, ...]:
         expected = f"at most {PREFIX_LENGTH}, since it becomes the name of a directory"
         found.append(Finding(("branch_prefix",), message, expected))
     found.extend(_checks(config))
+    found.extend(unfit_backoff(("retry", "max_backoff_seconds"), config.retry))
     return tuple(found)
 
 
@@ -63,6 +64,9 @@ def _checks(config: Config) -> Iterator[Finding]:
         yield from unfit_name((*trail, "name"), check.name)
         if not check.run.strip():
             yield Finding((*trail, "run"), "the command is blank", "a shell command")
+    for index, line in enumerate(config.notify.commands):
+        if not line.strip():
+            yield Finding(("notify", "commands", index), "the command is blank", "a shell command")
 
 
 def _variable(trail: Trail, name: str) -> Iterator[Finding]:

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.model.base import decode
-from gitfleet.model.run import LIVE, FailureSource, Run, RunState, advance, requeue
+from gitfleet.model.run import FailureSource, Run, RunState, advance, requeue
 from gitfleet.model.session import PendingLanding, Session, SessionState, Verdicts
+from gitfleet.planner.retries import NOT_BEGUN
+from gitfleet.recovery.boundary import release_orphans
 from gitfleet.recovery.landings import roll_forward, settle_landing
 from gitfleet.recovery.runs import adoptable, published, queued_again
 from gitfleet.store.files import remove_durable
@@ -21,7 +23,7 @@ from gitfleet.store.layout import check_label, verify_label
 from gitfleet.store.locks import claims_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from gitfleet.parts import Parts
     from gitfleet.runtime.hosts.base import Handle
@@ -42,9 +44,10 @@ class Findings:
     notes: tuple[str, ...]
 
 
-def reconcile(parts: Parts, session_id: str) -> Findings:
+def reconcile(parts: Parts, session_id: str, *, once: Collection[str] = ()) -> Findings:
     """Bring one session's books up to date; its lock is held by the caller.
 
+    ``once`` are tasks that are not ``retry_safe``: what may have begun of them is not started again here.
     Raises ``GitfleetError`` (needs-person) when a half-done landing is blocked by files that somebody changed.
     """
     session = parts.state.read_session(session_id)
@@ -61,7 +64,7 @@ def reconcile(parts: Parts, session_id: str) -> Findings:
             case RunState.PREPARING:
                 runs[task] = _requeue(parts, run, "its worktree was being made", notes)
             case RunState.RUNNING | RunState.FINISHED:
-                handle = adoptable(parts, run)
+                handle = adoptable(parts, run, once=task in once)
                 if handle is None:
                     runs[task] = _requeue(parts, run, "its end was not recorded", notes)
                 else:
@@ -71,8 +74,10 @@ def reconcile(parts: Parts, session_id: str) -> Findings:
             case _:
                 pass
     if session.state is SessionState.NEEDS_CONTINUE:
-        _retry_transport(parts, session, runs, notes)
-    _release_orphans(parts, session_id, runs, notes)
+        _retry_transport(parts, session, runs, notes, once)
+    with claims_lock(parts.layout) as claims_proof:
+        parts.claims.sweep(claims_proof)
+    notes += release_orphans(parts.layout, parts.state, parts.claims, parts.claims.clone, session=session_id, runs=runs)
     return Findings(session, runs, adopted, pending, tuple(notes))
 
 
@@ -99,6 +104,8 @@ def _end_checks(parts: Parts, session: str, runs: Iterable[Run]) -> None:
             parts.host.stop(handle)
         for handle in open_ones:
             parts.host.wait(handle)
+        # Those that had ended, too: the crash may have come before their coordinator could.
+        for handle in handles:
             parts.host.clean_up(handle)
 
 
@@ -108,7 +115,9 @@ def _requeue(parts: Parts, run: Run, why: str, notes: list[str]) -> Run:
     return _write(parts, queued)
 
 
-def _retry_transport(parts: Parts, session: Session, runs: dict[str, Run], notes: list[str]) -> None:
+def _retry_transport(
+    parts: Parts, session: Session, runs: dict[str, Run], notes: list[str], once: Collection[str]
+) -> None:
     """A session that stopped because nothing could run at all starts those runs again, and what hung on them.
 
     Not those whose record is on the target: it is written once, and says how they ended.
@@ -121,6 +130,7 @@ def _retry_transport(parts: Parts, session: Session, runs: dict[str, Run], notes
         if run.state in {RunState.FAILED, RunState.LOST}
         and run.failure is not None
         and run.failure.source is FailureSource.TRANSPORT
+        and (task not in once or run.failure.code in NOT_BEGUN)
         and not published(parts, session, task)
     }
     for task in again:
@@ -129,16 +139,6 @@ def _retry_transport(parts: Parts, session: Session, runs: dict[str, Run], notes
         for task, run in runs.items():
             if run.state is RunState.SKIPPED and not published(parts, session, task):
                 runs[task] = _write(parts, requeue(run))
-
-
-def _release_orphans(parts: Parts, session: str, runs: dict[str, Run], notes: list[str]) -> None:
-    """Claims of this session's instances that no run holds any more."""
-    holders = {run.instance for run in runs.values() if run.state in LIVE}
-    dead = [claim for claim in parts.claims.live() if claim.session == session and claim.instance not in holders]
-    with claims_lock(parts.layout) as proof:
-        parts.claims.sweep(proof)
-        parts.claims.release(proof, [claim.instance for claim in dead])
-    notes.extend(f"dead instance {claim.instance} left a claim on {', '.join(claim.scope)}" for claim in dead)
 
 
 def _write(parts: Parts, run: Run) -> Run:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.git.refs import HEADS, zero
+import msgspec
+
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.git.refs import HEADS
 from gitfleet.model.run import requeue
+from gitfleet.recovery.keeping import keep_tip, keep_tree, noted, where_kept
+from gitfleet.runtime.attempt import WARDEN
 
 if TYPE_CHECKING:
     from gitfleet.model.run import Run
@@ -14,8 +19,11 @@ if TYPE_CHECKING:
     from gitfleet.runtime.hosts.base import Handle
 
 
-def adoptable(parts: Parts, run: Run) -> Handle | None:
-    """The run's last attempt when its end can still be learned: it runs, or its exit is written."""
+def adoptable(parts: Parts, run: Run, *, once: bool = False) -> Handle | None:
+    """The run's last attempt when its end can still be learned: it runs, or its exit is written.
+
+    Of a task that must be done ``once`` at most, so is one that may have begun and was lost: it is not to be repeated.
+    """
     directory = parts.layout.attempt(run.instance, len(run.attempts))
     if not directory.is_dir():
         return None
@@ -23,29 +31,38 @@ def adoptable(parts: Parts, run: Run) -> Handle | None:
     status = parts.host.status(handle)
     if not status.alive and status.exit is None:
         ended = parts.host.declare_lost(handle)
-        if ended is not None and ended.reason == "lost":
+        if ended is not None and ended.reason == "lost" and not (once and (directory / WARDEN).exists()):
+            parts.host.clean_up(handle)
             return None
     return handle
 
 
-def queued_again(parts: Parts, run: Run, why: str) -> tuple[Run, str]:
-    """Keep what the run's branch holds, and put the run back: the run as it is then, and a sentence for people."""
-    kept = _keep_work(parts, run)
-    where = f"; its work so far is kept as {kept}" if kept else ""
-    return requeue(run), f"{run.task} is queued again: {why}{where}"
+def queued_again(parts: Parts, run: Run, why: str, **facts: object) -> tuple[Run, str]:
+    """Keep what the run's tree and branch hold, and put the run back: the run as it is then, and a sentence for people.
 
-
-def _keep_work(parts: Parts, run: Run) -> str:
-    """Keep what a run's branch holds beyond its base under ``refs/gitfleet/wip/<instance>/<attempt>``.
-
-    Gives the ref; empty where there was nothing to keep.
+    What the attempt reported and changed moves into its own record. Raises ``GitfleetError`` (``work-not-kept``) where
+    not even its commits could be kept: its branch is about to start anew.
     """
-    tip = parts.refs.read(HEADS + run.branch) if run.branch else None
-    if tip is None or tip == run.base:
-        return ""
-    wip = f"refs/gitfleet/wip/{run.instance}/{len(run.attempts)}"
-    parts.refs.update(wip, tip, parts.refs.read(wip) or zero(tip), why="gitfleet: keep an earlier attempt")
-    return wip
+    if run.attempts:
+        run = noted(run, keep_tree(parts, parts.objects, run, why))
+        tip = parts.refs.read(HEADS + run.branch) if run.branch else None
+        if tip is not None and run.attempts[-1].unkept:
+            _keep_commits(parts, run, tip, why)
+        words = f"retried as attempt {len(run.attempts) + 1}: {why}"
+        last = msgspec.structs.replace(run.attempts[-1], retry=words, handoff=run.handoff, files=run.files)
+        facts = {"attempts": (*run.attempts[:-1], last), **facts}
+    kept = where_kept(run)
+    return requeue(run, **facts), f"{run.task} is queued again: {why}{f'; {kept}' if kept else ''}"
+
+
+def _keep_commits(parts: Parts, run: Run, tip: str, why: str) -> None:
+    """The tree could not be kept whole and stays as it is; the branch does not stay, so its commits must be."""
+    try:
+        keep_tip(parts, parts.objects, run, tip, why)
+    except OSError as error:
+        message = f"The work of {run.instance} could not be kept: {error}"
+        hint = f"Its branch {run.branch} and its worktree are as they were; `gitfleet continue` tries again."
+        raise GitfleetError(Kind.ENVIRONMENT, "work-not-kept", message, hint=hint) from error
 
 
 def published(parts: Parts, session: Session, task: str) -> bool:

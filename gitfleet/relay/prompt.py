@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitfleet.relay.again import asked, note
 from gitfleet.relay.briefs import Selection
 from gitfleet.relay.text import code, fence, inline, one_line, plain
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitfleet.model.plan import Plan, Task
+    from gitfleet.relay.again import Earlier
     from gitfleet.relay.momentum import Momentum
 
 _HANDOFF = """\
@@ -51,10 +53,12 @@ def prompt(
     briefs: Selection | None = None,
     momentum: Momentum | None = None,
     rules: Sequence[str] = (),
+    earlier: Earlier | None = None,
 ) -> bytes:
     """Write the prompt of a task (UTF-8 Markdown); the same arguments give the same bytes.
 
-    ``rules`` are sentences of the project for every agent. Without a scope the task is told that it is read-only.
+    ``rules`` are sentences of the project for every agent; ``earlier`` is an attempt that ran out of time. Without a
+    scope the task is told that it is read-only.
     """
     selection = briefs or Selection()
     sections = [
@@ -62,6 +66,8 @@ def prompt(
         ("## Direction", plain(plan.direction).strip()),
         ("## Objective", plain(task.objective).strip()),
         ("## Instructions", plain(task.instructions).strip()),
+        ("## What is wanted now", asked(earlier) if earlier else ""),
+        ("## What the attempt before you left", note(earlier) if earlier else ""),
         ("## Context", _list(task.context)),
         ("## Project rules", _list(rules)),
         ("## What you may write", _scope(task)),

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from gitfleet.model.run import RunState
+from gitfleet.model.evidence import WIP
+from gitfleet.model.run import FailureSource, RunState
 from gitfleet.model.session import SessionState
+from gitfleet.planner.retries import SET_UP, is_survey, worth_telling
 from gitfleet.relay.text import code, inline
 
 if TYPE_CHECKING:
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
 MAX_LINES = 128
 """Lines of a report's body; with at most 20 lines of front matter ``session.md`` stays within 150."""
 
+_FAILED = frozenset({RunState.FAILED, RunState.REJECTED, RunState.TIMED_OUT, RunState.LOST})
 _QUEUE_ROWS = 40
 _RELAY_LINES = 16
+_GAP_LINES = 8
 _ITEMS = 3
 _ITEM_LIMIT = 240
 _PATHS = 8
@@ -42,6 +46,8 @@ def render_session(session: Session, plan: Plan, runs: Mapping[str, Run]) -> str
         head += [f"Direction: {inline(session.direction, 400)}", ""]
     queue = ["## Work Queue", "", *_queue(ordered)]
     relay = ["", "## Shared Context (Discovery Relay)", "", *_relay(ordered)]
+    gaps = _gaps(ordered, plan)
+    relay += ["", "## Gaps", "", *_fit(gaps, _GAP_LINES)] if gaps else []
     continuation = ["", "## Continuation State", "", *_continuation(session, ordered)]
     handoff = ["", "## Handoff", "", *_handoff(session, ordered)]
     used = sum(map(len, (head, queue, relay, continuation, handoff)))
@@ -122,6 +128,15 @@ def _result(run: Run) -> list[str]:
     if run.failure is not None:
         status += f" ({inline(run.failure.code, 40)}: {inline(run.failure.message, _ITEM_LIMIT)})"
     lines = [f"- **Status:** {status}"]
+    lines += [
+        f"- **Attempt {attempt.number}:** {inline(attempt.outcome or 'no end on record', 40)}, "
+        f"{inline(attempt.retry, _ITEM_LIMIT)}"
+        for attempt in run.attempts
+        if worth_telling(attempt)
+    ]
+    if run.state is not RunState.LANDED and run.attempts and run.attempts[-1].snapshots:
+        name = run.attempts[-1].snapshots[-1].removeprefix(WIP)
+        lines.append(f"- **Kept:** its work, until it is pruned: {code(f'gitfleet rescue show {name}')}")
     if run.handoff is not None:
         no_change = (f"no change: {run.handoff.no_change}",) if run.handoff.no_change else ()
         groups = [
@@ -153,11 +168,32 @@ def _relay(runs: Sequence[Run]) -> list[str]:
     return _fit(lines, _RELAY_LINES) or ["Nothing was reported."]
 
 
+def _gaps(runs: Sequence[Run], plan: Plan) -> list[str]:
+    """What a wave, or the tasks behind one, had to go on without."""
+    tasks = {task.id: task for task in plan.tasks}
+    lines = []
+    for run in runs:
+        lines += [
+            f"- wave {attempt.wave} went on without {inline(run.task, 64)}: {inline(attempt.message, _ITEM_LIMIT)} "
+            f"({inline(attempt.retry, _ITEM_LIMIT)})"
+            for attempt in run.attempts
+            if attempt.outcome in SET_UP and attempt.wave is not None
+        ]
+        if run.task in tasks and run.state is RunState.TIMED_OUT and is_survey(tasks[run.task]):
+            word = "what it reported until then" if run.handoff else "no report of it"
+            lines.append(f"- research {inline(run.task, 64)} ran out of time; those behind it have {word}")
+    return lines
+
+
 def _continuation(session: Session, runs: Sequence[Run]) -> list[str]:
     left = [run for run in runs if not run.sealed]
     blocked = [run for run in runs if run.state in {RunState.CONFLICTED, RunState.LOST, RunState.SKIPPED}]
+    failures = Counter(run.failure.source for run in runs if run.failure is not None and run.state in _FAILED)
+    restarted = sum(len(run.attempts) > 1 for run in runs)
     return [
         f"- State: {session.state}",
+        *[f"- Failures: {', '.join(f'{failures[it]} {it}' for it in FailureSource if failures[it])}"] * bool(failures),
+        *[f"- Restarted: {restarted} of {len(runs)}"] * bool(restarted),
         f"- Next wave: {min(run.wave for run in left) if left else 'none'}",
         f"- Left to do: {_tasks(left)}",
         f"- Blocked items: {_tasks(blocked)}",

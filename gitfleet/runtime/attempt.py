@@ -3,11 +3,12 @@
 =============  ==================================================================================================
 ``spec.json``   what to run: written once by the host before anything starts
 ``lock``        held by the warden for its life; whoever holds it decides about the attempt
-``warden.json`` pid, start and boot of the warden, for signals (liveness is the lock alone), and the agent's start
+``warden.json`` pid, start and boot of the warden, for signals (liveness is the lock alone), when the agent and the
+                attempt started, and the stall period that it watches for
 ``out.log``     output of the agent, bounded
-``pulse``       time and size of the last output
+``pulse``       when output, CPU, children and the warden itself last showed life (``pulse.py``)
 ``deadline``    awake seconds from the start that the attempt may take; the coordinator may move it
-``stop``        its presence asks the warden to stop the agent
+``stop``        its presence asks the warden to stop the agent; a word in it is the reason that is recorded
 ``exit.json``   how it ended: written once, durably
 ``warden.log``  what went wrong in the warden itself, empty unless there is a defect
 =============  ==================================================================================================
@@ -15,6 +16,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -32,6 +34,8 @@ PULSE = "pulse"
 DEADLINE = "deadline"
 STOP = "stop"
 EXIT = "exit.json"
+STALLED = "stalled"
+"""The word in ``stop`` for an agent that showed no life any more."""
 TROUBLE = "warden.log"
 
 
@@ -60,19 +64,31 @@ def replace(directory: str, name: str, data: bytes) -> None:
 def create_once(directory: str, name: str, data: dict[str, Any]) -> bool:
     """Write a file durably unless it exists; says whether it was written."""
     temporary = _temporary(directory, name)
-    _write(temporary, json.dumps(data, indent=2).encode() + b"\n", sync=True)
     try:
+        _write(temporary, json.dumps(data, indent=2).encode() + b"\n", sync=True)
         os.link(temporary, os.path.join(directory, name))
     except FileExistsError:
         return False
     finally:
-        os.unlink(temporary)
+        # Also what a full disk cut short: it holds the space that the next try needs.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
     return True
+
+
+def stop_reason(directory: str) -> str:
+    """Why the agent is to stop, as ``exit.json`` will say: the word of the one who asked, where it is a known one."""
+    try:
+        with open(os.path.join(directory, STOP), "rb") as file:
+            word = file.read(64).decode("ascii", "replace").strip()
+    except OSError:
+        word = ""
+    return word if word == STALLED else "stopped"
 
 
 def open_lock(directory: str) -> int:

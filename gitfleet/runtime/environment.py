@@ -71,6 +71,8 @@ def assignment_variables(assignment: Assignment) -> dict[str, str]:
         "GITFLEET_HANDOFF": str(assignment.handoff_file),
         "GITFLEET_PORT_BASE": str(assignment.port_base),
         "GITFLEET_WORKTREE": str(assignment.worktree),
+        "GITFLEET_ATTEMPT": str(assignment.attempt),
+        **({"GITFLEET_REDUCED": "1"} if assignment.reduced else {}),
     }
 
 

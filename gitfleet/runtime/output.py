@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 
 LOG_LIMIT = 16 * 1024 * 1024
 """Bytes of output that an attempt keeps unless its spec says otherwise."""
@@ -20,7 +19,6 @@ _MARK = b"\n[gitfleet: %20d bytes of output were cut here]\n"
 MARK_SIZE = len(_MARK % 0)
 _MARK_PATTERN = re.compile(rb"\n\[gitfleet: ( *\d+) bytes of output were cut here\]\n")
 _COPY = 1024 * 1024
-_PULSE_EVERY = 0.1
 
 
 def head_size(limit: int) -> int:
@@ -69,48 +67,6 @@ class BoundedLog:
     def close(self) -> None:
         """Close the file."""
         os.close(self._descriptor)
-
-
-class Pulse:
-    """The file that says when output last came and how much there is; touched by output and once at the start."""
-
-    def __init__(self, path: str) -> None:
-        """Start the pulse."""
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        self._written = 0.0
-        self._late: tuple[float, int] | None = None
-        self._put(time.time(), 0)
-
-    def beat(self, total: int) -> None:
-        """Note that output came; written at once or, in a flood, ten times a second."""
-        self._late = (time.time(), total)
-        if time.monotonic() - self._written >= _PULSE_EVERY:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what a flood held back."""
-        if self._late is not None:
-            at, total = self._late
-            self._late = None
-            self._put(at, total)
-
-    def _put(self, at: float, total: int) -> None:
-        self._written = time.monotonic()
-        try:
-            # One write of fixed width, so that a reader sees a whole line.
-            os.pwrite(self._descriptor, b"%020.6f %020d\n" % (at, total), 0)
-        except OSError:
-            return
-
-
-def read_pulse(path: str) -> tuple[float, int] | None:
-    """POSIX seconds of the last output and bytes so far; none before the warden has started."""
-    try:
-        with open(path, "rb") as file:
-            at, total = file.read(64).split()
-        return float(at), int(total)
-    except (OSError, ValueError):
-        return None
 
 
 def read_log(path: str, limit: int, offset: int, size: int) -> tuple[int, bytes]:

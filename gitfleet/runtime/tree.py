@@ -41,7 +41,7 @@ class Tree:
         self.table = table
         self._nonce = nonce.encode()
         self._worktree = os.path.realpath(os.fsencode(worktree)) if worktree else b""
-        self._since = since
+        self.since = since
         self._root = root
         self._spared = frozenset(spared) | {os.getpid()}
 
@@ -60,29 +60,29 @@ class Tree:
             children.setdefault(process.parent, []).append(process.pid)
         living = [process for process in processes if process.state != ZOMBIE]
         ours = self._beyond_doubt(living, children)
-        here = [p for p in living if p.pid not in ours and (everyone or p.start >= self._since) and self._works_here(p)]
+        here = [p for p in living if p.pid not in ours and (everyone or p.start >= self.since) and self._works_here(p)]
         theirs: set[int] = set()
         if here:
             if not everyone:
                 here = [p for p in living if p.pid not in ours and self._works_here(p)]
-            owners = {p.pid: PERSON if p.start < self._since else self._owner_by_environment(p) for p in here}
+            owners = {p.pid: PERSON if p.start < self.since else self._owner_by_environment(p) for p in here}
             theirs = {pid for pid, owner in owners.items() if owner == PERSON}
             # What a person starts from a shell in the worktree is the person's as well.
-            theirs |= _below(theirs, children) - ours
+            theirs |= below(theirs, children) - ours
             alone = {pid for pid, owner in owners.items() if owner == NOBODY and pid not in theirs}
-            ours |= alone | (_below(alone, children) - theirs)
+            ours |= alone | (below(alone, children) - theirs)
             theirs &= owners.keys()
         return [p for p in living if p.pid in ours], [p for p in living if p.pid in theirs]
 
     def _beyond_doubt(self, living: list[Process], children: dict[int, list[int]]) -> set[int]:
         """Find what descends from the root or carries the nonce, and what descends from that."""
-        ours = _below({self._root}, children) if self._root is not None else set()
+        ours = below({self._root}, children) if self._root is not None else set()
         carriers = {
             process.pid
             for process in living
-            if process.start >= self._since and process.pid not in ours and self._carries_nonce(process)
+            if process.start >= self.since and process.pid not in ours and self.carries_nonce(process)
         }
-        return ours | carriers | _below(carriers, children)
+        return ours | carriers | below(carriers, children)
 
     def _owner_by_environment(self, process: Process) -> str:
         """Say whose a young process is that only its working directory gives away."""
@@ -95,7 +95,8 @@ class Tree:
             return PERSON
         return NOBODY
 
-    def _carries_nonce(self, process: Process) -> bool:
+    def carries_nonce(self, process: Process) -> bool:
+        """Say whether its environment names this attempt."""
         environment = self.table.environment(process)
         if environment is None:
             return False
@@ -119,7 +120,8 @@ class Tree:
         return self.table.owner(process) in {os.getuid(), None}
 
 
-def _below(pids: Iterable[int], children: dict[int, list[int]]) -> set[int]:
+def below(pids: Iterable[int], children: dict[int, list[int]]) -> set[int]:
+    """Find what descends from some pids; ``children`` gives those of each parent."""
     found: set[int] = set()
     todo = [child for pid in pids for child in children.get(pid, ())]
     while todo:

@@ -101,6 +101,15 @@ class Layout:
         """The claim of one instance."""
         return self.claims / f"{checked(instance, 'instance')}.json"
 
+    @property
+    def leases(self) -> Path:
+        """Who has which slot of the worktree pool, over all sessions."""
+        return self.root / "pool"
+
+    def lease(self, slot: str) -> Path:
+        """The lease of one slot."""
+        return self.leases / f"{checked(slot, 'slot')}.json"
+
     def briefs(self, session: str) -> Path:
         """Briefs of a session."""
         return self.state / "briefs" / checked(session, "session")

@@ -11,22 +11,20 @@ from __future__ import annotations
 
 import fcntl
 import os
-import socket
 import time
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
-
 from gitfleet.errors import GitfleetError, Kind
-from gitfleet.model.base import Document, decode, encode, instant
+from gitfleet.store import holders
 from gitfleet.store.files import make_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
+    from gitfleet.store.holders import Holder
     from gitfleet.store.layout import Layout
 
 POLL_SECONDS = 0.001
@@ -36,16 +34,7 @@ GRACE_SECONDS = 0.05
 """Even a caller that does not wait tries this long: a status probe, or a fork between its two system calls in another
 thread of the holder, keeps a free lock busy for a moment."""
 
-
-class Holder(Document, frozen=True, kw_only=True):
-    """Who holds a lock, as it wrote itself down."""
-
-    pid: int
-    host: str
-    command: str = ""
-    since: str = ""
-    boot: str = ""
-    started: str = ""
+BUSY_HINT = "wait until it is done, or end that process; a lock is free as soon as its holder is gone"
 
 
 @dataclass(slots=True)
@@ -60,10 +49,26 @@ class LockProof:
     held: bool = True
 
     def check(self) -> None:
-        """Raise ``AssertionError`` once the lock was released: using a stale proof is a defect in gitfleet."""
+        """Raise ``AssertionError`` once the lock was released: using a stale proof is a defect in gitfleet.
+
+        Raises ``GitfleetError`` (``BUSY``, ``taken-over``) when the lock file is not the one that was locked any more:
+        a person said that its holder is gone, which it is not.
+        """
         if not self.held:
             msg = f"the lock {self.path.name} was released before this use of its proof"
             raise AssertionError(msg)
+        mine = os.fstat(self.fd)
+        try:
+            there = self.path.stat()
+        except FileNotFoundError:
+            there = None
+        if there is None or not os.path.samestat(mine, there):
+            raise GitfleetError(
+                Kind.BUSY,
+                "taken-over",
+                f"The lock {self.path.name} was taken away from this process, which held it.",
+                hint="Somebody said that it is gone, with --owner-is-gone; `gitfleet status` shows who goes on.",
+            )
 
 
 class SessionLock(LockProof):
@@ -101,12 +106,13 @@ def hold_as(
     what: str,
     command: str = "",
     sleep: Callable[[float], None] = time.sleep,
+    hint: str = BUSY_HINT,
 ) -> Iterator[ProofT]:
     """Hold a lock and give the proof of this kind.
 
     ``timeout`` is in seconds; ``what`` names the thing that is locked in messages (``session auth-k3f9qm``);
-    ``command`` is what others are told that the holder does. Raises ``GitfleetError`` (``BUSY``, ``locked``) that
-    names the holder when the lock is not free in time.
+    ``command`` is what others are told that the holder does, ``hint`` what one who cannot have it may do. Raises
+    ``GitfleetError`` (``BUSY``, ``locked``) that names the holder when the lock is not free in time.
     """
     # Imported here because a reader (status, events) never takes a lock and must not pay for it.
     from filelock import lock_descriptor  # noqa: PLC0415
@@ -117,9 +123,9 @@ def hold_as(
         deadline = time.monotonic() + max(timeout, GRACE_SECONDS)
         while not lock_descriptor(descriptor, blocking=False):
             if time.monotonic() >= deadline:
-                raise busy(path, what)
+                raise busy(path, what, hint)
             sleep(POLL_SECONDS)
-        _write_holder(descriptor, command)
+        holders.write(descriptor, holders.present(command))
         proof = kind(path, descriptor)
         try:
             yield proof
@@ -142,30 +148,23 @@ def holder(path: Path) -> Holder | None:
             # A shared try, so that two probes do not report each other; the close below ends it.
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return _read_holder(descriptor)
+            return holders.read(descriptor)
         return None
     finally:
         os.close(descriptor)
 
 
-def busy(path: Path, what: str) -> GitfleetError:
+def busy(path: Path, what: str, hint: str = BUSY_HINT) -> GitfleetError:
     """The refusal that names who holds a lock."""
     facts = holder(path)
-    if facts is None or not facts.pid:
-        who = "another process"
-    else:
-        who = f"process {facts.pid} on {facts.host}"
-        if facts.command:
-            who += f" ({facts.command})"
-        if facts.since:
-            who += f", since {facts.since}"
-        if facts.host == socket.gethostname() and not _exists(facts.pid):
-            who = f"a process that was started by {who}, which itself has ended"
+    who = str(facts or "another process")
+    if facts is not None and holders.judge(facts).life is holders.Life.DEAD:
+        who = f"a process that was started by {who}, which itself has ended"
     return GitfleetError(
         Kind.BUSY,
         "locked",
         f"{what} is held by {who}",
-        hint="wait until it is done, or end that process; a lock is free as soon as its holder is gone",
+        hint=hint,
     )
 
 
@@ -173,7 +172,12 @@ def busy(path: Path, what: str) -> GitfleetError:
 def session_lock(layout: Layout, session: str, *, timeout: float = 0.0, command: str = "") -> Iterator[SessionLock]:
     """Become the one coordinator of a session."""
     path = layout.session_lock(session)
-    with hold_as(SessionLock, path, timeout=timeout, what=f"session {session}", command=command) as proof:
+    hint = (
+        "`gitfleet status` shows what it does. "
+        f"`gitfleet continue {session} --take-over` ends that process, and goes on from where it is."
+    )
+    what = f"session {session}"
+    with hold_as(SessionLock, path, timeout=timeout, what=what, command=command, hint=hint) as proof:
         yield proof
 
 
@@ -190,50 +194,3 @@ def worktrees_lock(layout: Layout, *, timeout: float = 60.0, command: str = "") 
     path = layout.lock("worktrees")
     with hold_as(WorktreesLock, path, timeout=timeout, what="the list of worktrees", command=command) as proof:
         yield proof
-
-
-def process_identity(pid: int) -> tuple[str, str]:
-    """Boot id and start time of a process, which together with the pid tell it from a later one; empty if unknown."""
-    with suppress(OSError, IndexError):
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        # The command's name may hold spaces and parentheses; field 22 counts from behind its last parenthesis.
-        return boot, Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[19].decode("ascii")
-    import psutil  # noqa: PLC0415 - heavy, and only needed where /proc is missing or the process is gone
-
-    with suppress(psutil.Error):
-        return str(int(psutil.boot_time())), repr(psutil.Process(pid).create_time())
-    return "", ""
-
-
-def _write_holder(descriptor: int, command: str) -> None:
-    boot, started = process_identity(os.getpid())
-    facts = Holder(
-        pid=os.getpid(),
-        host=socket.gethostname(),
-        command=command[:200],
-        since=instant(time.time()),
-        boot=boot,
-        started=started,
-    )
-    # Facts serve messages only: a full disk must not keep a free lock from being taken.
-    with suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, encode(facts), 0)
-
-
-def _read_holder(descriptor: int) -> Holder:
-    try:
-        return decode(os.pread(descriptor, 4096, 0), Holder)
-    except (msgspec.MsgspecError, ValueError):
-        # Taken a moment ago and not written down yet.
-        return Holder(pid=0, host="")
-
-
-def _exists(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

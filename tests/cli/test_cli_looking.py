@@ -22,7 +22,7 @@ from gitfleet.store.claims import Claims
 from gitfleet.store.journal import Journal
 from gitfleet.store.locks import claims_lock, hold, session_lock, worktrees_lock
 from tests.cli.test_cli_usage import validate
-from tests.support.commands import STARTED, a_run, a_session, attempt_files, place, run, spawn
+from tests.support.commands import STARTED, a_run, a_session, attempt_files, lease, place, run, spawn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -230,6 +230,7 @@ def worktree(repo: Repo, layout: Layout, path: Path, branch: str = "fleet/auth-k
     with_lock = worktrees_lock(layout)
     made = add(discover(repo.path), path, repo.oid(), branch, with_lock, instance=INSTANCE)
     assert isinstance(made, Worktree)
+    lease(layout, a_run("api", RunState.RUNNING), path)
     return made
 
 
@@ -238,7 +239,7 @@ def test_open_prints_the_path_where_there_is_no_terminal(repo: Repo, tmp_path: P
     answer = run("open", "api", "--repo", repo.path)
     assert answer.code == ExitCode.NEEDS_PERSON
     assert "no worktree" in answer.err
-    path = tmp_path / "trees" / "api one"
+    path = tmp_path / "trees of ours" / "api"
     worktree(repo, layout, path)
     assert run("open", "api", "--repo", repo.path).out == f"{path}\n"
     assert run("open", INSTANCE, "--print", "--repo", repo.path).out == f"{path}\n"

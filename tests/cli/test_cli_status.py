@@ -40,9 +40,8 @@ def test_what_needs_a_person_comes_first(repo: Repo) -> None:
         document = run("status", "--repo", repo.path, "--json").json
     assert answer.code == ExitCode.DONE
     assert answer.out == (
-        "1 thing needs you.\n"
-        "  docs-aaaaaa: README.md is in the way\n"
-        "    gitfleet continue docs-aaaaaa\n"
+        "1 session waits to be continued.\n"
+        "  gitfleet continue docs-aaaaaa  # README.md is in the way\n"
         "\n"
         "docs-aaaaaa  needs-continue on main, wave 1 of 1\n"
         "  runs: 1 queued\n"
@@ -109,7 +108,7 @@ def test_counts_failures_conflicts_and_landings(repo: Repo) -> None:
     )
     answer = run("status", "--repo", repo.path)
     assert "  auth-k3f9qm doc: conflicts with main in README.md\n    git merge fleet/auth-k3f9qm/doc\n" in answer.out
-    assert "  runs: 1 landed, 1 conflicted, 1 failed (failures: 1 by task)\n" in answer.out
+    assert "  runs: 1 landed, 1 conflicted, 1 failed (failures: 1 task)\n" in answer.out
     assert "  landing 1: cccccccccccc unverified, api\n" in answer.out
 
 

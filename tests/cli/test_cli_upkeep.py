@@ -20,7 +20,7 @@ from gitfleet.store.locks import hold, worktrees_lock
 from gitfleet.store.state import State
 from tests.cli.test_cli_looking import claim
 from tests.cli.test_cli_usage import validate
-from tests.support.commands import a_run, a_session, attempt_files, call, place, run
+from tests.support.commands import a_run, a_session, attempt_files, call, lease, place, run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,6 +162,7 @@ def landed_session(repo: Repo, tmp_path: Path) -> tuple[Layout, Run, Path]:
     repo.git("branch", "-q", "keep", tip)
     made = add(discover(repo.path), tree, tip, None, worktrees_lock(layout), instance=landed.instance)
     assert isinstance(made, Worktree)
+    lease(layout, landed, tree)
     layout.trash.mkdir()
     (layout.trash / "old").write_bytes(b"y" * 500)
     return layout, landed, tree
@@ -179,6 +180,7 @@ def test_clean_removes_what_is_landed_and_published(repo: Repo, tmp_path: Path) 
     layout, landed, tree = landed_session(repo, tmp_path)
     publish(repo, layout)
     files = {path: path.read_bytes() for path in layout.root.rglob("*") if path.is_file()}
+    assert layout.lease(tree.name) in files
     dry = run("clean", "--dry-run", "--repo", repo.path, "--json").json
     validate(dry, CleanReport)
     assert {path: path.read_bytes() for path in layout.root.rglob("*") if path.is_file()} == files
@@ -192,6 +194,7 @@ def test_clean_removes_what_is_landed_and_published(repo: Repo, tmp_path: Path) 
     ]
     assert answer["freed_bytes"] >= 1500
     assert not tree.exists()
+    assert not layout.lease(tree.name).exists()
     assert not layout.session("auth-k3f9qm").exists()
     assert not layout.attempt(landed.instance, 1).exists()
     assert Claims(layout).live() == ()

@@ -98,7 +98,7 @@ def test_an_agent_program_that_does_not_exist_is_tried_again(fleet: FleetEnv) ->
     repo = fleet.repo()
     program = fleet.root / "agent"
     agents = {"robot": {"kind": "command", "argv": [str(program), "{task}"]}}
-    fleet.config(repo, config_of(agents=agents, agent="robot"))
+    fleet.config(repo, config_of(agents=agents, agent="robot", retry={"initial_backoff_seconds": 0}))
     first: dict[str, object] = {"id": "one", "instructions": "Do it.", "scope": ["one.txt"]}
     second: dict[str, object] = {"id": "two", "instructions": "Do it.", "scope": ["two.txt"], "depends_on": ["one"]}
 

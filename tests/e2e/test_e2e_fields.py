@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from gitfleet.model.base import seconds_of
 from tests.support.sessions import config_of, plan_of, record_commits, session_ids, state_runs, states, task
 
 if TYPE_CHECKING:
@@ -303,3 +305,93 @@ def test_a_document_of_another_schema_is_refused(fleet: FleetEnv) -> None:
     fleet.run("wave", plan, "--yes").ok(2)
 
     assert session_ids(fleet, repo) == []
+
+
+# -- retries ---------------------------------------------------------------------------------------------------------
+
+MISSING: dict[str, Any] = {"agents": {"robot": {"kind": "command", "argv": ["/nonexistent/robot"]}}, "agent": "robot"}
+
+
+def attempts_of(fleet: FleetEnv) -> dict[str, list[str]]:
+    runs = state_runs(fleet, fleet.root / "repo")
+    return {name: [attempt.outcome for attempt in run.attempts] for name, run in runs.items()}
+
+
+def test_config_retry_bounds_attempts_and_waits(fleet: FleetEnv) -> None:
+    policy = {"max_attempts": 4, "initial_backoff_seconds": 0.2, "max_backoff_seconds": 0.4, "backoff_multiplier": 2}
+    asked: dict[str, object] = {"id": "one", "instructions": "x", "scope": ["one.txt"]}
+    wave(fleet, plan_of(asked), 3, config=config_of(**MISSING, retry=policy))
+    assert attempts_of(fleet) == {"one": ["spawn-failed"] * 4}
+    events = fleet.run("events", "--json").ok().json["events"]
+    assert [event["status"] for event in events if event["kind"] == "retry"] == ["spawn-failed"] * 3
+    run = state_runs(fleet, fleet.root / "repo")["one"]
+    tries = [(seconds_of(attempt.started), seconds_of(attempt.ended)) for attempt in run.attempts]
+    waits = [after[0] - before[1] for before, after in itertools.pairwise(tries)]
+    assert all(wait >= least for wait, least in zip(waits, (0.1, 0.2, 0.2), strict=True))
+
+
+def test_config_retry_that_makes_no_sense_is_refused(fleet: FleetEnv) -> None:
+    fleet.repo()
+    fleet.config(fleet.root / "repo", config_of(retry={"initial_backoff_seconds": 9, "max_backoff_seconds": 3}))
+    refused = fleet.run("plan", fleet.plan(plan_of(ONE))).ok(2)
+    assert "retry.max_backoff_seconds: the longest wait (3 s) is shorter than the first one (9 s)" in refused.err
+    fleet.config(fleet.root / "repo", config_of())
+    wrong = fleet.plan(plan_of({**ONE, "retry_policy": {"max_backoff_seconds": 2}}))
+    refused = fleet.run("plan", wrong).ok(2)
+    assert "tasks[0].retry_policy.max_backoff_seconds: the longest wait (2 s) is shorter" in refused.err
+    beyond = fleet.plan(plan_of({**ONE, "retry_policy": {"max_attempts": 0, "backoff_multiplier": 0.5}}))
+    refused = fleet.run("plan", beyond).ok(2)
+    assert "max_attempts" in refused.err
+    assert "backoff_multiplier" in refused.err
+
+
+AS_MARKDOWN = """# trial
+
+## one
+
+scope: one.txt
+retry_policy.max_attempts: 3
+retry_policy.initial_backoff_seconds: 0.5
+retry_safe: no
+
+Do it.
+"""
+AS_TOML = """name = "trial"
+[[tasks]]
+id = "one"
+instructions = "Do it."
+scope = ["one.txt"]
+retry_safe = false
+retry_policy = {max_attempts = 3, initial_backoff_seconds = 0.5}
+"""
+AS_YAML = """name: trial
+defaults: {retry_policy: {max_attempts: 9, initial_backoff_seconds: 0.5}, retry_safe: false}
+tasks:
+  - {id: one, instructions: Do it., scope: [one.txt], retry_policy: {max_attempts: 3}}
+"""
+AS_JSON = json.dumps(
+    {
+        "name": "trial",
+        "defaults": {"retry_safe": True, "retry_policy": {"max_attempts": 3, "initial_backoff_seconds": 0.5}},
+        "tasks": [{"id": "one", "instructions": "Do it.", "scope": ["one.txt"], "retry_safe": False}],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("plan.md", AS_MARKDOWN), ("plan.toml", AS_TOML), ("plan.yaml", AS_YAML), ("plan.json", AS_JSON)],
+)
+def test_plan_retries_are_read_from_every_format(name: str, text: str, fleet: FleetEnv) -> None:
+    """An agent that does not start is tried again only where that is safe, and as often as the task says."""
+    repo = fleet.repo()
+    fleet.config(repo, config_of(**MISSING, retry={"initial_backoff_seconds": 0}))
+    shown = fleet.run("plan", fleet.plan(text, name)).ok().out
+    assert "at most 3 attempts at a task" in shown
+    assert "never started twice (not retry_safe): one" in shown
+    fleet.run("wave", fleet.plan(text, name), "--yes").ok(3)
+    assert attempts_of(fleet) == {"one": ["spawn-failed"]}
+    safe = text.replace("retry_safe: no\n", "").replace("retry_safe = false\n", "").replace(", retry_safe: false", "")
+    safe = safe.replace(', "retry_safe": false', "").replace("0.5", "0").replace("trial", "zweite")
+    fleet.run("wave", fleet.plan(safe, name), "--yes").ok(3)
+    assert attempts_of(fleet) == {"one": ["spawn-failed"] * 3}

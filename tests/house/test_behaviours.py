@@ -40,9 +40,11 @@ def options() -> set[str]:
     for name in GROUP.list_commands(root):
         command = GROUP.get_command(root, name)
         assert command is not None
-        for parameter in command.params:
-            if isinstance(parameter, click.Option):
-                found.add(f"{name} {max(parameter.opts, key=len)}")
+        below = command.commands.items() if isinstance(command, click.Group) else ()
+        for words, one in ((name, command), *((f"{name} {word}", inner) for word, inner in below)):
+            for parameter in one.params:
+                if isinstance(parameter, click.Option):
+                    found.add(f"{words} {max(parameter.opts, key=len)}")
     return found
 
 

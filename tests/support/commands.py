@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from gitfleet.__main__ import main
 from gitfleet.model.evidence import Attempt
+from gitfleet.model.lease import Lease
 from gitfleet.model.run import Run, RunState
 from gitfleet.model.session import Session, SessionState
 from gitfleet.store.layout import Layout
+from gitfleet.store.leases import Leases
+from gitfleet.store.locks import worktrees_lock
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
@@ -117,6 +120,21 @@ def place(repo: Path, session: Session, *runs: Run) -> Layout:
         session, plan=b"name: auth\n", config=b"schema: gitfleet/config/v1\n", runs=runs, report="# auth\n"
     )
     return layout
+
+
+def lease(layout: Layout, run_: Run, path: Path) -> None:
+    """Let a run have the tree at a path."""
+    held = Lease(
+        slot=path.name,
+        path=str(path),
+        instance=run_.instance,
+        session=run_.session,
+        task=run_.task,
+        attempt=max(1, len(run_.attempts)),
+        since=STARTED,
+    )
+    with worktrees_lock(layout) as proof:
+        Leases(layout).write(proof, held)
 
 
 def attempt_files(layout: Layout, run_: Run, log: bytes, *, ended: bool = True, number: int = 1) -> Path:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import re
 import shutil
 import tempfile
 import time
@@ -98,12 +99,23 @@ def describe(process: psutil.Process) -> str:
 
 
 def worktrees_in_pools(directory: Path) -> list[Path]:
-    """Worktrees that stand in a pool (`<repository>.fleet`) up to three levels below a directory."""
+    """Worktrees in a pool (`<repository>.fleet`) up to three levels below a directory, but for slots that are free."""
     found: list[Path] = []
     for pattern in ("*.fleet", "*/*.fleet", "*/*/*.fleet"):
         for pool in directory.glob(pattern):
-            found += [tree.parent for tree in pool.glob("*/.git")]
+            found += [tree.parent for tree in pool.glob("*/.git") if not is_free_slot(tree.parent)]
     return found
+
+
+def is_free_slot(tree: Path) -> bool:
+    """Whether a tree is one of the pool that waits for its next attempt: no lease names it."""
+    if not re.fullmatch(r"tree-\d+", tree.name):
+        return False
+    try:
+        common = Path((tree / ".git").read_text().removeprefix("gitdir: ").rstrip("\n")).parents[1]
+    except OSError:
+        return False
+    return common.is_dir() and not (common / "gitfleet" / "pool" / f"{tree.name}.json").exists()
 
 
 class Guards:

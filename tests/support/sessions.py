@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitfleet.model.base import decode
 from gitfleet.model.run import Run
+from tests.support.guards import is_free_slot
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from tests.support.fleet import FleetEnv
 
@@ -84,8 +85,16 @@ def assert_nothing_remains(fleet: FleetEnv, repo: Path, *, clean: bool = True) -
     assert not (common / "index.lock").exists()
     listed = fleet.git("worktree", "list", "--porcelain", cwd=repo).split("\n\n")
     kept = {run.instance for run in state_runs(fleet, repo).values() if run.state != "landed"}
-    trees = {entry.splitlines()[0].rpartition("/")[2] for entry in listed[1:] if ".fleet/" in entry}
-    assert trees <= kept  # a run that did not land keeps its tree for a person to look at
+    trees = [Path(entry.splitlines()[0].partition(" ")[2]) for entry in listed[1:] if ".fleet/" in entry]
+    # A run that did not land keeps its tree for a person to look at; every other one of the pool is free and clean.
+    leases = [json.loads(path.read_bytes()) for path in (common / "gitfleet/pool").glob("*.json")]
+    assert {lease["instance"] for lease in leases} <= kept
+    assert {lease["path"] for lease in leases} <= set(map(str, trees))
+    for tree in trees:
+        if str(tree) not in {lease["path"] for lease in leases}:
+            assert is_free_slot(tree), tree
+            assert fleet.git("status", "--porcelain", "--ignored", cwd=tree) == ""
+            assert fleet.git("symbolic-ref", "-q", "HEAD", cwd=tree, ok=(0, 1)) == ""
     assert fleet.git("fsck", "--no-dangling", "--no-progress", cwd=repo) == ""
     if clean:
         assert fleet.git("status", "--porcelain", cwd=repo) == ""

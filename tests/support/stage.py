@@ -47,6 +47,9 @@ class Watcher:
         """Keep a progress report."""
         self.shown.append(progress)
 
+    def notice(self, message: str, *, bell: bool, desktop: bool) -> None:
+        """Keep nothing of it: the coordinator itself never calls for attention."""
+
 
 @dataclass(slots=True)
 class SessionStage:

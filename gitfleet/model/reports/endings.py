@@ -25,6 +25,9 @@ class RunRow(Report, frozen=True, kw_only=True):
     reason: str = ""
     violations: Annotated[tuple[str, ...], Meta(description="Paths that it must not have written, with why.")] = ()
     conflicts: tuple[str, ...] = ()
+    retries: Annotated[
+        tuple[str, ...], Meta(description="How each attempt that failed ended, and whether it was retried.")
+    ] = ()
 
 
 class FinalHandoff(Report, frozen=True, kw_only=True):

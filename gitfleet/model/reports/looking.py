@@ -9,11 +9,16 @@ from msgspec import Meta
 from gitfleet.model.claim import ExternalClaim
 from gitfleet.model.event import Event
 from gitfleet.model.reports.answers import Report
+from gitfleet.model.reports.progress import ACTIVITY, NOTE, Activity
 from gitfleet.model.run import Run
 from gitfleet.model.session import SessionState
 
 COORDINATOR_GONE = "its coordinator is gone"
 """Why a claim is stale that `continue` takes up again."""
+
+SESSION_GONE = "its session is not known here"
+SESSION_CLOSED = "its session is closed"
+"""Why a claim is stale that nobody will take up again."""
 
 
 class AttemptFiles(Report, frozen=True, kw_only=True):
@@ -35,6 +40,8 @@ class InspectReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="
     session_state: Annotated[SessionState, Meta(description="Where the session stands.")]
     target: str
     host: Annotated[str, Meta(description="Where its attempts run.")] = "local"
+    activity: Annotated[Activity | None, ACTIVITY] = None
+    note: Annotated[str, NOTE] = ""
     last_pulse: Annotated[str | None, Meta(description="ISO 8601 instant of the last output.")] = None
     latest_event: Annotated[Event | None, Meta(description="The last event of the task.")] = None
     latest_error: Annotated[

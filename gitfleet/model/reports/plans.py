@@ -46,6 +46,9 @@ class Disclosure(Report, frozen=True, kw_only=True, tag_field="schema", tag="git
     commands: Annotated[tuple[str, ...], Meta(description="Commands from plan and config that will run.")] = ()
     budget_tokens: Annotated[int, Meta(description="Sum of the token hints of all tasks; not measured.")] = 0
     permissions: Annotated[str, Meta(description="What agents may do on this machine.")] = ""
+    retries: Annotated[
+        str, Meta(description="How often an attempt may be made again, and which tasks are done once at most.")
+    ] = ""
     reversibility: Reversibility
     reversibility_reason: Annotated[str, Meta(description="Why it is graded so, as a clause.")] = ""
     worktrees: Annotated[str, Meta(description="Directory that worktrees are made in.")] = ""

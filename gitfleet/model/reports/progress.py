@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 from msgspec import Meta
 
 from gitfleet.model.reports.answers import Report
-from gitfleet.model.run import RunState
+from gitfleet.model.run import Run, RunState
 from gitfleet.model.session import Landing, SessionState
+
+
+class Activity(StrEnum):
+    """Whether a running agent shows life; what else a run can be is its state."""
+
+    WORKING = "working"
+    SILENT = "silent"
+    STUCK = "stuck"
+    DEAD = "dead"
+
+
+ACTIVITY = Meta(
+    description="working: output, events, CPU, children or file changes within timeouts.stall; silent: none of them; "
+    "stuck: its warden does not move; dead: nobody owns it any more. None before that is known and when it has ended."
+)
+NOTE = Meta(description="More about the activity, such as that a working agent is quiet; empty when there is none.")
 
 
 class AgentProgress(Report, frozen=True, kw_only=True):
@@ -18,10 +35,33 @@ class AgentProgress(Report, frozen=True, kw_only=True):
     task: str
     state: str
     elapsed_seconds: float
+    activity: Annotated[Activity | None, ACTIVITY] = None
+    note: Annotated[str, NOTE] = ""
     last_activity_seconds: Annotated[float | None, Meta(description="Since its last output.")] = None
     files: int | None = None
     added: int | None = None
     removed: int | None = None
+
+
+class WaitingRun(Report, frozen=True, kw_only=True):
+    """A run that waits for its next attempt."""
+
+    task: str
+    instance: str
+    attempt: Annotated[int, Meta(description="Number of the attempt to come.")]
+    seconds: Annotated[float, Meta(description="How long it still waits, at most.")]
+    reason: Annotated[str, Meta(description="Why there is another attempt.")] = ""
+
+
+def waiting_run(run: Run, seconds: float) -> WaitingRun:
+    """Say of a queued run that it waits for its next attempt, so many seconds from now on."""
+    return WaitingRun(
+        task=run.task,
+        instance=run.instance,
+        attempt=len(run.attempts) + 1,
+        seconds=round(seconds, 3),
+        reason=run.attempts[-1].message if run.attempts else "",
+    )
 
 
 class Progress(Report, frozen=True, kw_only=True):
@@ -34,13 +74,14 @@ class Progress(Report, frozen=True, kw_only=True):
     total: Annotated[int, Meta(description="Runs of this wave.")]
     activity: Annotated[str, Meta(description="What the coordinator itself does, such as `verify: pytest -q`.")] = ""
     agents: tuple[AgentProgress, ...] = ()
+    waiting: Annotated[tuple[WaitingRun, ...], Meta(description="Runs that wait for their next attempt.")] = ()
 
 
 class Need(Report, frozen=True, kw_only=True):
-    """One thing that waits for a person, and the command that goes on from there."""
+    """One thing that waits for a person, and the command that goes on from there; sessions come before their runs."""
 
     session: str
-    task: str = ""
+    task: Annotated[str, Meta(description="Empty where the whole session waits.")] = ""
     reason: str
     next: Annotated[str, Meta(description="What to do, as a command or a sentence.")]
 
@@ -56,6 +97,9 @@ class LiveRun(Report, frozen=True, kw_only=True):
     wave: int
     attempt: Annotated[int | None, Meta(description="Number of the attempt, from 1; none before there is one.")] = None
     alive: Annotated[bool | None, Meta(description="Whether its warden holds its lock; none before it started.")] = None
+    activity: Annotated[Activity | None, ACTIVITY] = None
+    note: Annotated[str, NOTE] = ""
+    needs_person: Annotated[bool, Meta(description="Whether it is silent for twice timeouts.stall, or stuck.")] = False
     elapsed_seconds: float | None = None
     last_activity_seconds: Annotated[float | None, Meta(description="Since its last output.")] = None
     log_bytes: int | None = None
@@ -75,7 +119,10 @@ class SessionStatus(Report, frozen=True, kw_only=True):
     wave: Annotated[int | None, Meta(description="The earliest wave with runs that are not sealed.")] = None
     waves: Annotated[int, Meta(description="How many waves there are.")] = 0
     counts: Annotated[dict[str, int], Meta(description="Runs by state; states without a run are left out.")]
+    activities: Annotated[dict[str, int], Meta(description="Running agents by activity.")]
     failures: Annotated[dict[str, int], Meta(description="Failed runs by source of the failure.")]
+    restarted: Annotated[int, Meta(description="Runs that were started more than once.")] = 0
+    waiting: Annotated[tuple[WaitingRun, ...], Meta(description="Runs that wait for their next attempt.")] = ()
     live: Annotated[tuple[LiveRun, ...], Meta(description="Runs that hold a claim at this moment.")] = ()
     landings: tuple[Landing, ...] = ()
 
@@ -86,5 +133,8 @@ class StatusReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="g
     needs: Annotated[tuple[Need, ...], Meta(description="What waits for a person.")] = ()
     sessions: Annotated[
         tuple[SessionStatus, ...], Meta(description="Sessions, those that wait for a person first.")
+    ] = ()
+    orphans: Annotated[
+        tuple[str, ...], Meta(description="Attempts that no session knows, a sentence each; `doctor` looks further.")
     ] = ()
     hidden: Annotated[int, Meta(description="Closed sessions that are kept but not listed; --all lists them.")] = 0

@@ -27,11 +27,21 @@ class Finding(Report, frozen=True, kw_only=True):
     hint: Annotated[str, Meta(description="What to do.")] = ""
 
 
+class Mend(Report, frozen=True, kw_only=True):
+    """One thing that `doctor --fix` put right, or did not."""
+
+    name: Annotated[str, Meta(description="What it is about, as in the findings.")]
+    done: Annotated[bool, Meta(description="Whether it is put right.")]
+    message: str
+    hint: Annotated[str, Meta(description="What to do, where it is not.")] = ""
+
+
 class DoctorReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/doctor/v1"):
     """Whether gitfleet can work here."""
 
     healthy: Annotated[bool, Meta(description="Whether nothing failed; warnings do not count.")]
     findings: Annotated[tuple[Finding, ...], Meta(description="What was looked at, in order.")] = ()
+    mends: Annotated[tuple[Mend, ...], Meta(description="With --fix: what was put right before, and what not.")] = ()
 
 
 class CleanItem(Report, frozen=True, kw_only=True):

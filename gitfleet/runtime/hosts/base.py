@@ -25,8 +25,9 @@ class LaunchSpec:
 
     ``directory`` is the attempt's own and is made where it is missing. ``env`` is the whole environment but for the
     attempt's nonce. ``stdin`` is a file, or none for ``/dev/null``. ``deadline_seconds`` are awake seconds from the
-    start. ``log_limit`` is in bytes. A ladder is signal names with the seconds that each is given. ``sweep`` says
-    whether a process counts as the attempt's by working in ``cwd``: false where people work too. ``subreaper`` and
+    start. ``stall_seconds`` is the period without any sign of life after which somebody will call it silent; none where
+    nobody watches. ``log_limit`` is in bytes. A ladder is signal names with the seconds that each is given. ``sweep``
+    says whether a process counts as the attempt's by working in ``cwd``: false where people work too. ``subreaper`` and
     ``processes`` (``proc`` or ``ps``) choose how the tree is followed; by default with what the system offers.
     """
 
@@ -38,6 +39,7 @@ class LaunchSpec:
     env: Mapping[str, str]
     stdin: Path | None = None
     deadline_seconds: float | None = None
+    stall_seconds: float | None = None
     log_limit: int = LOG_LIMIT
     ladder: tuple[tuple[str, float], ...] = STOP_LADDER
     leftover_ladder: tuple[tuple[str, float], ...] = LEFTOVER_LADDER
@@ -58,10 +60,23 @@ class Handle:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """When output last came, in POSIX seconds, and how many bytes there are so far."""
+    """When an attempt last showed life, as its warden saw it.
+
+    ``at`` is when output last came, in POSIX seconds, and ``size`` how many bytes there are so far. The rest are awake
+    seconds of this boot: of the last ``output``, of ``cpu`` that counts as work, of ``children`` that came or went, of
+    the last time that the wall clock ``stepped`` (0 for never), and of the warden's own ``beat``. ``kin`` counts the
+    tree's processes, and ``stopped`` says that the agent's own one was stopped, both at the last look.
+    """
 
     at: float
     size: int
+    output: float
+    cpu: float
+    children: float
+    stepped: float
+    beat: float
+    kin: int
+    stopped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +138,20 @@ class Host(Protocol):
     def interrupt(self, handle: Handle) -> bool:
         """Send the agent what Ctrl-C sends; says whether there was a warden to ask."""
 
-    def stop(self, handle: Handle) -> None:
-        """Ask for the ladder; the end comes through ``wait``."""
+    def stop(self, handle: Handle, *, reason: str = "") -> None:
+        """Ask for the ladder; the end comes through ``wait``.
+
+        With the reason ``stalled`` the end says so, whoever reads it.
+        """
+
+    def revive(self, handle: Handle) -> bool:
+        """Let a warden go on that somebody stopped (``SIGSTOP``); says whether it was stopped."""
+
+    def abandon(self, handle: Handle) -> bool:
+        """Kill a warden that does not move any more, so that ``wait`` finds its attempt lost and clears its tree.
+
+        Says whether there was one.
+        """
 
     def move_deadline(self, handle: Handle, seconds: float) -> None:
         """Set the deadline to so many awake seconds from the start of the attempt."""

@@ -13,7 +13,7 @@ import msgspec
 from gitfleet.model.base import decode
 from gitfleet.model.evidence import Exit
 from gitfleet.runtime import attempt, ladder
-from gitfleet.runtime.processes import open_table
+from gitfleet.runtime.tables import open_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,14 +23,17 @@ from gitfleet.runtime import attempt
 from gitfleet.runtime.environment import temporary_directory
 from gitfleet.runtime.hosts.base import Handle, HostStatus, LaunchSpec, LogSlice, Pulse
 from gitfleet.runtime.hosts.ends import recorded_end, settle
-from gitfleet.runtime.output import LOG_LIMIT, read_log, read_pulse
-from gitfleet.runtime.processes import Process, open_table, send
+from gitfleet.runtime.output import LOG_LIMIT, read_log
+from gitfleet.runtime.processes import Process, send
+from gitfleet.runtime.pulse import read_pulse
+from gitfleet.runtime.tables import open_table
 from gitfleet.runtime.tree import NONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from gitfleet.model.evidence import Exit
+    from gitfleet.runtime.processes import Table
 
 # Isolated, without site: nothing of the user's Python set-up takes part, and a warden starts in some 15 ms.
 INTERPRETER: Final = (sys.executable, "-I", "-S", "-X", "utf8")
@@ -178,20 +181,49 @@ class LocalHost:
         """Send the agent what Ctrl-C sends; says whether there was a warden to ask."""
         return self._signal(handle, signal.SIGUSR1)
 
-    def stop(self, handle: Handle) -> None:
-        """Ask for the ladder; the end comes through ``wait``."""
-        # The file holds even where the warden has not said yet who it is.
-        (handle.directory / attempt.STOP).touch(mode=0o600)
-        self._signal(handle, signal.SIGTERM)
+    def stop(self, handle: Handle, *, reason: str = "") -> None:
+        """Ask for the ladder; the end comes through ``wait``.
+
+        With the reason ``stalled`` the end says so, whoever reads it.
+        """
+        try:
+            # The file holds even where the warden has not said yet who it is.
+            attempt.replace(str(handle.directory), attempt.STOP, reason.encode())
+        except OSError:
+            # A full disk keeps nobody from being stopped, only the reason from being known.
+            if not self._signal(handle, signal.SIGTERM):
+                raise
+        else:
+            self._signal(handle, signal.SIGTERM)
+
+    def revive(self, handle: Handle) -> bool:
+        """Let a warden go on that somebody stopped (``SIGSTOP``); says whether it was stopped."""
+        found = self._find(handle)
+        if found is None:
+            return False
+        table, warden = found
+        now = table.look(warden.pid)
+        stopped = now is not None and now.start == warden.start and now.state in {"T", "t"}
+        return stopped and send(table, warden, signal.SIGCONT)
+
+    def abandon(self, handle: Handle) -> bool:
+        """Kill a warden that does not move any more, so that ``wait`` finds its attempt lost and clears its tree."""
+        return self._signal(handle, signal.SIGKILL)
 
     def _signal(self, handle: Handle, number: int) -> bool:
+        found = self._find(handle)
+        # One that somebody stopped hears nothing until it is continued.
+        return found is not None and send(*found, number) and (send(*found, signal.SIGCONT) or True)
+
+    def _find(self, handle: Handle) -> tuple[Table, Process] | None:
+        """The warden that holds the attempt, as it can be signalled; none when nobody does, or nobody here."""
         warden = attempt.read_json(str(handle.directory), attempt.WARDEN)
         if warden is None or not self._held(handle):
-            return False
+            return None
         spec = attempt.read_json(str(handle.directory), attempt.SPEC) or {}
         table = open_table(spec.get("processes"))
         identity = Process(pid=warden["pid"], parent=0, start=warden["start"], state="", name="warden", terminal=False)
-        return warden["boot"] == table.boot() and send(table, identity, number)
+        return (table, identity) if warden["boot"] == table.boot() else None
 
     def move_deadline(self, handle: Handle, seconds: float) -> None:
         """Set the deadline to so many awake seconds from the start of the attempt."""
@@ -201,9 +233,11 @@ class LocalHost:
         """Remove the temporary directory of an ended attempt; log and end stay."""
         if recorded_end(handle) is None:
             return
-        spec = attempt.read_json(str(handle.directory), attempt.SPEC) or {}
-        if spec.get("temporary"):
-            shutil.rmtree(spec["temporary"].encode("utf-8", "surrogateescape"), ignore_errors=True)
+        spec = attempt.read_json(str(handle.directory), attempt.SPEC)
+        # The directory is made first: without a spec, a host was killed between the two.
+        temporary = spec.get("temporary") if spec is not None else _text(temporary_directory(handle.directory))
+        if temporary:
+            shutil.rmtree(temporary.encode("utf-8", "surrogateescape"), ignore_errors=True)
 
 
 def _refusal(spec: LaunchSpec, reason: str) -> GitfleetError:
@@ -239,6 +273,7 @@ def _document(spec: LaunchSpec) -> dict[str, Any]:
         "env": {_text(name): _text(value) for name, value in spec.env.items()},
         "stdin": None if spec.stdin is None else _text(spec.stdin),
         "deadline_seconds": spec.deadline_seconds,
+        "stall_seconds": spec.stall_seconds,
         "log_limit": spec.log_limit,
         "ladder": spec.ladder,
         "leftover_ladder": spec.leftover_ladder,

@@ -14,9 +14,10 @@ import sys
 import time
 
 from gitfleet.runtime import attempt, ladder
-from gitfleet.runtime.output import LOG_LIMIT, BoundedLog, Pulse
-from gitfleet.runtime.processes import open_table
+from gitfleet.runtime.output import LOG_LIMIT, BoundedLog
+from gitfleet.runtime.tables import open_table
 from gitfleet.runtime.tree import NONCE
+from gitfleet.runtime.warden.heart import Heart
 from gitfleet.runtime.warden.spawn import SpawnFailed, spawn
 
 TYPE_CHECKING = False
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from gitfleet.runtime.processes import Process
 
 _TICK = 0.5
+_GIVE_UP = 120.0
 _CHUNK = 65536
 _CHUNKS_A_ROUND = 32
 
@@ -68,7 +70,7 @@ class Warden:
         self._poll = select.poll()
         self._poll.register(self._wakeup, select.POLLIN)
         self._log = BoundedLog(self._path(attempt.LOG), int(spec.get("log_limit", LOG_LIMIT)))
-        self._pulse = Pulse(self._path(attempt.PULSE))
+        self._heart = Heart(self._path(attempt.PULSE), stall=spec.get("stall_seconds"), started=self._awake)
         self._deadline: float | None = spec.get("deadline_seconds")
         self._deadline_seen: tuple[int, int] | None = None
         self._introduce()
@@ -97,6 +99,8 @@ class Warden:
             # It is not reaped yet, so its pid is still its own; all of its group may be dead, though.
             with contextlib.suppress(OSError):
                 os.killpg(self._agent, signal.SIGINT)
+                # A stopped agent hears nothing until it is continued.
+                os.killpg(self._agent, signal.SIGCONT)
 
     def _introduce(self) -> None:
         """Say who we are, and from when on processes can belong to the attempt: the agent's start, once it has one."""
@@ -104,14 +108,17 @@ class Warden:
         start = myself.start if myself else 0
         agent = self._table.look(self._agent) if self._agent else None
         since = agent.start if agent else start
-        facts = {"pid": os.getpid(), "start": start, "boot": self._table.boot(), "since": since}
+        facts: dict[str, Any] = {"pid": os.getpid(), "start": start, "boot": self._table.boot(), "since": since}
+        facts |= {"awake": round(self._awake, 3), "stall": self._spec.get("stall_seconds")}
         attempt.write_json(self._directory, attempt.WARDEN, facts)
         self._tree = ladder.tree_of(self._table, self._spec, since=since, root=os.getpid())
 
     def run(self) -> None:
         """See the attempt through to its end."""
         if self._told_to_stop():
-            self._write_exit("stopped", ladder.Climbed(), "It was stopped before the agent started.")
+            self._write_exit(
+                attempt.stop_reason(self._directory), ladder.Climbed(), "It was stopped before the agent started."
+            )
             return
         try:
             self._start()
@@ -165,13 +172,12 @@ class Warden:
             if self._ended is not None:
                 return "exited"
             if self._told_to_stop():
-                return "stopped"
+                return attempt.stop_reason(self._directory)
             deadline = self._current_deadline()
             left = _TICK if deadline is None else self._awake + deadline - time.monotonic()
             if left <= 0:
                 return "deadline"
             self._pump(min(_TICK, left))
-            self._pulse.flush()
 
     def _told_to_stop(self) -> bool:
         return self._asked_to_stop or os.path.exists(self._path(attempt.STOP))
@@ -211,6 +217,7 @@ class Warden:
             else:
                 self._copy()
         self._reap()
+        self._heart.beat(self._tree, self._agent)
 
     def _copy(self) -> None:
         for _ in range(_CHUNKS_A_ROUND):
@@ -224,7 +231,7 @@ class Warden:
                 self._reader = -1
                 break
             self._log.write(data)
-            self._pulse.beat(self._log.total)
+            self._heart.came(self._log.total)
 
     def _reap(self) -> None:
         while True:
@@ -241,7 +248,6 @@ class Warden:
     def _write_exit(self, reason: str, climbed: ladder.Climbed, message: str = "") -> None:
         import resource  # noqa: PLC0415 - needed once, at the end
 
-        self._pulse.flush()
         wall, awake = self._ended or (time.time(), time.monotonic())
         result: dict[str, Any] = {"reason": reason}
         if self._status is not None:
@@ -257,7 +263,20 @@ class Warden:
             "max_rss_kib": usage.ru_maxrss // 1024 if sys.platform == "darwin" else usage.ru_maxrss,
         }
         result |= ladder.account(self._tree, climbed, message)
-        attempt.create_once(self._directory, attempt.EXIT, result)
+        self._insist(result)
+
+    def _insist(self, result: dict[str, Any]) -> None:
+        """Write the end, again where the disk refuses it: nobody else knows it. Given up, the attempt is lost."""
+        until = time.monotonic() + _GIVE_UP
+        while True:
+            try:
+                attempt.create_once(self._directory, attempt.EXIT, result)
+            except OSError:
+                if not os.path.isdir(self._directory) or time.monotonic() >= until:
+                    raise
+            else:
+                return
+            self._pump(_TICK)
 
 
 def _adopt_orphans() -> None:

@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 
 from gitfleet.errors import Problem
 from gitfleet.model.later import later_names
+from gitfleet.model.retry import RetryPolicy
 from gitfleet.store.documents.source import Json, Place, Source, show
 
 LISTS = frozenset({"scope", "reads", "deps", "depends_on", "expected_artifacts"})
-NUMBERS = frozenset({"priority", "timeout_seconds", "estimate.tokens", "estimate.minutes"})
+RETRY = frozenset(f"retry_policy.{name}" for name in RetryPolicy.__struct_fields__)
+NUMBERS = frozenset({"priority", "timeout_seconds", "estimate.tokens", "estimate.minutes"}) | RETRY
 TEXTS = frozenset({"id", "name", "objective", "instructions", "command", "agent", "kind", "status"})
-KNOWN = LISTS | NUMBERS | TEXTS | {"context", "verify", "workspace.writable_paths"}
+KNOWN = LISTS | NUMBERS | TEXTS | {"context", "verify", "workspace.writable_paths", "retry_safe"}
 DONE = frozenset({"complete", "completed", "done", "finished", "landed", "merged"})
 OPEN = frozenset({"", "pending", "queued", "ready", "todo", "open", "active", "in-progress", "failed", "blocked"})
 
+_WORDS: dict[str, Json] = {"true": True, "yes": True, "false": False, "no": False}
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _FIELD = re.compile(
     r"(?:[-*+] +)?(?:\*\*|__)?([A-Za-z][A-Za-z0-9_.]*(?:[ -][A-Za-z]+)?)(?:\*\*|__)?\s*:(?:\*\*|__)?(?:\s+(.*)|\s*)$"
@@ -97,7 +100,9 @@ def put(draft: Draft, key: str, value: str, place: Place, bullets: list[str]) ->
     elif key == "verify":
         converted = [{"run": part.strip("`")} for part in parts if part.lower() not in NONE]
     elif key in NUMBERS:
-        converted = int(value) if re.fullmatch(r"-?[0-9]{1,18}", value) else value
+        converted = _number(value)
+    elif key == "retry_safe":
+        converted = _WORDS.get(value.lower(), value)
     elif key in {"agent", "kind"}:
         bare = value.strip("`")
         if bare.lower() in NONE:
@@ -107,6 +112,13 @@ def put(draft: Draft, key: str, value: str, place: Place, bullets: list[str]) ->
         converted = value[1:-1] if re.fullmatch(r"`[^`]*`", value) else value
     draft.fields[key] = converted
     draft.places[key] = place
+
+
+def _number(value: str) -> Json:
+    """Read a number; text that is none stays, and is refused by its place."""
+    if re.fullmatch(r"-?[0-9]{1,18}", value):
+        return int(value)
+    return float(value) if re.fullmatch(r"-?[0-9]{1,18}\.[0-9]{1,18}", value) else value
 
 
 def fields_of(section: Section, draft: Draft, source: Source) -> str:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from gitfleet.errors import Problem
     from gitfleet.model.plan_document import Strings
+    from gitfleet.model.retry import RetryPolicy
     from gitfleet.store.documents.source import Json, Source, Trail
 
 _READ_ONLY = re.compile(r"\s*\(\s*read[- ]only\s*\)\s*\Z", re.IGNORECASE)
@@ -116,9 +117,26 @@ def _task(task: TaskDocument, index: int, document: PlanDocument, source: Source
         priority=task.priority,
         estimate=task.estimate,
         timeout_seconds=task.timeout_seconds if task.timeout_seconds is not None else defaults.timeout_seconds,
+        retry_policy=_retry(task, trail, document, result),
+        retry_safe=_first(task.retry_safe, defaults.retry_safe, otherwise=True),
         context=_list(task.context),
         expected_artifacts=task.expected_artifacts,
     )
+
+
+def _retry(task: TaskDocument, trail: Trail, document: PlanDocument, result: Normalised) -> RetryPolicy | None:
+    """What a task says of retries, on top of what the plan says for all, field by field."""
+    common = document.defaults.retry_policy
+    if common is None:
+        return task.retry_policy
+    for name in common.__struct_fields__:
+        if task.retry_policy is None or getattr(task.retry_policy, name) is None:
+            result.origins[*trail, "retry_policy", name] = ("defaults", "retry_policy", name)
+    return common.under(task.retry_policy)
+
+
+def _first(*said: bool | None, otherwise: bool) -> bool:
+    return next((value for value in said if value is not None), otherwise)
 
 
 def _paths(

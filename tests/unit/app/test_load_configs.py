@@ -53,9 +53,7 @@ branch_prefix: robots
     [
         ("planner: {agent: x}", "planner", "`planner` is not built yet"),
         ("pool: {keep: [x]}", "pool", "`pool` is not built yet"),
-        ("notify: x", "notify", "`notify` is not built yet"),
         ("stall: warn", "stall", "`stall` is not built yet"),
-        ("retry: {}", "retry", "`retry` is not built yet"),
         ("conflict: hold", "conflict", "`conflict` is not built yet"),
         ("landing: {style: squash}", "landing", "`landing` is not built yet"),
         ("verify: {keep: []}", "verify.keep", "`verify.keep` is not built yet"),

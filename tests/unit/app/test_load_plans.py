@@ -191,7 +191,6 @@ LATER = ["worker.role", "worker.tool_profile", "worker.tools", "worker.capabilit
                 "workspace.environment",
                 "expected_artifacts: report",
                 "expected_artifacts: receipt",
-                "retry_policy",
                 "tags",
                 "metadata",
             ],

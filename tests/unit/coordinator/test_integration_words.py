@@ -10,6 +10,7 @@ from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.context import Context
 from gitfleet.coordinator.deciding import Decided, told
 from gitfleet.coordinator.integration import Integration
+from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.integrate.train import Candidate, Entry
 from gitfleet.model.base import encode
@@ -133,7 +134,9 @@ def test_a_prompt_holds_the_momentum_of_other_sessions_and_skips_what_cannot_be_
 def test_progress_counts_files_and_lines_and_is_shown_at_most_four_times_a_second(repo: Repo) -> None:
     with session_on(repo, task_of("a"), task_of("b")) as stage:
         now = [100.0]
-        tracker = Tracker(replace(stage.parts, monotonic=lambda: now[0]), stage.watcher)
+        tracker = Tracker(
+            parts := replace(stage.parts, monotonic=lambda: now[0]), stage.watcher, Supervising(parts, stage.books)
+        )
         base = repo.oid()
         stage.books.advance(
             "a", RunState.PREPARING, instance="i-a", base=base, attempts=(Attempt(number=1, base=base, started=AT),)
@@ -169,7 +172,7 @@ def test_a_worktree_that_is_gone_is_not_measured_rather_than_zero(repo: Repo) ->
         stage.books.advance(
             "a", RunState.PREPARING, instance="i-a", base=base, attempts=(Attempt(number=1, base=base, started=AT),)
         )
-        tracker = Tracker(stage.parts, stage.watcher)
+        tracker = Tracker(stage.parts, stage.watcher, Supervising(stage.parts, stage.books))
         tracker.started(stage.books.runs["a"], repo.path / "gone")
         tracker.show(stage.books, 1, "")
         (agent,) = stage.watcher.shown[0].agents

@@ -15,7 +15,9 @@ from gitfleet.model.run import ClaimHeld, Failure, FailureSource, MergeRecord, R
 from gitfleet.model.session import Landing, PendingLanding, SessionState
 from gitfleet.planner.scopes import Scope
 from gitfleet.recovery.reconcile import reconcile
+from gitfleet.runtime.environment import check_environment, temporary_directory
 from gitfleet.runtime.hosts.base import LaunchSpec
+from gitfleet.store.layout import verify_label
 from tests.support.stage import MAIN, SESSION, SessionStage, session_on, task_of
 
 if TYPE_CHECKING:
@@ -45,10 +47,10 @@ def begun(stage: SessionStage, task: str, *states: RunState, **facts: Any) -> Ru
     return stage.books.record(task, **facts) if facts else run
 
 
-def work_on(stage: SessionStage, task: str) -> str:
+def work_on(stage: SessionStage, task: str, more: str = "") -> str:
     """Commit something on a run's branch; gives the commit."""
     tree = stage.repo.git("write-tree")
-    made = stage.repo.git("commit-tree", tree, "-p", "HEAD", "-m", f"work of {task}")
+    made = stage.repo.git("commit-tree", tree, "-p", "HEAD", "-m", f"work of {task}{more}")
     stage.repo.git("update-ref", f"refs/heads/fleet/{SESSION}/{task}", made)
     return made
 
@@ -85,12 +87,23 @@ def test_work_whose_end_nobody_recorded_is_kept_under_its_wip_ref(repo: Repo, st
         found = reconcile(stage.parts, SESSION)
         assert found.runs["a"].state is RunState.QUEUED
         assert found.adopted == {}
-        assert stage.parts.refs.read(f"refs/gitfleet/wip/{run.instance}/1") == made
-        # The same attempt may be kept twice, with more in it than before.
+        wip = f"refs/gitfleet/wip/{run.instance}"
+        first = stage.parts.refs.read(f"{wip}/1")
+        assert first is not None
+        assert stage.parts.objects.is_ancestor(made, first)
+        assert found.runs["a"].attempts[-1].snapshots == (f"{wip}/1",)
+        assert found.notes[0].endswith(f"its work is kept: gitfleet rescue show {run.instance}/1")
+        # What is kept is not kept twice; with more in it than before, the attempt has another snapshot.
         stage.books.replace(run)
-        more = work_on(stage, "a")
         reconcile(stage.parts, SESSION)
-        assert stage.parts.refs.read(f"refs/gitfleet/wip/{run.instance}/1") == more
+        assert list(stage.parts.refs.under(wip)) == [f"{wip}/1"]
+        stage.books.replace(run)
+        more = work_on(stage, "a", " and more")
+        reconcile(stage.parts, SESSION)
+        assert stage.parts.refs.read(f"{wip}/1") == first
+        second = stage.parts.refs.read(f"{wip}/2")
+        assert second is not None
+        assert stage.parts.objects.is_ancestor(more, second)
 
 
 def test_an_attempt_that_ended_meanwhile_is_adopted_with_its_exit(repo: Repo) -> None:
@@ -121,8 +134,26 @@ def test_an_attempt_whose_warden_is_gone_without_a_word_is_lost_and_queued_again
         run = begun(stage, "a", RunState.RUNNING)
         directory = stage.parts.layout.attempt(run.instance, 1)
         directory.mkdir(parents=True, mode=0o700)
+        temporary = temporary_directory(directory)
+        temporary.mkdir(mode=0o700)
         found = reconcile(stage.parts, SESSION)
         assert (found.runs["a"].state, found.adopted) == (RunState.QUEUED, {})
+        assert not temporary.exists()
+
+
+def test_a_check_that_ended_without_its_coordinator_leaves_no_temporary_files(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        label = verify_label(SESSION)
+        directory = stage.parts.layout.attempt(label, 1)
+        env = check_environment({"PATH": os.environ["PATH"]}, SESSION, directory=directory)
+        directory.mkdir(parents=True, mode=0o700)
+        spec = LaunchSpec(
+            instance=label, attempt=1, directory=directory, argv=("true",), cwd=repo.path, env=env, deadline_seconds=60
+        )
+        stage.parts.host.wait(stage.parts.host.start(spec))
+        assert temporary_directory(directory).is_dir()
+        reconcile(stage.parts, SESSION)
+        assert not temporary_directory(directory).exists()
 
 
 def test_a_verdict_without_a_landing_is_given_again(repo: Repo) -> None:

@@ -68,6 +68,7 @@ def test_an_agent_gets_the_short_list_and_its_assignment() -> None:
         "GITFLEET_HANDOFF": "/a/handoff.json",
         "GITFLEET_PORT_BASE": "20010",
         "GITFLEET_WORKTREE": "/w/t",
+        "GITFLEET_ATTEMPT": "1",
     }
 
 

@@ -230,6 +230,17 @@ def test_the_temporary_directory_is_the_attempts_own_and_goes_at_the_end(stage: 
     assert (directory / attempt.LOG).exists()
 
 
+def test_a_temporary_directory_whose_host_died_before_the_spec_goes_too(stage: Stage) -> None:
+    handle = stage.host.adopt("fleet-test-w1-a1", 1, stage.root / "attempts" / "cut")
+    temporary = temporary_directory(handle.directory)
+    temporary.mkdir(mode=0o700, parents=True)
+    stage.host.clean_up(handle)
+    assert temporary.is_dir()  # somebody may be about to start it
+    stage.host.declare_lost(handle)
+    stage.host.clean_up(handle)
+    assert not temporary.exists()
+
+
 def test_the_wardens_files_are_for_its_owner_alone(stage: Stage) -> None:
     handle = stage.start("true")
     stage.host.wait(handle)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +15,8 @@ from gitfleet.runtime.output import (
     MARK_SIZE,
     SMALLEST_LIMIT,
     BoundedLog,
-    Pulse,
     head_size,
     read_log,
-    read_pulse,
 )
 from tests.support import agents
 
@@ -73,24 +70,6 @@ def test_the_cut_is_marked_where_it_is(tmp_path: Path) -> None:
 
 def test_a_log_that_is_not_there_is_empty(tmp_path: Path) -> None:
     assert read_log(str(tmp_path / "none"), LIMIT, 7, 10) == (7, b"")
-    assert read_pulse(str(tmp_path / "none")) is None
-
-
-def test_the_pulse_counts_output(tmp_path: Path) -> None:
-    path = str(tmp_path / "pulse")
-    before = time.time()
-    pulse = Pulse(path)
-    first = read_pulse(path)
-    assert first is not None
-    assert first[1] == 0
-    assert before - 0.001 <= first[0] <= time.time() + 0.001
-    pulse.beat(10)
-    pulse.beat(20)
-    pulse.flush()
-    last = read_pulse(path)
-    assert last is not None
-    assert last[1] == 20
-    assert last[0] >= first[0]
 
 
 def test_a_full_disk_does_not_end_the_agent() -> None:

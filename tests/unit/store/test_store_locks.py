@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitfleet.errors import ExitCode, GitfleetError
-from gitfleet.store import locks
+from gitfleet.store import holders, locks
 from gitfleet.store.layout import Layout
 from gitfleet.store.queues import target_lock
 
@@ -60,7 +60,7 @@ def test_a_refused_caller_is_told_who_holds_it(tmp_path: Path) -> None:
     facts = locks.holder(path)
     assert facts is not None
     assert facts.pid == process.pid
-    assert (facts.boot, facts.started) == locks.process_identity(process.pid)
+    assert (facts.boot, facts.started) == holders.process_identity(process.pid)
     finish(process)
     assert locks.holder(path) is None
 
@@ -232,3 +232,17 @@ def test_a_waiter_that_gives_up_leaves_the_queue_and_names_the_holder(tmp_path: 
             target_lock(layout, "refs/heads/main", timeout=0.01).__enter__()
         queue = layout.target_lock("refs/heads/main").with_suffix(".queue")
         assert list(queue.iterdir()) == []
+
+
+def test_a_holder_whose_lock_was_set_aside_finds_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.lock"
+    with locks.hold(path, timeout=0, what="x") as proof:
+        proof.check()
+        path.rename(tmp_path / "aside")
+        with pytest.raises(GitfleetError, match="taken away") as refused:
+            proof.check()
+        assert refused.value.exit_code is ExitCode.BUSY
+        with locks.hold(path, timeout=0, what="x") as other:
+            other.check()
+            with pytest.raises(GitfleetError, match="taken away"):
+                proof.check()

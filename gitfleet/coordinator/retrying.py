@@ -1,0 +1,109 @@
+"""Retries of one session: what a failure leads to, and which queued runs must not start yet.
+
+Whether there is another attempt is decided by ``planner.retries``; here the decision meets books and clocks. A run that
+waits for its next attempt is queued and holds no claim: nobody writes for it, and it starts clean from the target as it
+is then. The wait is measured by a clock that does not jump, and after a restart of the coordinator it is never longer
+than it was to be.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitfleet.model.base import instant
+from gitfleet.model.reports import waiting_run
+from gitfleet.model.run import RunState, record
+from gitfleet.planner.retries import SET_UP, Final, Retry, decide, left_out, seconds_left, waiting_for
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from gitfleet.coordinator.books import Books
+    from gitfleet.model.reports import WaitingRun
+    from gitfleet.model.run import Failure, Run
+    from gitfleet.parts import Parts
+
+
+@dataclass(slots=True)
+class Retrying:
+    """What is to be tried again in one session, and when."""
+
+    parts: Parts
+    books: Books
+    _due: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    def judge(self, run: Run, failure: Failure) -> tuple[Run, Retry | Final]:
+        """Decide on a run that failed; gives the run with what its last attempt's record says of it."""
+        last = run.attempts[-1]
+        run = _noted(run, outcome=failure.code, message=failure.message, ended=last.ended or self.books.now())
+        document, config = self.books.plan.task(run.task), self.parts.config.retry
+        decision = decide(
+            run,
+            failure,
+            document,
+            document.retry_policy.over(config) if document.retry_policy else config,
+            dependents=waiting_for(self.books.plan, self.books.runs, run.task),
+            random=self.parts.random(),
+        )
+        if isinstance(decision, Final):
+            run = _noted(run, retry=f"not retried: {decision.why}")
+        return run, decision
+
+    def facts(self, decision: Retry) -> dict[str, object]:
+        """What the books say of a run that is queued for another attempt."""
+        wait = decision.after_seconds
+        until = {"not_before": instant(self.parts.now() + wait), "backoff_seconds": wait} if wait else {}
+        return {"reduced": decision.reduced, **until}
+
+    def resting(self) -> Collection[str]:
+        """Queued tasks that must not start now: those whose wait is not over, and those left out of their wave.
+
+        A task is left out of a wave for as long as the wave has others that go on without it.
+        """
+        left = self.left_out()
+        company = {run.wave for run in self.books.runs.values() if not run.sealed and run.task not in left}
+        alone = {task for task in left if self.books.session.rolling or self.books.runs[task].wave not in company}
+        return (left - alone) | {task for task, run in self.books.runs.items() if self.seconds_left(run)}
+
+    def waiting(self) -> tuple[WaitingRun, ...]:
+        """Runs that wait for their next attempt, and how long each still waits."""
+        left = ((run, self.seconds_left(run)) for run in self.books.runs.values())
+        return tuple(waiting_run(run, seconds) for run, seconds in left if seconds)
+
+    def left_out(self) -> set[str]:
+        """Tasks whose worktree could not be set up in the wave that they are in."""
+        return {task for task, run in self.books.runs.items() if left_out(run)}
+
+    def seconds_left(self, run: Run) -> float:
+        """How long a queued run still waits for its next attempt; 0 when it does not."""
+        if not run.not_before or run.state is not RunState.QUEUED:
+            self._due.pop(run.task, None)
+            return 0.0
+        known = self._due.get(run.task)
+        if known is None or known[0] != run.not_before:
+            left = seconds_left(run, self.parts.now())
+            known = self._due[run.task] = run.not_before, self.parts.monotonic() + left
+        return max(0.0, known[1] - self.parts.monotonic())
+
+
+def _noted(run: Run, **facts: object) -> Run:
+    return record(run, attempts=(*run.attempts[:-1], msgspec.structs.replace(run.attempts[-1], **facts)))
+
+
+def sentence(run: Run, decision: Retry) -> str:
+    """Say that a run waits for its next attempt, and how long."""
+    number = len(run.attempts) + 1
+    if not decision.after_seconds:
+        how = f"goes into attempt {number}" + (" with a reduced prompt" if decision.reduced else "")
+    else:
+        how = f"waits {math.ceil(decision.after_seconds)} s before attempt {number}"
+    return f"{run.task} {how}: {decision.why}"
+
+
+def is_gap(failure: Failure) -> bool:
+    """Whether a wave goes on without the run, because its worktree could not be set up."""
+    return failure.code in SET_UP

@@ -1,0 +1,164 @@
+"""Whether a failed attempt is made again, when, and with which prompt: pure, with randomness passed in.
+
+Two failures lead to another attempt. What was not the task's doing (``transport``: an agent that did not start or was
+lost, a worktree that could not be set up) is tried again after a wait, within the policy. An attempt that ran out of
+time while others wait for its task is made once more with a reduced prompt. What the task itself got wrong, and what a
+gate or a check refused, would only be got wrong again: it is for people.
+
+The wait before attempt n+1 lies in the upper half of ``initial * multiplier ** (n - 1)`` (equal jitter): a whole wave
+that the machine failed does not come back in one instant, and still each gives the machine at least half of the wait,
+which full jitter would not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+from gitfleet.model.base import seconds_of
+from gitfleet.model.plan import TaskKind
+from gitfleet.model.run import SEALED, FailureSource, RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gitfleet.model.evidence import Attempt
+    from gitfleet.model.plan import Plan, Task
+    from gitfleet.model.retry import RetryConfig
+    from gitfleet.model.run import Failure, Run
+
+SET_UP = frozenset({"prepare-failed", "setup-failed"})
+"""Codes of failures that came before anything of the task ran: they may always be tried again."""
+
+NOT_BEGUN = SET_UP | {"spawn-failed"}
+"""Codes of failures after which nothing of the task can have been done."""
+
+DEADLINE = "deadline"
+
+_UNCOUNTED = frozenset({"", "success", "interrupted", "stopped", "restarted"})
+"""Outcomes that use up no attempt: none was recorded, it came to its end, or somebody stopped it."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """The run is queued again: not before ``after_seconds`` from now, and ``reduced`` after a timeout."""
+
+    after_seconds: float
+    reduced: bool
+    why: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Final:
+    """The run is over; ``why`` is a clause behind `not retried: `."""
+
+    why: str
+
+
+def decide(
+    run: Run, failure: Failure, task: Task, policy: RetryConfig, *, dependents: Sequence[str], random: float
+) -> Retry | Final:
+    """Decide on a run whose last attempt, recorded with its outcome, ended in ``failure``.
+
+    ``policy`` is the config's with the task's own on top. ``dependents`` are tasks that still wait for this one.
+    ``random`` is in [0, 1).
+    """
+    spent = counted(run.attempts)
+    left = policy.max_attempts - spent
+    used_up = f"all {policy.max_attempts} attempts are used up" if policy.max_attempts > 1 else "max_attempts is 1"
+    if failure.code == DEADLINE:
+        return _timed_out(run, task, left, used_up, dependents)
+    if failure.source is not FailureSource.TRANSPORT:
+        return Final(f"{_OWN} {_BLAME[failure.source]}, and would come again")
+    if not task.retry_safe and failure.code not in SET_UP:
+        return Final("the task is not retry_safe")
+    if left <= 0:
+        return Final(used_up)
+    return Retry(backoff(policy, spent, random), run.reduced, failure.message)
+
+
+_OWN = "the failure is the"
+_BLAME = {
+    FailureSource.TASK: "task's own",
+    FailureSource.VERIFIER: "verdict of a check",
+    FailureSource.NEEDS_PERSON: "business of a person",
+}
+
+
+def _timed_out(run: Run, task: Task, left: int, used_up: str, dependents: Sequence[str]) -> Retry | Final:
+    if is_survey(task):
+        return Final("research that ran out of time hands on what it has")
+    if not dependents:
+        return Final("it ran out of time and no task waits for it")
+    if run.reduced:
+        return Final("it ran out of time with the reduced prompt too")
+    if not task.retry_safe:
+        return Final("the task is not retry_safe")
+    if left <= 0:
+        return Final(used_up)
+    return Retry(0.0, reduced=True, why=f"it ran out of time, and {_names(dependents)} for it")
+
+
+def worth_telling(attempt: Attempt) -> bool:
+    """Whether people should read what became of a failed attempt: not that failures of a task are never retried."""
+    return bool(attempt.retry) and not attempt.retry.startswith(f"not retried: {_OWN}")
+
+
+def backoff(policy: RetryConfig, failures: int, random: float) -> float:
+    """Seconds to wait after so many failed attempts (from 1): between half of the policy's wait and the whole."""
+    wait = policy.initial_backoff_seconds
+    for _ in range(1, failures):
+        if wait >= policy.max_backoff_seconds:
+            break
+        wait *= policy.backoff_multiplier
+    wait = min(wait, policy.max_backoff_seconds)
+    return round(wait / 2 + wait / 2 * random, 3)
+
+
+def counted(attempts: Iterable[Attempt]) -> int:
+    """How many of these attempts count against the policy: those that failed by themselves."""
+    return sum(attempt.outcome not in _UNCOUNTED for attempt in attempts)
+
+
+def seconds_left(run: Run, now: float) -> float:
+    """How long a queued run still waits; never longer than was decided, should the clock have gone back."""
+    longest = max(0.0, run.backoff_seconds or 0.0)
+    try:
+        return min(max(0.0, seconds_of(run.not_before) - now), longest)
+    except ValueError:
+        # Not an instant: the file was damaged, and what is left of it still bounds the wait.
+        return longest
+
+
+def is_survey(task: Task) -> bool:
+    """Whether a task is read-only research, whose report is all that others need of it."""
+    return task.kind is TaskKind.RESEARCH and not task.scope
+
+
+def suffices(task: Task, state: RunState) -> bool:
+    """Whether those that depend on a task may go on: it landed, or is research that handed on what it had."""
+    return state is RunState.LANDED or (state is RunState.TIMED_OUT and is_survey(task))
+
+
+def waiting_for(plan: Plan, runs: Mapping[str, Run], task: str) -> tuple[str, ...]:
+    """Tasks that depend on this one directly and may still run, in plan order."""
+    return tuple(
+        other.id
+        for other in plan.tasks
+        if task in other.depends_on and other.id in runs and runs[other.id].state not in SEALED
+    )
+
+
+def left_out(run: Run) -> bool:
+    """Whether a queued run was left out of the wave that it is in, because its worktree could not be set up."""
+    if run.state is not RunState.QUEUED or not run.attempts:
+        return False
+    last = run.attempts[-1]
+    return last.outcome in SET_UP and last.wave == run.wave
+
+
+def _names(tasks: Sequence[str]) -> str:
+    shown = ", ".join(tasks[:3]) + (f" and {len(tasks) - 3} more" if len(tasks) > 3 else "")
+    return f"{shown} {'waits' if len(tasks) == 1 else 'wait'}"

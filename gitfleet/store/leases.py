@@ -1,0 +1,62 @@
+"""Leases of the worktree pool, one file a slot; writers hold the lock of the list of worktrees.
+
+A file that cannot be read still says that its slot is somebody's: doubt means taken, and a person is asked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitfleet.model.base import decode, encode
+from gitfleet.model.lease import Lease
+from gitfleet.store.damage import UNREADABLE
+from gitfleet.store.files import make_directory, names, remove_durable, sweep, write_durable
+
+if TYPE_CHECKING:
+    from gitfleet.store.layout import Layout
+    from gitfleet.store.locks import WorktreesLock
+
+
+@dataclass(frozen=True, slots=True)
+class Leases:
+    """The leases of one repository."""
+
+    layout: Layout
+
+    def live(self) -> dict[str, Lease | None]:
+        """Leases by slot; none for one whose file cannot be read."""
+        found: dict[str, Lease | None] = {}
+        for name in names(self.layout.leases):
+            slot = name.removesuffix(".json")
+            if slot == name:
+                continue
+            try:
+                lease = decode((self.layout.leases / name).read_bytes(), Lease)
+            except FileNotFoundError:
+                continue  # given back since the directory was listed
+            except (OSError, *UNREADABLE):
+                found[slot] = None
+                continue
+            found[slot] = lease if lease.slot == slot else None
+        return found
+
+    def of(self, instance: str) -> Lease | None:
+        """The lease that an instance holds."""
+        return next((lease for lease in self.live().values() if lease and lease.instance == instance), None)
+
+    def write(self, proof: WorktreesLock, lease: Lease) -> None:
+        """Give a slot to an instance, durably."""
+        proof.check()
+        make_directory(self.layout.leases)
+        write_durable(self.layout.lease(lease.slot), encode(lease))
+
+    def drop(self, proof: WorktreesLock, slot: str) -> None:
+        """Take a slot back, durably."""
+        proof.check()
+        remove_durable(self.layout.lease(slot))
+
+    def sweep(self, proof: WorktreesLock) -> int:
+        """Remove unfinished writes of killed processes; returns how many."""
+        proof.check()
+        return sweep(self.layout.leases)
