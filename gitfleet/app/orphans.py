@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from gitfleet.errors import GitfleetError
 from gitfleet.store.files import names
 from gitfleet.store.layout import check_label, verify_label
+from gitfleet.store.leases import Leases
 from gitfleet.store.locks import holder
 from gitfleet.store.state import State
 
@@ -105,10 +106,17 @@ def _worktrees(workspace: Workspace, known: Known) -> Iterator[Orphan]:
     from gitfleet.git.pool import pool_root  # noqa: PLC0415
 
     pool = pool_root(workspace.repository, workspace.config.worktrees.root)
+    leases = Leases(workspace.layout).live()
     entries = {os.path.realpath(entry.path): entry for entry in worktrees.entries(workspace.repository)}
     for path, entry in entries.items():
         ours = os.path.dirname(path) == os.path.realpath(pool)  # noqa: PTH120 - a name may hold any byte
-        if not ours or entry.prunable or _SLOT.fullmatch(entry.path.name):
+        if not ours or entry.prunable:
+            continue
+        if _SLOT.fullmatch(entry.path.name):
+            lease = leases.get(entry.path.name)
+            if lease is not None and lease.session not in known.sessions:
+                words = f"the tree {path} is still leased to {lease.instance}, of a session that is gone"
+                yield Orphan("lease", path, words, "the next wave takes it back, and keeps what it holds in a snapshot")
             continue
         label = _label(Path(path))
         if not known.knows(label) and not known.knows(entry.path.name):

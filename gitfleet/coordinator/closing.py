@@ -68,7 +68,7 @@ def close(parts: Parts, books: Books, halt: Halt | None, publish: Callable[[Sess
         # What is published and what the state says must not differ by the time of a second try.
         books.update(ended=ended)
         publish(closed)
-    drop_worktree(parts, integration_path(parts, books.session), ours=True)
+    drop_worktree(parts, integration_path(parts, books.session))
     # Last: `continue` looks at a session until it is completed, and never again.
     books.move(SessionState.COMPLETED, ended=ended, reason="")
     landed = books.counts()[RunState.LANDED]

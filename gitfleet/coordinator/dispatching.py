@@ -18,7 +18,7 @@ from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Attempt
 from gitfleet.model.run import ClaimHeld, RunState
 from gitfleet.planner.dispatch import decide
-from gitfleet.pool.leasing import lease
+from gitfleet.pool.leasing import AllBusy, lease
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -97,15 +97,15 @@ class Dispatching:
                 self.books.event(EventKind.WAITING, f"{task} waits: {claimed.sentence}", run=run, status="held")
             self.held[task] = claimed
             return None
-        self.held.pop(task, None)
-        self._held_since = None
         base = self.parts.objects.resolve(self.books.session.target)
         if base is None:
             self.claiming.release([instance])
             return Halt(f"The target {self.books.session.target} does not exist any more.")
-        self.waves.begin(run.wave, schedule)
         number = len(run.attempts) + 1
-        slot = lease(self.parts.trees, instance=instance, task=task, attempt=number).slot
+        slot = self._slot(task, instance, number)
+        if slot is None:
+            return None
+        self.waves.begin(run.wave, schedule)
         attempt = Attempt(
             number=number,
             base=base,
@@ -125,6 +125,21 @@ class Dispatching:
             failure=None,
         )
         self._prepare(run, claimed)
+        return None
+
+    def _slot(self, task: str, instance: str, number: int) -> str | None:
+        """A tree of the pool for an attempt; none when it must wait for one, and then it holds no claim either."""
+        taken = lease(self.parts.trees, instance=instance, task=task, attempt=number)
+        if not isinstance(taken, AllBusy):
+            self.held.pop(task, None)
+            self._held_since = None
+            return taken.slot
+        self.claiming.release([instance])
+        busy = HeldElsewhere(f"all {taken.most} worktrees are in use (worktrees.max)", self.parts.monotonic())
+        if task not in self.held:
+            run = self.books.runs[task]
+            self.books.event(EventKind.WAITING, f"{task} waits: {busy.sentence}", run=run, status="held")
+        self.held[task] = busy
         return None
 
     def _prepare(self, run: Run, claim: Claim) -> None:

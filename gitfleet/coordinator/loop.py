@@ -23,6 +23,7 @@ from gitfleet.coordinator.deciding import Decided
 from gitfleet.coordinator.dispatching import Dispatching
 from gitfleet.coordinator.integration import Integration
 from gitfleet.coordinator.integration_worktree import open_integration
+from gitfleet.coordinator.machine import Refused
 from gitfleet.coordinator.messages import (
     BrokenMessage,
     CollectedMessage,
@@ -111,7 +112,6 @@ class Coordinator:
 
     def run(self, adopted: Mapping[str, Handle]) -> Halt | None:
         """Run to the end; ``adopted`` are attempts that run or ended already, by task."""
-        self._settling.tidy()
         for task, handle in adopted.items():
             run = self.books.runs[task]
             self._tracker.started(run, attempts.worktree_of(self.parts, run))
@@ -200,13 +200,19 @@ class Coordinator:
 
     def _on_prepared(self, message: PreparedMessage) -> None:
         task, result = message.task, message.result
+        if isinstance(result, Refused):
+            self.halt = self.halt or Halt(result.why)
+            self._settling.requeue(task, "the machine could not prepare its worktree")
+            return
         if self.halt is not None:
+            # Also where it was not prepared: what is being stopped is not judged.
             self._settling.requeue(task, "it had not started yet")
             return
         if isinstance(result, Unprepared):
             self._settling.fail(task, RunState.FAILED, result.failure)
             self.halt = nothing_can_run(self.books, task)
             return
+        self._settling.set_aside(result.notes)
         run = self.books.advance(task, RunState.RUNNING)
         self.books.event(EventKind.AGENT_START, f"{task} started ({run.instance})", run=run, status="running")
         self._tracker.started(run, result.worktree)
@@ -239,9 +245,11 @@ class Coordinator:
             collecting()
 
     def _on_collected(self, message: CollectedMessage) -> None:
-        if isinstance(message.work, Unchecked):
+        if isinstance(message.work, Unchecked | Refused):
             # It stays finished: `continue` collects it again and runs its checks from the first one on.
             self._shutdown.kept(message.task)
+            if isinstance(message.work, Refused):
+                self.halt = self.halt or Halt(message.work.why)
             return
         again = self._steering.ended_by_person(message.task, message.work.exit)
         self._settling.collected(message.task, message.work, again=again)

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 from gitfleet.agents.base import Assignment
 from gitfleet.agents.registry import agent_for
 from gitfleet.coordinator.attempts import worktree_of
+from gitfleet.coordinator.machine import Refused, refused
 from gitfleet.errors import GitfleetError
-from gitfleet.git import worktrees
 from gitfleet.git.command import GitFailed
-from gitfleet.git.refs import HEADS
+from gitfleet.git.worktrees import BranchTaken
 from gitfleet.model.run import Failure, FailureSource
+from gitfleet.recovery.slots import stand
 from gitfleet.runtime.environment import agent_environment
 from gitfleet.runtime.hosts.base import LaunchSpec
 from gitfleet.store.files import make_directory
-from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,10 +33,11 @@ _ROLES = ("AUTHOR", "COMMITTER")
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A worktree stands and the attempt can start."""
+    """A worktree stands and the attempt can start; ``notes`` say what was set aside for it."""
 
     spec: LaunchSpec
     worktree: Path
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +47,15 @@ class Unprepared:
     failure: Failure
 
 
-def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -> Prepared | Unprepared:
+def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -> Prepared | Unprepared | Refused:
     """Make the worktree on the run's branch and write everything that the attempt needs."""
     number = len(run.attempts)
     directory = parts.layout.attempt(run.instance, number)
     tree = worktree_of(parts, run)
     try:
         make_directory(directory)
-        made = worktrees.add(
-            parts.repository,
-            tree,
-            run.base,
-            run.branch,
-            worktrees_lock(parts.layout),
-            instance=run.instance,
-            old=parts.refs.read(HEADS + run.branch) if number > 1 else None,
-        )
-        if isinstance(made, worktrees.BranchTaken):
+        made = stand(parts, run)
+        if isinstance(made, BranchTaken):
             return _unprepared(made.why)
         prompt_file = directory / "prompt.md"
         # Not flushed: after a power cut nobody is left to read it, and the next attempt gets its own.
@@ -93,8 +86,8 @@ def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -
             stall_seconds=parts.config.timeouts.stall,
         )
     except (GitfleetError, GitFailed, OSError, ValueError) as error:
-        return _unprepared(str(error))
-    return Prepared(spec, tree)
+        return refused(parts, error) or _unprepared(str(error))
+    return Prepared(spec, tree, made.notes)
 
 
 def _identity(parts: Parts) -> dict[str, str]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from gitfleet.coordinator.attempts import worktree_of
 from gitfleet.coordinator.retrying import is_gap, sentence
 from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
 from gitfleet.git import worktrees
-from gitfleet.git.collect import Remains, remains
 from gitfleet.git.command import GitFailed
 from gitfleet.git.pool import trash_of
 from gitfleet.integrate.verify import describe_red
@@ -22,10 +19,10 @@ from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, FailureSource, RunState, record
 from gitfleet.planner.retries import Final, Retry, worth_telling
-from gitfleet.pool.leasing import give_back
 from gitfleet.recovery.keeping import noted, where_kept
 from gitfleet.recovery.landings import forget_landing
 from gitfleet.recovery.runs import queued_again
+from gitfleet.recovery.slots import release
 from gitfleet.relay.briefs import brief
 from gitfleet.store.locks import worktrees_lock
 
@@ -61,7 +58,6 @@ class Settling:
     claiming: Claiming
     retrying: Retrying
     shutdown: Shutdown | None = None
-    _cleaners: list[threading.Thread] = field(default_factory=list)
 
     # -- one run -------------------------------------------------------------------------------------------------
 
@@ -163,37 +159,19 @@ class Settling:
             self.parts.state.write_discoveries(self.parts.proof, work.discoveries)
 
     def _seal(self, *runs: Run) -> None:
-        """Runs are over: their claims go, and after a landing a tree that holds nothing of its own goes too.
-
-        A tree in which somebody still works (a person's shell) stays.
-        """
+        """Runs are over: their claims go. The tree of one that landed is for the next attempt from now on."""
         started = [run for run in runs if run.instance]
         if started:
             self.claiming.release([run.instance for run in started])
-        for run in started:
-            self._tidy(run)
 
-    def tidy(self) -> None:
-        """Take away what runs that landed before a crash left standing, or half taken away."""
-        leases = self.parts.trees.leases.live()
-        for run in self.books.runs.values():
-            # A slot goes to the next one as soon as it is free: it is this run's while the lease says so.
-            lease = leases.get(worktree_of(self.parts, run).name) if run.attempts else None
-            if lease is not None and lease.instance == run.instance:
-                self._tidy(run)
-
-    def _tidy(self, run: Run) -> None:
-        ended = run.attempts[-1].exit if run.attempts else None
-        if run.state is RunState.LANDED and not (ended and ended.remaining):
-            tree = worktree_of(self.parts, run)
-            cleaner = threading.Thread(target=drop_worktree, args=(self.parts, tree), daemon=True)
-            cleaner.start()
-            self._cleaners = [thread for thread in self._cleaners if thread.is_alive()] + [cleaner]
+    def set_aside(self, notes: Sequence[str]) -> None:
+        """Tell of trees that nobody may use before a person looked."""
+        for note in notes:
+            self.books.event(EventKind.QUARANTINE, note, status="quarantined")
 
     def finish(self) -> None:
-        """Wait for worktrees that are being removed."""
-        for cleaner in self._cleaners:
-            cleaner.join()
+        """Empty and free the trees that no run of the session needs any more."""
+        self.set_aside(release(self.parts))
 
     # -- a train -------------------------------------------------------------------------------------------------
 
@@ -274,25 +252,14 @@ class Settling:
         forget_landing(self.parts, self.books.session.id)
 
 
-def drop_worktree(parts: Parts, tree: Path, *, ours: bool = False) -> None:
-    """Take away a tree that holds no work but what its branch holds; any other stays.
-
-    A tree with ignored files (build output, caches) waits in the trash for ``gitfleet clean``; one without, or one that
-    is ``ours`` alone (the integration worktree), is deleted.
-    """
+def drop_worktree(parts: Parts, tree: Path) -> None:
+    """Take away a tree that is ours alone: the integration worktree."""
     with contextlib.suppress(OSError, GitFailed):
         worktree = worktrees.locate(parts.repository, tree)
-        if worktree is None:
-            give_back(parts.trees, tree.name)
-            return
-        # One without files is in the trash already: a crash came before git forgot it.
-        found = Remains((), ()) if ours or not tree.exists() else remains(parts.repository.git, worktree)
-        if found.work:
-            return
-        place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
-        give_back(parts.trees, tree.name)
-        if place is not None and not found.ignored:
-            shutil.rmtree(place, ignore_errors=True)
+        if worktree is not None:
+            place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
+            if place is not None:
+                shutil.rmtree(place, ignore_errors=True)
 
 
 def _files(count: int) -> str:

@@ -78,7 +78,7 @@ def add(
     make it or check it out; nothing is left behind then but the branch.
     """
     if branch is not None:
-        taken = _start_branch(repo, branch, commit, old)
+        taken = start_branch(repo, branch, commit, old)
         if taken is not None:
             return taken
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,9 +87,10 @@ def add(
             # On its branch at once, which exists by now: a process less than to detach first and move HEAD afterwards.
             # Forced, since the tree of an earlier attempt, which is kept, is on the same branch.
             where = ["--detach", str(path), commit] if branch is None else ["--force", str(path), branch]
-            repo.git.run("worktree", "add", "--quiet", "--no-checkout", *where)
             if instance is not None:
+                # First: what can be refused is done before there is a tree that nobody would know of.
                 exclude(repo.common_dir, INSTANCE_FILE)
+            repo.git.run("worktree", "add", "--quiet", "--no-checkout", *where)
     except GitFailed as error:
         raise _failed(path, error) from error
     made = locate(repo, path)
@@ -110,7 +111,7 @@ def add(
         _forget(repo, made)
         raise _failed(path, error) from error
     if instance is not None:
-        _write_instance(path, instance)
+        write_instance(path, instance)
     return made
 
 
@@ -225,7 +226,8 @@ def exclude(common_dir: Path, name: str) -> None:
     sync_directory(path.parent)
 
 
-def _start_branch(repo: Repository, branch: str, commit: str, old: str | None) -> BranchTaken | None:
+def start_branch(repo: Repository, branch: str, commit: str, old: str | None) -> BranchTaken | None:
+    """Make a task branch at a commit, or start the one at ``old`` anew."""
     ref = HEADS + branch
     outcome = Refs(repo.git).update(ref, commit, old or zero(commit), why="gitfleet: start a task")
     match outcome:
@@ -252,10 +254,12 @@ def _failed(path: Path, error: GitFailed) -> GitfleetError:
     return GitfleetError(Kind.ENVIRONMENT, "worktree-failed", message)
 
 
-def _write_instance(path: Path, instance: str) -> None:
-    # A tracked file of that name, or a link that a hostile commit put there, is left as it is.
+def write_instance(path: Path, instance: str) -> None:
+    """Write whose tree it is into it, for people and agents; a tracked file of that name is left as it is."""
+    place = path / INSTANCE_FILE
+    # A link that a hostile commit put there is not followed.
     with suppress(FileExistsError):
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        descriptor = os.open(path / INSTANCE_FILE, flags, 0o644)
+        descriptor = os.open(place, flags, 0o644)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(instance + "\n")

@@ -140,6 +140,13 @@ class WorktreesConfig(Document, frozen=True, kw_only=True):
     root: Annotated[
         str | None, Meta(description="Directory for worktrees; `<repository>.fleet` beside it unless given.")
     ] = None
+    most: Annotated[
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(
+            description="Most trees that attempts may have at once, over all sessions. When all are busy a task waits; "
+            "when some only hold work that did not land, the oldest is snapshotted and used again.",
+        ),
+    ] = field(name="max", default=None)
     ports: Annotated[
         int,
         Meta(
@@ -148,6 +155,18 @@ class WorktreesConfig(Document, frozen=True, kw_only=True):
             le=60000,
         ),
     ] = 20000
+
+
+class PoolConfig(Document, frozen=True, kw_only=True):
+    """What stays in a worktree that changes hands."""
+
+    keep: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Patterns of ignored files that the next attempt finds again, as git clean -e reads them.",
+            examples=[["node_modules"]],
+        ),
+    ] = ()
 
 
 class ScopeConfig(Document, frozen=True, kw_only=True):
@@ -212,6 +231,7 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
         ),
     ] = StallPolicy.WARN
     worktrees: Annotated[WorktreesConfig, Meta(description="Where agents work.")] = WorktreesConfig()
+    pool: Annotated[PoolConfig, Meta(description="What stays in a worktree that changes hands.")] = PoolConfig()
     scope: Annotated[ScopeConfig, Meta(description="How scopes are enforced.")] = ScopeConfig()
     planning: Annotated[PlanningConfig, Meta(description="What reaches the branch.")] = PlanningConfig()
     notify: Annotated[NotifyConfig, Meta(description="How a person who is not looking is told.")] = NotifyConfig()

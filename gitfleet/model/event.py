@@ -34,6 +34,7 @@ class EventKind(StrEnum):
     SHUTDOWN = "shutdown"
     RETRY = "retry"
     GAP = "gap"
+    QUARANTINE = "quarantine"
     ERROR = "error"
 
 

@@ -8,29 +8,33 @@ told by its lock alone.
 from __future__ import annotations
 
 import os
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError
-from gitfleet.git.worktrees import registered
+from gitfleet.git.slots import usable
+from gitfleet.git.worktrees import INSTANCE_FILE, registered
 from gitfleet.model.base import instant
 from gitfleet.model.lease import Lease
 from gitfleet.model.run import LIVE, RunState
+from gitfleet.store.files import read_regular
 from gitfleet.store.leases import Leases
 from gitfleet.store.locks import holder, worktrees_lock
 from gitfleet.store.reading import StateReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from gitfleet.git.repository import Repository
     from gitfleet.model.run import Run
     from gitfleet.store.layout import Layout
-    from gitfleet.store.locks import WorktreesLock
 
 SLOT = "tree-"
+_INSTANCE = re.compile(r"fleet-(.+)-w\d+-a\d+")
 
 
 class Standing(StrEnum):
@@ -46,7 +50,8 @@ class Standing(StrEnum):
 class Pool:
     """The trees of one repository, as one session sees them; ``session`` is empty for who has none.
 
-    ``root`` is the directory that they lie in.
+    ``root`` is the directory that they lie in, ``most`` how many trees of attempts may be there (none: any number),
+    ``keep`` the patterns of ignored files that stay when a tree changes hands.
     """
 
     repository: Repository
@@ -54,6 +59,8 @@ class Pool:
     root: Path
     session: str
     now: Callable[[], float]
+    most: int | None = None
+    keep: tuple[str, ...] = ()
 
     @property
     def leases(self) -> Leases:
@@ -71,8 +78,13 @@ class Pool:
         except GitfleetError:
             return Standing.IN_USE
         told = _told_by(run, lease)
-        # A session that somebody coordinates may have leased a moment ago, and its books are about to say so.
-        if told is Standing.STALE and lease.session != self.session and self._coordinated(lease.session):
+        # A session that somebody coordinates may have leased a moment ago, and its books are about to say so; and it
+        # empties the trees of its landed runs itself.
+        if (
+            told in {Standing.STALE, Standing.LANDED}
+            and lease.session != self.session
+            and self._coordinated(lease.session)
+        ):
             return Standing.IN_USE
         return told
 
@@ -91,37 +103,129 @@ def _told_by(run: Run, lease: Lease) -> Standing:
     return Standing.KEPT
 
 
-def lease(pool: Pool, *, instance: str, task: str, attempt: int) -> Lease:
-    """Take a slot for an attempt."""
+@dataclass(frozen=True, slots=True)
+class AllBusy:
+    """No tree is to be had: as many as may exist are in use."""
+
+    most: int
+
+
+def lease(pool: Pool, *, instance: str, task: str, attempt: int) -> Lease | AllBusy:
+    """Take a slot for an attempt: its run's own, else a free one, else a new one, else the oldest that is kept.
+
+    What the tree holds is still that of ``Lease.before``: the caller has the tree renewed before it is used.
+    """
     with worktrees_lock(pool.layout) as proof:
-        return _take(pool, proof, _new_slot(pool), instance=instance, task=task, attempt=attempt)
+        pool.leases.sweep(proof)
+        leases = pool.leases.live()
+        slot = _choose(pool, leases, instance)
+        if slot is None:
+            return AllBusy(pool.most or 0)
+        old = leases.get(slot)
+        for other in leases.values():
+            # Another tree of the run's, which cannot be used: nobody would ever give it back.
+            if other is not None and other.instance == instance and other.slot != slot:
+                pool.leases.drop(proof, other.slot)
+        taken = Lease(
+            slot=slot,
+            path=os.fspath(pool.root / slot),
+            instance=instance,
+            session=pool.session,
+            task=task,
+            attempt=attempt,
+            since=instant(pool.now()),
+            before=whose(old) if old is not None else "",
+        )
+        pool.leases.write(proof, taken)
+        return taken
 
 
-def _take(pool: Pool, proof: WorktreesLock, slot: str, *, instance: str, task: str, attempt: int) -> Lease:
-    taken = Lease(
-        slot=slot,
-        path=os.fspath(pool.root / slot),
-        instance=instance,
-        session=pool.session,
-        task=task,
-        attempt=attempt,
-        since=instant(pool.now()),
-    )
-    pool.leases.write(proof, taken)
-    return taken
+def _choose(pool: Pool, leases: dict[str, Lease | None], instance: str) -> str | None:
+    for held in leases.values():
+        if held is not None and held.instance == instance and _can_be_mended(pool, pool.root / held.slot):
+            return held.slot
+    free = [slot for slot in _slots(pool.root) if slot not in leases and _is_tree(pool, slot)]
+    if free:
+        return free[0]
+    standing = {slot: pool.standing(held) for slot, held in leases.items()}
+    ready = {slot: held for slot, held in leases.items() if held is not None and _may_pass_on(pool, held)}
+    over = [slot for slot in ready if standing[slot] in {Standing.LANDED, Standing.STALE}]
+    if over:
+        return over[0]
+    if pool.most is None or len(_existing(pool, standing)) < pool.most:
+        return _new_slot(pool, leases)
+    kept = sorted((held.since, slot) for slot, held in ready.items() if standing[slot] is Standing.KEPT)
+    return kept[0][1] if kept else None
 
 
-def _new_slot(pool: Pool) -> str:
+def _is_tree(pool: Pool, slot: str) -> bool:
+    return usable(pool.repository, pool.root / slot) is not None
+
+
+def _may_pass_on(pool: Pool, held: Lease) -> bool:
+    """Whether a tree that its run needs no longer can be somebody else's: it is there, and nobody lives on in it."""
+    return held.path == os.fspath(pool.root / held.slot) and _is_tree(pool, held.slot) and not _remaining(pool, held)
+
+
+def _existing(pool: Pool, standing: dict[str, Standing]) -> list[str]:
+    """Slots whose trees are there, or are about to be made."""
+    return [slot for slot, what in standing.items() if what is Standing.IN_USE or (pool.root / slot).is_dir()]
+
+
+def _remaining(pool: Pool, held: Lease) -> bool:
+    """Whether processes of the attempt that has the tree are known to live on."""
+    with suppress(GitfleetError):
+        run = StateReader(pool.layout).read_run(held.session, held.task)
+        return any(attempt.exit and attempt.exit.remaining for attempt in run.attempts if attempt.worktree == held.slot)
+    return False
+
+
+def _can_be_mended(pool: Pool, path: Path) -> bool:
+    """Whether a run's own slot can be used again: whole, gone or half made, but not what somebody put in its place."""
+    return not path.is_symlink() and (path.is_dir() or not os.path.lexists(path)) and pool.root == path.parent
+
+
+def _slots(root: Path) -> list[str]:
+    try:
+        found = [place.name for place in root.iterdir() if place.name.removeprefix(SLOT).isdecimal()]
+    except OSError:
+        return []
+    return sorted((name for name in found if name.startswith(SLOT)), key=lambda name: int(name.removeprefix(SLOT)))
+
+
+def _new_slot(pool: Pool, leases: dict[str, Lease | None]) -> str:
     """The first name that nobody has, on disk, in git or in a lease."""
-    taken = pool.leases.live()
     known = registered(pool.repository)
     number = 1
     while True:
         slot = f"{SLOT}{number}"
         path = pool.root / slot
-        if slot not in taken and not os.path.lexists(path) and os.path.realpath(path) not in known:
+        if slot not in leases and not os.path.lexists(path) and os.path.realpath(path) not in known:
             return slot
         number += 1
+
+
+def whose(held: Lease) -> str:
+    """Whose work is in a tree: of the one that has it, or still of the one before, whose name is in it then."""
+    if not held.before:
+        return held.instance
+    try:
+        # An agent can write here: what names neither of the two is not believed.
+        name = read_regular(Path(held.path) / INSTANCE_FILE, 256).decode("utf-8", "replace").strip()
+    except OSError:
+        return held.instance
+    return held.before if name == held.before else held.instance
+
+
+def run_of(pool: Pool, instance: str) -> Run | None:
+    """The run of an instance, where the state still has it."""
+    named = _INSTANCE.fullmatch(instance)
+    state = StateReader(pool.layout)
+    if named is None or not pool.layout.session(named[1]).is_dir():
+        return None
+    with suppress(GitfleetError):
+        return next((run for run in state.read_runs(named[1]).values() if run.instance == instance), None)
+    return None
 
 
 def give_back(pool: Pool, slot: str) -> None:

@@ -11,6 +11,7 @@ from gitfleet.coordinator.settling import Settling
 from gitfleet.git import worktrees
 from gitfleet.git.pool import trash_of
 from gitfleet.model.evidence import Attempt
+from gitfleet.model.lease import Lease
 from gitfleet.model.run import RunState
 from gitfleet.pool.leasing import lease
 from gitfleet.store.locks import worktrees_lock
@@ -25,8 +26,9 @@ def test_a_tree_that_was_half_taken_away_is_forgotten_by_git_too(repo: Repo) -> 
         parts, base = stage.parts, repo.oid()
         steps = (RunState.RUNNING, RunState.FINISHED, RunState.GATED, RunState.VERIFIED, RunState.LANDED)
         instance = f"fleet-{SESSION}-w1-a1"
-        slot = lease(parts.trees, instance=instance, task="a", attempt=1).slot
-        attempt = Attempt(number=1, base=base, started="2026-01-02T03:04:05.000Z", worktree=slot)
+        slot = lease(parts.trees, instance=instance, task="a", attempt=1)
+        assert isinstance(slot, Lease)
+        attempt = Attempt(number=1, base=base, started="2026-01-02T03:04:05.000Z", worktree=slot.slot)
         run = stage.books.advance("a", RunState.PREPARING, instance=instance, base=base, attempts=(attempt,))
         for step in steps:
             run = stage.books.advance("a", step)
@@ -38,7 +40,6 @@ def test_a_tree_that_was_half_taken_away_is_forgotten_by_git_too(repo: Repo) -> 
         trash_of(parts.pool).mkdir()
         tree.rename(trash_of(parts.pool) / "half")
         settling = Settling(parts, stage.books, Claiming(parts, stage.session), Retrying(parts, stage.books))
-        settling.tidy()
         settling.finish()
         assert worktrees.registered(parts.repository) == {}
         assert parts.trees.leases.live() == {}
