@@ -7,6 +7,7 @@ pipe ends the command quietly.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
