@@ -33,6 +33,7 @@ from gitfleet.coordinator.messages import (
 )
 from gitfleet.coordinator.preparing import Unprepared
 from gitfleet.coordinator.retrying import Retrying
+from gitfleet.coordinator.setting_up import INTERRUPTED, ReadyFirst
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
@@ -90,7 +91,7 @@ class Coordinator:
         self._waves = WaveEvents(self.books)
         self._retrying = Retrying(self.parts, self.books)
         self._dispatching = Dispatching(
-            self.parts, self.books, self.scopes, claiming, self._workers, self._waves, self._retrying
+            self.parts, self.books, self.scopes, claiming, self._workers, self._waves, self._retrying, self._checks
         )
         self._supervising = Supervising(self.parts, self.books)
         self._tracker = Tracker(self.parts, self.observer, self._supervising)
@@ -179,14 +180,14 @@ class Coordinator:
 
     def _on_prepared(self, message: PreparedMessage) -> None:
         task, result = message.task, message.result
-        if isinstance(result, Unprepared):
+        self._settling.set_aside(result.notes)
+        if isinstance(result, Unprepared) and result.failure.code != INTERRUPTED:
             self._settling.fail(task, RunState.FAILED, result.failure)
             self.halt = self.halt or nothing_can_run(self.books, task)
             return
-        if self.halt is not None:
+        if self.halt is not None or isinstance(result, Unprepared):
             self._settling.requeue(task, "it had not started yet")
             return
-        self._settling.set_aside(result.notes)
         run = self.books.advance(task, RunState.RUNNING)
         self.books.event(EventKind.AGENT_START, f"{task} started ({run.instance})", run=run, status="running")
         self._tracker.started(run, result.worktree)
@@ -264,7 +265,7 @@ class Coordinator:
             plan=self.books.plan,
             runs=dict(self.books.runs),
             scopes=dict(self.scopes),
-            checks=self._checks,
+            runner=ReadyFirst(self.parts, self._checks).one,
             git=open_integration(self.parts, self.books.session),
             say=self._say,
             leaving=lambda: self.interrupts.requested,

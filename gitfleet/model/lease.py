@@ -21,6 +21,7 @@ class Lease(Document, frozen=True, kw_only=True, tag_field="schema", tag=LEASE_S
     task: str
     attempt: Annotated[int, Meta(description="Number of the attempt that it was taken for.", ge=1)]
     since: Annotated[str, Meta(description="When, as an ISO 8601 instant.")]
+    port_base: Annotated[int, Meta(description="First of the ten ports of who has it.")] = 0
     before: Annotated[
         str, Meta(description="Instance whose tree it was until then; what it holds is that one's until it is renewed.")
     ] = ""

@@ -86,7 +86,7 @@ def release(parts: Parts) -> tuple[str, ...]:
     with suppress(OSError):
         slots.mend_quarantine(parts.repository, parts.pool)
     for slot, held in parts.trees.leases.live().items():
-        if held is None or held.session != parts.trees.session:
+        if held is None or held.session != parts.trees.session or not held.task:
             continue
         if parts.trees.standing(held) not in {Standing.LANDED, Standing.STALE}:
             continue

@@ -160,6 +160,11 @@ def verify_label(session: str) -> str:
     return f"fleet-{session}-verify"
 
 
+def setup_label(instance: str) -> str:
+    """What the set-up commands of a run's tree are filed under."""
+    return f"{instance}-setup"
+
+
 def check_label(instance: str) -> str:
     """What the attempts of a task's own checks are filed under."""
     return f"{instance}-check"
