@@ -84,8 +84,8 @@ def _files(config: Config) -> Iterator[Finding]:
         if not command.strip():
             yield Finding(("worktrees", "setup", index), "the command is blank", "a shell command")
     for index, pattern in enumerate(config.pool.keep):
-        unfit = not pattern.strip(" */") or pattern.startswith(("-", "!", "#")) or ".." in pattern.split("/")
-        if unfit or "\n" in pattern:
+        stray = not pattern.strip(" */") or pattern.startswith(("-", "!", "#")) or ".." in pattern.split("/")
+        if stray or "\n" in pattern:
             expected = "a pattern below the repository, such as node_modules"
             yield Finding(("pool", "keep", index), f"`{pattern}` would keep what is not meant", expected)
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.worktrees import exclude
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from gitfleet.git.repository import Repository
     from gitfleet.git.worktrees import Lock, Worktree
@@ -32,11 +32,11 @@ def furnish(repo: Repository, worktree: Worktree, *, copied: Sequence[str], link
         return
     source = repo.worktree
     if source is None:
-        raise _failed("there is no checkout that files could come from", "Run gitfleet in a worktree.")
+        _refuse("there is no checkout that files could come from", "Run gitfleet in a worktree.")
     for entry in (*copied, *link):
         origin = source / entry
         if not os.path.lexists(origin):
-            raise _failed(f"{entry} is not in {source}", "Make it, or take it off worktrees.copy and worktrees.link.")
+            _refuse(f"{entry} is not in {source}", "Make it, or take it off worktrees.copy and worktrees.link.")
         _inside(source, origin, entry)
         _inside(worktree.path, (worktree.path / entry).parent / "x", entry)
     _refuse_visible(repo, worktree, source, (*copied, *link))
@@ -51,9 +51,7 @@ def _inside(root: Path, place: Path, entry: str) -> None:
     """Refuse a place that links lead out of the root."""
     real, top = os.path.realpath(place), os.path.realpath(root)
     if real != top and not real.startswith(top + os.sep):
-        raise _failed(
-            f"{entry} leads out of {root} through a symbolic link", "List a file or directory of the checkout."
-        )
+        _refuse(f"{entry} leads out of {root} through a symbolic link", "List a file or directory of the checkout.")
 
 
 def _refuse_visible(repo: Repository, worktree: Worktree, source: Path, entries: Sequence[str]) -> None:
@@ -66,7 +64,7 @@ def _refuse_visible(repo: Repository, worktree: Worktree, source: Path, entries:
     visible = [entry for entry, name in asked.items() if name not in ignored]
     if visible:
         names = ", ".join(visible)
-        raise _failed(f"git does not ignore {names}, so it would be committed", f"Add {names} to .gitignore first.")
+        _refuse(f"git does not ignore {names}, so it would be committed", f"Add {names} to .gitignore first.")
 
 
 def _copy(origin: Path, place: Path) -> None:
@@ -92,9 +90,7 @@ def _link(origin: Path, place: Path, entry: str) -> None:
     if place.is_symlink():
         place.unlink()
     elif os.path.lexists(place):
-        raise _failed(
-            f"{entry} is in the tree already, where a link to {origin} must go", "Take it off worktrees.link."
-        )
+        _refuse(f"{entry} is in the tree already, where a link to {origin} must go", "Take it off worktrees.link.")
     place.symlink_to(origin)
 
 
@@ -119,7 +115,6 @@ def _away(place: Path) -> None:
         place.unlink()
 
 
-def _failed(why: str, hint: str) -> GitfleetError:
-    return GitfleetError(
-        Kind.ENVIRONMENT, "bootstrap-failed", f"what the config lists cannot be put there: {why}.", hint=hint
-    )
+def _refuse(why: str, hint: str) -> NoReturn:
+    message = f"what the config lists cannot be put there: {why}."
+    raise GitfleetError(Kind.ENVIRONMENT, "bootstrap-failed", message, hint=hint)

@@ -94,10 +94,8 @@ def _finish_verdicts(parts: Parts, session: str, runs: dict[str, Run]) -> None:
 
 def _end_checks(parts: Parts, session: str, runs: Iterable[Run]) -> None:
     """End checks that outlived their coordinator: their verdict would reach nobody, and they write where ours run."""
-    labels = [
-        verify_label(session),
-        *(label(run.instance) for run in runs if run.instance for label in (check_label, setup_label)),
-    ]
+    labels = [verify_label(session)]
+    labels += [label(run.instance) for run in runs if run.instance for label in (check_label, setup_label)]
     for label in labels:
         parent = parts.layout.attempt(label, 1).parent
         numbers = [int(entry.name) for entry in parent.iterdir() if entry.name.isdigit()] if parent.is_dir() else []
