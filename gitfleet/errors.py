@@ -7,6 +7,7 @@ defect in gitfleet.
 
 from __future__ import annotations
 
+import errno
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING
@@ -56,6 +57,22 @@ _EXIT_CODES = {
     Kind.INTERRUPTED: ExitCode.INTERRUPTED,
     Kind.DEFECT: ExitCode.DEFECT,
 }
+
+
+RUN_OUT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.EFBIG})
+"""What the machine has no more of: space, files, processes, memory. It passes, and is nobody's failure."""
+
+NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+"""What the machine does not let this user do."""
+
+IN_THE_WAY = frozenset({errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO})
+"""Something else stands where a file of ours belongs."""
+
+BROKEN_DISK = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENODEV, errno.ENOLCK, errno.EBUSY})
+"""The disk, or the server behind it, does not answer as it should."""
+
+REFUSED_BY_MACHINE = RUN_OUT | NOT_ALLOWED | IN_THE_WAY | BROKEN_DISK
+"""Numbers of errors that say something about the machine, and nothing about gitfleet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ import re
 import shutil
 from typing import TYPE_CHECKING
 
+from gitfleet.app.landed_refs import forget_landed
 from gitfleet.app.open import instances
 from gitfleet.errors import GitfleetError
+from gitfleet.model.base import seconds_of
 from gitfleet.model.paths import quote_path
 from gitfleet.model.reports import CleanItem, CleanReport
 from gitfleet.model.run import RunState
@@ -33,20 +35,24 @@ if TYPE_CHECKING:
     from gitfleet.model.session import Session
 
 
-def clean(workspace: Workspace, *, dry_run: bool) -> CleanReport:
-    """Remove what is safe to remove, or with ``dry_run`` only say what would be."""
-    items = tuple(_Clean(workspace, dry_run=dry_run).items())
+def clean(workspace: Workspace, *, dry_run: bool, older_than: float = 0.0) -> CleanReport:
+    """Remove what is safe to remove, or with ``dry_run`` only say what would be.
+
+    ``older_than`` spares what sessions left that closed, and what was thrown away, fewer than so many seconds ago.
+    """
+    items = tuple(_Clean(workspace, dry_run=dry_run, older_than=older_than).items())
     freed = sum(item.bytes or 0 for item in items if item.removed)
     return CleanReport(dry_run=dry_run, freed_bytes=freed, items=items)
 
 
 class _Clean:
-    def __init__(self, workspace: Workspace, *, dry_run: bool) -> None:
+    def __init__(self, workspace: Workspace, *, dry_run: bool, older_than: float) -> None:
         self.workspace = workspace
         self.layout = workspace.layout
         self.git = workspace.repository.git
         self.state = State(workspace.layout)
         self.dry_run = dry_run
+        self.until = workspace.now() - older_than if older_than else float("inf")
 
     def items(self) -> Iterator[CleanItem]:
         trash = self._trashed()
@@ -54,7 +60,10 @@ class _Clean:
         for name in self.state.session_ids():
             try:
                 session = self.state.read_session(name)
-                if session.state is SessionState.COMPLETED:
+                if (
+                    session.state is SessionState.COMPLETED
+                    and seconds_of(session.ended or session.started) <= self.until
+                ):
                     closed.append((session, self.state.read_runs(name)))
             except GitfleetError as error:
                 yield CleanItem(kind="session", name=name, removed=False, reason=error.message)
@@ -216,6 +225,7 @@ class _Clean:
             tip = self.git.run("rev-parse", "--verify", "--quiet", ref, ok=(0, 1, 128)).text
             if tip:
                 self.git.run("update-ref", "-d", ref, tip)
+            forget_landed(self.git, session)
         yield CleanItem(kind="session", name=session.id, bytes=size, removed=True)
 
     def _trashed(self) -> frozenset[str]:
@@ -228,6 +238,8 @@ class _Clean:
         """Empty the trash; what this very command put there was reported as what it was, and is not counted twice."""
         for name in sorted(self._trashed()):
             path = self.layout.trash / name
+            if name in before and path.lstat().st_mtime > self.until:
+                continue
             size = _bytes(path)
             if not self.dry_run and (path.is_symlink() or not path.is_dir()):
                 path.unlink()

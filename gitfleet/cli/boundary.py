@@ -7,13 +7,12 @@ pipe ends the command quietly.
 
 from __future__ import annotations
 
-import errno
 import io
 import os
 import sys
 from typing import TYPE_CHECKING
 
-from gitfleet.errors import GitfleetError, Kind
+from gitfleet.errors import BROKEN_DISK, IN_THE_WAY, NOT_ALLOWED, REFUSED_BY_MACHINE, RUN_OUT, GitfleetError, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,24 +20,6 @@ if TYPE_CHECKING:
 
 CLOSED_PIPE = 128 + 13
 """What a shell reports for a program that SIGPIPE ended."""
-
-
-_SURROUNDINGS = frozenset(
-    {
-        errno.EACCES,
-        errno.EPERM,
-        errno.EROFS,
-        errno.ENOSPC,
-        errno.EDQUOT,
-        errno.EMFILE,
-        errno.ENFILE,
-        errno.ENAMETOOLONG,
-        errno.ENOTDIR,
-        errno.EISDIR,
-        errno.ELOOP,
-    }
-)
-"""What the machine refuses whatever gitfleet does: rights, read-only mounts, a full disk, a file for a directory."""
 
 
 def guard(work: Callable[[], int], argv: Sequence[str]) -> int:
@@ -112,17 +93,60 @@ def _as_refusal(error: Exception, argv: Sequence[str]) -> GitfleetError:
         return GitfleetError(Kind.INTERRUPTED, "interrupted", "Interrupted.")
     if isinstance(error, click.ClickException):
         return GitfleetError(Kind.USAGE, "usage", error.format_message())
-    if isinstance(error, OSError) and error.errno in _SURROUNDINGS:
+    found = _found(error)
+    if found is None:
+        return defect(error, argv)
+    if os.environ.get("GITFLEET_TRACEBACK") == "1":
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exception(error)
+    return found
+
+
+def _found(error: Exception) -> GitfleetError | None:
+    """What gitfleet met on this machine or in this repository; none where the fault is its own."""
+    if isinstance(error, OSError) and error.errno in REFUSED_BY_MACHINE:
         return surroundings(error)
-    return defect(error, argv)
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+        message = "The machine has no memory, or no room for a thread, left for gitfleet."
+        return GitfleetError(Kind.ENVIRONMENT, "exhausted", message, hint=_MENDING[0][1])
+    if type(error).__module__.startswith(("gitfleet.git.", "_pygit2")):
+        return _repository(error)
+    return None
+
+
+_GO_ON = "then `gitfleet continue` goes on with an open session."
+_MENDING = (
+    (RUN_OUT, f"Give it more of that (space, open files, processes, memory); {_GO_ON}"),
+    (NOT_ALLOWED, f"Give this user the right to read and write it; {_GO_ON}"),
+    (IN_THE_WAY, f"Something else stands there: move it aside; {_GO_ON}"),
+    (BROKEN_DISK, f"See whether the disk is well, and `gitfleet doctor`; {_GO_ON}"),
+)
 
 
 def surroundings(error: OSError) -> GitfleetError:
     """Say of a refusal of the file system which file it is about; that is the machine's state, and no defect."""
-    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
-    message = f"{name or 'A file'} cannot be read or written: {error.strerror}."
-    hint = "See `gitfleet doctor`; once that is repaired, `gitfleet continue` goes on with an open session."
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else ""
+    message = f"{name or 'A file of the repository or its worktrees'} cannot be read or written: {error.strerror}."
+    hint = next((hint for numbers, hint in _MENDING if error.errno in numbers), "")
     return GitfleetError(Kind.ENVIRONMENT, "file-system", message, hint=hint)
+
+
+def _repository(error: Exception) -> GitfleetError | None:
+    """Say what git could not do: what it found, and on which disk, is the repository's state."""
+    from gitfleet.git.command import GitFailed  # noqa: PLC0415 - only an error pays
+    from gitfleet.git.objects import MissingObject  # noqa: PLC0415
+
+    if isinstance(error, GitFailed):
+        message = f"git could not do what gitfleet needs: {error}."
+    elif isinstance(error, MissingObject):
+        message = f"The repository lacks an object, or it is damaged: {error}."
+    elif type(error).__name__ == "GitError":
+        message = f"The repository cannot be read or written: {error}."
+    else:
+        return None
+    hint = f"`git fsck` says whether the repository is whole, and `df` whether its disk is full; {_GO_ON}"
+    return GitfleetError(Kind.ENVIRONMENT, "git-failed", message, hint=hint)
 
 
 def usage(error: Exception) -> GitfleetError:

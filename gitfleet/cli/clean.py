@@ -18,16 +18,22 @@ if TYPE_CHECKING:
     from gitfleet.model.reports import CleanReport
 
 
-@command("clean", examples=("gitfleet clean --dry-run", "gitfleet clean", "gitfleet clean --json"))
+@command("clean", examples=("gitfleet clean --dry-run", "gitfleet clean", "gitfleet clean --older-than 14d"))
 @click.option("--dry-run", is_flag=True, help="Say what would be removed, and remove nothing.")
-def COMMAND(call: Call, *, dry_run: bool) -> int:  # noqa: N802
+@click.option(
+    "--older-than",
+    help="Only what sessions left that closed so long ago, such as 90m, 12h or 14d.",
+    metavar="AGE",
+)
+def COMMAND(call: Call, *, dry_run: bool, older_than: str | None) -> int:  # noqa: N802
     """Remove landed task branches, pristine worktrees, logs, trash and published state of closed sessions.
 
     Work that did not land is never removed; what is kept is listed with the reason.
     """
     from gitfleet.app.clean import clean  # noqa: PLC0415
+    from gitfleet.cli.rescue import seconds  # noqa: PLC0415 - the one reader of ages
 
-    report = clean(call.workspace(), dry_run=dry_run)
+    report = clean(call.workspace(), dry_run=dry_run, older_than=seconds(older_than) if older_than else 0.0)
     call.answer(report, lambda: view(report))
     return ExitCode.DONE
 

@@ -14,6 +14,7 @@ import msgspec
 
 from gitfleet.agents.registry import agent_for
 from gitfleet.coordinator.attempts import handle_of, worktree_of
+from gitfleet.coordinator.machine import Refused, refused, refused_by_words
 from gitfleet.coordinator.verdicts import Judgement, judge
 from gitfleet.git import worktrees
 from gitfleet.git.changes import file_changes, numstat
@@ -70,7 +71,7 @@ class Unchecked:
 
 def collect(
     parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner, *, target: str
-) -> Evidence | Unchecked:
+) -> Evidence | Unchecked | Refused:
     """Commit what is uncommitted, read the handoff, hold the diff against the scope, run the task's own checks.
 
     May be called again for the same attempt: what it finds the second time is what it found the first time.
@@ -79,8 +80,8 @@ def collect(
         work = _collect(parts, task, run, scope, exit_, checks, target)
     except (GitFailed, OSError) as error:
         # What the agent did to its repository is its own failure, and must not end the session.
-        work = _uncollected(exit_, str(error), 0, _to_blame(parts, worktree_of(parts, run)))
-    if isinstance(work, Unchecked) or work.judgement.failure is None:
+        work = refused(parts, error) or _uncollected(exit_, str(error), 0, _to_blame(parts, worktree_of(parts, run)))
+    if isinstance(work, Unchecked | Refused) or work.judgement.failure is None:
         return work
     with parts.open_objects() as objects:
         return replace(work, kept=keep_tree(parts, objects, run, work.judgement.failure.code))
@@ -88,7 +89,7 @@ def collect(
 
 def _collect(
     parts: Parts, task: Task, run: Run, scope: Scope, exit_: Exit, checks: CheckRunner, target: str
-) -> Evidence | Unchecked:
+) -> Evidence | Unchecked | Refused:
     directory = parts.layout.attempt(run.instance, len(run.attempts))
     handle = handle_of(parts, run)
     tree = worktree_of(parts, run)
@@ -97,7 +98,8 @@ def _collect(
     with parts.open_objects() as objects:
         work = _commit(parts, objects, run, tree)
         if isinstance(work, Uncollected):
-            return _uncollected(exit_, work.why, output.next, _to_blame(parts, tree))
+            blame = _to_blame(parts, tree)
+            return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
         files = file_changes(numstat(parts.repository.git, run.base, work.tip))
         discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
         # A target that was deleted meanwhile is the landing's trouble, not this run's.

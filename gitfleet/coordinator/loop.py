@@ -23,6 +23,7 @@ from gitfleet.coordinator.deciding import Decided
 from gitfleet.coordinator.dispatching import Dispatching
 from gitfleet.coordinator.integration import Integration
 from gitfleet.coordinator.integration_worktree import open_integration
+from gitfleet.coordinator.machine import Refused
 from gitfleet.coordinator.messages import (
     BrokenMessage,
     CollectedMessage,
@@ -180,6 +181,10 @@ class Coordinator:
 
     def _on_prepared(self, message: PreparedMessage) -> None:
         task, result = message.task, message.result
+        if isinstance(result, Refused):
+            self.halt = self.halt or Halt(result.why)
+            self._settling.requeue(task, "the machine could not prepare its worktree")
+            return
         self._settling.set_aside(result.notes)
         if isinstance(result, Unprepared) and result.failure.code != INTERRUPTED:
             self._settling.fail(task, RunState.FAILED, result.failure)
@@ -215,8 +220,10 @@ class Coordinator:
         )
 
     def _on_collected(self, message: CollectedMessage) -> None:
-        if isinstance(message.work, Unchecked):
+        if isinstance(message.work, Unchecked | Refused):
             # It stays finished: `continue` collects it again and runs its checks from the first one on.
+            if isinstance(message.work, Refused):
+                self.halt = self.halt or Halt(message.work.why)
             return
         # Only an interrupt stops an attempt, if not of this coordinator then of one that left before it could say so.
         interrupted = message.work.exit.reason == "stopped"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gitfleet.coordinator.collecting import Evidence, Unchecked
     from gitfleet.coordinator.integration import Integration
+    from gitfleet.coordinator.machine import Refused
     from gitfleet.coordinator.preparing import Prepared, Unprepared
     from gitfleet.integrate.train import TrainOutcome
     from gitfleet.model.evidence import Exit
@@ -18,7 +19,7 @@ class PreparedMessage:
     """An attempt's worktree stands, or does not."""
 
     task: str
-    result: Prepared | Unprepared
+    result: Prepared | Unprepared | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,10 @@ class EndedMessage:
 
 @dataclass(frozen=True, slots=True)
 class CollectedMessage:
-    """An attempt's evidence is in, or the session was stopped before it was."""
+    """An attempt's evidence is in, or the session or the machine was in the way."""
 
     task: str
-    work: Evidence | Unchecked
+    work: Evidence | Unchecked | Refused
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gitfleet.agents.base import Assignment
 from gitfleet.agents.registry import agent_for
 from gitfleet.coordinator.attempts import worktree_of
+from gitfleet.coordinator.machine import Refused, refused
 from gitfleet.coordinator.setting_up import make_ready
 from gitfleet.errors import GitfleetError
 from gitfleet.git.command import GitFailed
@@ -51,7 +52,7 @@ class Unprepared:
 
 def prepare(
     parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int, checks: CheckRunner
-) -> Prepared | Unprepared:
+) -> Prepared | Unprepared | Refused:
     """Make the worktree on the run's branch and write everything that the attempt needs."""
     number = len(run.attempts)
     directory = parts.layout.attempt(run.instance, number)
@@ -93,7 +94,7 @@ def prepare(
             stall_seconds=parts.config.timeouts.stall,
         )
     except (GitfleetError, GitFailed, OSError, ValueError) as error:
-        return _unprepared(str(error))
+        return refused(parts, error) or _unprepared(str(error))
     return Prepared(spec, tree, made.notes)
 
 

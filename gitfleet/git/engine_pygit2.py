@@ -8,11 +8,13 @@ an error of libgit2, so a failed read is tried once more on a freshly opened rep
 from __future__ import annotations
 
 import errno
+import os
 from typing import TYPE_CHECKING, TypeVar
 
 import pygit2
 from pygit2.enums import ObjectType, RepositoryOpenFlag, SortMode
 
+from gitfleet.errors import REFUSED_BY_MACHINE
 from gitfleet.git.objects import MissingObject
 
 if TYPE_CHECKING:
@@ -61,9 +63,9 @@ class LibgitEngine:
         """See ``Engine``."""
         try:
             return [str(self._repo.odb.write(_TYPES[kind], data)) for data in contents]
-        except pygit2.GitError as error:
-            # What a full disk and a directory without rights come to.
-            raise OSError(errno.EIO, f"libgit2 could not write an object: {error}") from error
+        except (OSError, pygit2.GitError) as error:
+            # What a full disk and a directory without rights come to: the one or the other, as libgit2 has it.
+            raise _numbered(error, self._common_dir / "objects") from error
 
     def merge_base(self, a: str, b: str) -> str | None:
         """See ``Engine``."""
@@ -122,3 +124,10 @@ class LibgitEngine:
         except (KeyError, pygit2.GitError):
             self._repo = self._open()
             return action()
+
+
+def _numbered(error: Exception, path: Path) -> OSError:
+    """libgit2 says in words what refused it; the same with its number and its place, as the system would."""
+    words = str(error)
+    number = next((number for number in REFUSED_BY_MACHINE if os.strerror(number) in words), errno.EIO)
+    return OSError(number, words, str(path))

@@ -87,9 +87,10 @@ def add(
             # On its branch at once, which exists by now: a process less than to detach first and move HEAD afterwards.
             # Forced, since the tree of an earlier attempt, which is kept, is on the same branch.
             where = ["--detach", str(path), commit] if branch is None else ["--force", str(path), branch]
-            repo.git.run("worktree", "add", "--quiet", "--no-checkout", *where)
             if instance is not None:
+                # First: what can be refused is done before there is a tree that nobody would know of.
                 exclude(repo.common_dir, INSTANCE_FILE)
+            repo.git.run("worktree", "add", "--quiet", "--no-checkout", *where)
     except GitFailed as error:
         raise _failed(path, error) from error
     made = locate(repo, path)

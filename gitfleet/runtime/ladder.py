@@ -9,7 +9,6 @@ from __future__ import annotations
 import signal
 import time
 
-from gitfleet.runtime.processes import alive, send
 from gitfleet.runtime.tree import Tree
 
 TYPE_CHECKING = False
@@ -26,6 +25,7 @@ LEFTOVER_LADDER = (("INT", 0.5), ("TERM", 2.0), ("KILL", 5.0))
 """For what an agent left behind: nothing of it is waited for."""
 
 _ROUNDS = 5
+_LOOKS = 30
 _NAMES = 20
 
 
@@ -41,8 +41,20 @@ class Climbed:
 
 
 def gone(tree: Tree) -> bool:
-    """Say whether two looks in a row find no process of the attempt."""
-    return not tree.members() and not tree.members()
+    """Say whether two looks in a row find no process of the attempt.
+
+    A process that forks and ends faster than we look is under one pid in the list and under another by the time that
+    we read it. So a look that missed one proves nothing, unless that goes on: then the machine is just busy.
+    """
+    proofs = 0
+    for _ in range(_LOOKS):
+        missed = tree.table.missed
+        if tree.members():
+            return False
+        proofs += tree.table.missed == missed
+        if proofs == 2:
+            break
+    return True
 
 
 def climb(
@@ -80,18 +92,17 @@ def _step(
     """Send one signal and wait; false when nothing was left to send it to."""
     members = tree.members()
     if not members:
-        members = tree.members()
-        if not members:
+        if gone(tree):
             return False
+        members = tree.members()
     if name == "KILL":
         members = _freeze(tree, members)
     climbed.stopped.update({(member.pid, member.start): member for member in members if counts(member)})
     number = signal.Signals["SIG" + name]
-    for member in members:
-        send(tree.table, member, number)
-        if name != "KILL":
-            # A process that is stopped (by job control, say) hears nothing but KILL until it is continued.
-            send(tree.table, member, signal.SIGCONT)
+    tree.table.signal(members, number)
+    if name != "KILL":
+        # A process that is stopped (by job control, say) hears nothing but KILL until it is continued.
+        tree.table.signal(members, signal.SIGCONT)
     _wait(tree, members, seconds, pause)
     return True
 
@@ -104,7 +115,7 @@ def _freeze(tree: Tree, members: Iterable[Process]) -> list[Process]:
             break
         for member in fresh:
             frozen[member.pid, member.start] = member
-            send(tree.table, member, signal.SIGSTOP)
+        tree.table.signal(fresh, signal.SIGSTOP)
         members = tree.members()
     return list(frozen.values())
 
@@ -113,7 +124,7 @@ def _wait(tree: Tree, members: list[Process], seconds: float, pause: Callable[[f
     until = time.monotonic() + seconds
     nap = 0.002
     while True:
-        members = [member for member in members if alive(tree.table, member)]
+        members = tree.table.living(members)
         left = until - time.monotonic()
         if not members or left <= 0:
             return

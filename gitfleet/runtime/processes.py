@@ -59,7 +59,9 @@ class Process:
 if TYPE_CHECKING:
 
     class Table(Protocol):
-        """A way of looking at processes."""
+        """A way of looking at processes; ``missed`` counts those that were gone before they could be looked at."""
+
+        missed: int
 
         def snapshot(self) -> dict[int, Process]:
             """Give all processes that there are now, by pid."""
@@ -69,6 +71,12 @@ if TYPE_CHECKING:
 
         def look(self, pid: int) -> Process | None:
             """Look for one process; none when there is none with that pid."""
+
+        def living(self, processes: list[Process]) -> list[Process]:
+            """Give those of some processes that still run."""
+
+        def signal(self, processes: list[Process], number: int) -> None:
+            """Send a signal to those of some processes that still run."""
 
         def environment(self, process: Process) -> bytes | None:
             """Read its environment, NUL between and around the variables; none when it cannot be read."""
@@ -119,6 +127,10 @@ def send(table: Table, process: Process, number: int) -> bool:
 class ProcTable:
     """Linux: a few microseconds a process, by reading ``/proc``."""
 
+    def __init__(self) -> None:
+        """Start with no look taken."""
+        self.missed = 0
+
     def snapshot(self) -> dict[int, Process]:
         """Give all processes that there are now, by pid."""
         return self.besides(set())
@@ -128,6 +140,7 @@ class ProcTable:
         pids = {int(name) for name in os.listdir("/proc") if name.isdecimal()}
         strangers &= pids
         looked = [self.look(pid) for pid in pids - strangers]
+        self.missed += looked.count(None)
         return {process.pid: process for process in looked if process is not None}
 
     def look(self, pid: int) -> Process | None:
@@ -148,9 +161,20 @@ class ProcTable:
             cpu=sum(map(int, fields[11:15])) / _TICKS,
         )
 
+    def living(self, processes: list[Process]) -> list[Process]:
+        """Give those of some processes that still run."""
+        return [process for process in processes if alive(self, process)]
+
+    def signal(self, processes: list[Process], number: int) -> None:
+        """Send a signal to those of some processes that still run."""
+        for process in processes:
+            send(self, process, number)
+
     def environment(self, process: Process) -> bytes | None:
         """Read its environment, NUL between and around the variables; none when it cannot be read."""
         data = _read(f"/proc/{process.pid}/environ")
+        if not data and not alive(self, process):
+            self.missed += 1
         return None if data is None else b"\0" + data + b"\0"
 
     def directory(self, process: Process) -> bytes | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
-from gitfleet.runtime.processes import Process
+from gitfleet.runtime.processes import ZOMBIE, Process
+
+_AT_ONCE = 200
 
 
 class PsTable:
@@ -16,6 +19,7 @@ class PsTable:
 
     def __init__(self) -> None:
         """Start with no look taken."""
+        self.missed = 0  # ps does not say
         self._environments: dict[int, bytes] | None = None
         self._directories: dict[int, bytes] | None = None
         self._everyone = ["-A", "-E", "-ww"] if os.uname().sysname == "Darwin" else ["axeww"]
@@ -34,6 +38,21 @@ class PsTable:
     def look(self, pid: int) -> Process | None:
         """Look for one process; none when there is none with that pid."""
         return self._processes(["-p", str(pid)]).get(pid)
+
+    def living(self, processes: list[Process]) -> list[Process]:
+        """Give those of some processes that still run, by one look: a fork bomb has hundreds."""
+        found: dict[int, Process] = {}
+        for first in range(0, len(processes), _AT_ONCE):
+            pids = ",".join(str(process.pid) for process in processes[first : first + _AT_ONCE])
+            found |= self._processes(["-p", pids])
+        now = [(process, found.get(process.pid)) for process in processes]
+        return [one for one, seen in now if seen and seen.start == one.start and seen.state != ZOMBIE]
+
+    def signal(self, processes: list[Process], number: int) -> None:
+        """Send a signal to those of some processes that still run; nothing here could pin them meanwhile."""
+        for process in self.living(processes):
+            with contextlib.suppress(OSError):
+                os.kill(process.pid, number)
 
     def _processes(self, which: list[str]) -> dict[int, Process]:
         import time  # noqa: PLC0415 - with `_run`, only where ps is the way

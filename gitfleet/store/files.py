@@ -94,9 +94,13 @@ def make_directory(path: Path, *, mode: int = DIRECTORY_MODE) -> None:
     flush_directory(path.parent)
 
 
-def write_durable(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Replace or create a file; readers see the old or the new content and never a mixture."""
-    with _temporary(path, data, mode) as temporary:
+def write_durable(path: Path, data: bytes, *, mode: int = 0o644, by_way_of: Path | None = None) -> None:
+    """Replace or create a file; readers see the old or the new content and never a mixture.
+
+    ``by_way_of`` is a directory for the temporary file, where the file's own belongs to several writers and none of
+    them could sweep it.
+    """
+    with _temporary(by_way_of / path.name if by_way_of else path, data, mode) as temporary:
         temporary.rename(path)
     flush_directory(path.parent)
 
@@ -173,7 +177,10 @@ def _temporary(path: Path, data: bytes, mode: int) -> Iterator[Path]:
         finally:
             os.close(descriptor)
         yield temporary
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            # write(2) and fsync(2) know a descriptor only; a person wants to know which disk is full.
+            error.filename = str(path)
         with suppress(OSError):
             temporary.unlink()
         raise

@@ -110,6 +110,11 @@ class Layout:
         """The lease of one slot."""
         return self.leases / f"{checked(slot, 'slot')}.json"
 
+    @property
+    def set_aside(self) -> Path:
+        """Notes on trees that were taken out of the pool."""
+        return self.root / "quarantine"
+
     def briefs(self, session: str) -> Path:
         """Briefs of a session."""
         return self.state / "briefs" / checked(session, "session")

@@ -146,7 +146,10 @@ class State(StateReader):
         """Write what the closed session adds to momentum."""
         session = self._session_of(proof)
         _same_session(momentum.session, session)
-        self._write_below(self.layout.momentum(session), encode(momentum))
+        path = self.layout.momentum(session)
+        make_directory(path.parent)
+        # The directory is every session's; an unfinished file is swept with its own.
+        write_durable(path, encode(momentum), by_way_of=self.layout.session(session))
 
     def sweep(self, proof: SessionLock) -> int:
         """Remove unfinished writes that a killed coordinator of this session left; returns how many."""

@@ -269,3 +269,25 @@ def test_check_validates_what_is_there(repo: Repo) -> None:
     assert document.code == ExitCode.USAGE
     validate(document.json, CheckReport)
     assert len(document.json["problems"]) == 2
+
+
+def test_clean_spares_what_is_younger_and_forgets_what_the_target_holds(repo: Repo, tmp_path: Path) -> None:
+    layout, landed, _ = landed_session(repo, tmp_path)
+    repo.git("update-ref", "refs/gitfleet/landed/auth-k3f9qm/w1", repo.oid())
+    rewritten = repo.git("commit-tree", "-m", "rewritten since", "HEAD^{tree}").strip()
+    repo.git("update-ref", "refs/gitfleet/landed/auth-k3f9qm/w2", rewritten)
+    for name in records.pending(State(layout), "auth-k3f9qm", ()):
+        repo.write(f".planning/{name}", "published\n")
+    repo.git("add", "-A")
+    repo.git("commit", "-qm", "records")
+    young = run("clean", "--older-than", "9999w", "--json", "--repo", repo.path)
+    assert (young.code, young.json["items"]) == (ExitCode.DONE, [])
+    assert layout.attempt(landed.instance, 1).is_dir()
+    assert (layout.trash / "old").exists()
+    assert run("clean", "--older-than", "soon", "--repo", repo.path).code == ExitCode.USAGE
+    assert run("clean", "--older-than", "1m", "--repo", repo.path).code == ExitCode.DONE
+    assert not layout.attempt(landed.instance, 1).exists()
+    assert not layout.session("auth-k3f9qm").exists()
+    assert repo.git("for-each-ref", "--format=%(refname)", "refs/gitfleet/landed/").split() == [
+        "refs/gitfleet/landed/auth-k3f9qm/w2"
+    ]

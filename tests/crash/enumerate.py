@@ -52,7 +52,7 @@ class Stage:
         result = Result(**json.loads(report.read_text()))
         if result.problems:
             sys.exit(f"the undisturbed run: {result.problems[0]}")
-        for name in (place / "modules").read_text().split():
+        for name in dict.fromkeys((place / "modules").read_text().split()):
             if name != "__main__":
                 importlib.import_module(name)
         self.length = result.session

@@ -152,10 +152,8 @@ def _ends(round_: Round, whole: Whole | None) -> list[str]:
 
 
 def _cut_off(run: Mapping[str, Any], deaths: list[str]) -> str:
-    """How a run may end whose own warden or agent was killed, as long as such attempts are not tried again."""
+    """How a run may end whose own agent was killed: that is the agent's failure, and is not tried again."""
     short = str(run.get("instance", "")).split("-", 3)[-1]
-    if run["state"] == "lost" and any(death.startswith(f"warden {short}") for death in deaths):
-        return "lost"
     if run["state"] == "failed" and any(death.startswith(f"agent {short}") for death in deaths):
         return "failed"
     return ""

@@ -100,7 +100,7 @@ class Round:
 
     @property
     def imported(self) -> Path:
-        """The modules that the last command which ended had imported; whoever forks imports them first."""
+        """The modules that commands which came to their end had imported; whoever forks imports them first."""
         return self.place / "modules"
 
     @property
@@ -143,7 +143,8 @@ class Round:
             killer = Killer(str(self.ops), process, target.kind, target.number, target.when)
         watch_coordinator(killer)
         code = main(list(args))
-        self.imported.write_text("\n".join(sorted(sys.modules)))
+        with self.imported.open("a") as file:
+            file.write(" ".join(sys.modules) + "\n")
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

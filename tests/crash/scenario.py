@@ -1,4 +1,4 @@
-"""The session that is killed: three waves of three agents, with a rejection, a conflict and a timeout among them.
+"""The session that is killed: three waves of three agents with a rejection, a conflict, a timeout and a retry.
 
 Every agent may run again and leaves the same. The conflict is with a person, who commits to the target while the agent
 works and each time it works; so the person's file alone differs between rounds.
@@ -62,6 +62,14 @@ _CLASH = (
 )
 
 
+# The first attempt kills its own warden: it is lost, and tried again.
+_LOST_ONCE = (
+    "set -e; w=$(git rev-parse --path-format=absolute --git-common-dir)/../../person; mkdir -p deep/er; "
+    'if ! test -e "$w/lost"; then : >"$w/lost"; echo half >deep/er/half.txt; kill -9 $PPID; sleep 60; fi; '
+    "echo 5 >deep/er/five.txt"
+)
+
+
 def plan() -> str:
     """Three waves of three."""
     return plan_of(
@@ -72,7 +80,7 @@ def plan() -> str:
         task("clash", _CLASH, [PERSONS], "one"),
         task("slow", "echo part >slow.txt && exec sleep 60", ["slow.txt"], "one", timeout_seconds=TIMEOUT_SECONDS),
         task("four", "cat three.txt >four.txt", ["four.txt"], "three"),
-        task("five", "mkdir -p deep/er && echo 5 >deep/er/five.txt", ["deep/"], "three"),
+        task("five", _LOST_ONCE, ["deep/"], "three"),
         task("six", "git rm -q old.txt && echo 6 >six.txt", ["six.txt", "old.txt"], "three"),
     )
 
@@ -93,7 +101,11 @@ def make_template(place: Path) -> None:
     git(repo, "config", "user.name", "Ada Example")
     git(repo, "config", "user.email", "ada@example.org")
     (repo / ".planning/config.yaml").write_text(
-        config_of(["test ! -e elsewhere.txt"], waves={"max_agents": 3, "rolling": False})
+        config_of(
+            ["test ! -e elsewhere.txt"],
+            waves={"max_agents": 3, "rolling": False},
+            retry={"max_attempts": 5, "initial_backoff_seconds": 0.05},
+        )
     )
     (repo / "README.md").write_text("A project.\n")
     (repo / "old.txt").write_text("To be removed.\n")

@@ -135,6 +135,26 @@ def test_a_killed_coordinator_leaves_a_readable_run_and_a_free_lock(tmp_path: Pa
     pytest.fail("the write never ended")
 
 
+def test_a_killed_write_of_momentum_is_swept_by_its_own_session(tmp_path: Path) -> None:
+    code = (
+        "from gitfleet.model.momentum import SessionMomentum\n"
+        "with session_lock(state.layout, SESSION) as proof:\n"
+        "    state.write_momentum(proof, SessionMomentum(session=SESSION, ended='2026-01-02T03:04:05.000Z'))\n"
+    )
+    for step in range(60):
+        place = tmp_path / str(step)
+        state = make_state(place)
+        died = die_at(step, code, place)
+        with session_lock(state.layout, SESSION) as proof:
+            state.sweep(proof)
+        assert not list(place.rglob(".tmp-*"))
+        if not died:
+            assert state.read_momentum(SESSION) is not None
+            assert step >= 8
+            return
+    pytest.fail("the write never ended")
+
+
 def test_a_half_removed_session_can_be_removed_again(tmp_path: Path) -> None:
     code = "with session_lock(state.layout, SESSION) as proof: state.remove_session(proof)"
     for step in range(60):

@@ -22,6 +22,7 @@ from gitfleet.store.layout import Layout
 from tests.support.sessions import (
     assert_nothing_remains,
     common_dir,
+    held_locks,
     merge_commits,
     plan_of,
     session_ids,
@@ -45,13 +46,17 @@ def two_waves(fleet: FleetEnv, point: SyncPoint) -> Path:
     return fleet.plan(plan_of(first, task("two", "cat one.txt > two.txt; echo two >> two.txt", ["two.txt"], "one")))
 
 
-def assert_as_undisturbed(fleet: FleetEnv, repo: Path) -> None:
+def assert_landed_once(fleet: FleetEnv, repo: Path) -> None:
     assert {name: (repo / name).read_text() for name in BLOBS} == BLOBS
     assert set(tree_without_planning(fleet, repo, "main")) == set(BLOBS)
     assert states(fleet, repo) == {"one": "landed", "two": "landed"}
     assert len(merge_commits(fleet, repo)) == 2
-    assert_nothing_remains(fleet, repo)
     fleet.run("check").ok()
+
+
+def assert_as_undisturbed(fleet: FleetEnv, repo: Path) -> None:
+    assert_landed_once(fleet, repo)
+    assert_nothing_remains(fleet, repo)
 
 
 def test_a_coordinator_stopped_in_a_wave_cannot_write_after_another_took_over(fleet: FleetEnv) -> None:
@@ -251,3 +256,43 @@ def test_what_nobody_holds_is_just_continued(fleet: FleetEnv) -> None:
     fleet.run("continue", "--take-over").ok()
     assert_as_undisturbed(fleet, fleet.root / "repo")
     assert "Nothing needs you" in fleet.run("continue", "--take-over").ok().out
+
+
+@pytest.mark.slow
+@pytest.mark.leaves_worktrees("the tree of an attempt that was lost stays for people")
+def test_after_a_reboot_the_session_goes_on_and_no_recycled_pid_is_touched(fleet: FleetEnv) -> None:
+    point = fleet.point("here")
+    repo = fleet.repo()
+    dead = fleet.start("wave", two_waves(fleet, point), "--yes")
+    point.wait()
+    (session,) = session_ids(fleet, repo)
+    layout = Layout(common_dir(fleet, repo))
+    # The power goes: everything dies at once, and nothing is written any more.
+    (warden_file,) = layout.root.glob("attempts/*/1/warden.json")
+    attempt = warden_file.parent
+    warden = psutil.Process(json.loads(warden_file.read_text())["pid"])
+    victims = [*warden.children(recursive=True), warden, psutil.Process(dead.pid)]
+    for victim in victims:
+        victim.suspend()
+    for victim in reversed(victims):
+        victim.kill()
+    fleet.finish(dead)
+    psutil.wait_procs(victims, 20)
+    temporary = json.loads((attempt / "spec.json").read_text())["temporary"]
+    if temporary:
+        shutil.rmtree(temporary)
+
+    with somebody() as stranger:
+        # The same pids are strangers' now, in another boot.
+        told = json.loads(warden_file.read_text())
+        warden_file.write_text(json.dumps(told | {"pid": stranger.pid, "boot": "before"}))
+        layout.session_lock(session).write_text(json.dumps(facts_of(stranger.pid, boot="before")))
+        status = fleet.run("status").ok().out
+        assert status.startswith("1 session waits to be continued.\n")
+        assert f"  gitfleet continue {session}  # its coordinator is gone\n" in status
+        point.release()
+        fleet.run("continue").ok()
+    assert_landed_once(fleet, repo)
+    assert held_locks(layout.root) == []
+    assert not list(layout.claims.glob("*"))
+    assert fleet.run("status").ok().out.startswith("Nothing needs you")

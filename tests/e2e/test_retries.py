@@ -358,3 +358,14 @@ def test_a_task_can_be_added_behind_one_that_waits(fleet: FleetEnv) -> None:
     end_wait(fleet)
     fleet.run("continue").ok()
     assert (fleet.root / "repo" / "behind.txt").read_text() == "one\n"
+
+
+def test_an_agent_that_stalled_is_stopped_and_comes_again(fleet: FleetEnv) -> None:
+    repo = fleet.repo()
+    fleet.config(repo, config_of(retry=SOON, stall="restart", timeouts={"stall": 1}))
+    one = task("one", f"if {FIRST}; then echo half > one.txt; exec sleep 600; fi; echo one > one.txt", ["one.txt"])
+    fleet.run("wave", fleet.plan(plan_of(one)), "--yes").ok()
+    first, second = attempts(fleet, "one")
+    assert (first.outcome, second.outcome) == ("stalled", "success")
+    assert fleet.git("show", f"{first.snapshots[-1]}:one.txt") == "half"
+    assert (repo / "one.txt").read_text() == "one\n"

@@ -20,6 +20,7 @@ from gitfleet.git.index import IndexLock, index_path, sync_directory
 from gitfleet.integrate.landing.checkouts import Checkout
 from gitfleet.model.base import Document, decode, encode
 from gitfleet.model.paths import quote_path, unquote_path
+from gitfleet.store.files import write_durable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -109,13 +110,7 @@ class Workspace:
     def write(self, intent: Intent) -> None:
         """Make the intent durable."""
         sync_directory(self.directory.parent)
-        temporary = self.directory / f".{_FILE}"
-        with temporary.open("wb") as file:
-            file.write(encode(intent))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(self.directory / _FILE)
-        sync_directory(self.directory)
+        write_durable(self.directory / _FILE, encode(intent))
 
     def read(self) -> Intent | None:
         """The intent; ``None`` when the landing died before it was written or after it was removed."""

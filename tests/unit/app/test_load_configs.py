@@ -53,7 +53,6 @@ branch_prefix: robots
     [
         ("planner: {agent: x}", "planner", "`planner` is not built yet"),
         ("pool: {keep: [x]}", "pool", "`pool` is not built yet"),
-        ("stall: warn", "stall", "`stall` is not built yet"),
         ("conflict: hold", "conflict", "`conflict` is not built yet"),
         ("landing: {style: squash}", "landing", "`landing` is not built yet"),
         ("verify: {keep: []}", "verify.keep", "`verify.keep` is not built yet"),
@@ -65,7 +64,6 @@ branch_prefix: robots
         ("waves: {overlap: narrow}", "waves.overlap", "`overlap: narrow` is not built yet"),
         ("scope: {on_violation: extend}", "scope.on_violation", "`on_violation: extend` is not built yet"),
         ("scope: {protected: []}", "scope.protected", "`scope.protected` is not built yet"),
-        ("timeouts: {stall: 4}", "timeouts.stall", "`timeouts.stall` is not built yet"),
         ("worktrees: {setup: [x]}", "worktrees.setup", "`worktrees.setup` is not built yet"),
         ("waves: {max_agent: 1}", "waves.max_agent", "unknown field `max_agent`"),
         ("waves: {rolling: yes}", "waves.rolling", "found the text `yes`"),

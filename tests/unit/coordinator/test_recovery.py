@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
+from gitfleet.coordinator.boundary import Boundary
 from gitfleet.coordinator.claiming import Claiming
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import encode
@@ -252,12 +253,48 @@ def test_a_landing_that_cannot_be_read_is_a_persons_to_look_at(repo: Repo) -> No
         assert (refused.value.kind, refused.value.code) == (Kind.NEEDS_PERSON, "damaged-file")
 
 
-def test_claims_of_other_sessions_are_not_touched(repo: Repo) -> None:
+@pytest.mark.parametrize(
+    ("state", "clone", "left"),
+    [
+        (SessionState.ACTIVE, "", True),
+        (SessionState.NEEDS_CONTINUE, "", True),
+        (SessionState.COMPLETED, "", False),
+        (None, "", False),
+        (None, "another", True),
+    ],
+)
+def test_claims_of_other_sessions_go_only_when_nobody_will_release_them(
+    repo: Repo, state: SessionState | None, clone: str, *, left: bool
+) -> None:
     with session_on(repo, task_of("a")) as stage:
         theirs = msgspec.structs.replace(stage.session, id="other-abcdef")
+        if state is not None:
+            there = msgspec.structs.replace(theirs, state=state)
+            stage.parts.state.create_session(there, plan=b"", config=b"", runs=(), report="")
+        if clone:
+            theirs = msgspec.structs.replace(theirs, clone=clone)
         assert isinstance(Claiming(stage.parts, theirs).take("fleet-other-w1-a1", "x", Scope.parse(["x"])), Claim)
-        reconcile(stage.parts, SESSION)
-        assert [claim.session for claim in stage.parts.claims.live()] == ["other-abcdef"]
+        notes = reconcile(stage.parts, SESSION).notes
+        assert [claim.session for claim in stage.parts.claims.live()] == ["other-abcdef"] * left
+        assert [note for note in notes if "left a claim" in note] == [
+            "dead instance fleet-other-w1-a1 left a claim on x"
+        ] * (not left)
+
+
+def test_a_claim_that_nobody_will_release_goes_between_two_waves_without_a_git_call(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        boundary = Boundary(stage.parts, stage.books)
+        boundary.cross(1, over=False)
+        gone = msgspec.structs.replace(stage.session, id="gone-abcdef")
+        Claiming(stage.parts, gone).take("fleet-gone-w1-a1", "x", Scope.parse(["x"]))
+        monkeypatch.setenv("PATH", "/nowhere")  # a call of git would fail
+        boundary.cross(1, over=False)
+        assert len(stage.parts.claims.live()) == 1
+        boundary.cross(2, over=False)
+        assert stage.parts.claims.live() == ()
+        assert [event.message for event in stage.watcher.events] == ["dead instance fleet-gone-w1-a1 left a claim on x"]
 
 
 def test_a_run_that_is_queued_again_says_nothing_of_its_last_end(repo: Repo) -> None:
