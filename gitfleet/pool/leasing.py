@@ -153,7 +153,7 @@ def _choose(pool: Pool, leases: dict[str, Lease | None], instance: str) -> str |
     for held in leases.values():
         if held is not None and held.instance == instance and _can_be_mended(pool, pool.root / held.slot):
             return held.slot
-    free = [slot for slot in _slots(pool.root) if slot not in leases and _is_tree(pool, slot)]
+    free = [slot for slot in slots(pool.root) if slot not in leases and _is_tree(pool, slot)]
     if free:
         return free[0]
     standing = {slot: pool.standing(held) for slot, held in leases.items()}
@@ -194,7 +194,8 @@ def _can_be_mended(pool: Pool, path: Path) -> bool:
     return not path.is_symlink() and (path.is_dir() or not os.path.lexists(path)) and pool.root == path.parent
 
 
-def _slots(root: Path) -> list[str]:
+def slots(root: Path) -> list[str]:
+    """Names of slots in a pool, by number."""
     try:
         found = [place.name for place in root.iterdir() if place.name.removeprefix(SLOT).isdecimal()]
     except OSError:
