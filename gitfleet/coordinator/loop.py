@@ -36,6 +36,7 @@ from gitfleet.coordinator.preparing import Unprepared
 from gitfleet.coordinator.requests import Requests
 from gitfleet.coordinator.restarting import restart
 from gitfleet.coordinator.retrying import Retrying
+from gitfleet.coordinator.setting_up import INTERRUPTED, ReadyFirst
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.shutdown import Shutdown
 from gitfleet.coordinator.steering import Steering
@@ -100,7 +101,7 @@ class Coordinator:
         self._waves = WaveEvents(self.books)
         self._retrying = Retrying(self.parts, self.books)
         self._dispatching = Dispatching(
-            self.parts, self.books, self.scopes, claiming, self._workers, self._waves, self._retrying
+            self.parts, self.books, self.scopes, claiming, self._workers, self._waves, self._retrying, self._checks
         )
         self._supervising = Supervising(self.parts, self.books)
         self._tracker = Tracker(self.parts, self.observer, self._supervising)
@@ -204,7 +205,8 @@ class Coordinator:
             self.halt = self.halt or Halt(result.why)
             self._settling.requeue(task, "the machine could not prepare its worktree")
             return
-        if self.halt is not None:
+        self._settling.set_aside(result.notes)
+        if self.halt is not None or (isinstance(result, Unprepared) and result.failure.code == INTERRUPTED):
             # Also where it was not prepared: what is being stopped is not judged.
             self._settling.requeue(task, "it had not started yet")
             return
@@ -212,7 +214,6 @@ class Coordinator:
             self._settling.fail(task, RunState.FAILED, result.failure)
             self.halt = nothing_can_run(self.books, task)
             return
-        self._settling.set_aside(result.notes)
         run = self.books.advance(task, RunState.RUNNING)
         self.books.event(EventKind.AGENT_START, f"{task} started ({run.instance})", run=run, status="running")
         self._tracker.started(run, result.worktree)
@@ -302,7 +303,7 @@ class Coordinator:
             plan=self.books.plan,
             runs=dict(self.books.runs),
             scopes=dict(self.scopes),
-            checks=self._checks,
+            runner=ReadyFirst(self.parts, self._checks).one,
             git=open_integration(self.parts, self.books.session),
             say=self._say,
             leaving=lambda: self.interrupts.requested,
