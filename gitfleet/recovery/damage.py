@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from gitfleet.model.base import decode
 from gitfleet.model.claim import Claim
+from gitfleet.model.request import Request
 from gitfleet.model.run import LIVE
-from gitfleet.model.session import Amendment
 from gitfleet.runtime import attempt
 from gitfleet.store.damage import UNREADABLE, damaged
 from gitfleet.store.files import names
@@ -77,7 +77,7 @@ def _asked_for(parts: Parts, session: str) -> set[str]:
     for name in names(directory):
         if name.endswith(REQUEST):
             try:
-                request = decode((directory / name).read_bytes(), Amendment)
+                request = decode((directory / name).read_bytes(), Request)
             except (OSError, *UNREADABLE):
                 continue
             if request.add is not None:
