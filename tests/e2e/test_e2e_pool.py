@@ -141,6 +141,16 @@ def test_a_tree_that_cannot_be_made_ready_is_a_failure_with_its_reason(
     assert fleet.git("log", "--format=%s", "main", cwd=repo).splitlines()[0] == "Configure gitfleet"
 
 
+def test_set_up_that_hangs_is_stopped_at_its_deadline(fleet: FleetEnv) -> None:
+    repo = fleet.repo()
+    hang = {"worktrees": {"setup": ["sleep 100"]}, "timeouts": {"setup": 1}, "retry": {"max_attempts": 1}}
+    fleet.config(repo, config_of(**hang))
+    fleet.run("wave", fleet.plan(plan_of(task("one", "echo 1 > 1.txt", ["1.txt"]))), "--yes").ok(3)
+    failure = state_runs(fleet, repo)["one"].failure
+    assert failure is not None
+    assert "stopped at its deadline" in failure.message
+
+
 @pytest.mark.parametrize(
     "worktrees", [{"copy": ["../x"]}, {"copy": ["/etc/passwd"]}, {"link": [".git"]}, {"link": ["a*"]}, {"setup": [" "]}]
 )
@@ -174,7 +184,9 @@ def test_a_tree_with_a_repository_of_its_own_is_set_aside(fleet: FleetEnv) -> No
     (place,) = (fleet.root / "repo.fleet" / ".quarantine").iterdir()
     assert (place / "node_modules/own/copy").read_text() == "only\n"
     told = fleet.run("status").ok().out
-    assert str(place) in told
+    assert told.startswith("1 thing needs you.")
+    assert str(place) in " ".join(told.split())
+    assert f"gitfleet open {state_runs(fleet, repo)['first'].instance}" in told
     assert "git worktree unlock" in told
     assert str(place) in fleet.run("doctor").out
     assert fleet.run("open", "first", "--print").ok().out.strip() == str(place)
@@ -186,7 +198,7 @@ def test_a_tree_with_a_repository_of_its_own_is_set_aside(fleet: FleetEnv) -> No
     assert trees[0]["bytes"] > 0
     assert (place / "node_modules/own/copy").exists()
     fleet.shell(f"git worktree unlock {place}; git worktree remove --force {place}", repo)
-    assert str(place) not in fleet.run("status").ok().out
+    assert "was set aside" not in fleet.run("status").ok().out
 
 
 def test_somebody_elses_thing_in_the_place_of_a_tree_is_left_alone(fleet: FleetEnv) -> None:
