@@ -173,7 +173,10 @@ def _needs(session: Session, runs: Mapping[str, Run], *, coordinator: bool, late
     found: list[Need] = []
     if session.state is SessionState.NEEDS_CONTINUE:
         found.append(Need(session=session.id, reason=session.reason or "it stopped before its end", next=again))
-    elif session.state is SessionState.ACTIVE and not coordinator:
+    elif session.state is SessionState.PAUSED and not coordinator:
+        reason = f"it is paused, and nobody runs it{': ' + session.reason if session.reason else ''}"
+        found.append(Need(session=session.id, reason=reason, next=f"gitfleet resume {session.id}"))
+    elif session.state in {SessionState.ACTIVE, SessionState.DRAINING} and not coordinator:
         found.append(Need(session=session.id, reason="its coordinator is gone", next=again))
     if latest or session.state is not SessionState.COMPLETED:
         target = session.target.removeprefix("refs/heads/")

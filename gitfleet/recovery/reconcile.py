@@ -17,7 +17,7 @@ from gitfleet.model.session import PendingLanding, Session, SessionState, Verdic
 from gitfleet.planner.retries import NOT_BEGUN
 from gitfleet.recovery.boundary import release_orphans
 from gitfleet.recovery.landings import roll_forward, settle_landing
-from gitfleet.recovery.runs import adoptable, queued_again
+from gitfleet.recovery.runs import adoptable, published, queued_again
 from gitfleet.store.files import remove_durable
 from gitfleet.store.layout import check_label, setup_label, verify_label
 from gitfleet.store.locks import claims_lock
@@ -132,20 +132,14 @@ def _retry_transport(
         and run.failure is not None
         and run.failure.source is FailureSource.TRANSPORT
         and (task not in once or run.failure.code in NOT_BEGUN)
-        and not _published(parts, session, task)
+        and not published(parts, session, task)
     }
     for task in again:
         runs[task] = _requeue(parts, runs[task], "nothing could run at all", notes)
     if again:
         for task, run in runs.items():
-            if run.state is RunState.SKIPPED and not _published(parts, session, task):
+            if run.state is RunState.SKIPPED and not published(parts, session, task):
                 runs[task] = _write(parts, requeue(run))
-
-
-def _published(parts: Parts, session: Session, task: str) -> bool:
-    tip = parts.refs.read(session.target)
-    path = f".planning/sessions/{session.id}/runs/{task}.json".encode()
-    return tip is not None and parts.objects.entry(parts.objects.commit(tip).tree, path) is not None
 
 
 def _write(parts: Parts, run: Run) -> Run:

@@ -143,8 +143,8 @@ def test_a_tree_that_cannot_be_made_ready_is_a_failure_with_its_reason(
 
 def test_set_up_that_hangs_is_stopped_at_its_deadline(fleet: FleetEnv) -> None:
     repo = fleet.repo()
-    hang = {"worktrees": {"setup": ["sleep 100"]}, "timeouts": {"setup": 1}, "retry": {"max_attempts": 1}}
-    fleet.config(repo, config_of(**hang))
+    timeouts, once = {"setup": 1}, {"max_attempts": 1}
+    fleet.config(repo, config_of(worktrees={"setup": ["sleep 100"]}, timeouts=timeouts, retry=once))
     fleet.run("wave", fleet.plan(plan_of(task("one", "echo 1 > 1.txt", ["1.txt"]))), "--yes").ok(3)
     failure = state_runs(fleet, repo)["one"].failure
     assert failure is not None
