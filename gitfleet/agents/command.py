@@ -24,6 +24,9 @@ PLACEHOLDERS = ("prompt_file", "worktree", "task", "instance", "handoff_file")
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
+SHELL_SIGNAL = 128
+"""What a shell adds to the number of the signal that ended its command (POSIX, `sh`, Exit Status)."""
+
 _SHELL_CODES = {126: " (the shell cannot run that program)", 127: " (the shell found no such program)"}
 
 
@@ -111,6 +114,10 @@ def judge(ended: Exit, who: str) -> Failure | None:
     source, code, message = FailureSource.TASK, "exit-code", ""
     seconds = "" if ended.seconds is None else f" after {ended.seconds:.0f} s"
     match ended.reason:
+        case "exited" if signal.SIGKILL in {ended.signal, (ended.code or 0) - SHELL_SIGNAL}:
+            # Nothing kills itself so: the kernel did, out of memory, or a person. Next time there may be room.
+            source, code = FailureSource.TRANSPORT, "killed"
+            message = f"{who} was killed{seconds}, by a person or by a system that was out of memory."
         case "exited" if ended.signal is not None:
             code, message = "signal", f"{who} was ended by {_signal_name(ended.signal)}{seconds}."
         case "exited" if ended.code:

@@ -59,7 +59,7 @@ def drive(  # noqa: PLR0913 - everything that one session is
     coordinator = Coordinator(parts, books, schedule, scopes, watcher, interrupts)
     for note in found.notes if found else ():
         books.event(EventKind.REQUEUE, note)
-    if found and found.pending is not None:
+    if found and found.pending is not None and not interrupts.requested:
         coordinator.land_again(found.pending)
     try:
         halt = coordinator.run(found.adopted if found else {})

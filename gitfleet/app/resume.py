@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,7 +17,7 @@ from gitfleet.coordinator.amendments import waves_of
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
 from gitfleet.git.refs import short
-from gitfleet.model.session import SessionState
+from gitfleet.model.session import SessionState, move
 from gitfleet.planner.waves import Placement, Schedule
 from gitfleet.recovery.reconcile import reconcile
 from gitfleet.store.holders import Life, judge
@@ -24,10 +25,15 @@ from gitfleet.store.locks import holder, session_lock
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Interrupts, Observer
+    from gitfleet.model.plan import Plan
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
+    from gitfleet.parts import Parts
+    from gitfleet.planner.scopes import Scope
 
 LEFT_SECONDS = 8.0
 
@@ -69,13 +75,7 @@ def resume(
     if session is None:
         return None
     finish_cut_off_fetches(workspace.repository, workspace.layout)
-    patience = _patience(workspace, session.id)
-    with session_lock(workspace.layout, session.id, timeout=patience, command="gitfleet continue") as proof:
-        state = State(workspace.layout)
-        config = load_config(state.read_config_bytes(session.id), f"the config of {session.id}")
-        fold = preflight.folds_case(workspace.repository.git)
-        number = max(state.amendments(session.id), default=1)
-        plan = load_plan(state.read_plan_bytes(session.id, number), f"the plan of {session.id}", config, fold=fold)
+    with opened(workspace, session, command="gitfleet continue", patience=_patience(workspace, session.id)) as here:
         busy = preflight.operation_on(workspace.repository, session.target)
         if busy is not None:
             raise GitfleetError(
@@ -84,27 +84,61 @@ def resume(
                 f"{short(session.target)} is in {busy}.",
                 hint="Finish or abort it, then run `gitfleet continue`.",
             )
-        parts = build(workspace, config, session.id, proof, fold=fold)
-        once = {task.id for task in plan.tasks if not task.retry_safe}
-        found = reconcile(parts, session.id, once=once)
-        if taken_over:
-            found = replace(found, notes=(taken_over, *found.notes))
-        base = parts.refs.read(session.target) or session.base
-        survey = survey_tree(parts.objects, parts.objects.commit(base).tree)
-        scopes, _ = resolved_scopes(plan, survey.links, fold=fold)
-        runs = {task.id: found.runs[task.id] for task in plan.tasks}
-        waves = _schedule_of(found.session, runs).waves
-        return drive(
-            parts,
-            msgspec.structs.replace(found.session, state=SessionState.ACTIVE, reason="", waves=waves),
-            plan,
-            runs,
-            _schedule_of(found.session, runs),
-            scopes,
-            observer,
-            interrupts,
-            found=found,
-        )
+        return take_up(here, session, observer, interrupts, taken_over=taken_over)
+
+
+def take_up(
+    here: Opened, session: Session, observer: Observer, interrupts: Interrupts, *, taken_over: str = ""
+) -> Outcome:
+    """Bring the books of a held session up to date and coordinate it, to its end or until ``interrupts`` say stop."""
+    parts, plan = here.parts, here.plan
+    once = {task.id for task in plan.tasks if not task.retry_safe}
+    found = reconcile(parts, session.id, once=once)
+    if taken_over:
+        found = replace(found, notes=(taken_over, *found.notes))
+    scopes = scopes_of(here, session)
+    runs = {task.id: found.runs[task.id] for task in plan.tasks}
+    schedule = schedule_of(found.session, runs)
+    session = _going_on(msgspec.structs.replace(found.session, waves=schedule.waves))
+    return drive(parts, session, plan, runs, schedule, scopes, observer, interrupts, found=found)
+
+
+def _going_on(session: Session) -> Session:
+    """The session as a coordinator takes it up: active, but for one that is paused, whose pause goes on."""
+    if session.state in {SessionState.ACTIVE, SessionState.PAUSED}:
+        return msgspec.structs.replace(session, reason="")
+    return move(session, SessionState.ACTIVE, reason="")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A session whose lock is held: its parts and its plan as last amended."""
+
+    parts: Parts
+    plan: Plan
+
+
+@contextmanager
+def opened(workspace: Workspace, session: Session, *, command: str, patience: float = 0.0) -> Iterator[Opened]:
+    """Hold a session, after at most ``patience`` seconds; ``command`` is what others are told.
+
+    Raises ``GitfleetError`` (busy) when somebody else holds it.
+    """
+    with session_lock(workspace.layout, session.id, timeout=patience, command=command) as proof:
+        state = State(workspace.layout)
+        config = load_config(state.read_config_bytes(session.id), f"the config of {session.id}")
+        fold = preflight.folds_case(workspace.repository.git)
+        number = max(state.amendments(session.id), default=1)
+        plan = load_plan(state.read_plan_bytes(session.id, number), f"the plan of {session.id}", config, fold=fold)
+        yield Opened(build(workspace, config, session.id, proof, fold=fold), plan)
+
+
+def scopes_of(here: Opened, session: Session) -> dict[str, Scope]:
+    """What each task may write, through the symlinks that the target tracks now."""
+    parts = here.parts
+    base = parts.refs.read(session.target) or session.base
+    survey = survey_tree(parts.objects, parts.objects.commit(base).tree)
+    return resolved_scopes(here.plan, survey.links, fold=parts.fold)[0]
 
 
 def _patience(workspace: Workspace, session: str) -> float:
@@ -113,7 +147,7 @@ def _patience(workspace: Workspace, session: str) -> float:
     return LEFT_SECONDS if owner is not None and judge(owner).life is Life.DEAD else 0.0
 
 
-def _schedule_of(session: Session, runs: dict[str, Run]) -> Schedule:
+def schedule_of(session: Session, runs: dict[str, Run]) -> Schedule:
     """The schedule as the runs record it; a crash may have come between them and what the session says of it."""
     placements = {task: Placement(task=task, wave=run.wave, reason="", tokens=0) for task, run in runs.items()}
     order = [task for wave in session.waves for task in wave]

@@ -7,11 +7,13 @@ pipe ends the command quietly.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
 from typing import TYPE_CHECKING
 
+from gitfleet.cli.terminal import NOBODY_READS, silence
 from gitfleet.errors import BROKEN_DISK, IN_THE_WAY, NOT_ALLOWED, REFUSED_BY_MACHINE, RUN_OUT, GitfleetError, Kind
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 CLOSED_PIPE = 128 + 13
 """What a shell reports for a program that SIGPIPE ended."""
+
+CLOSED_TERMINAL = 128 + 1
+"""What a shell reports for a program that SIGHUP ended."""
 
 
 def guard(work: Callable[[], int], argv: Sequence[str]) -> int:
@@ -33,7 +38,7 @@ def guard(work: Callable[[], int], argv: Sequence[str]) -> int:
         code = work()
         sys.stdout.flush()
     except BrokenPipeError:
-        close_quietly()
+        silence(1)
         return CLOSED_PIPE
     except GitfleetError as error:
         refusal = error
@@ -45,9 +50,11 @@ def guard(work: Callable[[], int], argv: Sequence[str]) -> int:
         return code
     try:
         return report(refusal, as_json=as_json)
-    except BrokenPipeError:
-        close_quietly()
-        return CLOSED_PIPE
+    except OSError as error:
+        if error.errno not in NOBODY_READS:
+            raise
+        silence(1, 2)
+        return CLOSED_PIPE if error.errno == errno.EPIPE else CLOSED_TERMINAL
 
 
 def _writes_anything() -> None:
@@ -55,13 +62,6 @@ def _writes_anything() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
-
-
-def close_quietly() -> None:
-    """Point standard output at nothing, so that the interpreter's last flush does not fail on a closed pipe."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.close(null)
 
 
 def report(error: GitfleetError, *, as_json: bool) -> int:

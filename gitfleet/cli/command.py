@@ -7,6 +7,7 @@ function, so that ``gitfleet -h`` and completion pay for none of them.
 from __future__ import annotations
 
 import functools
+import inspect
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -80,15 +81,19 @@ class CommandGroup(Command, click.Group):
     """A command with commands below it; alone it does what its own function does."""
 
 
-def command(name: str, *, examples: Sequence[str]) -> Callable[[Callable[..., int]], click.Command]:
-    """Make a command of a function that takes a ``Call`` and its own parameters; its docstring is the help."""
+def command(name: str, *, examples: Sequence[str], facts: str = "") -> Callable[[Callable[..., int]], click.Command]:
+    """Make a command of a function that takes a ``Call`` and its own parameters.
+
+    Its docstring is the help, followed by ``facts`` with their lines kept.
+    """
 
     def decorate(function: Callable[..., int]) -> click.Command:
         @functools.wraps(function)
         def callback(*, as_json: bool, repo: Path, **values: object) -> int:
             return int(function(_call(as_json=as_json, repo=repo), **values))
 
-        made = click.command(name, cls=Command, epilog=_epilog(examples))(callback)
+        words = inspect.cleandoc(function.__doc__ or "") + (f"\n\n\b\n{facts}" if facts else "")
+        made = click.command(name, cls=Command, help=words, epilog=_epilog(examples))(callback)
         made.params += _common()
         return made
 

@@ -91,6 +91,8 @@ def _next(report: InspectReport) -> Iterator[str]:
         yield f"gitfleet open {run.instance}"
     if report.session_state is SessionState.NEEDS_CONTINUE:
         yield f"gitfleet continue {run.session}"
+    if report.session_state is SessionState.PAUSED:
+        yield f"gitfleet resume {run.session}"
 
 
 def _why(run: Run) -> str:

@@ -12,8 +12,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from gitfleet.cli.boundary import close_quietly
 from gitfleet.cli.output import STATE_STYLES, console, folded, is_terminal
+from gitfleet.cli.terminal import SHOW_CURSOR, Lending, say, silence, silence_closed_terminals, terminals
 from gitfleet.cli.text import duration, inline
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def telling(event: Event) -> bool:
     """
     from gitfleet.model.event import EventKind  # noqa: PLC0415
 
+    if event.kind is EventKind.SHUTDOWN:
+        return event.status not in {"no-dispatch", "released"}
     return event.kind is not EventKind.AGENT_COMPLETE or event.status == "interrupted"
 
 
@@ -85,9 +87,10 @@ class Lines:
         try:
             sys.stdout.write(inline(sentence(event)) + "\n")
             sys.stdout.flush()
-        except BrokenPipeError:
+        except OSError:
+            # A closed pipe or terminal, or a full disk behind it: whatever it is, the session goes on.
             self._open = False
-            close_quietly()
+            silence(1)
 
     def progress(self, progress: Progress) -> None:
         """Say nothing: a pipe gets events."""
@@ -105,17 +108,31 @@ class Table:
         """Draw into a running live display."""
         self._live = live
         self._console = target
+        self.lending = Lending(live.stop, self._again)
 
     def event(self, event: Event) -> None:
         """Write the event above the table."""
-        if not telling(event):
-            return
-        for line in folded(inline(sentence(event)), self._console.width, CLOCK_WIDTH):
-            self._console.print(line, soft_wrap=True)
+        if telling(event):
+            with self._drawing():
+                for line in folded(inline(sentence(event)), self._console.width, CLOCK_WIDTH):
+                    self._console.print(line, soft_wrap=True)
 
     def progress(self, progress: Progress) -> None:
         """Draw the table again."""
-        self._live.update(drawing(progress))
+        with self._drawing():
+            self._live.update(drawing(progress), refresh=True)
+
+    def _again(self) -> None:
+        self._live.start(refresh=True)
+
+    @contextlib.contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """Draw for as long as there is a terminal."""
+        with self.lending.drawing():
+            try:
+                yield
+            except OSError:
+                silence(1)
 
     def notice(self, message: str, *, bell: bool, desktop: bool) -> None:
         """Ring, and ask the terminal for a desktop notice; neither moves its cursor."""
@@ -192,25 +209,44 @@ def watching(*, as_json: bool) -> Iterator[Observer]:
         from rich.live import Live  # noqa: PLC0415 - only a terminal pays
 
         target = console()
-        with Live(console=target, refresh_per_second=4, transient=True) as live:
-            yield Table(live, target)
+        # Drawn by the coordinator's own thread, which knows what to do when the terminal has gone.
+        with Live(console=target, auto_refresh=False, transient=True) as live:
+            table = Table(live, target)
+            with table.lending.on_stop():
+                yield table
+
+
+WHY = {
+    signal.SIGINT: "it was interrupted",
+    signal.SIGTERM: "it was terminated",
+    signal.SIGHUP: "its terminal was closed",
+}
 
 
 @contextlib.contextmanager
 def stopping(interrupts: Interrupts) -> Iterator[None]:
-    """Turn the first Ctrl-C, termination or hang-up into a request to stop, and the second into an end at once."""
+    """Turn the first Ctrl-C, termination or hang-up into a request to stop, and the second into an end at once.
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
+    A hang-up that was to be ignored (``nohup``) is ignored: the session goes on.
+    """
+    drawn_on = terminals()
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGHUP:
+            silence_closed_terminals(drawn_on)
+            if interrupts.requested:
+                # Closing a terminal right after a Ctrl-C in it is no second Ctrl-C.
+                return
         if interrupts.requested:
-            if sys.stdout.isatty():
-                os.write(1, b"\x1b[?25h\n")  # the live table hides the cursor
+            if 1 in drawn_on:
+                say(1, SHOW_CURSOR)  # the live table hides the cursor
             os._exit(INTERRUPTED)
-        interrupts.request()
+        interrupts.request(WHY[signal.Signals(number)])
         # In a terminal the event says it, above the live table, which a raw write would tear.
         if not is_terminal(sys.stdout):
-            os.write(2, b"gitfleet: stopping agents and saving; interrupt again to leave at once.\n")
+            say(2, b"gitfleet: stopping agents and saving; interrupt again to leave at once.\n")
 
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [number for number in WHY if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGHUP]
     before = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield

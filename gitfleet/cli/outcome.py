@@ -96,7 +96,7 @@ def headline(report: WaveReport) -> str:
     """Answer in one line whether anything needs a person: a halt, then conflicts, then whatever else did not land."""
     target = report.target.removeprefix("refs/heads/")
     done = _landed(report, target)
-    if report.state is SessionState.NEEDS_CONTINUE:
+    if report.state in {SessionState.NEEDS_CONTINUE, SessionState.PAUSED}:
         return f"It needs you: {ended(report.reason or 'the session stopped before its end')} {done}."
     counts = Counter(run.state for run in report.runs)
     bad = sum(counts.values()) - counts[RunState.LANDED] - counts[RunState.CANCELLED]
@@ -151,6 +151,8 @@ def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
     following = [f"{run.task}: {item}" for run, said in reports for item in said.remaining]
     if session.state is not SessionState.COMPLETED:
         following.insert(0, f"gitfleet continue {session.id}")
+    if session.state is SessionState.PAUSED:
+        following.insert(0, f"gitfleet resume {session.id}")
     branch = session.target.removeprefix("refs/heads/")
     if landed and branch == f"gitfleet/{session.id}":
         following.append(f"review {branch}, then merge it: git merge {branch}")

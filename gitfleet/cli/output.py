@@ -32,6 +32,8 @@ STATE_STYLES = {
     "dead": "red",
     "warn": "yellow",
     "needs-continue": "yellow",
+    "paused": "yellow",
+    "draining": "yellow",
     "conflicted": "yellow",
     "fail": "red",
     "failed": "red",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,7 +14,11 @@ from gitfleet.cli.command import Call, command
 from gitfleet.cli.names import SESSION
 from gitfleet.cli.output import console, draw, is_terminal
 from gitfleet.cli.status_view import view
+from gitfleet.cli.terminal import Lending
 from gitfleet.errors import ExitCode, GitfleetError, Kind
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 @command(
@@ -40,14 +47,25 @@ def COMMAND(call: Call, *, session: str | None, watch: bool, every: bool) -> int
             hint="`gitfleet events -f` follows a session in a pipe.",
         )
     screen = console()
-    with screen.screen(hide_cursor=True):
-        while True:
-            report = status(workspace, session, every=every)
-            screen.clear()
-            draw(view(report), screen)
-            try:
-                time.sleep(0.5)
-            except KeyboardInterrupt:
-                break
+    report = status(workspace, session, every=every)
+    # A termination leaves the alternate screen as Ctrl-C does.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with contextlib.suppress(KeyboardInterrupt), screen.screen(hide_cursor=True):
+            lending = Lending(lambda: _switch(screen, alternate=False), lambda: _switch(screen, alternate=True))
+            with lending.on_stop():
+                while True:
+                    with lending.drawing():
+                        screen.clear()
+                        draw(view(report), screen)
+                    time.sleep(0.5)
+                    report = status(workspace, session, every=every)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     draw(view(report), screen)
     return ExitCode.DONE
+
+
+def _switch(screen: Console, *, alternate: bool) -> None:
+    screen.set_alt_screen(alternate)
+    screen.show_cursor(not alternate)

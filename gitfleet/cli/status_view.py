@@ -13,13 +13,14 @@ from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gitfleet.cli.output import Piece
     from gitfleet.model.reports import LiveRun, SessionStatus, StatusReport, WaitingRun
 
 
 NEEDS_SHOWN = 12
+_UNDER_WAY = frozenset({SessionState.ACTIVE, SessionState.PAUSED, SessionState.DRAINING})
 
 
 def headline(report: StatusReport) -> str:
@@ -32,17 +33,24 @@ def headline(report: StatusReport) -> str:
         return f"{words} {more}" if others else words
     if report.needs:
         return more
-    running = [session for session in report.sessions if session.state is SessionState.ACTIVE]
+    running = [session for session in report.sessions if session.state in _UNDER_WAY]
     if running:
         agents = sum(len(session.live) for session in running)
         lifeless = [f"{count} {name}" for name, count in _activities(running).items() if name != Activity.WORKING]
         return (
             f"Nothing needs you: {plural(len(running), 'session')} {'runs' if len(running) == 1 else 'run'}, "
-            f"{plural(agents, 'agent')} at work" + f" ({', '.join(lifeless)})" * bool(lifeless) + "."
+            f"{plural(agents, 'agent')} at work"
+            + f" ({', '.join(lifeless)})" * bool(lifeless)
+            + f"{_held_back(running)}."
         )
     if report.sessions:
         return "Nothing needs you: no session is open."
     return "Nothing needs you: there is no session here."
+
+
+def _held_back(sessions: Iterable[SessionStatus]) -> str:
+    counts = Counter(session.state for session in sessions if session.state is not SessionState.ACTIVE)
+    return "".join(f", {count} {state.value}" for state, count in sorted(counts.items()))
 
 
 def view(report: StatusReport) -> Iterator[Piece]:
@@ -98,7 +106,7 @@ def waiting(run: WaitingRun) -> str:
 def _session(session: SessionStatus) -> Iterator[Piece]:
     yield Line()
     head = f"{session.id}  {session.state.value} on {session.target.removeprefix('refs/heads/')}"
-    if session.state is SessionState.ACTIVE and not session.coordinator:
+    if session.state in _UNDER_WAY and not session.coordinator:
         head += ", no coordinator"
     if session.wave is not None:
         head += f", wave {session.wave} of {session.waves}"

@@ -15,6 +15,7 @@ from gitfleet.cli.outcome import report as report_of
 from gitfleet.cli.outcome import view
 from gitfleet.cli.output import document, show
 from gitfleet.cli.plan import request_of
+from gitfleet.cli.terminal import NOBODY_READS, silence
 from gitfleet.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -85,15 +86,15 @@ def start(preparation: Preparation, *, as_json: bool) -> Outcome:
 
 
 def finish(call: Call, outcome: Outcome) -> int:
-    """Say how it ended, and give the exit code; a closed pipe changes neither."""
+    """Say how it ended, and give the exit code; a closed pipe or terminal changes neither."""
     report = report_of(outcome)
     try:
         if call.json:
             document(report)
         else:
             show(view(report))
-    except BrokenPipeError:
-        from gitfleet.cli.boundary import close_quietly  # noqa: PLC0415
-
-        close_quietly()
+    except OSError as error:
+        if error.errno not in NOBODY_READS:
+            raise
+        silence(1, 2)
     return outcome.exit_code

@@ -1,7 +1,7 @@
-"""Changes to an open session: tasks added and queued tasks cancelled while it runs.
+"""Changes to the plan of an open session: tasks added, and queued tasks cancelled, while it runs.
 
-A request is a file in the session's directory; the coordinator takes it between two steps, decides alone, and leaves a
-reply. So a cancelled task is never dispatched in between, and a crash loses neither request nor reply.
+They come as requests (``requests``), which the coordinator takes between two steps. So a cancelled task is never
+dispatched in between.
 """
 
 from __future__ import annotations
@@ -13,18 +13,15 @@ import msgspec
 
 from gitfleet.agents.registry import agent_name
 from gitfleet.coordinator.verdicts import receipt
-from gitfleet.model.base import decode, encode
 from gitfleet.model.event import EventKind
+from gitfleet.model.request import Reply, Request
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
-from gitfleet.model.session import Amendment, AmendmentReply
 from gitfleet.planner.scopes import Scope, ScopeError, resolve_links
 from gitfleet.planner.waves import OverlapRefused, Schedule, schedule
 from gitfleet.store.documents.plans import write_plan
-from gitfleet.store.files import remove_durable, write_durable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
     from gitfleet.coordinator.books import Books
     from gitfleet.model.config import Config
@@ -34,56 +31,34 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Amendments:
-    """Requests to one session, and what was done with them."""
+    """Changes to the plan of one session."""
 
     parts: Parts
     session: str
 
-    @property
-    def directory(self) -> Path:
-        """Where requests and replies lie."""
-        return requests(self.parts.layout.session(self.session))
-
-    def take(self, books: Books, current: Schedule, scopes: dict[str, Scope], wave: int) -> Schedule | None:
-        """Do what was asked for since the last look; the new schedule when it changed."""
-        try:
-            names = sorted(path for path in self.directory.iterdir() if path.name.endswith(".request"))
-        except FileNotFoundError:
-            return None
-        changed: Schedule | None = None
-        for path in names:
-            reply, changed_now = self._apply(path, books, changed or current, scopes, wave)
-            changed = changed_now or changed
-            write_durable(path.with_suffix(".reply"), encode(reply))
-            remove_durable(path)
-        return changed
-
-    def _apply(
-        self, path: Path, books: Books, current: Schedule, scopes: dict[str, Scope], wave: int
-    ) -> tuple[AmendmentReply, Schedule | None]:
-        try:
-            amendment = decode(path.read_bytes(), Amendment)
-        except (msgspec.MsgspecError, OSError) as error:
-            return AmendmentReply(id=path.stem, error="invalid", message=f"The request cannot be read: {error}"), None
-        if amendment.add is not None:
-            return self._add(amendment, amendment.add, books, current, scopes, wave)
-        return self._cancel(amendment, books), None
+    def apply(
+        self, request: Request, books: Books, current: Schedule, scopes: dict[str, Scope], wave: int
+    ) -> tuple[Reply, Schedule | None]:
+        """Add or cancel a task; gives the answer, and the new schedule when it changed."""
+        if request.add is not None:
+            return self._add(request, request.add, books, current, scopes, wave)
+        return self._cancel(request, books), None
 
     def _add(
-        self, amendment: Amendment, task: Task, books: Books, current: Schedule, scopes: dict[str, Scope], wave: int
-    ) -> tuple[AmendmentReply, Schedule | None]:
+        self, request: Request, task: Task, books: Books, current: Schedule, scopes: dict[str, Scope], wave: int
+    ) -> tuple[Reply, Schedule | None]:
         if task.id in books.runs and books.plan.task(task.id) == task:
             # Asked again, or a crash came between the plan and the reply.
             message = f"{task.id} is in wave {books.runs[task.id].wave}."
-            return AmendmentReply(id=amendment.id, task=task.id, message=message), None
+            return Reply(id=request.id, task=task.id, message=message), None
         unfit = _unfit(books, task)
         if unfit is not None:
-            return AmendmentReply(id=amendment.id, task=task.id, error=unfit[0], message=unfit[1]), None
+            return Reply(id=request.id, task=task.id, error=unfit[0], message=unfit[1]), None
         try:
             scope = self._scope(books, task)
         except ScopeError as error:
             message = f"The scope of {task.id} cannot be used: {error}."
-            return AmendmentReply(id=amendment.id, task=task.id, error="invalid-scope", message=message), None
+            return Reply(id=request.id, task=task.id, error="invalid-scope", message=message), None
         before = books.plan
         books.plan = msgspec.structs.replace(before, tasks=(*before.tasks, task))
         scopes[task.id] = scope
@@ -98,7 +73,7 @@ class Amendments:
             books.plan = before
             del books.runs[task.id], scopes[task.id]
             message = f"{task.id} overlaps, and waves.overlap is error: {refused}"
-            return AmendmentReply(id=amendment.id, task=task.id, error="overlap", message=message), None
+            return Reply(id=request.id, task=task.id, error="overlap", message=message), None
         books.replace(books.runs[task.id])
         # Last, since the plan says which runs there are: until then a crash leaves the session as it was, and the
         # request to be taken up again.
@@ -106,7 +81,7 @@ class Amendments:
         run = books.runs[task.id]
         books.event(EventKind.ADD, f"{task.id} was added to wave {run.wave}", run=run)
         books.write_session()
-        return AmendmentReply(id=amendment.id, task=task.id, message=f"{task.id} is in wave {run.wave}."), changed
+        return Reply(id=request.id, task=task.id, message=f"{task.id} is in wave {run.wave}."), changed
 
     def _scope(self, books: Books, task: Task) -> Scope:
         """What the task may write, through the symlinks that the target tracks now."""
@@ -114,20 +89,18 @@ class Amendments:
         links = self.parts.objects.links(self.parts.objects.commit(tip).tree)
         return resolve_links(Scope.parse(task.scope), links, fold=self.parts.fold)[0]
 
-    def _cancel(self, amendment: Amendment, books: Books) -> AmendmentReply:
-        task = amendment.cancel
+    def _cancel(self, request: Request, books: Books) -> Reply:
+        task = request.cancel
         run = books.runs.get(task)
         if run is None:
-            return AmendmentReply(
-                id=amendment.id, task=task, error="unknown-task", message=f"The session has no task {task}."
-            )
+            return Reply(id=request.id, task=task, error="unknown-task", message=f"The session has no task {task}.")
         if run.state is not RunState.QUEUED:
             message = f"{task} is {run.state}; only a queued task can be cancelled."
-            return AmendmentReply(id=amendment.id, task=task, error="not-queued", message=message)
+            return Reply(id=request.id, task=task, error="not-queued", message=message)
         failure = Failure(source=FailureSource.TASK, code="cancelled", message="It was cancelled before it started.")
         run = books.advance(task, RunState.CANCELLED, failure=failure, receipt=receipt(RunState.CANCELLED, failure))
         books.event(EventKind.CANCEL, f"{task} was cancelled", run=run, status="cancelled")
-        return AmendmentReply(id=amendment.id, task=task, message=f"{task} is cancelled.")
+        return Reply(id=request.id, task=task, message=f"{task} is cancelled.")
 
     def postpone(self, books: Books, current: Schedule, scopes: dict[str, Scope], wave: int) -> Schedule:
         """Move what could not start in ``wave`` behind it, so that the rest of the wave can land."""
@@ -201,8 +174,3 @@ def waves_of(runs: Mapping[str, Run], order: Iterable[str]) -> tuple[tuple[str, 
     names = [task for task in dict.fromkeys((*order, *runs)) if task in runs]
     last = max((run.wave for run in runs.values()), default=0)
     return tuple(tuple(task for task in names if runs[task].wave == number) for number in range(1, last + 1))
-
-
-def requests(session_directory: Path) -> Path:
-    """Where requests to a session lie."""
-    return session_directory / "requests"

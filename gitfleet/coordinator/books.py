@@ -13,8 +13,8 @@ import msgspec
 from gitfleet.git.state_ref import StateRefBusy, commit_blobs
 from gitfleet.model.base import encode, instant
 from gitfleet.model.event import EventKind
-from gitfleet.model.run import Run, RunState, advance, record
-from gitfleet.model.session import Verdicts
+from gitfleet.model.run import IllegalTransitionError, Run, RunState, advance, record
+from gitfleet.model.session import SessionState, Verdicts, move
 from gitfleet.relay.report import render_session
 from gitfleet.store.files import remove_durable, write_durable
 
@@ -68,8 +68,16 @@ class Books:
         return run
 
     def update(self, **facts: object) -> None:
-        """Change facts of the session itself and write ``session.md``."""
+        """Change facts of the session itself and write ``session.md``; its state only ``move`` changes."""
+        if "state" in facts:
+            msg = "state changes go through move"
+            raise IllegalTransitionError(msg)
         self.session = msgspec.structs.replace(self.session, **facts)
+        self.write_session()
+
+    def move(self, state: SessionState, **facts: object) -> None:
+        """Move the session to another state, record facts with it, and write ``session.md``."""
+        self.session = move(self.session, state, **facts)
         self.write_session()
 
     def write_session(self) -> None:

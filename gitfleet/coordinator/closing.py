@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from gitfleet.coordinator.integration_worktree import integration_path
 from gitfleet.coordinator.settling import drop_worktree
 from gitfleet.model.config import Publish
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import FailureSource, RunState
-from gitfleet.model.session import SessionState
+from gitfleet.model.session import SessionState, move
 from gitfleet.relay.momentum import share
 
 if TYPE_CHECKING:
@@ -26,10 +24,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Halt:
-    """Why the session stops before its plan is done; ``interrupted`` when a person pressed Ctrl-C."""
+    """Why the session stops before its plan is done.
+
+    ``interrupted`` when a person stopped it, so that its agents were stopped too; ``for_good`` when that was `gitfleet
+    stop`, which also takes a pause back.
+    """
 
     reason: str
     interrupted: bool = False
+    for_good: bool = False
 
 
 def nothing_can_run(books: Books, task: str) -> Halt | None:
@@ -47,14 +50,18 @@ def _by_transport(run: Run) -> bool:
 def close(parts: Parts, books: Books, halt: Halt | None, publish: Callable[[Session], None]) -> None:
     """Write how the session ended, release what it held, and take away a tree that holds nothing of anybody's."""
     if halt is not None:
-        books.update(state=SessionState.NEEDS_CONTINUE, reason=halt.reason)
+        if books.session.state is SessionState.PAUSED and not halt.for_good:
+            # A pause is a person's word, and outlasts the process that it was said to.
+            books.update(reason=halt.reason)
+        else:
+            books.move(SessionState.NEEDS_CONTINUE, reason=halt.reason)
         words = f"session {books.session.id} stopped: {halt.reason}"
-        books.event(EventKind.SESSION_END, words, status="needs-continue")
+        books.event(EventKind.SESSION_END, words, status=str(books.session.state))
         books.checkpoint("needs continue")
         return
     ended = books.session.ended or books.now()
     found = parts.state.read_discoveries(books.session.id)
-    closed = msgspec.structs.replace(books.session, state=SessionState.COMPLETED, ended=ended, reason="")
+    closed = move(books.session, SessionState.COMPLETED, ended=ended, reason="")
     # Momentum first: once session.md says completed, another session's landing may publish both, or never the second.
     parts.state.write_momentum(parts.proof, share(closed, books.runs.values(), found))
     if parts.config.planning.publish is Publish.ALWAYS:
@@ -63,7 +70,7 @@ def close(parts: Parts, books: Books, halt: Halt | None, publish: Callable[[Sess
         publish(closed)
     drop_worktree(parts, integration_path(parts, books.session))
     # Last: `continue` looks at a session until it is completed, and never again.
-    books.update(state=SessionState.COMPLETED, ended=ended, reason="")
+    books.move(SessionState.COMPLETED, ended=ended, reason="")
     landed = books.counts()[RunState.LANDED]
     words = f"session {books.session.id} completed: {landed} of {len(books.runs)} landed"
     books.event(EventKind.SESSION_END, words, status="completed")

@@ -14,7 +14,7 @@ import msgspec
 from gitfleet.coordinator.sealing import conflicted_run, landed_run, skipped_run
 from gitfleet.model.evidence import Verdict
 from gitfleet.model.run import MergeRecord, RunState
-from gitfleet.model.session import Landing, PendingLanding, SessionState
+from gitfleet.model.session import Landing, PendingLanding, SessionState, move
 from gitfleet.planner.dispatch import doomed
 from gitfleet.relay.report import render_wave
 
@@ -86,7 +86,7 @@ def decide(
     for task, reason in doomed(plan, {task: run.state for task, run in after.items()}).items():
         after[task] = skipped_run(after[task], reason)
     about = told(session, candidate, after)
-    move = Landing(
+    landing = Landing(
         number=number,
         candidate=candidate.commit,
         previous=candidate.base,
@@ -94,9 +94,9 @@ def decide(
         tasks=tuple(entry.task for entry, _ in candidate.merged),
         at=at,
     )
-    session = msgspec.structs.replace(session, landings=(*session.landings, move))
+    session = msgspec.structs.replace(session, landings=(*session.landings, landing))
     if all(run.sealed for run in after.values()):
-        session = msgspec.structs.replace(session, state=SessionState.COMPLETED, ended=at, reason="")
+        session = move(session, SessionState.COMPLETED, ended=at, reason="")
     return Decided(session, after, render_wave(session, number, about), tuple(about.values()))
 
 

@@ -33,8 +33,13 @@ from gitfleet.coordinator.messages import (
     PreparedMessage,
 )
 from gitfleet.coordinator.preparing import Unprepared
+from gitfleet.coordinator.requests import Requests
+from gitfleet.coordinator.restarting import restart
 from gitfleet.coordinator.retrying import Retrying
+from gitfleet.coordinator.setting_up import INTERRUPTED, ReadyFirst
 from gitfleet.coordinator.settling import Settling
+from gitfleet.coordinator.shutdown import Shutdown
+from gitfleet.coordinator.steering import Steering
 from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.coordinator.wave_events import WaveEvents
@@ -43,6 +48,7 @@ from gitfleet.integrate import landing, train
 from gitfleet.integrate.verify import Interrupted, describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState
+from gitfleet.model.session import SessionState
 from gitfleet.planner.dispatch import doomed
 
 if TYPE_CHECKING:
@@ -50,6 +56,8 @@ if TYPE_CHECKING:
 
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.observer import Interrupts, Observer
+    from gitfleet.model.request import Reply, Request
+    from gitfleet.model.run import Run
     from gitfleet.model.session import PendingLanding, Session
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
@@ -80,6 +88,8 @@ class Coordinator:
     _supervising: Supervising = field(init=False)
     _tracker: Tracker = field(init=False)
     _settling: Settling = field(init=False)
+    _shutdown: Shutdown = field(init=False)
+    _steering: Steering = field(init=False)
     _retrying: Retrying = field(init=False)
     _boundary: Boundary = field(init=False)
 
@@ -91,12 +101,15 @@ class Coordinator:
         self._waves = WaveEvents(self.books)
         self._retrying = Retrying(self.parts, self.books)
         self._dispatching = Dispatching(
-            self.parts, self.books, self.scopes, claiming, self._workers, self._waves, self._retrying
+            self.parts, self.books, self.scopes, claiming, self._workers, self._waves, self._retrying, self._checks
         )
         self._supervising = Supervising(self.parts, self.books)
         self._tracker = Tracker(self.parts, self.observer, self._supervising)
-        self._settling = Settling(self.parts, self.books, claiming, self._retrying)
+        self._shutdown = Shutdown(self.parts, self.books, claiming, self._checks)
+        self._settling = Settling(self.parts, self.books, claiming, self._retrying, self._shutdown)
         self._boundary = Boundary(self.parts, self.books)
+        paused = self.books.session.state is SessionState.PAUSED
+        self._steering = Steering(self.parts, self.books, self.interrupts, found_paused=paused)
 
     def run(self, adopted: Mapping[str, Handle]) -> Halt | None:
         """Run to the end; ``adopted`` are attempts that run or ended already, by task."""
@@ -126,20 +139,24 @@ class Coordinator:
 
     def _step(self) -> bool:
         """One round: react to the person, start what can start, take one message. False when all is over."""
-        if self.interrupts.requested and not (self.halt and self.halt.interrupted):
-            self._interrupt()
+        Requests(self.parts.layout.session(self.books.session.id)).take(self._decide)
+        if self.interrupts.requested and not self._shutdown.begun:
+            self.halt = Halt(self.interrupts.why, interrupted=True, for_good=self.interrupts.for_good)
+            self._shutdown.begin(self.interrupts.why)
         if self.halt is None:
-            if not self._training:
-                self._amend()
             self._skip_doomed()
             self._waves.tell_over()
             self._boundary.cross(self._current_wave(), over=all(run.sealed for run in self.books.runs.values()))
             self._integrate()
             self._dispatch()
             self._supervising.look()
+        self._shutdown.advance()
+        if not self._workers.busy and self.halt is None:
+            self.halt = self._steering.nothing_left_to_do()
         if not self._workers.busy and (self.halt or all(run.sealed for run in self.books.runs.values())):
             return False
-        self._tracker.show(self.books, self._current_wave(), self._activity, self._retrying.waiting())
+        activity = self._activity or self._steering.activity
+        self._tracker.show(self.books, self._current_wave(), activity, self._retrying.waiting())
         message = self._workers.take(TICK_SECONDS)
         if message is not None:
             self._react(message)
@@ -172,8 +189,12 @@ class Coordinator:
         for task, reason in doomed(self.books.plan, states).items():
             self._settling.skip(task, reason)
 
+    @property
+    def _may_start(self) -> bool:
+        return self.halt is None and self._steering.dispatching
+
     def _dispatch(self) -> None:
-        if self.halt is None and (self.books.session.rolling or not self._training):
+        if self._may_start and (self.books.session.rolling or not self._training):
             self.halt = self._dispatching.start_ready(self.schedule, self._current_wave())
 
     # -- attempts ------------------------------------------------------------------------------------------------
@@ -184,14 +205,15 @@ class Coordinator:
             self.halt = self.halt or Halt(result.why)
             self._settling.requeue(task, "the machine could not prepare its worktree")
             return
-        if isinstance(result, Unprepared):
-            self._settling.fail(task, RunState.FAILED, result.failure)
-            self.halt = self.halt or nothing_can_run(self.books, task)
-            return
-        if self.halt is not None:
+        self._settling.set_aside(result.notes)
+        if self.halt is not None or (isinstance(result, Unprepared) and result.failure.code == INTERRUPTED):
+            # Also where it was not prepared: what is being stopped is not judged.
             self._settling.requeue(task, "it had not started yet")
             return
-        self._settling.set_aside(result.notes)
+        if isinstance(result, Unprepared):
+            self._settling.fail(task, RunState.FAILED, result.failure)
+            self.halt = nothing_can_run(self.books, task)
+            return
         run = self.books.advance(task, RunState.RUNNING)
         self.books.event(EventKind.AGENT_START, f"{task} started ({run.instance})", run=run, status="running")
         self._tracker.started(run, result.worktree)
@@ -212,21 +234,27 @@ class Coordinator:
             self.books.event(EventKind.TIMEOUT, f"{task} was stopped at its deadline", run=run, status="timed-out")
         document, scope, checks = self.books.plan.task(task), self.scopes[task], self._checks
         target = self.books.session.target
-        self._workers.submit(
-            lambda: CollectedMessage(
-                task, collect(self.parts, document, run, scope, message.exit, checks, target=target)
+
+        def collecting() -> None:
+            self._workers.submit(
+                lambda: CollectedMessage(
+                    task, collect(self.parts, document, run, scope, message.exit, checks, target=target)
+                )
             )
-        )
+
+        if not self._shutdown.hold(task, collecting):
+            collecting()
 
     def _on_collected(self, message: CollectedMessage) -> None:
         if isinstance(message.work, Unchecked | Refused):
             # It stays finished: `continue` collects it again and runs its checks from the first one on.
+            self._shutdown.kept(message.task)
             if isinstance(message.work, Refused):
                 self.halt = self.halt or Halt(message.work.why)
             return
-        # Only an interrupt stops an attempt, if not of this coordinator then of one that left before it could say so.
-        interrupted = message.work.exit.reason == "stopped"
-        self._settling.collected(message.task, message.work, interrupted=interrupted)
+        again = self._steering.ended_by_person(message.task, message.work.exit)
+        self._settling.collected(message.task, message.work, again=again)
+        self._shutdown.kept(message.task)
         self.halt = self.halt or nothing_can_run(self.books, message.task)
 
     # -- integration ---------------------------------------------------------------------------------------------
@@ -246,15 +274,19 @@ class Coordinator:
             wave = self._current_wave()
             unsealed = [run for run in runs.values() if run.wave == wave and not run.sealed and run.task not in ready]
             behind = self._retrying.left_out() | set(self._dispatching.held)
-            if any(run.task not in behind for run in unsealed):
+            # What cannot start now must not keep the rest of its wave from landing.
+            if any(run.task not in behind and not self._left_queued(run) for run in unsealed):
                 return
             if unsealed and ready:
                 self.schedule = self._amendments.postpone(self.books, self.schedule, self.scopes, wave)
                 self._dispatching.held.clear()
         if ready:
             self._train(tuple(ready))
-        else:
+        elif self._may_start:
             self.halt = self._dispatching.wait_for_claims()
+
+    def _left_queued(self, run: Run) -> bool:
+        return run.state is RunState.QUEUED and not self._may_start
 
     def _train(self, batch: tuple[str, ...]) -> None:
         for task in batch:
@@ -271,7 +303,7 @@ class Coordinator:
             plan=self.books.plan,
             runs=dict(self.books.runs),
             scopes=dict(self.scopes),
-            checks=self._checks,
+            runner=ReadyFirst(self.parts, self._checks).one,
             git=open_integration(self.parts, self.books.session),
             say=self._say,
             leaving=lambda: self.interrupts.requested,
@@ -306,22 +338,20 @@ class Coordinator:
             case _:
                 assert_never(outcome)
 
-    # -- amending, stopping --------------------------------------------------------------------------------------
+    # -- what people ask for -------------------------------------------------------------------------------------
 
-    def _amend(self) -> None:
-        changed = self._amendments.take(self.books, self.schedule, self.scopes, self._current_wave())
-        if changed is not None:
-            self.schedule = changed
-
-    def _interrupt(self) -> None:
-        """Stop everything with the ladder; what the agents have is collected as their wardens end."""
-        self.halt = Halt("it was interrupted", interrupted=True)
-        self.books.event(
-            EventKind.SESSION_END,
-            "interrupted: stopping agents, keeping their work; another Ctrl-C leaves at once",
-            status="interrupted",
-        )
-        self._checks.stop()
-        for run in self.books.runs.values():
-            if run.state is RunState.RUNNING:
-                self.parts.host.stop(attempts.handle_of(self.parts, run))
+    def _decide(self, request: Request) -> Reply | None:
+        """Answer a request; none while it has to wait for the train, whose landing was decided without it."""
+        if request.control is not None:
+            reply = self._steering.apply(request, request.control, ending=self.halt is not None)
+            if reply is not None:
+                return reply
+        if self._training or self.halt is not None:
+            return None
+        wave, changed = self._current_wave(), None
+        if request.control is not None:
+            reply, changed = restart(self._settling, self._amendments, self.schedule, self.scopes, wave, request)
+        else:
+            reply, changed = self._amendments.apply(request, self.books, self.schedule, self.scopes, wave)
+        self.schedule = changed or self.schedule
+        return reply

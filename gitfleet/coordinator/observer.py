@@ -31,12 +31,18 @@ class Observer(Protocol):
         ...
 
 
+INTERRUPTED = "it was interrupted"
+
+
 @dataclass(slots=True)
 class Interrupts:
-    """How a signal handler asks a coordinator to stop; setting a flag is all that it may do."""
+    """How a signal handler, or `gitfleet stop`, asks a coordinator to stop; setting facts is all that it may do."""
 
     requested: bool = False
+    why: str = INTERRUPTED
+    for_good: bool = False
 
-    def request(self) -> None:
-        """Ask for a stop with the ladder, a save, and exit code 130."""
+    def request(self, why: str = INTERRUPTED, *, for_good: bool = False) -> None:
+        """Ask for a stop with the ladder, a save, and exit code 130; ``for_good`` takes a pause back as well."""
+        self.why, self.for_good = why, for_good
         self.requested = True

@@ -19,6 +19,7 @@ from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, FailureSource, RunState, record
 from gitfleet.planner.retries import Final, Retry, worth_telling
+from gitfleet.pool.leasing import give_back
 from gitfleet.recovery.keeping import noted, where_kept
 from gitfleet.recovery.landings import forget_landing
 from gitfleet.recovery.runs import queued_again
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.collecting import Evidence
     from gitfleet.coordinator.integration import Integration
     from gitfleet.coordinator.retrying import Retrying
+    from gitfleet.coordinator.shutdown import Shutdown
     from gitfleet.integrate import train
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
@@ -56,16 +58,17 @@ class Settling:
     books: Books
     claiming: Claiming
     retrying: Retrying
+    shutdown: Shutdown | None = None
 
     # -- one run -------------------------------------------------------------------------------------------------
 
-    def collected(self, task: str, work: Evidence, *, interrupted: bool) -> None:
-        """Take in the evidence of an attempt: gated, over, or queued again after an interrupt."""
+    def collected(self, task: str, work: Evidence, *, again: str = "") -> None:
+        """Take in the evidence of an attempt: gated, over, or queued again where ``again`` says it was so ended."""
         run = self.books.runs[task]
         judgement = work.judgement
         outcome = judgement.failure.code if judgement.failure else "success"
-        if interrupted:
-            outcome = "interrupted"
+        if again:
+            outcome = again
         if work.kept is not None:
             run = noted(run, work.kept)
         last = msgspec.structs.replace(run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes)
@@ -82,8 +85,8 @@ class Settling:
         self.books.event(
             EventKind.AGENT_COMPLETE, f"{task} ended: {outcome}, {_files(len(work.files))}", run=run, status=outcome
         )
-        if interrupted:
-            self.requeue(task, "it was interrupted")
+        if again:
+            self.requeue(task, f"it was {again}")
             return
         if judgement.failure is not None:
             self.fail(task, judgement.state, judgement.failure)
@@ -144,7 +147,10 @@ class Settling:
         run = self.books.runs[task]
         run, sentence = queued_again(self.parts, run, why)
         self.books.replace(run)
-        self.claiming.release([run.instance])
+        if self.shutdown is not None and self.shutdown.begun:
+            self.shutdown.release_later(run.instance)
+        else:
+            self.claiming.release([run.instance])
         self.books.event(EventKind.REQUEUE, sentence, run=run, status="queued")
 
     def _relay(self, run: Run, work: Evidence) -> None:
@@ -255,6 +261,7 @@ def drop_worktree(parts: Parts, tree: Path) -> None:
             place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
             if place is not None:
                 shutil.rmtree(place, ignore_errors=True)
+        give_back(parts.trees, tree.name)
 
 
 def _files(count: int) -> str:

@@ -82,7 +82,7 @@ def receipt(state: RunState, failure: Failure | None, reason: str = "") -> Recei
 
 def exit_code(session: Session, runs: Mapping[str, Run]) -> ExitCode:
     """What the command that ran or continued this session ends with (DESIGN 13)."""
-    if session.state is SessionState.NEEDS_CONTINUE:
+    if session.state in {SessionState.NEEDS_CONTINUE, SessionState.PAUSED}:
         return ExitCode.NEEDS_PERSON
     states = {run.state for run in runs.values()}
     if RunState.CONFLICTED in states:

@@ -30,6 +30,8 @@ class EventKind(StrEnum):
     CANCEL = "cancel"
     ADD = "add"
     REQUEUE = "requeue"
+    CONTROL = "control"
+    SHUTDOWN = "shutdown"
     RETRY = "retry"
     GAP = "gap"
     QUARANTINE = "quarantine"

@@ -150,7 +150,7 @@ class Run(Document, frozen=True, kw_only=True, tag_field="schema", tag=RUN_SCHEM
 
 
 class IllegalTransitionError(AssertionError):
-    """A run was moved along an edge that the table does not have; a defect in gitfleet."""
+    """A run or a session was moved along an edge that its table does not have; a defect in gitfleet."""
 
 
 def advance(run: Run, state: RunState, **facts: object) -> Run:

@@ -1,15 +1,18 @@
-"""A session: one execution of a plan. Its front matter lives in ``session.md``, one JSON value a line."""
+"""A session: states, the one transition table, and what is known of it beyond its runs.
+
+Its front matter lives in ``session.md``, one JSON value a line.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta
 
 from gitfleet.model.base import Document
-from gitfleet.model.plan import Task
-from gitfleet.model.run import Run
+from gitfleet.model.run import IllegalTransitionError, Run
 
 SESSION_SCHEMA = "gitfleet/session/v1"
 
@@ -18,8 +21,25 @@ class SessionState(StrEnum):
     """Where a session stands."""
 
     ACTIVE = "active"
+    PAUSED = "paused"
+    DRAINING = "draining"
     NEEDS_CONTINUE = "needs-continue"
     COMPLETED = "completed"
+
+
+_S = SessionState
+SESSION_TRANSITIONS: dict[SessionState, frozenset[SessionState]] = {
+    _S.ACTIVE: frozenset({_S.PAUSED, _S.DRAINING, _S.NEEDS_CONTINUE, _S.COMPLETED}),
+    # A pause lasts until somebody takes it back: `resume` to active, or to needs-continue where nobody runs it.
+    _S.PAUSED: frozenset({_S.ACTIVE, _S.DRAINING, _S.NEEDS_CONTINUE, _S.COMPLETED}),
+    # To active by `resume`, and by `continue` after the coordinator that drained was killed.
+    _S.DRAINING: frozenset({_S.ACTIVE, _S.PAUSED, _S.NEEDS_CONTINUE, _S.COMPLETED}),
+    _S.NEEDS_CONTINUE: frozenset({_S.ACTIVE, _S.PAUSED}),
+    _S.COMPLETED: frozenset(),
+}
+
+DISPATCHING = frozenset({_S.ACTIVE})
+"""States in which a coordinator starts tasks."""
 
 
 class Reversibility(StrEnum):
@@ -89,18 +109,12 @@ class Verdicts(Document, frozen=True, kw_only=True):
     runs: Annotated[tuple[Run, ...], Meta(description="The runs as they are once the decision is in the books.")]
 
 
-class Amendment(Document, frozen=True, kw_only=True):
-    """A request to change an open session, left for its coordinator: a task to add, or the id of one to cancel."""
+def move(session: Session, state: SessionState, **facts: object) -> Session:
+    """Move a session to another state and record the facts that go with it; the only function that changes a state.
 
-    id: str
-    add: Task | None = None
-    cancel: str = ""
-
-
-class AmendmentReply(Document, frozen=True, kw_only=True):
-    """What the coordinator did with an amendment; ``error`` is empty when it was accepted."""
-
-    id: str
-    task: str = ""
-    error: str = ""
-    message: str = ""
+    Raises ``IllegalTransitionError`` when the table has no such edge.
+    """
+    if state not in SESSION_TRANSITIONS[session.state]:
+        msg = f"session {session.id}: {session.state} -> {state} is not a transition"
+        raise IllegalTransitionError(msg)
+    return msgspec.structs.replace(session, state=state, **facts)

@@ -17,9 +17,9 @@ from gitfleet.model.session import PendingLanding, Session, SessionState, Verdic
 from gitfleet.planner.retries import NOT_BEGUN
 from gitfleet.recovery.boundary import release_orphans
 from gitfleet.recovery.landings import roll_forward, settle_landing
-from gitfleet.recovery.runs import adoptable, queued_again
+from gitfleet.recovery.runs import adoptable, published, queued_again
 from gitfleet.store.files import remove_durable
-from gitfleet.store.layout import check_label, verify_label
+from gitfleet.store.layout import check_label, setup_label, verify_label
 from gitfleet.store.locks import claims_lock
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def _finish_verdicts(parts: Parts, session: str, runs: dict[str, Run]) -> None:
 
 def _end_checks(parts: Parts, session: str, runs: Iterable[Run]) -> None:
     """End checks that outlived their coordinator: their verdict would reach nobody, and they write where ours run."""
-    labels = [verify_label(session), *(check_label(run.instance) for run in runs if run.instance)]
+    labels = [verify_label(session)]
+    labels += [label(run.instance) for run in runs if run.instance for label in (check_label, setup_label)]
     for label in labels:
         parent = parts.layout.attempt(label, 1).parent
         numbers = [int(entry.name) for entry in parent.iterdir() if entry.name.isdigit()] if parent.is_dir() else []
@@ -131,20 +132,14 @@ def _retry_transport(
         and run.failure is not None
         and run.failure.source is FailureSource.TRANSPORT
         and (task not in once or run.failure.code in NOT_BEGUN)
-        and not _published(parts, session, task)
+        and not published(parts, session, task)
     }
     for task in again:
         runs[task] = _requeue(parts, runs[task], "nothing could run at all", notes)
     if again:
         for task, run in runs.items():
-            if run.state is RunState.SKIPPED and not _published(parts, session, task):
+            if run.state is RunState.SKIPPED and not published(parts, session, task):
                 runs[task] = _write(parts, requeue(run))
-
-
-def _published(parts: Parts, session: Session, task: str) -> bool:
-    tip = parts.refs.read(session.target)
-    path = f".planning/sessions/{session.id}/runs/{task}.json".encode()
-    return tip is not None and parts.objects.entry(parts.objects.commit(tip).tree, path) is not None
 
 
 def _write(parts: Parts, run: Run) -> Run:

@@ -14,6 +14,7 @@ from gitfleet.runtime.attempt import WARDEN
 
 if TYPE_CHECKING:
     from gitfleet.model.run import Run
+    from gitfleet.model.session import Session
     from gitfleet.parts import Parts
     from gitfleet.runtime.hosts.base import Handle
 
@@ -62,3 +63,10 @@ def _keep_commits(parts: Parts, run: Run, tip: str, why: str) -> None:
         message = f"The work of {run.instance} could not be kept: {error}"
         hint = f"Its branch {run.branch} and its worktree are as they were; `gitfleet continue` tries again."
         raise GitfleetError(Kind.ENVIRONMENT, "work-not-kept", message, hint=hint) from error
+
+
+def published(parts: Parts, session: Session, task: str) -> bool:
+    """Whether the record of a task's run is on the target: it is written once, and says how the run ended."""
+    tip = parts.refs.read(session.target)
+    path = f".planning/sessions/{session.id}/runs/{task}.json".encode()
+    return tip is not None and parts.objects.entry(parts.objects.commit(tip).tree, path) is not None

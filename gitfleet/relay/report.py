@@ -78,6 +78,8 @@ def verdict(session: Session, runs: Iterable[Run]) -> str:
         text += "; needs a `gitfleet continue`"
     elif session.state is SessionState.ACTIVE:
         text += "; in progress"
+    elif session.state is not SessionState.COMPLETED:
+        text += f"; {session.state}"
     return text
 
 

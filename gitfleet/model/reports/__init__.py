@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.model.event import Event
 from gitfleet.model.reports.answers import ErrorBody, ErrorReport, PlacedProblem, Report
+from gitfleet.model.reports.control import ControlReport, Steered, UnsteeredSession
 from gitfleet.model.reports.endings import (
     AmendReport,
     DemoReport,
@@ -83,6 +84,7 @@ __all__ = [
     "CleanItem",
     "CleanReport",
     "CompletionReport",
+    "ControlReport",
     "DemoReport",
     "Disclosure",
     "DoctorReport",
@@ -116,6 +118,8 @@ __all__ = [
     "Snapshot",
     "SnapshotFile",
     "StatusReport",
+    "Steered",
+    "UnsteeredSession",
     "WaitingRun",
     "WaveReport",
     "waiting_run",
@@ -133,6 +137,12 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "claims": (ClaimsReport,),
     "add": (AmendReport,),
     "cancel": (AmendReport,),
+    "pause": (ControlReport,),
+    "resume": (ControlReport,),
+    "drain": (ControlReport,),
+    "stop": (ControlReport,),
+    "interrupt": (ControlReport,),
+    "restart": (ControlReport,),
     "open": (OpenReport,),
     "check": (CheckReport,),
     "doctor": (DoctorReport,),

@@ -89,6 +89,18 @@ def test_filled_in_values_are_not_filled_in_again() -> None:
             "The command ended with exit code 127 (the shell found no such program).",
         ),
         (Exit(signal=11, seconds=2.4), FailureSource.TASK, "signal", "The command was ended by SIGSEGV after 2 s."),
+        (
+            Exit(signal=9, seconds=3.0),
+            FailureSource.TRANSPORT,
+            "killed",
+            "The command was killed after 3 s, by a person or by a system that was out of memory.",
+        ),
+        (
+            Exit(code=137),
+            FailureSource.TRANSPORT,
+            "killed",
+            "The command was killed, by a person or by a system that was out of memory.",
+        ),
         (Exit(signal=99), FailureSource.TASK, "signal", "The command was ended by signal 99."),
         (
             Exit(code=0, reason="deadline", seconds=600),

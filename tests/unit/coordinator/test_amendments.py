@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from gitfleet.coordinator.amendments import Amendments
+from gitfleet.coordinator.requests import Requests
 from gitfleet.model.base import decode, encode
 from gitfleet.model.config import Config, WavesConfig
+from gitfleet.model.request import Reply, Request
 from gitfleet.model.run import ReceiptVerdict, RunState
-from gitfleet.model.session import Amendment, AmendmentReply
 from tests.support.stage import SESSION, SessionStage, session_on, task_of
 
 if TYPE_CHECKING:
@@ -17,30 +18,36 @@ if TYPE_CHECKING:
     from tests.support.repo import Repo
 
 
-def ask(
-    stage: SessionStage, *requests: Amendment | bytes, wave: int = 1
-) -> tuple[list[AmendmentReply], Schedule | None]:
+def ask(stage: SessionStage, *requests: Request | bytes, wave: int = 1) -> tuple[list[Reply], Schedule | None]:
     amendments = Amendments(stage.parts, SESSION)
-    amendments.directory.mkdir(exist_ok=True)
+    waiting = Requests(stage.parts.layout.session(SESSION))
+    waiting.directory.mkdir(exist_ok=True)
     for number, request in enumerate(requests):
         data = request if isinstance(request, bytes) else encode(request)
-        (amendments.directory / f"r{number}.request").write_bytes(data)
-    changed = amendments.take(stage.books, stage.schedule, stage.scopes, wave)
-    replies = [amendments.directory / f"r{number}.reply" for number in range(len(requests))]
-    assert sorted(amendments.directory.iterdir()) == replies
-    return [decode(path.read_bytes(), AmendmentReply) for path in replies], changed
+        waiting.request(f"r{number}").write_bytes(data)
+    changed: list[Schedule] = []
+
+    def decide(request: Request) -> Reply:
+        reply, now = amendments.apply(request, stage.books, (changed or [stage.schedule])[-1], stage.scopes, wave)
+        changed.extend([now] if now else [])
+        return reply
+
+    waiting.take(decide)
+    replies = [waiting.reply(f"r{number}") for number in range(len(requests))]
+    assert sorted(waiting.directory.iterdir()) == replies
+    return [decode(path.read_bytes(), Reply) for path in replies], changed[-1] if changed else None
 
 
 def test_nothing_asked_changes_nothing(repo: Repo) -> None:
     with session_on(repo, task_of("a")) as stage:
-        assert Amendments(stage.parts, SESSION).take(stage.books, stage.schedule, stage.scopes, 1) is None
+        Requests(stage.parts.layout.session(SESSION)).take(lambda _: pytest.fail("nothing was asked"))
         assert ask(stage) == ([], None)
 
 
 def test_an_added_task_is_in_the_plan_the_books_and_the_schedule(repo: Repo) -> None:
     with session_on(repo, task_of("a"), task_of("b", "a")) as stage:
         stage.books.advance("a", RunState.PREPARING)
-        (reply,), changed = ask(stage, Amendment(id="r0", add=task_of("c", "b")))
+        (reply,), changed = ask(stage, Request(id="r0", add=task_of("c", "b")))
         assert (reply.error, reply.message) == ("", "c is in wave 3.")
         assert changed is not None
         assert changed.waves == (("a",), ("b",), ("c",))
@@ -62,7 +69,7 @@ def test_the_scope_of_an_added_task_goes_through_tracked_links(repo: Repo) -> No
     repo.git("commit", "-q", "-m", "links")
     with session_on(repo, task_of("a")) as stage:
         good, bad = task_of("b", scope=("alias/file.txt",)), task_of("c", scope=("out/file.txt",))
-        replies, _ = ask(stage, Amendment(id="r0", add=good), Amendment(id="r1", add=bad))
+        replies, _ = ask(stage, Request(id="r0", add=good), Request(id="r1", add=bad))
         assert [reply.error for reply in replies] == ["", "invalid-scope"]
         assert stage.scopes["b"].matches(b"real/file.txt")
         assert "c" not in stage.scopes
@@ -74,9 +81,9 @@ def test_a_task_that_was_just_added_can_be_depended_on_and_cancelled(repo: Repo)
         stage.books.advance("a", RunState.PREPARING)
         replies, changed = ask(
             stage,
-            Amendment(id="r0", add=task_of("b")),
-            Amendment(id="r1", add=task_of("c", "b")),
-            Amendment(id="r2", cancel="c"),
+            Request(id="r0", add=task_of("b")),
+            Request(id="r1", add=task_of("c", "b")),
+            Request(id="r2", cancel="c"),
         )
         assert [reply.error for reply in replies] == ["", "", ""]
         assert changed is not None
@@ -87,17 +94,15 @@ def test_a_task_that_was_just_added_can_be_depended_on_and_cancelled(repo: Repo)
 @pytest.mark.parametrize(
     ("request_", "error"),
     [
-        (Amendment(id="r0", add=msgspec.structs.replace(task_of("a"), priority=7)), "duplicate"),
-        (Amendment(id="r0", add=task_of("z", "nowhere")), "unknown-dependency"),
-        (Amendment(id="r0", cancel="nowhere"), "unknown-task"),
-        (Amendment(id="r0", cancel="a"), "not-queued"),
+        (Request(id="r0", add=msgspec.structs.replace(task_of("a"), priority=7)), "duplicate"),
+        (Request(id="r0", add=task_of("z", "nowhere")), "unknown-dependency"),
+        (Request(id="r0", cancel="nowhere"), "unknown-task"),
+        (Request(id="r0", cancel="a"), "not-queued"),
         (b"{", "invalid"),
         (b'{"id": "r0", "more": 1}', "invalid"),
     ],
 )
-def test_what_cannot_be_done_is_answered_and_changes_nothing(
-    repo: Repo, request_: Amendment | bytes, error: str
-) -> None:
+def test_what_cannot_be_done_is_answered_and_changes_nothing(repo: Repo, request_: Request | bytes, error: str) -> None:
     with session_on(repo, task_of("a"), task_of("b", "a")) as stage:
         stage.books.advance("a", RunState.PREPARING)
         plan, runs, session = stage.books.plan, dict(stage.books.runs), stage.session
@@ -111,15 +116,15 @@ def test_what_cannot_be_done_is_answered_and_changes_nothing(
 
 def test_a_request_that_was_carried_out_before_a_crash_is_answered_alike(repo: Repo) -> None:
     with session_on(repo, task_of("a")) as stage:
-        ask(stage, Amendment(id="r0", add=task_of("b")))
-        (reply,), changed = ask(stage, Amendment(id="r0", add=task_of("b")))
+        ask(stage, Request(id="r0", add=task_of("b")))
+        (reply,), changed = ask(stage, Request(id="r0", add=task_of("b")))
         assert (reply.error, reply.message, changed) == ("", f"b is in wave {stage.books.runs['b'].wave}.", None)
         assert stage.parts.state.amendments(SESSION) == (2,)
 
 
 def test_a_cancelled_task_has_a_receipt(repo: Repo) -> None:
     with session_on(repo, task_of("a")) as stage:
-        (reply,), changed = ask(stage, Amendment(id="r0", cancel="a"))
+        (reply,), changed = ask(stage, Request(id="r0", cancel="a"))
         assert (reply.message, changed) == ("a is cancelled.", None)
         run = stage.parts.state.read_run(SESSION, "a")
         assert run.state is RunState.CANCELLED

@@ -173,7 +173,8 @@ def test_only_a_session_that_stopped_tries_again_what_could_not_run(repo: Repo, 
         begun(stage, "a", RunState.FAILED, failure=transport)
         begun(stage, "b", RunState.FAILED, failure=own)
         stage.books.advance("c", RunState.SKIPPED, failure=own)
-        stage.books.update(state=state)
+        if state is not stage.session.state:
+            stage.books.move(state)
         states = {task: run.state for task, run in reconcile(stage.parts, SESSION).runs.items()}
         again = {"a": RunState.QUEUED, "b": RunState.FAILED, "c": RunState.QUEUED}
         left = {"a": RunState.FAILED, "b": RunState.FAILED, "c": RunState.SKIPPED}
@@ -301,7 +302,7 @@ def test_a_run_that_is_queued_again_says_nothing_of_its_last_end(repo: Repo) -> 
     transport = Failure(source=FailureSource.TRANSPORT, code="prepare-failed", message="no space")
     with session_on(repo, task_of("a")) as stage:
         begun(stage, "a", RunState.FAILED, failure=transport)
-        stage.books.update(state=SessionState.NEEDS_CONTINUE)
+        stage.books.move(SessionState.NEEDS_CONTINUE)
         run = reconcile(stage.parts, SESSION).runs["a"]
         assert (run.state, run.failure, run.receipt, run.handoff, run.conflicts) == (
             RunState.QUEUED,

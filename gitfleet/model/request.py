@@ -1,0 +1,38 @@
+"""What a person asks of an open session from another terminal, and the answer; both lie in files for a moment."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from gitfleet.model.base import Document
+from gitfleet.model.plan import Task
+
+
+class Control(StrEnum):
+    """What can be asked of an open session as a whole, or of one of its runs."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    DRAIN = "drain"
+    STOP = "stop"
+    INTERRUPT = "interrupt"
+    RESTART = "restart"
+
+
+class Request(Document, frozen=True, kw_only=True):
+    """One request: a task to add, the id of one to cancel, or a control, of the run of ``task`` where it needs one."""
+
+    id: str
+    add: Task | None = None
+    cancel: str = ""
+    control: Control | None = None
+    task: str = ""
+
+
+class Reply(Document, frozen=True, kw_only=True):
+    """What became of a request; ``error`` is empty when it was accepted."""
+
+    id: str
+    task: str = ""
+    error: str = ""
+    message: str = ""
