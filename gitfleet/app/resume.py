@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.app.composition import build
+from gitfleet.app.load import load_config, load_plan
 from gitfleet.app.outcome import Outcome, drive
 from gitfleet.app.survey import resolved_scopes, survey_tree
 from gitfleet.app.target import finish_cut_off_fetches
