@@ -54,11 +54,12 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Nothing was taken: ``wanted`` overlaps ``by`` at ``witness``."""
+    """Nothing was taken: ``wanted`` overlaps ``by`` at ``witness``; ``waits`` says that ``by`` itself only waits."""
 
     wanted: Claim
     by: Claim | ExternalClaim
     witness: bytes
+    waits: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,8 @@ class Claims:
     def live(self) -> tuple[Claim, ...]:
         """Live claims, by instance; raises ``GitfleetError`` (``damaged-state``) naming an unreadable file."""
         claims = []
-        for name in _json_names(self.layout.claims):
+        directory = self.layout.claims
+        for name in _json_names(directory):
             try:
                 claims.append(self._read(name))
             except GitfleetError as error:
@@ -122,11 +124,13 @@ class Claims:
         wanted: Sequence[Claim],
         clash: Clash,
         external: Iterable[ExternalClaim] = (),
+        ahead: Callable[[], Iterable[Claim]] = tuple,
     ) -> Granted | Held:
         """Take all of ``wanted`` or nothing.
 
-        An instance that holds a claim already may take it again with another scope. When a write fails part way,
-        what was written is taken back before the error is raised; after a crash the session's recovery releases it.
+        ``ahead`` gives what others wait for who came first; it is asked when no claim is in the way. An instance that
+        holds a claim already may take it again with another scope. When a write fails part way, what was written is
+        taken back before the error is raised; after a crash the session's recovery releases it.
         """
         proof.check()
         instances = {claim.instance for claim in wanted}
@@ -142,6 +146,11 @@ class Claims:
                     return Held(claim, other, witness)
             warnings |= {other.instance: other for other in foreign if clash(claim, other) is not None}
             blocking.append(claim)
+        for other in ahead():
+            for claim in wanted:
+                witness = clash(claim, other)
+                if witness is not None:
+                    return Held(claim, other, witness, waits=True)
         self._write_all(wanted)
         return Granted(tuple(wanted), tuple(warnings.values()))
 
