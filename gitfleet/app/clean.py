@@ -7,11 +7,11 @@ its target. What did not land is never touched.
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from typing import TYPE_CHECKING
 
+from gitfleet.app.clean_pool import bytes_of, clean_pool
 from gitfleet.app.landed_refs import forget_landed
 from gitfleet.app.open import instances
 from gitfleet.errors import GitfleetError
@@ -26,7 +26,6 @@ from gitfleet.store.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.git.command import Git
@@ -75,6 +74,7 @@ class _Clean:
             yield from self._logs(runs)
         for session, _ in closed:
             yield from self._session(session)
+        yield from clean_pool(self.workspace, dry_run=self.dry_run)
         yield from self._trash(trash)
 
     def _claims(self, session: Session) -> Iterator[CleanItem]:
@@ -138,7 +138,7 @@ class _Clean:
         from gitfleet.git import pool, worktrees  # noqa: PLC0415
 
         path = worktree.path
-        size = _bytes(path)
+        size = bytes_of(path)
         if not self.dry_run:
             trash = pool.trash_of(path.parent)
             lock = locks.worktrees_lock(self.layout, command="gitfleet clean")
@@ -196,13 +196,13 @@ class _Clean:
             if self._busy(run):
                 yield CleanItem(kind="log", name=run.instance, removed=False, reason="its warden has not ended")
                 continue
-            size = _bytes(parent)
+            size = bytes_of(parent)
             if not self.dry_run:
                 shutil.rmtree(parent)
             yield CleanItem(kind="log", name=run.instance, bytes=size, removed=True)
 
     def _session(self, session: Session) -> Iterator[CleanItem]:
-        size = _bytes(self.layout.session(session.id))
+        size = bytes_of(self.layout.session(session.id))
         missing = self._unpublished(session)
         if missing:
             yield CleanItem(
@@ -240,7 +240,7 @@ class _Clean:
             path = self.layout.trash / name
             if name in before and path.lstat().st_mtime > self.until:
                 continue
-            size = _bytes(path)
+            size = bytes_of(path)
             if not self.dry_run and (path.is_symlink() or not path.is_dir()):
                 path.unlink()
             elif not self.dry_run:
@@ -287,17 +287,3 @@ class _Clean:
 def _escaped(path: bytes) -> str:
     """Write a path as a scope entry that matches it and what is below, and nothing else."""
     return quote_path(re.sub(rb"([*?\\\\])", rb"\\\1", path))
-
-
-def _bytes(path: Path) -> int:
-    """Count the bytes of a tree as ``lstat`` sees them."""
-    total = 0
-    if not path.is_dir():
-        return path.lstat().st_size
-    for directory, _, files in os.walk(path):
-        for name in files:
-            try:
-                total += os.lstat(os.path.join(directory, name)).st_size  # noqa: PTH118 - os.walk gives strings
-            except OSError:
-                continue
-    return total

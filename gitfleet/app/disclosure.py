@@ -39,6 +39,9 @@ def disclose(
             reason=placement.reason,
         )
 
+    for words, entries in (("a copy of", config.worktrees.copied), ("a link to", config.worktrees.link)):
+        if entries:
+            notes = (*notes, f"every worktree gets {words} your {', '.join(entries)}, so agents can read it")
     waves = tuple(
         PlacedWave(number=number, tasks=tuple(row(plan.task(task)) for task in wave))
         for number, wave in enumerate(placed.waves, start=1)
@@ -57,7 +60,7 @@ def disclose(
         creates_target=target.new,
         base=target.base,
         checks=tuple(check.run for check in config.verify.commands),
-        commands=tuple(dict.fromkeys((*commands, *argvs, *own, *config.notify.commands))),
+        commands=tuple(dict.fromkeys((*config.worktrees.setup, *commands, *argvs, *own, *config.notify.commands))),
         budget_tokens=sum(placement.tokens for placement in placed.placements.values()),
         permissions="commands run as you, each in a worktree of its own; nothing confines them to it",
         retries=_retries(plan, config),

@@ -12,11 +12,14 @@ from gitfleet.model.reports import OpenReport
 from gitfleet.store.leases import Leases
 from gitfleet.store.state import State
 
+WIP = "refs/gitfleet/wip/"
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.model.lease import Lease
+    from gitfleet.model.run import Run
     from gitfleet.store.layout import Layout
 
 
@@ -41,15 +44,38 @@ def locate(workspace: Workspace, word: str, session_id: str | None = None) -> Op
     Raises ``GitfleetError`` (``no-worktree``) when it has no worktree at this moment, and as ``find_run`` does.
     """
     _, run = find_run(State(workspace.layout), word, session_id)
-    path = instances(workspace).get(run.instance)
+    path = instances(workspace).get(run.instance) or _set_aside(workspace, run.instance)
     if path is None:
         raise GitfleetError(
             Kind.NEEDS_PERSON,
             "no-worktree",
-            f"The run of {run.task} has no worktree: it is {run.state.value}.",
-            hint=f"Its work is on the branch {run.branch}." if run.branch else "It has not started yet.",
+            f"The run of {run.task} has no worktree{_since_when(workspace, run)}: it is {run.state.value}.",
+            hint=_instead(run),
         )
     return OpenReport(instance=run.instance, branch=run.branch, path=str(path))
+
+
+def _set_aside(workspace: Workspace, instance: str) -> Path | None:
+    """The tree of an instance that was taken out of the pool for a person to look at."""
+    trees = Leases(workspace.layout).set_aside().values()
+    return next((Path(tree.path) for tree in trees if instance and tree.instance == instance), None)
+
+
+def _since_when(workspace: Workspace, run: Run) -> str:
+    slot = run.attempts[-1].worktree if run.attempts else ""
+    held = Leases(workspace.layout).live().get(slot) if slot else None
+    if held is not None and held.instance != run.instance:
+        return f" any more, since {slot} was given to {held.instance}"
+    return " any more" if slot else ""
+
+
+def _instead(run: Run) -> str:
+    """Where the work is that was in the tree."""
+    kept = [ref for attempt in run.attempts for ref in attempt.snapshots]
+    if kept:
+        name = kept[-1].removeprefix(WIP)
+        return f"Its work is on the branch {run.branch}, and in a snapshot: gitfleet rescue show {name}"
+    return f"Its work is on the branch {run.branch}." if run.branch else "It has not started yet."
 
 
 def shell(report: OpenReport, environment: Mapping[str, str]) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError
 from gitfleet.store.files import names
-from gitfleet.store.layout import check_label, verify_label
+from gitfleet.store.layout import check_label, setup_label, verify_label
 from gitfleet.store.leases import Leases
 from gitfleet.store.locks import holder
 from gitfleet.store.state import State
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gitfleet.app.workspace import Workspace
     from gitfleet.store.layout import Layout
 
-_INSTANCE = re.compile(r"fleet-(?P<session>.+?)-(?:w\d+-a\d+(?:-check)?|verify|integration)(?:\.\d+)?")
+_INSTANCE = re.compile(r"fleet-(?P<session>.+?)-(?:w\d+-a\d+(?:-check|-setup)?|verify|integration)(?:\.\d+)?")
 _SLOT = re.compile(r"tree-\d+")
 
 
@@ -65,7 +65,9 @@ class Known:
             except GitfleetError:
                 unread.add(session)
                 continue
-            labels |= {label for instance in instances for label in (instance, check_label(instance))}
+            labels |= {
+                label for instance in instances for label in (instance, check_label(instance), setup_label(instance))
+            }
         return cls(frozenset(names), frozenset(labels), frozenset(unread))
 
     def knows(self, label: str) -> bool:
@@ -79,6 +81,7 @@ class Known:
 def orphans(workspace: Workspace) -> Iterator[Orphan]:
     """Name everything that nobody knows."""
     known = Known.of(workspace.layout)
+    yield from trees_set_aside(workspace.layout)
     yield from _worktrees(workspace, known)
     yield from _branches(workspace, known)
     yield from _snapshots(workspace, known)
@@ -127,6 +130,13 @@ def _worktrees(workspace: Workspace, known: Known) -> Iterator[Orphan]:
             yield Orphan(
                 "directory", str(place), f"{place} is no worktree that git knows", "look at it, then remove it yourself"
             )
+
+
+def trees_set_aside(layout: Layout) -> Iterator[Orphan]:
+    """Trees that were taken out of the pool for a person to look at; costs no git call."""
+    for tree in Leases(layout).set_aside().values():
+        words = f"the worktree {tree.path}{f' of {tree.instance}' if tree.instance else ''} was set aside: {tree.why}"
+        yield Orphan("quarantine", tree.path, words, f"look at what it holds, then: {tree.let_go}")
 
 
 def _label(path: Path) -> str:

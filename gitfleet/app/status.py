@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app import attempt_files
 from gitfleet.app.find import find_session, sessions
-from gitfleet.app.orphans import Known, attempts
+from gitfleet.app.orphans import Known, attempts, trees_set_aside
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import seconds_of
 from gitfleet.model.reports import Activity, LiveRun, Need, SessionStatus, StatusReport, WaitingRun, waiting_run
@@ -72,7 +72,13 @@ def status(workspace: Workspace, session_id: str | None = None, *, every: bool =
     left = (
         ()
         if session_id is not None
-        else tuple(orphan.message for orphan in attempts(workspace.layout, Known.of(workspace.layout)))
+        else tuple(
+            f"{orphan.message}; {orphan.hint}" if orphan.kind == "quarantine" else orphan.message
+            for orphan in (
+                *trees_set_aside(workspace.layout),
+                *attempts(workspace.layout, Known.of(workspace.layout)),
+            )
+        )
     )
     return StatusReport(needs=tuple(needs), sessions=tuple(rows), hidden=hidden, orphans=left)
 

@@ -59,7 +59,9 @@ class CheckRunner:
                 directory=home,
                 argv=("sh", "-c", check.run),
                 cwd=directory,
-                env=check_environment(self.parts.caller, self.session, directory=home),
+                env=check_environment(
+                    self.parts.caller, self.session, directory=home, port_base=self._port_base(directory)
+                ),
                 deadline_seconds=check.timeout_seconds or self.parts.config.timeouts.verify,
             )
             handle = self.parts.host.start(spec)
@@ -94,6 +96,11 @@ class CheckRunner:
             if not result.green:
                 break
         return tuple(results)
+
+    def _port_base(self, directory: Path) -> int:
+        """The ports of the tree in which a check runs: its run's, or the integration worktree's own."""
+        held = self.parts.trees.leases.live().get(directory.name)
+        return held.port_base if held is not None else 0
 
     def stop(self) -> None:
         """End what runs, with the ladder, and let nothing start any more."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, assert_never
 from gitfleet.model.base import instant
 from gitfleet.model.claim import Claim
 from gitfleet.planner.scopes import Scope, ScopeError, overlap
+from gitfleet.pool.leasing import Standing
 from gitfleet.store.claims import Granted, Held, external
 from gitfleet.store.locks import claims_lock
 
@@ -46,7 +47,7 @@ class Claiming:
         worktree = self.parts.repository.worktree
         others = external(worktree).claims if worktree else ()
         with claims_lock(self.parts.layout) as proof:
-            used = {claim.port_base for claim in self.parts.claims.live() if claim.instance != instance}
+            used = ports_in_use(self.parts, instance)
             wanted = Claim(
                 instance=instance,
                 session=self.session.id,
@@ -54,7 +55,7 @@ class Claiming:
                 scope=scope.entries,
                 folded=self.parts.fold,
                 acquired=instant(self.parts.now()),
-                port_base=_free_block(self.parts.config.worktrees.ports, used),
+                port_base=free_block(self.parts.config.worktrees.ports, used),
                 clone=self.session.clone,
             )
             result = self.parts.claims.acquire(proof, [wanted], clash, others)
@@ -90,7 +91,18 @@ def _outside(entry: str) -> bool:
     return entry.startswith("/") or ".." in entry.split("/")
 
 
-def _free_block(first: int, used: set[int]) -> int:
+def ports_in_use(parts: Parts, instance: str) -> set[int]:
+    """First ports of the blocks that others have: instances with a claim, and trees in which candidates are checked.
+
+    The caller holds the lock of the claims, under which all blocks are given.
+    """
+    claims = {claim.port_base for claim in parts.claims.live() if claim.instance != instance}
+    held = (held for held in parts.trees.leases.live().values() if held is not None and not held.task)
+    return claims | {lease.port_base for lease in held if parts.trees.standing(lease) is Standing.IN_USE}
+
+
+def free_block(first: int, used: set[int]) -> int:
+    """The first block from a port on that nobody has."""
     base = first
     while base in used:
         base += PORTS_PER_INSTANCE

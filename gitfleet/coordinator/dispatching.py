@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from gitfleet.coordinator.books import Books
+    from gitfleet.coordinator.checks import CheckRunner
     from gitfleet.coordinator.claiming import Claiming
     from gitfleet.coordinator.retrying import Retrying
     from gitfleet.coordinator.wave_events import WaveEvents
@@ -46,6 +47,7 @@ class Dispatching:
     workers: Workers
     waves: WaveEvents
     retrying: Retrying
+    checks: CheckRunner
     held: dict[str, HeldElsewhere] = field(default_factory=dict)
     _held_since: float | None = None
     _context: Context = field(init=False)
@@ -102,7 +104,7 @@ class Dispatching:
             self.claiming.release([instance])
             return Halt(f"The target {self.books.session.target} does not exist any more.")
         number = len(run.attempts) + 1
-        slot = self._slot(task, instance, number)
+        slot = self._slot(task, instance, number, claimed.port_base)
         if slot is None:
             return None
         self.waves.begin(run.wave, schedule)
@@ -127,9 +129,9 @@ class Dispatching:
         self._prepare(run, claimed)
         return None
 
-    def _slot(self, task: str, instance: str, number: int) -> str | None:
+    def _slot(self, task: str, instance: str, number: int, port_base: int) -> str | None:
         """A tree of the pool for an attempt; none when it must wait for one, and then it holds no claim either."""
-        taken = lease(self.parts.trees, instance=instance, task=task, attempt=number)
+        taken = lease(self.parts.trees, instance=instance, task=task, attempt=number, port_base=port_base)
         if not isinstance(taken, AllBusy):
             self.held.pop(task, None)
             self._held_since = None
@@ -145,7 +147,9 @@ class Dispatching:
     def _prepare(self, run: Run, claim: Claim) -> None:
         task = self.books.plan.task(run.task)
         prompt = self._context.prompt(self.books, task, run)
-        self.workers.submit(lambda: PreparedMessage(run.task, prepare(self.parts, task, run, prompt, claim.port_base)))
+        self.workers.submit(
+            lambda: PreparedMessage(run.task, prepare(self.parts, task, run, prompt, claim.port_base, self.checks))
+        )
 
     def _new_instance(self, run: Run) -> str:
         prefix = f"fleet-{run.session}-w{run.wave}-a"

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from gitfleet.coordinator.checks import CheckRunner
     from gitfleet.git.command import Git
     from gitfleet.git.objects import Objects
     from gitfleet.integrate.landing import LandingOutcome
+    from gitfleet.integrate.verify import Runner
     from gitfleet.model.plan import Plan
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
@@ -56,7 +56,7 @@ class Integration:
     plan: Plan
     runs: Mapping[str, Run]
     scopes: Mapping[str, Scope]
-    checks: CheckRunner
+    runner: Runner
     git: Git
     say: Callable[[str], None]
     leaving: Callable[[], bool]
@@ -81,7 +81,7 @@ class Integration:
                 objects=objects,
                 refs=self.parts.refs,
                 git=self.git,
-                runner=self.checks.one,
+                runner=self.runner,
                 checks=self.parts.config.verify.commands,
                 target=self.session.target,
                 session=self.session.id,

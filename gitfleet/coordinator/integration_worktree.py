@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitfleet.coordinator.claiming import free_block, ports_in_use
 from gitfleet.git import worktrees
-from gitfleet.store.locks import worktrees_lock
+from gitfleet.model.base import instant
+from gitfleet.model.lease import Lease
+from gitfleet.store.locks import claims_lock, worktrees_lock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +26,7 @@ def integration_path(parts: Parts, session: Session) -> Path:
 def open_integration(parts: Parts, session: Session) -> Git:
     """Git in it, made when it is not there."""
     tree = integration_path(parts, session)
+    _lease(parts, session, tree)
     found = worktrees.locate(parts.repository, tree)
     if found is not None and not tree.exists():
         worktrees.retire(parts.repository, found, tree, worktrees_lock(parts.layout))
@@ -36,3 +40,21 @@ def open_integration(parts: Parts, session: Session) -> Git:
     # It is this session's alone: a lock in it was left by a git that a check or a crash killed, and guards nobody.
     (found.git_dir / "index.lock").unlink(missing_ok=True)
     return found.git(parts.repository.git)
+
+
+def _lease(parts: Parts, session: Session, tree: Path) -> None:
+    """Say whose the tree is, and give it ports of its own: checks of candidates run beside agents."""
+    if parts.trees.leases.live().get(tree.name) is not None:
+        return
+    with worktrees_lock(parts.layout) as proof, claims_lock(parts.layout):
+        held = Lease(
+            slot=tree.name,
+            path=str(tree),
+            instance=tree.name,
+            session=session.id,
+            task="",
+            attempt=1,
+            since=instant(parts.now()),
+            port_base=free_block(parts.config.worktrees.ports, ports_in_use(parts, tree.name)),
+        )
+        parts.trees.leases.write(proof, held)

@@ -33,6 +33,7 @@ from gitfleet.coordinator.preparing import Unprepared
 from gitfleet.coordinator.requests import Requests
 from gitfleet.coordinator.restarting import restart
 from gitfleet.coordinator.retrying import Retrying
+from gitfleet.coordinator.setting_up import INTERRUPTED
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.shutdown import Shutdown
 from gitfleet.coordinator.steering import Steering
@@ -95,7 +96,7 @@ class Coordinator:
         self._waves = WaveEvents(self.books)
         self._retrying = Retrying(self.parts, self.books)
         self._dispatching = Dispatching(
-            self.parts, self.books, self.scopes, claiming, self._workers, self._waves, self._retrying
+            self.parts, self.books, self.scopes, claiming, self._workers, self._waves, self._retrying, self._checks
         )
         self._supervising = Supervising(self.parts, self.books)
         self._tracker = Tracker(self.parts, self.observer, self._supervising)
@@ -196,7 +197,8 @@ class Coordinator:
             self.halt = self.halt or Halt(result.why)
             self._settling.requeue(task, "the machine could not prepare its worktree")
             return
-        if self.halt is not None:
+        self._settling.set_aside(result.notes)
+        if self.halt is not None or (isinstance(result, Unprepared) and result.failure.code == INTERRUPTED):
             # Also where it was not prepared: what is being stopped is not judged.
             self._settling.requeue(task, "it had not started yet")
             return
@@ -204,7 +206,6 @@ class Coordinator:
             self._settling.fail(task, RunState.FAILED, result.failure)
             self.halt = nothing_can_run(self.books, task)
             return
-        self._settling.set_aside(result.notes)
         run = self.books.advance(task, RunState.RUNNING)
         self.books.event(EventKind.AGENT_START, f"{task} started ({run.instance})", run=run, status="running")
         self._tracker.started(run, result.worktree)

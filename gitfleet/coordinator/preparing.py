@@ -12,6 +12,7 @@ from gitfleet.agents.base import Assignment
 from gitfleet.agents.registry import agent_for
 from gitfleet.coordinator.attempts import worktree_of
 from gitfleet.coordinator.machine import Refused, refused
+from gitfleet.coordinator.setting_up import make_ready
 from gitfleet.errors import GitfleetError
 from gitfleet.git.command import GitFailed
 from gitfleet.git.worktrees import BranchTaken
@@ -24,6 +25,7 @@ from gitfleet.store.files import make_directory
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gitfleet.coordinator.checks import CheckRunner
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
@@ -45,9 +47,12 @@ class Unprepared:
     """There is no worktree to work in, and why."""
 
     failure: Failure
+    notes: tuple[str, ...] = ()
 
 
-def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -> Prepared | Unprepared | Refused:
+def prepare(
+    parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int, checks: CheckRunner
+) -> Prepared | Unprepared | Refused:
     """Make the worktree on the run's branch and write everything that the attempt needs."""
     number = len(run.attempts)
     directory = parts.layout.attempt(run.instance, number)
@@ -57,6 +62,9 @@ def prepare(parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int) -
         made = stand(parts, run)
         if isinstance(made, BranchTaken):
             return _unprepared(made.why)
+        failure = make_ready(parts, checks, made.worktree, run)
+        if failure is not None:
+            return Unprepared(failure, made.notes)
         prompt_file = directory / "prompt.md"
         # Not flushed: after a power cut nobody is left to read it, and the next attempt gets its own.
         prompt_file.write_bytes(prompt)

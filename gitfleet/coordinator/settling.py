@@ -19,6 +19,7 @@ from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, FailureSource, RunState, record
 from gitfleet.planner.retries import Final, Retry, worth_telling
+from gitfleet.pool.leasing import give_back
 from gitfleet.recovery.keeping import noted, where_kept
 from gitfleet.recovery.landings import forget_landing
 from gitfleet.recovery.runs import queued_again
@@ -260,6 +261,7 @@ def drop_worktree(parts: Parts, tree: Path) -> None:
             place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
             if place is not None:
                 shutil.rmtree(place, ignore_errors=True)
+        give_back(parts.trees, tree.name)
 
 
 def _files(count: int) -> str:

@@ -17,8 +17,18 @@ from gitfleet.coordinator.attempts import handle_of
 from gitfleet.model.config import StallPolicy
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState
+from gitfleet.recovery.keeping import keep_tree
 from gitfleet.runtime import attempt
-from gitfleet.runtime.supervisor import Reading, Supervisor, Vitality, judge, newest_change, overdue, spell
+from gitfleet.runtime.supervisor import (
+    STUCK_SECONDS,
+    Reading,
+    Supervisor,
+    Vitality,
+    judge,
+    newest_change,
+    overdue,
+    spell,
+)
 from gitfleet.store import journal
 
 if TYPE_CHECKING:
@@ -48,6 +58,7 @@ class _Watched:
     acted: float | None = None
     asked: bool = False
     stuck: bool = False
+    nudged: float = float("-inf")
     changed: float | None = None
     look_again: float = float("-inf")
     looking: threading.Thread | None = None
@@ -164,19 +175,37 @@ class Supervising:
                 watched.acted = now
             case StallPolicy.RESTART:
                 self._tell(run, f"{run.task} is stopped: it showed no life", "stalled")
-                self.parts.host.stop(watched.handle, reason=attempt.STALLED)
+                self._end(run, watched.handle)
             case _:
                 assert_never(self.parts.config.stall)
 
+    def _end(self, run: Run, handle: Handle) -> None:
+        """Keep what it has, then stop it; in another thread, since a large tree takes its time."""
+
+        def end() -> None:
+            try:
+                with self.parts.open_objects() as objects:
+                    keep_tree(self.parts, objects, run, attempt.STALLED)
+            finally:
+                # The end of an agent deletes nothing, so what could not be kept is still there to be told of.
+                self.parts.host.stop(handle, reason=attempt.STALLED)
+
+        threading.Thread(target=end, daemon=True, name="gitfleet-stalled").start()
+
     def _on_stuck(self, run: Run, watched: _Watched) -> None:
+        now = self.parts.monotonic()
+        if now - watched.nudged < STUCK_SECONDS:
+            return
         if self.parts.host.revive(watched.handle):
+            watched.nudged = now
             self._tell(run, f"the warden of {run.task} was stopped (SIGSTOP) and goes on", "revived")
             return
         if not watched.stuck:
             watched.stuck = True
             self._tell(run, f"the warden of {run.task} does not move: its deadline is not kept meanwhile", "stuck")
-        late = overdue(watched.handle.directory, self.parts.monotonic())
+        late = overdue(watched.handle.directory, now)
         if late is not None and late > GRACE_SECONDS and self.parts.host.abandon(watched.handle):
+            watched.nudged = now
             self._tell(run, f"the warden of {run.task} was ended: it did not move past its deadline", "abandoned")
 
     def _tell(self, run: Run, message: str, status: str) -> None:

@@ -14,6 +14,7 @@ from gitfleet.coordinator.deciding import Decided
 from gitfleet.coordinator.integration import Integration
 from gitfleet.coordinator.integration_worktree import open_integration
 from gitfleet.coordinator.messages import IntegratedMessage
+from gitfleet.coordinator.setting_up import ReadyFirst
 from gitfleet.integrate import landing, train
 from gitfleet.integrate.verify import Interrupted, describe_red
 from gitfleet.model.event import EventKind
@@ -77,7 +78,7 @@ class Training:
             plan=self.books.plan,
             runs=dict(self.books.runs),
             scopes=dict(self.scopes),
-            checks=self.checks,
+            runner=ReadyFirst(self.parts, self.checks).one,
             git=open_integration(self.parts, self.books.session),
             say=self._say,
             leaving=lambda: self.interrupts.requested,

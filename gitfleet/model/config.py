@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from gitfleet.model.base import Document
+from gitfleet.model.base import Document, PositiveInt
 from gitfleet.model.plan import Check, TaskKind
 from gitfleet.model.retry import RetryConfig
 
@@ -113,6 +113,7 @@ class TimeoutsConfig(Document, frozen=True, kw_only=True):
     skill: Annotated[int, Meta(description="Seconds for a task of kind skill.", ge=1)] = 600
     research: Annotated[int, Meta(description="Seconds for a task of kind research.", ge=1)] = 900
     build: Annotated[int, Meta(description="Seconds for a task of kind build, which is the default kind.", ge=1)] = 1800
+    setup: Annotated[int, Meta(description="Seconds for each command of worktrees.setup.", ge=1)] = 600
     verify: Annotated[
         int, Meta(description="Seconds for a task of kind verify, and for a check that does not say.", ge=1)
     ] = 300
@@ -140,8 +141,29 @@ class WorktreesConfig(Document, frozen=True, kw_only=True):
     root: Annotated[
         str | None, Meta(description="Directory for worktrees; `<repository>.fleet` beside it unless given.")
     ] = None
+    copied: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Ignored files and directories of your checkout that each new tree gets a copy of.",
+            examples=[[".env"]],
+        ),
+    ] = field(name="copy", default=())
+    link: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Ignored files and directories of your checkout that each tree gets a symbolic link to.",
+            examples=[["node_modules"]],
+        ),
+    ] = ()
+    setup: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Shell commands that make a tree ready, run in it in this order before its agent starts.",
+            examples=[["npm ci"]],
+        ),
+    ] = ()
     most: Annotated[
-        Annotated[int, Meta(ge=1)] | None,
+        PositiveInt | None,
         Meta(
             description="Most trees that attempts may have at once, over all sessions. When all are busy a task waits; "
             "when some only hold work that did not land, the oldest is snapshotted and used again.",

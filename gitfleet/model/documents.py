@@ -13,7 +13,7 @@ from gitfleet.model.claim import Claim
 from gitfleet.model.config import Config
 from gitfleet.model.event import Event
 from gitfleet.model.handoff import Discoveries, Handoff
-from gitfleet.model.lease import Lease
+from gitfleet.model.lease import Lease, SetAside
 from gitfleet.model.momentum import SessionMomentum
 from gitfleet.model.plan_document import PlanDocument
 from gitfleet.model.reports import COMMAND_REPORTS, Disclosure, ErrorReport, Progress, Report
@@ -158,6 +158,20 @@ KINDS: tuple[DocumentKind, ...] = (
                 "session": "auth-refactor-k3f9qm",
                 "task": "api-auth",
                 "attempt": 1,
+                "since": "2026-01-02T03:04:05.678Z",
+            },
+        ),
+    ),
+    DocumentKind(
+        "set-aside",
+        SetAside,
+        "gitfleet worktree that was set aside",
+        examples=(
+            {
+                "schema": "gitfleet/set-aside/v1",
+                "path": "/home/ada/shop.fleet/.quarantine/tree-1-fleet-auth-refactor-k3f9qm-w1-a1",
+                "instance": "fleet-auth-refactor-k3f9qm-w1-a1",
+                "why": "processes work in it: zsh (4711)",
                 "since": "2026-01-02T03:04:05.678Z",
             },
         ),

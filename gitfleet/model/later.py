@@ -51,9 +51,6 @@ _FIELDS: dict[str, frozenset[str]] = {
             "agents.*.effort",
             "agents.*.permissions",
             "agents.*.fallback",
-            "worktrees.copy",
-            "worktrees.link",
-            "worktrees.setup",
             "scope.protected",
         }
     ),

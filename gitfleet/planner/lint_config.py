@@ -48,6 +48,7 @@ def lint_config(config: Config) -> tuple[Finding, ...]:
         expected = f"at most {PREFIX_LENGTH}, since it becomes the name of a directory"
         found.append(Finding(("branch_prefix",), message, expected))
     found.extend(_checks(config))
+    found.extend(_files(config))
     found.extend(unfit_backoff(("retry", "max_backoff_seconds"), config.retry))
     return tuple(found)
 
@@ -67,6 +68,26 @@ def _checks(config: Config) -> Iterator[Finding]:
     for index, line in enumerate(config.notify.commands):
         if not line.strip():
             yield Finding(("notify", "commands", index), "the command is blank", "a shell command")
+
+
+def _files(config: Config) -> Iterator[Finding]:
+    """What is listed to be put into worktrees or to stay in them."""
+    wanted = config.worktrees
+    for name, entries in (("copy", wanted.copied), ("link", wanted.link)):
+        for index, entry in enumerate(entries):
+            parts = entry.split("/")
+            unfit = not entry or entry.startswith(("/", "-")) or {"", ".", ".."} & set(parts)
+            if unfit or parts[0].lower() in {".git", ".planning"} or set("*?[\\!#\n\0") & set(entry):
+                trail: Trail = ("worktrees", name, index)
+                yield Finding(trail, f"`{entry}` is not a plain path below the repository", "such as .env or web/.env")
+    for index, command in enumerate(wanted.setup):
+        if not command.strip():
+            yield Finding(("worktrees", "setup", index), "the command is blank", "a shell command")
+    for index, pattern in enumerate(config.pool.keep):
+        stray = not pattern.strip(" */") or pattern.startswith(("-", "!", "#")) or ".." in pattern.split("/")
+        if stray or "\n" in pattern:
+            expected = "a pattern below the repository, such as node_modules"
+            yield Finding(("pool", "keep", index), f"`{pattern}` would keep what is not meant", expected)
 
 
 def _variable(trail: Trail, name: str) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from gitfleet.git.worktrees import INSTANCE_FILE, registered
 from gitfleet.model.base import instant
 from gitfleet.model.lease import Lease
 from gitfleet.model.run import LIVE, RunState
+from gitfleet.model.session import SessionState
 from gitfleet.store.files import read_regular
 from gitfleet.store.leases import Leases
 from gitfleet.store.locks import holder, worktrees_lock
@@ -73,8 +74,15 @@ class Pool:
             return Standing.IN_USE
         if not self.layout.session(lease.session).is_dir():
             return Standing.STALE
+        state = StateReader(self.layout)
         try:
-            run = StateReader(self.layout).read_run(lease.session, lease.task)
+            if not lease.task:  # the tree in which candidates are checked
+                return (
+                    Standing.STALE
+                    if state.read_session(lease.session).state is SessionState.COMPLETED
+                    else Standing.IN_USE
+                )
+            run = state.read_run(lease.session, lease.task)
         except GitfleetError:
             return Standing.IN_USE
         told = _told_by(run, lease)
@@ -110,14 +118,14 @@ class AllBusy:
     most: int
 
 
-def lease(pool: Pool, *, instance: str, task: str, attempt: int) -> Lease | AllBusy:
+def lease(pool: Pool, *, instance: str, task: str, attempt: int, port_base: int = 0) -> Lease | AllBusy:
     """Take a slot for an attempt: its run's own, else a free one, else a new one, else the oldest that is kept.
 
     What the tree holds is still that of ``Lease.before``: the caller has the tree renewed before it is used.
     """
     with worktrees_lock(pool.layout) as proof:
         pool.leases.sweep(proof)
-        leases = pool.leases.live()
+        leases = {slot: held for slot, held in pool.leases.live().items() if slot.startswith(SLOT)}
         slot = _choose(pool, leases, instance)
         if slot is None:
             return AllBusy(pool.most or 0)
@@ -134,6 +142,7 @@ def lease(pool: Pool, *, instance: str, task: str, attempt: int) -> Lease | AllB
             task=task,
             attempt=attempt,
             since=instant(pool.now()),
+            port_base=port_base,
             before=whose(old) if old is not None else "",
         )
         pool.leases.write(proof, taken)
@@ -144,7 +153,7 @@ def _choose(pool: Pool, leases: dict[str, Lease | None], instance: str) -> str |
     for held in leases.values():
         if held is not None and held.instance == instance and _can_be_mended(pool, pool.root / held.slot):
             return held.slot
-    free = [slot for slot in _slots(pool.root) if slot not in leases and _is_tree(pool, slot)]
+    free = [slot for slot in slots(pool.root) if slot not in leases and _is_tree(pool, slot)]
     if free:
         return free[0]
     standing = {slot: pool.standing(held) for slot, held in leases.items()}
@@ -185,7 +194,8 @@ def _can_be_mended(pool: Pool, path: Path) -> bool:
     return not path.is_symlink() and (path.is_dir() or not os.path.lexists(path)) and pool.root == path.parent
 
 
-def _slots(root: Path) -> list[str]:
+def slots(root: Path) -> list[str]:
+    """Names of slots in a pool, by number."""
     try:
         found = [place.name for place in root.iterdir() if place.name.removeprefix(SLOT).isdecimal()]
     except OSError:

@@ -19,7 +19,7 @@ from gitfleet.recovery.boundary import release_orphans
 from gitfleet.recovery.landings import roll_forward, settle_landing
 from gitfleet.recovery.runs import adoptable, published, queued_again
 from gitfleet.store.files import remove_durable
-from gitfleet.store.layout import check_label, verify_label
+from gitfleet.store.layout import check_label, setup_label, verify_label
 from gitfleet.store.locks import claims_lock
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def _finish_verdicts(parts: Parts, session: str, runs: dict[str, Run]) -> None:
 
 def _end_checks(parts: Parts, session: str, runs: Iterable[Run]) -> None:
     """End checks that outlived their coordinator: their verdict would reach nobody, and they write where ours run."""
-    labels = [verify_label(session), *(check_label(run.instance) for run in runs if run.instance)]
+    labels = [verify_label(session)]
+    labels += [label(run.instance) for run in runs if run.instance for label in (check_label, setup_label)]
     for label in labels:
         parent = parts.layout.attempt(label, 1).parent
         numbers = [int(entry.name) for entry in parent.iterdir() if entry.name.isdigit()] if parent.is_dir() else []

@@ -6,15 +6,18 @@ kept already is not kept twice, and a tree is looked at anew before anything in 
 
 from __future__ import annotations
 
-from contextlib import suppress
+import os
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitfleet.errors import GitfleetError, Kind
+from gitfleet.errors import BROKEN_DISK, RUN_OUT, GitfleetError, Kind
 from gitfleet.git import slots, snapshots, worktrees
 from gitfleet.git.command import GitFailed
 from gitfleet.git.refs import HEADS
 from gitfleet.git.snapshots import Failed, Origin, Taken
+from gitfleet.model.base import instant
+from gitfleet.model.lease import SetAside
 from gitfleet.pool.leasing import Standing, give_back, run_of, whose
 from gitfleet.recovery.keeping import of_scope
 from gitfleet.runtime.presence import working_in
@@ -86,7 +89,7 @@ def release(parts: Parts) -> tuple[str, ...]:
     with suppress(OSError):
         slots.mend_quarantine(parts.repository, parts.pool)
     for slot, held in parts.trees.leases.live().items():
-        if held is None or held.session != parts.trees.session:
+        if held is None or held.session != parts.trees.session or not held.task:
             continue
         if parts.trees.standing(held) not in {Standing.LANDED, Standing.STALE}:
             continue
@@ -154,10 +157,18 @@ def _keep(parts: Parts, objects: Objects, found: Worktree, before: Run | None, a
 
 
 def _set_aside(parts: Parts, path: Path, why: str) -> str:
+    for number in RUN_OUT | BROKEN_DISK:
+        if os.strerror(number) in why:
+            # The machine is to blame, and the tree is as good as it was.
+            raise OSError(number, why)
     held = parts.trees.leases.live().get(path.name)
-    name = f"{path.name}-{(held.before or held.instance) if held else 'unknown'}"
-    place = slots.set_aside(parts.repository, path, name, why, worktrees_lock(parts.layout))
-    return f"the worktree {path.name} was set aside as {place}: {why}"
+    instance = (held.before or held.instance) if held else ""
+    name = f"{path.name}-{instance or 'unknown'}"
+    with worktrees_lock(parts.layout) as proof:
+        place = slots.set_aside(parts.repository, path, name, why, nullcontext())
+        note = SetAside(path=os.fspath(place), instance=instance, why=why, since=instant(parts.now()))
+        parts.trees.leases.write_set_aside(proof, place.name, note)
+    return f"the worktree {path.name} was set aside as {place}: {why}; when you have looked: {note.let_go}"
 
 
 def _debris(parts: Parts, path: Path) -> bool:

@@ -88,9 +88,12 @@ def agent_environment(
     return _passed(caller, directory, (*allow, *IDENTITY)) | assignment_variables(assignment)
 
 
-def check_environment(caller: Mapping[str, str], session: str, *, directory: Path) -> dict[str, str]:
-    """Make the whole environment of a check but for its nonce."""
-    return _passed(caller, directory, ()) | {"GITFLEET_SESSION": session}
+def check_environment(
+    caller: Mapping[str, str], session: str, *, directory: Path, port_base: int = 0
+) -> dict[str, str]:
+    """Make the whole environment of a check or a set-up command but for its nonce."""
+    ports = {"GITFLEET_PORT_BASE": str(port_base)} if port_base else {}
+    return _passed(caller, directory, ()) | {"GITFLEET_SESSION": session} | ports
 
 
 def _passed(caller: Mapping[str, str], directory: Path, allow: Iterable[str]) -> dict[str, str]:

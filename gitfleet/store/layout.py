@@ -110,6 +110,11 @@ class Layout:
         """The lease of one slot."""
         return self.leases / f"{checked(slot, 'slot')}.json"
 
+    @property
+    def set_aside(self) -> Path:
+        """Notes on trees that were taken out of the pool."""
+        return self.root / "quarantine"
+
     def briefs(self, session: str) -> Path:
         """Briefs of a session."""
         return self.state / "briefs" / checked(session, "session")
@@ -158,6 +163,11 @@ class Layout:
 def verify_label(session: str) -> str:
     """What the attempts of a session's own checks are filed under."""
     return f"fleet-{session}-verify"
+
+
+def setup_label(instance: str) -> str:
+    """What the set-up commands of a run's tree are filed under."""
+    return f"{instance}-setup"
 
 
 def check_label(instance: str) -> str:

@@ -5,11 +5,13 @@ A file that cannot be read still says that its slot is somebody's: doubt means t
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.model.base import decode, encode
-from gitfleet.model.lease import Lease
+from gitfleet.model.lease import Lease, SetAside
 from gitfleet.store.damage import UNREADABLE
 from gitfleet.store.files import make_directory, names, remove_durable, sweep, write_durable
 
@@ -55,6 +57,22 @@ class Leases:
         """Take a slot back, durably."""
         proof.check()
         remove_durable(self.layout.lease(slot))
+
+    def write_set_aside(self, proof: WorktreesLock, name: str, tree: SetAside) -> None:
+        """Remember a tree that was taken out of the pool, durably."""
+        proof.check()
+        make_directory(self.layout.set_aside)
+        write_durable(self.layout.set_aside / f"{name}.json", encode(tree))
+
+    def set_aside(self) -> dict[str, SetAside]:
+        """Trees out of the pool by the name of their note, as far as they are still there and can be read about."""
+        found = {}
+        for name in names(self.layout.set_aside):
+            with suppress(OSError, *UNREADABLE):
+                tree = decode((self.layout.set_aside / name).read_bytes(), SetAside)
+                if os.path.lexists(tree.path):
+                    found[name.removesuffix(".json")] = tree
+        return found
 
     def sweep(self, proof: WorktreesLock) -> int:
         """Remove unfinished writes of killed processes; returns how many."""

@@ -75,13 +75,14 @@ def test_a_live_run_shows_what_its_files_say(repo: Repo) -> None:
         report = msgspec.json.decode(run("status", "--repo", repo.path, "--json").out, type=StatusReport)
     (row,) = report.sessions[0].live
     assert (row.instance, row.alive, row.log_bytes, row.attempt) == ("fleet-auth-k3f9qm-w1-a1", True, 5, 1)
+    assert (row.activity, report.sessions[0].activities) == ("working", {"working": 1})
     assert row.elapsed_seconds is not None
     assert 90 <= row.elapsed_seconds < 120
     assert row.last_activity_seconds is not None
     assert row.last_activity_seconds < 30
-    assert re.search(r"  api +running +1m3\ds +\ds +alive +fleet-auth-k3f9qm-w1-a1\n", answer.out)
+    assert re.search(r"  api +running +1m3\ds +\ds +working +fleet-auth-k3f9qm-w1-a1\n", answer.out)
     dead = msgspec.json.decode(run("status", "--repo", repo.path, "--json").out, type=StatusReport)
-    assert dead.sessions[0].live[0].alive is False
+    assert (dead.sessions[0].live[0].alive, dead.sessions[0].live[0].activity) == (False, "dead")
 
 
 def test_unknown_times_are_not_zero(repo: Repo) -> None:

@@ -17,6 +17,9 @@ from gitfleet.model.evidence import Attempt
 from gitfleet.model.lease import Lease
 from gitfleet.model.run import Run, RunState
 from gitfleet.model.session import Session, SessionState
+from gitfleet.runtime import attempt
+from gitfleet.runtime.pulse import Pulse
+from gitfleet.runtime.tables import open_table
 from gitfleet.store.layout import Layout
 from gitfleet.store.leases import Leases
 from gitfleet.store.locks import worktrees_lock
@@ -142,7 +145,9 @@ def attempt_files(layout: Layout, run_: Run, log: bytes, *, ended: bool = True, 
     directory = layout.attempt(run_.instance, number)
     directory.mkdir(parents=True)
     (directory / "out.log").write_bytes(log)
-    (directory / "pulse").write_bytes(b"")
+    Pulse(str(directory / attempt.PULSE))
+    facts = {"pid": 1, "start": 1, "boot": open_table().boot(), "since": 1, "awake": 0, "stall": 300}
+    attempt.write_json(str(directory), attempt.WARDEN, facts)
     (directory / "prompt.md").write_text("Do it.\n")
     if ended:
         (directory / "exit.json").write_text("{}")

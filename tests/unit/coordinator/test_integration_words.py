@@ -40,7 +40,7 @@ def integration(stage: SessionStage, *earlier: tuple[str, ...]) -> Integration:
         plan=stage.books.plan,
         runs=stage.books.runs,
         scopes=stage.scopes,
-        checks=CheckRunner(stage.parts, SESSION),
+        runner=CheckRunner(stage.parts, SESSION).one,
         git=stage.parts.repository.git,
         say=lambda _: None,
         leaving=lambda: False,
