@@ -151,7 +151,7 @@ def lease(pool: Pool, *, instance: str, task: str, attempt: int, port_base: int 
 
 def _choose(pool: Pool, leases: dict[str, Lease | None], instance: str) -> str | None:
     for held in leases.values():
-        if held is not None and held.instance == instance and _can_be_mended(pool, pool.root / held.slot):
+        if held is not None and held.instance == instance and _can_be_mended(pool, held):
             return held.slot
     free = [slot for slot in slots(pool.root) if slot not in leases and _is_tree(pool, slot)]
     if free:
@@ -189,9 +189,11 @@ def _remaining(pool: Pool, held: Lease) -> bool:
     return False
 
 
-def _can_be_mended(pool: Pool, path: Path) -> bool:
+def _can_be_mended(pool: Pool, held: Lease) -> bool:
     """Whether a run's own slot can be used again: whole, gone or half made, but not what somebody put in its place."""
-    return not path.is_symlink() and (path.is_dir() or not os.path.lexists(path)) and pool.root == path.parent
+    path = pool.root / held.slot
+    usual = held.path == os.fspath(path) and not path.is_symlink()
+    return usual and (path.is_dir() or not os.path.lexists(path))
 
 
 def slots(root: Path) -> list[str]:

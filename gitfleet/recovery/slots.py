@@ -73,7 +73,7 @@ def stand(parts: Parts, run: Run) -> Stands | BranchTaken:
     elif found is None and not _debris(parts, path):
         if path.is_symlink() or not path.is_dir():
             raise GitfleetError(Kind.ENVIRONMENT, "slot-taken", f"something else stands at {path}")
-        notes = (_set_aside(parts, path, "git does not know it any more"),)
+        notes = (_set_aside(parts, path, "git does not know it any more, or somebody locked it"),)
     made = worktrees.add(
         parts.repository, path, run.base, run.branch, worktrees_lock(parts.layout), instance=run.instance, old=old
     )
@@ -108,7 +108,7 @@ def _emptied(parts: Parts, held: Lease, path: Path) -> str:
         if _debris(parts, path) or path.is_symlink() or not path.is_dir():
             return ""
         if found is None:
-            return _set_aside(parts, path, "git does not know it any more")
+            return _set_aside(parts, path, "git does not know it any more, or somebody locked it")
     with parts.open_objects() as objects:
         why = _keep(parts, objects, found, run_of(parts.trees, whose(held)), None)
     if not why:
