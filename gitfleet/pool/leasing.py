@@ -240,7 +240,8 @@ def run_of(pool: Pool, instance: str) -> Run | None:
     return None
 
 
-def give_back(pool: Pool, slot: str) -> None:
-    """Nobody has the slot any more."""
-    with worktrees_lock(pool.layout) as proof:
-        pool.leases.drop(proof, slot)
+def give_back(pool: Pool, *slots: str) -> None:
+    """Nobody has these slots any more."""
+    if slots:
+        with worktrees_lock(pool.layout) as proof:
+            pool.leases.drop(proof, *slots)

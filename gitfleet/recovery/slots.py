@@ -85,7 +85,8 @@ def release(parts: Parts) -> tuple[str, ...]:
 
     What cannot be emptied without a doubt is set aside.
     """
-    notes = []
+    notes: list[str] = []
+    free: list[str] = []
     with suppress(OSError):
         slots.mend_quarantine(parts.repository, parts.pool)
     for slot, held in parts.trees.leases.live().items():
@@ -98,7 +99,9 @@ def release(parts: Parts) -> tuple[str, ...]:
             note = _emptied(parts, held, path)
             if note:
                 notes.append(note)
-            give_back(parts.trees, slot)
+            free.append(slot)
+    with suppress(GitfleetError, OSError):
+        give_back(parts.trees, *free)
     return tuple(notes)
 
 
