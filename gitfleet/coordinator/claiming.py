@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.model.base import instant
@@ -11,6 +12,7 @@ from gitfleet.planner.scopes import Scope, ScopeError, overlap
 from gitfleet.pool.leasing import Standing
 from gitfleet.store.claims import Granted, Held, external
 from gitfleet.store.locks import claims_lock
+from gitfleet.store.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,14 +60,15 @@ class Claiming:
                 port_base=free_block(self.parts.config.worktrees.ports, used),
                 clone=self.session.clone,
             )
-            result = self.parts.claims.acquire(proof, [wanted], clash, others)
+            result = Turns(self.parts.layout, self.parts.now).take(self.parts.claims, proof, [wanted], clash, others)
         match result:
             case Granted():
                 return wanted
             case Held(by=by):
                 holder = f"{by.instance} of {by.session}" if isinstance(by, Claim) else f"{by.instance} ({by.file})"
                 where = result.witness.decode("utf-8", "replace")
-                return HeldElsewhere(f"{where} is held by {holder}", self.parts.monotonic())
+                how = "is waited for, since before this, by" if result.waits else "is held by"
+                return HeldElsewhere(f"{where} {how} {holder}", self.parts.monotonic())
             case _:
                 assert_never(result)
 
@@ -77,13 +80,19 @@ class Claiming:
 
 def clash(wanted: Claim, other: Claim | ExternalClaim) -> bytes | None:
     """A path that both claims hold; an entry of another tool that cannot be read overlaps (doubt is overlap)."""
-    mine = Scope.parse(wanted.scope)
+    mine = _parsed(wanted.scope)
     try:
-        theirs = Scope.parse(entry for entry in other.scope if not _outside(entry))
+        theirs = _parsed(tuple(entry for entry in other.scope if not _outside(entry)))
     except ScopeError:
         return None if mine.is_empty else b"(a scope that cannot be read)"
     fold = wanted.folded or (isinstance(other, Claim) and other.folded)
     return overlap(mine, theirs, fold=fold)
+
+
+@lru_cache(maxsize=256)
+def _parsed(entries: tuple[str, ...]) -> Scope:
+    """Read a scope; who waits holds the same ones against each other again and again."""
+    return Scope.parse(entries)
 
 
 def _outside(entry: str) -> bool:

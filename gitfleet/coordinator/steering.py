@@ -144,7 +144,7 @@ class Steering:
                 self.parts.host.stop(handle_of(self.parts, run))
             case RunState.FINISHED:
                 pass
-            case RunState.QUEUED | RunState.PREPARING:
+            case RunState.QUEUED | RunState.PREPARING if not run.not_before:
                 message = f"{run.task} is {run.state}: there is nothing to start again."
                 return Reply(id=request.id, task=run.task, error="not-started", message=message)
             case _:

@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -60,7 +61,7 @@ class Judgement:
 
 def present(command: str) -> Holder:
     """Facts about this process."""
-    boot, started = process_identity(os.getpid())
+    boot, started = _own_identity(os.getpid())
     return Holder(
         pid=os.getpid(),
         host=socket.gethostname(),
@@ -97,6 +98,12 @@ def process_identity(pid: int) -> tuple[str, str]:
     with suppress(psutil.Error):
         return str(int(psutil.boot_time())), repr(psutil.Process(pid).create_time())
     return "", ""
+
+
+@lru_cache(maxsize=1)
+def _own_identity(pid: int) -> tuple[str, str]:
+    """Boot id and start time of this process, looked up once; a fork has another pid."""
+    return process_identity(pid)
 
 
 def pid_namespace() -> str:

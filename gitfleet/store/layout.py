@@ -102,6 +102,11 @@ class Layout:
         return self.claims / f"{checked(instance, 'instance')}.json"
 
     @property
+    def waiting(self) -> Path:
+        """Who waits for which scope, in order, over all sessions."""
+        return self.root / "waiting"
+
+    @property
     def leases(self) -> Path:
         """Who has which slot of the worktree pool, over all sessions."""
         return self.root / "pool"
