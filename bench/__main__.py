@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 
-from bench import scopes, startup, wave
+from bench import pool, scopes, startup, wave
 from bench.measure import show, workplace
 
 
@@ -24,6 +24,7 @@ def main() -> None:
         sections = [
             startup.bench(place, 5 if options.quick else 15),
             scopes.bench([100] if options.quick else [100, 200, 400]),
+            pool.bench(place, [1_000] if options.quick else [1_000, 10_000], 3 if options.quick else 7),
             wave.bench(place, tasks),
         ]
         show(sections)

@@ -78,6 +78,12 @@ class Known:
         return match is not None and match["session"] in self.unread
 
 
+def session_of(label: str) -> str:
+    """The session in the name of an instance; empty for any other name."""
+    match = _INSTANCE.fullmatch(label)
+    return match["session"] if match else ""
+
+
 def orphans(workspace: Workspace) -> Iterator[Orphan]:
     """Name everything that nobody knows."""
     known = Known.of(workspace.layout)

@@ -19,7 +19,9 @@ from gitfleet.git import preflight
 from gitfleet.git.refs import short
 from gitfleet.model.session import SessionState, move
 from gitfleet.planner.waves import Placement, Schedule
+from gitfleet.recovery.damage import check_runs
 from gitfleet.recovery.reconcile import reconcile
+from gitfleet.store.damage import damaged
 from gitfleet.store.holders import Life, judge
 from gitfleet.store.locks import holder, session_lock
 from gitfleet.store.state import State
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Interrupts, Observer
+    from gitfleet.model.config import Config
     from gitfleet.model.plan import Plan
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
@@ -94,6 +97,7 @@ def take_up(
     parts, plan = here.parts, here.plan
     once = {task.id for task in plan.tasks if not task.retry_safe}
     found = reconcile(parts, session.id, once=once)
+    check_runs(parts, session.id, plan, found.runs)
     if taken_over:
         found = replace(found, notes=(taken_over, *found.notes))
     scopes = scopes_of(here, session)
@@ -126,11 +130,24 @@ def opened(workspace: Workspace, session: Session, *, command: str, patience: fl
     """
     with session_lock(workspace.layout, session.id, timeout=patience, command=command) as proof:
         state = State(workspace.layout)
-        config = load_config(state.read_config_bytes(session.id), f"the config of {session.id}")
         fold = preflight.folds_case(workspace.repository.git)
-        number = max(state.amendments(session.id), default=1)
-        plan = load_plan(state.read_plan_bytes(session.id, number), f"the plan of {session.id}", config, fold=fold)
+        config, plan = _documents(state, session.id, fold=fold)
         yield Opened(build(workspace, config, session.id, proof, fold=fold), plan)
+
+
+def _documents(state: State, session: str, *, fold: bool) -> tuple[Config, Plan]:
+    """The config and the plan that the session was started with; they were valid then, so what is not is damaged."""
+    number = max(state.amendments(session), default=1)
+    path = state.layout.config(session)
+    try:
+        config = load_config(state.read_config_bytes(session), f"the config of {session}")
+        path = state.layout.plan(session, number)
+        return config, load_plan(state.read_plan_bytes(session, number), f"the plan of {session}", config, fold=fold)
+    except GitfleetError as error:
+        if error.kind is not Kind.DOCUMENT:
+            raise
+        why = str(error.problems[0]) if error.problems else error.message
+        raise damaged(state.layout, path, session, why) from error
 
 
 def scopes_of(here: Opened, session: Session) -> dict[str, Scope]:

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app import attempt_files
 from gitfleet.app.find import find_session, sessions
-from gitfleet.app.orphans import Known, attempts, trees_set_aside
+from gitfleet.app.orphans import Known, attempts, session_of
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import seconds_of
+from gitfleet.model.lease import quoted
 from gitfleet.model.reports import Activity, LiveRun, Need, SessionStatus, StatusReport, WaitingRun, waiting_run
 from gitfleet.model.run import LIVE, RunState
 from gitfleet.model.session import SessionState
 from gitfleet.planner.retries import seconds_left
 from gitfleet.runtime.supervisor import Supervisor
+from gitfleet.store.leases import Leases
 from gitfleet.store.locks import holder
 from gitfleet.store.state import State
 
@@ -68,19 +70,28 @@ def status(workspace: Workspace, session_id: str | None = None, *, every: bool =
             rows.append(row)
     # Sessions that wait to be continued come before anything that their runs need: going on may settle it.
     needs.sort(key=lambda need: bool(need.task))
+    needs += _set_aside(workspace, session_id)
     needs += [Need(session=name, reason=error.message, next=error.hint) for name, error in damaged.items()]
     left = (
         ()
         if session_id is not None
-        else tuple(
-            f"{orphan.message}; {orphan.hint}" if orphan.kind == "quarantine" else orphan.message
-            for orphan in (
-                *trees_set_aside(workspace.layout),
-                *attempts(workspace.layout, Known.of(workspace.layout)),
-            )
-        )
+        else tuple(orphan.message for orphan in attempts(workspace.layout, Known.of(workspace.layout)))
     )
     return StatusReport(needs=tuple(needs), sessions=tuple(rows), hidden=hidden, orphans=left)
+
+
+def _set_aside(workspace: Workspace, session_id: str | None) -> list[Need]:
+    """Trees that may hold the only copy of something."""
+    return [
+        Need(
+            session=session_of(tree.instance) or "(no session)",
+            task=tree.instance,
+            reason=f"its worktree was set aside: {tree.why}; once you have looked: {tree.let_go}",
+            next=f"gitfleet open {tree.instance}" if tree.instance else f"cd {quoted(tree.path)}",
+        )
+        for tree in Leases(workspace.layout).set_aside().values()
+        if session_id in {None, session_of(tree.instance)}
+    ]
 
 
 def _row(workspace: Workspace, supervisor: Supervisor, session: Session, runs: Mapping[str, Run]) -> SessionStatus:

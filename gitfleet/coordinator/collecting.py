@@ -28,6 +28,7 @@ from gitfleet.model.run import Failure, FailureSource, RunState
 from gitfleet.recovery.keeping import keep_tip, keep_tree
 from gitfleet.relay.discoveries import pin
 from gitfleet.relay.handoff import read_handoff
+from gitfleet.runtime.hosts.base import LogSlice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
+    from gitfleet.runtime.hosts.base import Handle
 
 HANDOFF_BYTES = 1 << 20
 OUTPUT_BYTES = 4 << 20
@@ -93,7 +95,7 @@ def _collect(
     directory = parts.layout.attempt(run.instance, len(run.attempts))
     handle = handle_of(parts, run)
     tree = worktree_of(parts, run)
-    output = parts.host.log(handle, -OUTPUT_BYTES, OUTPUT_BYTES)
+    output = _output(parts, handle)
     parsed = read_handoff(_read(directory / "handoff.json"), output.data)
     with parts.open_objects() as objects:
         work = _commit(parts, objects, run, tree)
@@ -139,6 +141,14 @@ def _collect(
         log_bytes=output.next,
         discoveries=discoveries,
     )
+
+
+def _output(parts: Parts, handle: Handle) -> LogSlice:
+    """What the agent printed, as far as it can be read: evidence, and no reason to leave its work uncommitted."""
+    try:
+        return parts.host.log(handle, -OUTPUT_BYTES, OUTPUT_BYTES)
+    except OSError:
+        return LogSlice(0, b"")
 
 
 def _nested(paths: Sequence[bytes]) -> Judgement:

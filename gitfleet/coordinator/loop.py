@@ -19,10 +19,7 @@ from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.claiming import Claiming
 from gitfleet.coordinator.closing import Halt, nothing_can_run
 from gitfleet.coordinator.collecting import Unchecked, collect
-from gitfleet.coordinator.deciding import Decided
 from gitfleet.coordinator.dispatching import Dispatching
-from gitfleet.coordinator.integration import Integration
-from gitfleet.coordinator.integration_worktree import open_integration
 from gitfleet.coordinator.machine import Refused
 from gitfleet.coordinator.messages import (
     BrokenMessage,
@@ -36,16 +33,15 @@ from gitfleet.coordinator.preparing import Unprepared
 from gitfleet.coordinator.requests import Requests
 from gitfleet.coordinator.restarting import restart
 from gitfleet.coordinator.retrying import Retrying
-from gitfleet.coordinator.setting_up import INTERRUPTED, ReadyFirst
+from gitfleet.coordinator.setting_up import INTERRUPTED
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.shutdown import Shutdown
 from gitfleet.coordinator.steering import Steering
 from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
+from gitfleet.coordinator.training import Training
 from gitfleet.coordinator.wave_events import WaveEvents
 from gitfleet.coordinator.workers import Workers
-from gitfleet.integrate import landing, train
-from gitfleet.integrate.verify import Interrupted, describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
@@ -79,8 +75,6 @@ class Coordinator:
     interrupts: Interrupts
     halt: Halt | None = None
     _workers: Workers = field(default_factory=Workers)
-    _training: bool = False
-    _activity: str = ""
     _checks: CheckRunner = field(init=False)
     _amendments: Amendments = field(init=False)
     _waves: WaveEvents = field(init=False)
@@ -92,6 +86,7 @@ class Coordinator:
     _steering: Steering = field(init=False)
     _retrying: Retrying = field(init=False)
     _boundary: Boundary = field(init=False)
+    _training: Training = field(init=False)
 
     def __post_init__(self) -> None:
         """Build what lives as long as the coordinator."""
@@ -108,6 +103,9 @@ class Coordinator:
         self._shutdown = Shutdown(self.parts, self.books, claiming, self._checks)
         self._settling = Settling(self.parts, self.books, claiming, self._retrying, self._shutdown)
         self._boundary = Boundary(self.parts, self.books)
+        self._training = Training(
+            self.parts, self.books, self.scopes, self._settling, self._checks, self._workers, self.interrupts
+        )
         paused = self.books.session.state is SessionState.PAUSED
         self._steering = Steering(self.parts, self.books, self.interrupts, found_paused=paused)
 
@@ -124,18 +122,11 @@ class Coordinator:
 
     def land_again(self, pending: PendingLanding) -> None:
         """Try a landing once more that was decided, verified, and kept from happening."""
-        work = self._integration()
-        runs = {**work.runs, **{run.task: run for run in pending.runs}}
-        work.decided = Decided(pending.session, runs, pending.wave_text)
-        self._training = True
-        self._workers.submit(lambda: IntegratedMessage(work, work.land_again(pending)))
+        self._training.land_again(pending)
 
     def publish_records(self, closed: Session) -> None:
         """Land the records alone, for a session that closes without a landing that could carry them."""
-        base = self.parts.refs.read(closed.target)
-        outcome = self._integration().publish(base, closed) if base is not None else None
-        if outcome is not None and not isinstance(outcome, landing.Landed):
-            self.books.event(EventKind.ERROR, "the records were not published now; the next landing carries them")
+        self._training.publish(closed)
 
     def _step(self) -> bool:
         """One round: react to the person, start what can start, take one message. False when all is over."""
@@ -155,7 +146,7 @@ class Coordinator:
             self.halt = self._steering.nothing_left_to_do()
         if not self._workers.busy and (self.halt or all(run.sealed for run in self.books.runs.values())):
             return False
-        activity = self._activity or self._steering.activity
+        activity = self._training.activity or self._steering.activity
         self._tracker.show(self.books, self._current_wave(), activity, self._retrying.waiting())
         message = self._workers.take(TICK_SECONDS)
         if message is not None:
@@ -171,7 +162,8 @@ class Coordinator:
             case CollectedMessage():
                 self._on_collected(message)
             case IntegratedMessage():
-                self._on_integrated(message)
+                halt = self._training.ended(message)
+                self.halt = self.halt or halt
             case BrokenMessage():
                 raise message.error
             case _:
@@ -194,7 +186,7 @@ class Coordinator:
         return self.halt is None and self._steering.dispatching
 
     def _dispatch(self) -> None:
-        if self._may_start and (self.books.session.rolling or not self._training):
+        if self._may_start and (self.books.session.rolling or not self._training.under_way):
             self.halt = self._dispatching.start_ready(self.schedule, self._current_wave())
 
     # -- attempts ------------------------------------------------------------------------------------------------
@@ -261,7 +253,7 @@ class Coordinator:
 
     def _integrate(self) -> None:
         """Give gated runs to the train: all that are ready when rolling, else a whole wave at its end."""
-        if self._training:
+        if self._training.under_way:
             return
         runs = self.books.runs
         for run in [run for run in runs.values() if run.state is RunState.GATED and not run.files]:
@@ -281,62 +273,12 @@ class Coordinator:
                 self.schedule = self._amendments.postpone(self.books, self.schedule, self.scopes, wave)
                 self._dispatching.held.clear()
         if ready:
-            self._train(tuple(ready))
+            self._training.start(tuple(ready))
         elif self._may_start:
             self.halt = self._dispatching.wait_for_claims()
 
     def _left_queued(self, run: Run) -> bool:
         return run.state is RunState.QUEUED and not self._may_start
-
-    def _train(self, batch: tuple[str, ...]) -> None:
-        for task in batch:
-            if self.books.runs[task].state is RunState.VERIFIED:
-                self.books.advance(task, RunState.GATED)
-        work = self._integration()
-        self._training = True
-        self._workers.submit(lambda: IntegratedMessage(work, work.run(batch)))
-
-    def _integration(self) -> Integration:
-        return Integration(
-            parts=self.parts,
-            session=self.books.session,
-            plan=self.books.plan,
-            runs=dict(self.books.runs),
-            scopes=dict(self.scopes),
-            runner=ReadyFirst(self.parts, self._checks).one,
-            git=open_integration(self.parts, self.books.session),
-            say=self._say,
-            leaving=lambda: self.interrupts.requested,
-        )
-
-    def _say(self, activity: str) -> None:
-        self._activity = activity
-
-    def _on_integrated(self, message: IntegratedMessage) -> None:
-        self._training = False
-        self._activity = ""
-        outcome = message.outcome
-        match outcome:
-            case None:
-                self._settling.forget_landing()
-            case train.Landed():
-                self._settling.landed(message.work, outcome.commit)
-            case train.NothingMerged():
-                self._settling.clashed(outcome.candidate)
-            case train.Red():
-                self._settling.red(outcome)
-            case train.BaseRed():
-                red = outcome.verification.checks[-1]
-                self.books.event(EventKind.VERIFY, f"the target is red: {describe_red(red)}", status="base-red")
-                branch = self.books.session.target.removeprefix("refs/heads/")
-                self.halt = self.halt or Halt(f"{branch} itself fails: {red.run}")
-            case train.Stopped():
-                self._settling.stopped(message.work, outcome)
-                self.halt = self.halt or Halt(outcome.message)
-            case Interrupted():
-                self.books.event(EventKind.VERIFY, "integration was interrupted", status="interrupted")
-            case _:
-                assert_never(outcome)
 
     # -- what people ask for -------------------------------------------------------------------------------------
 
@@ -346,7 +288,7 @@ class Coordinator:
             reply = self._steering.apply(request, request.control, ending=self.halt is not None)
             if reply is not None:
                 return reply
-        if self._training or self.halt is not None:
+        if self._training.under_way or self.halt is not None:
             return None
         wave, changed = self._current_wave(), None
         if request.control is not None:

@@ -37,6 +37,9 @@ def restart(
     """Queue the run again, with what was skipped because of it; ``wave`` is the one under way."""
     books, parts = settling.books, settling.parts
     run = books.runs[request.task]
+    if run.state is RunState.QUEUED and run.not_before:
+        books.record(run.task, not_before="", backoff_seconds=0.0)
+        return Reply(id=request.id, task=run.task, message=f"{run.task} waits no longer for its next attempt."), None
     refused = refusal(parts, books, run)
     if refused is not None:
         return Reply(id=request.id, task=run.task, error=refused[0], message=refused[1]), None

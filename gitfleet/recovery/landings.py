@@ -15,6 +15,7 @@ from gitfleet.git.refs import short
 from gitfleet.integrate import landing
 from gitfleet.model.base import decode
 from gitfleet.model.session import PendingLanding
+from gitfleet.store.damage import UNREADABLE, unreadable
 from gitfleet.store.files import remove_durable
 
 if TYPE_CHECKING:
@@ -28,9 +29,13 @@ def roll_forward(parts: Parts, session: Session) -> None:
     # By name, not by what is in it: one that died before its intent was written leaves an empty directory.
     for directory in sorted((parts.layout.root / "landings").glob(f"{session.id}-w*")):
         repository = parts.repository
-        outcome = landing.recover(
-            directory, repository.git, repository.common_dir, clock=parts.monotonic, sleep=parts.sleep
-        )
+        try:
+            outcome = landing.recover(
+                directory, repository.git, repository.common_dir, clock=parts.monotonic, sleep=parts.sleep
+            )
+        except UNREADABLE as error:
+            without = f"then check by hand that the files of {short(session.target)}'s checkouts are those of its tip"
+            raise unreadable(directory, str(error), without) from error
         if isinstance(outcome, landing.InTheWay | landing.Busy):
             raise GitfleetError(
                 Kind.NEEDS_PERSON,
@@ -49,7 +54,7 @@ def settle_landing(
         pending = decode(path.read_bytes(), PendingLanding)
     except FileNotFoundError:
         return session, None
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise GitfleetError(
             Kind.NEEDS_PERSON,
             "damaged-file",

@@ -16,8 +16,10 @@ from gitfleet.model.run import FailureSource, Run, RunState, advance, requeue
 from gitfleet.model.session import PendingLanding, Session, SessionState, Verdicts
 from gitfleet.planner.retries import NOT_BEGUN
 from gitfleet.recovery.boundary import release_orphans
+from gitfleet.recovery.damage import check_frozen, mend_claims
 from gitfleet.recovery.landings import roll_forward, settle_landing
 from gitfleet.recovery.runs import adoptable, published, queued_again
+from gitfleet.store.damage import UNREADABLE, unreadable
 from gitfleet.store.files import remove_durable
 from gitfleet.store.layout import check_label, setup_label, verify_label
 from gitfleet.store.locks import claims_lock
@@ -54,6 +56,8 @@ def reconcile(parts: Parts, session_id: str, *, once: Collection[str] = ()) -> F
     runs = dict(parts.state.read_runs(session_id))
     notes: list[str] = []
     parts.state.sweep(parts.proof)
+    check_frozen(parts, session_id)
+    mend_claims(parts, session_id, runs.values(), notes)
     _finish_verdicts(parts, session_id, runs)
     _end_checks(parts, session_id, runs.values())
     roll_forward(parts, session)
@@ -87,6 +91,8 @@ def _finish_verdicts(parts: Parts, session: str, runs: dict[str, Run]) -> None:
         verdicts = decode(path.read_bytes(), Verdicts)
     except FileNotFoundError:
         return
+    except UNREADABLE as error:
+        raise unreadable(path, str(error), "the runs that it decided are integrated once more") from error
     for run in verdicts.runs:
         runs[run.task] = _write(parts, run)
     remove_durable(path)

@@ -8,6 +8,7 @@ damaged claim file refuses everything (doubt means overlap); it is never skipped
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -17,8 +18,16 @@ import msgspec
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import encode
 from gitfleet.model.claim import Claim, ExternalClaim
-from gitfleet.store.damage import UNREADABLE, read_document
-from gitfleet.store.files import create_once, make_directory, names, remove_all_durable, sweep, write_durable
+from gitfleet.store.damage import UNREADABLE, damaged, read_document
+from gitfleet.store.files import (
+    create_once,
+    make_directory,
+    names,
+    remove_all_durable,
+    rename_durable,
+    sweep,
+    write_durable,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -75,12 +84,39 @@ class Claims:
         directory = self.layout.claims
         for name in _json_names(directory):
             try:
-                claims.append(read_document(self.layout, directory / name, Claim, "<session>"))
+                claims.append(self._read(name))
             except GitfleetError as error:
                 if isinstance(error.__cause__, FileNotFoundError):
                     continue  # released since the directory was listed
                 raise
         return tuple(claims)
+
+    def damaged(self, session: str) -> tuple[str, ...]:
+        """Instances of a session whose claims cannot be read."""
+        mine = [name for name in _json_names(self.layout.claims) if name.startswith(f"fleet-{session}-")]
+        found = []
+        for name in mine:
+            try:
+                self._read(name)
+            except GitfleetError as error:
+                if not isinstance(error.__cause__, FileNotFoundError):
+                    found.append(name.removesuffix(".json"))
+        return tuple(found)
+
+    def restore(self, proof: ClaimsLock, instance: str, claim: Claim | None) -> Path:
+        """Put what cannot be read of an instance into the trash, and a claim in its place; where it lies now.
+
+        For the one who coordinates the instance's session, and knows what it holds; ``None`` when that is nothing.
+        """
+        proof.check()
+        make_directory(self.layout.trash)
+        number = 1
+        while os.path.lexists(trash := self.layout.trash / f"claim-{instance}.{number}"):
+            number += 1
+        rename_durable(self.layout.claim(instance), trash)
+        if claim is not None:
+            write_durable(self.layout.claim(instance), encode(claim))
+        return trash
 
     def acquire(
         self,
@@ -128,6 +164,13 @@ class Claims:
         """Remove unfinished writes of killed processes; returns how many."""
         proof.check()
         return sweep(self.layout.claims)
+
+    def _read(self, name: str) -> Claim:
+        path = self.layout.claims / name
+        claim = read_document(self.layout, path, Claim, _session_of(name))
+        if f"{claim.instance}.json" != name:
+            raise damaged(self.layout, path, claim.session, f"it is the claim of {claim.instance}")
+        return claim
 
     def _is_foreign(self, claim: Claim) -> bool:
         return bool(claim.clone) and bool(self.clone) and claim.clone != self.clone
@@ -180,7 +223,7 @@ def clone_id(layout: Layout, new: Callable[[], str]) -> str:
     make_directory(layout.root)
     while True:
         try:
-            return layout.clone_id.read_text(encoding="utf-8").strip()
+            return _clone_id(layout.clone_id.read_text(encoding="ascii"))
         except FileNotFoundError:
             try:
                 create_once(layout.clone_id, f"{new()}\n".encode())
@@ -193,6 +236,13 @@ def clone_id(layout: Layout, new: Callable[[], str]) -> str:
                 f"the file {layout.clone_id} does not hold a clone id",
                 hint="remove it; the next command makes a new one",
             ) from error
+
+
+def _clone_id(text: str) -> str:
+    """The id in a file; raises ``ValueError`` for anything that no writer of it wrote."""
+    if re.fullmatch(r"[0-9A-Za-z_.-]+\n", text) is None:
+        raise ValueError(text)
+    return text.strip()
 
 
 def _external_claim(path: Path, file: str) -> ExternalClaim:
@@ -228,6 +278,11 @@ def _external_scope(scope: object) -> tuple[str, ...]:
         raise ValueError(msg)
     written = (entry.strip() for entry in entries)
     return tuple(entry for entry in written if entry and not entry.endswith(_READ_ONLY))
+
+
+def _session_of(name: str) -> str:
+    """The session in the name of a claim's file, ``fleet-<session>-w<wave>-a<index>.json``."""
+    return name.removeprefix("fleet-").rsplit("-", 2)[0]
 
 
 def _json_names(directory: Path) -> list[str]:

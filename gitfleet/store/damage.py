@@ -51,3 +51,10 @@ def damaged(layout: Layout, path: Path, session: str, why: str) -> GitfleetError
         f"the state file {path} cannot be read: {why}",
         hint=f"keep a copy of it, then bring back the content saved at the last wave boundary with: {restore}",
     )
+
+
+def unreadable(path: Path, why: str, hint: str) -> GitfleetError:
+    """Refuse for a file of ours that no ref holds a copy of; ``hint`` says what becomes of the session without it."""
+    return GitfleetError(
+        Kind.NEEDS_PERSON, "damaged-state", f"the file {path} cannot be read: {why}", hint=f"move it aside: {hint}"
+    )

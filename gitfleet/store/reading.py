@@ -6,6 +6,7 @@ from them must hold for any prefix of a coordinator's writes.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,7 +62,8 @@ class StateReader:
     def amendments(self, session: str) -> tuple[int, ...]:
         """Numbers of the plan's amendments, from 2, without a gap."""
         number = 2
-        while self.layout.plan(session, number).is_file():
+        # Whatever it is: one that cannot be read is told so by name, and not taken for the end of the list.
+        while os.path.lexists(self.layout.plan(session, number)):
             number += 1
         return tuple(range(2, number))
 

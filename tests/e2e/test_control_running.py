@@ -404,3 +404,15 @@ def _in(process: psutil.Process, repo: Path) -> bool:
         return os.path.realpath(process.cwd()).startswith(f"{repo.resolve()}.fleet/")
     except (psutil.Error, OSError):
         return False
+
+
+def test_a_restart_of_what_waits_for_its_next_attempt_ends_the_wait(fleet: FleetEnv) -> None:
+    repo = fleet.repo()
+    fleet.config(repo, config_of(retry={"initial_backoff_seconds": 600, "max_backoff_seconds": 600}))
+    fails_once = f"mkdir '{fleet.root}/failed' 2>/dev/null && kill -9 $$; true"
+    session = fleet.start("wave", fleet.plan(plan_of(writes("one", fails_once))), "--yes")
+    assert session.stdout is not None
+    assert any("retr" in line or "again" in line for line in session.stdout)
+    assert "waits no longer" in fleet.run("restart", "one").ok().out
+    fleet.finish(session).ok()
+    assert len(state_runs(fleet, repo)["one"].attempts) == 2

@@ -77,12 +77,13 @@ def clear(outcome: Outcome) -> None:
 
 
 def hold(fleet: FleetEnv, small: Disk, where: str, moment: str, leave: int) -> None:
-    point = fleet.point("middle")
+    point, other = fleet.point("middle"), fleet.point("other")
     repo = repository(fleet, small, where, point.shell if moment in {"landing", "continue"} else "true")
-    wait = point.shell if moment == "agents" else "true"
+    # Both have done their work by then: what an agent cannot write is its own failure.
+    wait, wait_too = (point.shell, other.shell) if moment == "agents" else ("true", "true")
     plan = plan_of(
         task("a", f"head -c 20000 /dev/zero > a.bin; echo a > a.txt; {wait}", ["a.txt", "a.bin"]),
-        task("b", "echo b > b.txt; git add -A; git commit -qm b", ["b.txt"]),
+        task("b", f"echo b > b.txt; git add -A; git commit -qm b; {wait_too}", ["b.txt"]),
         task("c", "cat a.txt > c.txt", ["c.txt"], "a"),
     )
     fleet.plan(plan)
@@ -91,11 +92,14 @@ def hold(fleet: FleetEnv, small: Disk, where: str, moment: str, leave: int) -> N
     session = fleet.start("wave", fleet.root / "plan.yaml", "--yes", cwd=repo)
     if moment != "before":
         point.wait()
+        if moment == "agents":
+            other.wait()
         if moment == "continue":
             session.kill()
         small.fill(leave=leave)
         for _ in range(6):
             point.release()
+            other.release()
     outcome = fleet.finish(session)
     if moment == "continue":
         outcome = fleet.run("continue", cwd=repo)
@@ -108,6 +112,7 @@ def hold(fleet: FleetEnv, small: Disk, where: str, moment: str, leave: int) -> N
         fleet.run("wave", fleet.root / "plan.yaml", "--yes", cwd=repo).ok()
     for _ in range(6):
         point.release()
+        other.release()
     fleet.run("continue", cwd=repo).ok()
     assert states(fleet, repo) == {"a": "landed", "b": "landed", "c": "landed"}
     landed = {run.instance for run in state_runs(fleet, repo).values()}

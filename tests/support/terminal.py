@@ -105,13 +105,18 @@ class Terminal:
         os.close(self._near)
         self._near = self._far = -1
 
-    def wait(self) -> int:
-        """Wait for the end of the job, reading what it shows meanwhile; gives its exit code."""
+    def wait(self, *, pressing: str = "") -> int:
+        """Wait for the end of the job, reading what it shows meanwhile; gives its exit code.
+
+        ``pressing`` is typed again whenever nothing happens, as a person does.
+        """
         deadline = time.monotonic() + SECONDS
         while self._near >= 0 and self._process.poll() is None:
             assert time.monotonic() < deadline, self.shown.decode(errors="replace")
-            if select.select([self._near], [], [], 0.05)[0]:
+            if select.select([self._near], [], [], 1.0 if pressing else 0.05)[0]:
                 self.shown += os.read(self._near, 65536)
+            elif pressing and self._process.poll() is None:
+                self.press(pressing)
         code = self._process.wait(SECONDS)
         while self._near >= 0 and select.select([self._near], [], [], 0)[0]:
             self.shown += os.read(self._near, 65536)

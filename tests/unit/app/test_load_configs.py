@@ -52,7 +52,10 @@ branch_prefix: robots
     ("text", "path", "message"),
     [
         ("planner: {agent: x}", "planner", "`planner` is not built yet"),
-        ("pool: {keep: [x]}", "pool", "`pool` is not built yet"),
+        ("pool: {keep: ['!x']}", "pool.keep[0]", "`!x` would keep what is not meant"),
+        ("pool: {keep: ['**']}", "pool.keep[0]", "`**` would keep what is not meant"),
+        ("worktrees: {copy: [a/../b]}", "worktrees.copy[0]", "`a/../b` is not a plain path below the repository"),
+        ("worktrees: {link: [.Git/x]}", "worktrees.link[0]", "`.Git/x` is not a plain path below the repository"),
         ("conflict: hold", "conflict", "`conflict` is not built yet"),
         ("landing: {style: squash}", "landing", "`landing` is not built yet"),
         ("verify: {keep: []}", "verify.keep", "`verify.keep` is not built yet"),
@@ -64,7 +67,7 @@ branch_prefix: robots
         ("waves: {overlap: narrow}", "waves.overlap", "`overlap: narrow` is not built yet"),
         ("scope: {on_violation: extend}", "scope.on_violation", "`on_violation: extend` is not built yet"),
         ("scope: {protected: []}", "scope.protected", "`scope.protected` is not built yet"),
-        ("worktrees: {setup: [x]}", "worktrees.setup", "`worktrees.setup` is not built yet"),
+        ("worktrees: {setup: [' ']}", "worktrees.setup[0]", "the command is blank"),
         ("waves: {max_agent: 1}", "waves.max_agent", "unknown field `max_agent`"),
         ("waves: {rolling: yes}", "waves.rolling", "found the text `yes`"),
         ("agent: x", "agent", "unknown agent `x`"),
@@ -101,8 +104,8 @@ def test_secrets_are_refused(name: str) -> None:
 
 
 def test_shape_and_meaning_are_told_in_one_answer() -> None:
-    found = problems("agent: b\nagents: {a: {argv: ['{x}'], model: y}}\npool: {}\n")
-    assert set(found) == {"agent", "agents.a.argv[0]", "agents.a.model", "pool"}
+    found = problems("agent: b\nagents: {a: {argv: ['{x}'], model: y}}\nconflict: {}\n")
+    assert set(found) == {"agent", "agents.a.argv[0]", "agents.a.model", "conflict"}
 
 
 def test_markdown_is_not_a_config() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitfleet.model.lease import Lease
+from gitfleet.model.lease import Lease, SetAside
 from gitfleet.store.layout import Layout
 from gitfleet.store.leases import Leases
 from gitfleet.store.locks import worktrees_lock
@@ -23,6 +23,7 @@ LEASE = Lease(
     attempt=2,
     since="2026-01-02T03:04:05.000Z",
     before="fleet-a-aaaaaa-w1-a2",
+    port_base=20010,
 )
 
 
@@ -66,3 +67,19 @@ def test_unfinished_writes_are_no_leases_and_are_swept(tmp_path: Path) -> None:
         (layout.leases / ".tmp-99-0").write_bytes(b"{")
         assert Leases(layout).live() == {"tree-1": LEASE}
         assert Leases(layout).sweep(proof) == 1
+
+
+def test_a_tree_that_was_set_aside_is_remembered_while_it_is_there(tmp_path: Path) -> None:
+    leases = Leases(Layout(tmp_path))
+    place = tmp_path / "it's odd"
+    place.mkdir()
+    tree = SetAside(path=str(place), instance="i", why="odd", since="2026-01-02T03:04:05.000Z")
+    with worktrees_lock(leases.layout) as proof:
+        leases.write_set_aside(proof, "tree-1-i", tree)
+    assert leases.set_aside() == {"tree-1-i": tree}
+    quoted = str(place).replace("'", "'\\''")
+    assert tree.let_go == f"git worktree unlock '{quoted}'; git worktree remove --force '{quoted}'"
+    (leases.layout.set_aside / "broken.json").write_bytes(b"{")
+    assert list(leases.set_aside()) == ["tree-1-i"]
+    place.rmdir()
+    assert leases.set_aside() == {}
