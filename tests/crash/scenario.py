@@ -38,23 +38,6 @@ EXPECTED = {
     "six": "landed",
 }
 
-FILES = {
-    "one": ["one.txt"],
-    "two": ["two.txt"],
-    "three": ["three.txt"],
-    "four": ["four.txt"],
-    "five": ["deep/er/five.txt"],
-    "six": ["six.txt", "old.txt"],
-}
-AFTER = {"one": ["three", "clash", "slow"], "two": ["three"], "three": ["four", "five", "six"]}
-
-
-def below(task: str) -> set[str]:
-    """The tasks that hang on one."""
-    found = set(AFTER.get(task, ()))
-    return found.union(*(below(name) for name in found))
-
-
 # The agent asks for a commit of the person's and goes on when it is there.
 _CLASH = (
     'set -e; w=$(git rev-parse --path-format=absolute --git-common-dir)/../../person; : >"$w/asked.$$"; '
@@ -104,7 +87,7 @@ def make_template(place: Path) -> None:
         config_of(
             ["test ! -e elsewhere.txt"],
             waves={"max_agents": 3, "rolling": False},
-            retry={"max_attempts": 5, "initial_backoff_seconds": 0.05},
+            retry={"max_attempts": 20, "initial_backoff_seconds": 0},
         )
     )
     (repo / "README.md").write_text("A project.\n")
