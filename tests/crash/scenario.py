@@ -73,8 +73,11 @@ def git(repo: Path, *words: str) -> str:
     return subprocess.run(["git", *words], cwd=repo, check=True, capture_output=True, text=True).stdout
 
 
-def make_template(place: Path) -> None:
-    """The directory of a round before anything runs: a repository, a plan, and the person's letter box."""
+def make_template(place: Path, *, setup: bool = False) -> None:
+    """The directory of a round before anything runs: a repository, a plan, and the person's letter box.
+
+    With ``setup`` each tree is made ready first, with a copy and a command.
+    """
     repo = place / "repo"
     (repo / ".planning").mkdir(parents=True)
     (place / "person").mkdir()
@@ -88,9 +91,12 @@ def make_template(place: Path) -> None:
             ["test ! -e elsewhere.txt"],
             waves={"max_agents": 3, "rolling": False},
             retry={"max_attempts": 20, "initial_backoff_seconds": 0},
+            worktrees={"copy": [".env"], "setup": ["test -e .env && echo ready >made.log"]} if setup else {},
         )
     )
     (repo / "README.md").write_text("A project.\n")
+    (repo / ".gitignore").write_text(".env\n*.log\n")
+    (repo / ".env").write_text("KEY=1\n")
     (repo / "old.txt").write_text("To be removed.\n")
     git(repo, "add", "-A")
     git(repo, "commit", "-qm", "Begin")
