@@ -236,7 +236,9 @@ def run_of(pool: Pool, instance: str) -> Run | None:
     if named is None or not pool.layout.session(named[1]).is_dir():
         return None
     with suppress(GitfleetError):
-        return next((run for run in state.read_runs(named[1]).values() if run.instance == instance), None)
+        # One at a time: a session may have a thousand, and this is asked for each attempt.
+        runs = (state.read_run(named[1], task) for task in state.run_ids(named[1]))
+        return next((run for run in runs if run.instance == instance), None)
     return None
 
 
