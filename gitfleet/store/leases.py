@@ -70,7 +70,7 @@ class Leases:
         for name in names(self.layout.set_aside):
             with suppress(OSError, *UNREADABLE):
                 tree = decode((self.layout.set_aside / name).read_bytes(), SetAside)
-                if os.path.lexists(tree.path):
+                if os.path.lexists(tree.place):
                     found[name.removesuffix(".json")] = tree
         return found
 
