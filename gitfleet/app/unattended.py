@@ -24,6 +24,7 @@ from gitfleet.model.event import EventKind
 from gitfleet.model.request import Control
 from gitfleet.model.run import LIVE, RunState
 from gitfleet.model.session import SessionState
+from gitfleet.recovery.reconcile import finish_verdicts
 from gitfleet.runtime.hosts.base import Handle
 from gitfleet.runtime.hosts.local import LocalHost
 from gitfleet.store.journal import Journal
@@ -172,6 +173,8 @@ def _books(here: Opened, session: Session, observer: Observer) -> Books:
             Kind.USAGE, "session-closed", f"Session {session.id} completed meanwhile; nothing was changed."
         )
     runs = dict(state.read_runs(session.id))
+    # First, or what is asked for now would be overwritten by what was decided before.
+    finish_verdicts(here.parts, session.id, runs)
     return Books(here.parts, now, here.plan, {task.id: runs[task.id] for task in here.plan.tasks}, observer)
 
 
