@@ -94,13 +94,14 @@ def check(round_: Round, whole: Whole | None, code: int) -> list[str]:
     round_.settled()
     if not begun:
         assert code == 0, f"exit {code}: {said}"
-        _nothing_held(round_, whole)
+        _nothing_held(round_, whole, over=False)
         return ["died before the session was there"]
     over = code == 0 and "no session to continue" in said
     assert code == scenario.EXIT_CODE or over, f"exit {code}: {said}"
     _ends(round_, whole)
-    _nothing_held(round_, whole)
+    _nothing_held(round_, whole, over=True)
     _trees(round_)
+    _kept(round_)
     assert git(repo, "fsck", "--no-dangling", "--no-progress", "--connectivity-only") == ""
     assert git(repo, "status", "--porcelain") == ""
     checked = round_.run("check", "check")
@@ -140,7 +141,7 @@ def _ends(round_: Round, whole: Whole | None) -> None:
         assert git(repo, "show", record) == path.read_text(), f"{record} differs from the state"
 
 
-def _nothing_held(round_: Round, whole: Whole | None) -> None:
+def _nothing_held(round_: Round, whole: Whole | None, *, over: bool) -> None:
     common = round_.repo / ".git"
     assert not held(common / "gitfleet"), f"held: {held(common / 'gitfleet')}"
     locks = [str(path) for path in common.rglob("*.lock") if "gitfleet" not in path.parts]
@@ -153,11 +154,24 @@ def _nothing_held(round_: Round, whole: Whole | None) -> None:
     if whole is not None:
         strange = sorted(name for name in names(common) - whole.names if not _explained(name))
         assert not strange, f"left beside the repository: {strange}"
+        missing = sorted(name for name in whole.names - names(common) if not _explained(name)) if over else []
+        assert not missing, f"missing beside the repository: {missing}"
 
 
 def _explained(name: str) -> bool:
     """An attempt may have run again, or have been stopped."""
     return name.startswith("gitfleet/attempts/")
+
+
+def _kept(round_: Round) -> None:
+    """What agents wrote is on a ref, though it did not land."""
+    repo = round_.repo
+    runs = scenario.state_runs(repo / ".git")
+    refs = git(repo, "for-each-ref", "--format=%(refname)", "refs/gitfleet/wip", "refs/heads/fleet").split()
+    for task, path in scenario.KEPT.items():
+        mine = [ref for ref in refs if f"/{runs[task]['instance']}/" in ref or ref.endswith(f"/{task}")]
+        holding = [ref for ref in mine if git(repo, "ls-tree", "--name-only", ref, path)]
+        assert holding, f"{path} of {task} is lost: it is not in {mine}"
 
 
 def _trees(round_: Round) -> None:

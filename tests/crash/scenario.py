@@ -45,12 +45,15 @@ _CLASH = (
 )
 
 
-# The first attempt kills its own warden: it is lost, and tried again.
+# The first attempt kills its own warden: it is lost, and tried again. What it wrote is there before its mark.
 _LOST_ONCE = (
     "set -e; w=$(git rev-parse --path-format=absolute --git-common-dir)/../../person; mkdir -p deep/er; "
-    'if ! test -e "$w/lost"; then : >"$w/lost"; echo half >deep/er/half.txt; kill -9 $PPID; sleep 60; fi; '
+    'if ! test -e "$w/lost"; then echo half >deep/er/half.txt; : >"$w/lost"; kill -9 $PPID; sleep 60; fi; '
     "echo 5 >deep/er/five.txt"
 )
+
+KEPT = {"outside": "elsewhere.txt", "clash": PERSONS, "five": "deep/er/half.txt"}
+"""What agents wrote that did not land; it must not be lost either."""
 
 
 def plan() -> str:
