@@ -180,12 +180,16 @@ def _left(run: Run) -> str:
         return f"{run.task} did not run ({run.state.value}{reason})"
     if run.state is RunState.CONFLICTED:
         return f"{run.task} is in conflict; to resolve it: git merge {run.branch}"
-    work = f"its work is on {run.branch}" if run.files else "it changed nothing"
     own = run.failure is not None and run.failure.code in {"out-of-scope", "check-failed"}
     tell = f"gitfleet inspect {run.instance}" if own else f"gitfleet logs {run.instance}"
-    if run.attempts and run.attempts[-1].snapshots:
-        name = run.attempts[-1].snapshots[-1].removeprefix(WIP)
-        work += f", and all of its tree is kept: gitfleet rescue show {name}"
+    kept = run.attempts[-1].snapshots if run.attempts else ()
+    # One place is enough here: what a snapshot holds beyond the branch (ignored files), `inspect` tells.
+    if run.files:
+        work = f"its work is on {run.branch}"
+    elif kept:
+        work = f"its work is kept: gitfleet rescue show {kept[-1].removeprefix(WIP)}"
+    else:
+        work = "it changed nothing"
     return f"{run.task} did not land ({run.state.value}); {work}; see: {tell}"
 
 

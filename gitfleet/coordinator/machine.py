@@ -1,9 +1,9 @@
 """Whether the machine is to blame for what did not work: then no task failed, and the session waits for a person.
 
-A full disk, too few open files, a broken disk or a directory that this user may not use pass, and what they hit can be
+A full disk, too few open files, a broken disk or a place that this user may not write pass, and what they hit can be
 done again. What is asked is the error itself, and the places that every session needs: git and agents often say only
-that a file could not be written. Where a disk has some room left and those places may be written, a refusal that says no
-reason counts as the task's own: an agent can take away rights in its own worktree.
+that a file could not be written. Where a disk has some room left and those places may be written, a refusal that says
+no reason counts as the task's own: an agent can take away rights in its own worktree.
 """
 
 from __future__ import annotations

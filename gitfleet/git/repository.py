@@ -170,14 +170,14 @@ def _nearby(start: Path) -> Path | None:
     """The git directory that somebody who is here would think of."""
     here = Path(_named(start))
     places = (place / ".git" for place in (here, *here.parents))
-    return next((place for place in places if os.path.isdir(place)), None)
+    return next((place for place in places if place.is_dir()), None)
 
 
 def _missing(git_dir: Path) -> str:
     """Say what keeps git from reading a directory, from the list in its setup.c: HEAD, objects and refs."""
     for name in ("HEAD", "objects", "refs"):
         try:
-            os.stat(git_dir / name)
+            (git_dir / name).stat()
         except OSError as error:
             return f"{name}: {error.strerror}"
         if not os.access(git_dir / name, os.R_OK if name == "HEAD" else os.X_OK):

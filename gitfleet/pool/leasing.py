@@ -151,7 +151,7 @@ def lease(pool: Pool, *, instance: str, task: str, attempt: int, port_base: int 
 
 def _choose(pool: Pool, leases: dict[str, Lease | None], instance: str) -> str | None:
     for held in leases.values():
-        if held is not None and held.instance == instance and _can_be_mended(pool, pool.root / held.slot):
+        if held is not None and held.instance == instance and _can_be_mended(pool, held):
             return held.slot
     free = [slot for slot in slots(pool.root) if slot not in leases and _is_tree(pool, slot)]
     if free:
@@ -189,9 +189,11 @@ def _remaining(pool: Pool, held: Lease) -> bool:
     return False
 
 
-def _can_be_mended(pool: Pool, path: Path) -> bool:
+def _can_be_mended(pool: Pool, held: Lease) -> bool:
     """Whether a run's own slot can be used again: whole, gone or half made, but not what somebody put in its place."""
-    return not path.is_symlink() and (path.is_dir() or not os.path.lexists(path)) and pool.root == path.parent
+    path = pool.root / held.slot
+    usual = held.path == os.fspath(path) and not path.is_symlink()
+    return usual and (path.is_dir() or not os.path.lexists(path))
 
 
 def slots(root: Path) -> list[str]:
@@ -234,11 +236,14 @@ def run_of(pool: Pool, instance: str) -> Run | None:
     if named is None or not pool.layout.session(named[1]).is_dir():
         return None
     with suppress(GitfleetError):
-        return next((run for run in state.read_runs(named[1]).values() if run.instance == instance), None)
+        # One at a time: a session may have a thousand, and this is asked for each attempt.
+        runs = (state.read_run(named[1], task) for task in state.run_ids(named[1]))
+        return next((run for run in runs if run.instance == instance), None)
     return None
 
 
-def give_back(pool: Pool, slot: str) -> None:
-    """Nobody has the slot any more."""
-    with worktrees_lock(pool.layout) as proof:
-        pool.leases.drop(proof, slot)
+def give_back(pool: Pool, *slots: str) -> None:
+    """Nobody has these slots any more."""
+    if slots:
+        with worktrees_lock(pool.layout) as proof:
+            pool.leases.drop(proof, *slots)

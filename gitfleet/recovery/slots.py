@@ -73,7 +73,7 @@ def stand(parts: Parts, run: Run) -> Stands | BranchTaken:
     elif found is None and not _debris(parts, path):
         if path.is_symlink() or not path.is_dir():
             raise GitfleetError(Kind.ENVIRONMENT, "slot-taken", f"something else stands at {path}")
-        notes = (_set_aside(parts, path, "git does not know it any more"),)
+        notes = (_set_aside(parts, path, "git does not know it any more, or somebody locked it"),)
     made = worktrees.add(
         parts.repository, path, run.base, run.branch, worktrees_lock(parts.layout), instance=run.instance, old=old
     )
@@ -85,7 +85,8 @@ def release(parts: Parts) -> tuple[str, ...]:
 
     What cannot be emptied without a doubt is set aside.
     """
-    notes = []
+    notes: list[str] = []
+    free: list[str] = []
     with suppress(OSError):
         slots.mend_quarantine(parts.repository, parts.pool)
     for slot, held in parts.trees.leases.live().items():
@@ -98,7 +99,9 @@ def release(parts: Parts) -> tuple[str, ...]:
             note = _emptied(parts, held, path)
             if note:
                 notes.append(note)
-            give_back(parts.trees, slot)
+            free.append(slot)
+    with suppress(GitfleetError, OSError):
+        give_back(parts.trees, *free)
     return tuple(notes)
 
 
@@ -108,7 +111,7 @@ def _emptied(parts: Parts, held: Lease, path: Path) -> str:
         if _debris(parts, path) or path.is_symlink() or not path.is_dir():
             return ""
         if found is None:
-            return _set_aside(parts, path, "git does not know it any more")
+            return _set_aside(parts, path, "git does not know it any more, or somebody locked it")
     with parts.open_objects() as objects:
         why = _keep(parts, objects, found, run_of(parts.trees, whose(held)), None)
     if not why:

@@ -21,9 +21,9 @@ from gitfleet.model.claim import Claim, ExternalClaim
 from gitfleet.store.damage import UNREADABLE, damaged, read_document
 from gitfleet.store.files import (
     create_once,
-    read_regular,
     make_directory,
     names,
+    read_regular,
     remove_all_durable,
     rename_durable,
     sweep,

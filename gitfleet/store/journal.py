@@ -78,10 +78,10 @@ class Journal:
 def read(layout: Layout, session: str) -> Iterator[Event]:
     """Events of a session, oldest first; unreadable lines are left out, and no journal is an empty one."""
     try:
-        file = open(layout.journal(session), "rb", opener=open_regular)
+        descriptor = open_regular(layout.journal(session), os.O_RDONLY)
     except FileNotFoundError:
         return
-    with file:
+    with os.fdopen(descriptor, "rb") as file:
         for line in file:
             event = _parse(line)
             if event is not None:

@@ -224,7 +224,12 @@ def test_inspect_ends_with_commands_that_lead_on(mine: Repo, tmp_path: Path) -> 
     assert call("wave", plan, "--yes", cwd=mine.path).code == ExitCode.RUNS_FAILED
     shown = run("inspect", "strays", "--repo", mine.path).out
     steps = re.findall(r"^next: (.*)$", shown, re.MULTILINE)
-    assert [step.split()[:2] for step in steps] == [["git", "diff"], ["gitfleet", "logs"], ["gitfleet", "open"]]
+    assert [step.split()[:2] for step in steps] == [
+        ["git", "diff"],
+        ["gitfleet", "logs"],
+        ["gitfleet", "rescue"],
+        ["gitfleet", "open"],
+    ]
     assert "elsewhere.txt" in mine.git(*steps[0].split()[1:])
     for step in steps[1:]:
         assert run(*step.split()[1:], "--repo", mine.path).code == 0
@@ -270,9 +275,10 @@ def test_what_an_interrupt_leaves_is_said_with_its_place(mine: Repo, tmp_path: P
         out, _ = process.communicate(timeout=30)
     assert process.returncode == ExitCode.INTERRUPTED
     shown = out.decode()
-    kept = re.search(r"long is queued again: it was interrupted; its work so far is kept as (refs/\S+)\n", shown)
+    kept = re.search(r"long is queued again: it was interrupted; its work is kept: gitfleet (rescue show \S+)\n", shown)
     assert kept
-    assert mine.git("show", f"{kept[1]}:part.txt") == "part"
+    assert "part.txt" in run(*kept[1].split(), "--repo", mine.path).out
+    assert mine.git("show", f"refs/gitfleet/wip/{kept[1].split()[-1]}:part.txt") == "part"
     assert "It needs you: it was interrupted. Nothing landed.\n" in shown
     assert "  - later" not in shown
     assert run("cancel", "long", "--repo", mine.path).out.startswith("cancel long: Nobody runs session stop-")

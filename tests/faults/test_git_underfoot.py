@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.trial import AGENTS, CHECK, CONTINUE, LANDED, Trial, told
+from tests.faults.trial import AGENTS, CHECK, CONTINUE, Trial, told
 from tests.support.fleet import write
-from tests.support.sessions import session_ids, state_runs, states
+from tests.support.sessions import state_runs, states
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.fleet import FleetEnv
 
 pytestmark = pytest.mark.leaves_worktrees("an attempt whose tree was taken away keeps what is left of it")

@@ -15,7 +15,7 @@ def main() -> None:
         return true() + (seconds if os.path.exists(when) else 0.0)  # noqa: PTH110 - isolated, and asked often
 
     time.time = shifted
-    with open(sys.argv[0], "rb") as file:
+    with open(sys.argv[0], "rb") as file:  # noqa: PTH123 - as little as possible is imported
         code = compile(file.read(), sys.argv[0], "exec")
     exec(code, {"__name__": "__main__", "__file__": sys.argv[0]})  # noqa: S102 - it is the warden itself
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitfleet.runtime import attempt
+from gitfleet.runtime.hosts.base import Handle
+from gitfleet.runtime.hosts.local import LocalHost
 from gitfleet.runtime.supervisor import Supervisor, Vitality
 from gitfleet.runtime.warden.owner import Warden
 from tests.support import agents
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gitfleet.runtime.hosts.base import Handle
     from gitfleet.runtime.supervisor import Judgement
     from tests.support.agents import Stage
 
