@@ -12,6 +12,7 @@ from gitfleet.coordinator.amendments import Amendments
 from gitfleet.coordinator.attempts import handle_of
 from gitfleet.coordinator.books import Books
 from gitfleet.coordinator.claiming import Claiming
+from gitfleet.coordinator.ending import end_all
 from gitfleet.coordinator.observer import Interrupts
 from gitfleet.coordinator.restarting import restart as queue_again
 from gitfleet.coordinator.retrying import Retrying
@@ -23,6 +24,7 @@ from gitfleet.model.request import Control
 from gitfleet.model.run import LIVE, RunState
 from gitfleet.model.session import SessionState
 from gitfleet.model.words import plural
+from gitfleet.recovery.reconcile import finish_verdicts
 from gitfleet.runtime.hosts.base import Handle
 from gitfleet.runtime.hosts.local import LocalHost
 from gitfleet.store.journal import Journal
@@ -89,8 +91,7 @@ def stop(workspace: Workspace, session: Session, observer: Observer) -> Done:
         books = _books(here, session, observer)
         # Before anything that can be refused: whatever else is wrong with a session, its agents are stopped.
         alive = _alive(here, books.runs.values())
-        for handle in alive.values():
-            here.parts.host.stop(handle)
+        end_all(here.parts, [books.runs[task] for task in alive], "before it was stopped")
         for handle in alive.values():
             here.parts.host.wait(handle)
         started = any(run.state in _STARTED for run in books.runs.values())
@@ -148,7 +149,7 @@ def _end(here: Opened, books: Books, run: Run) -> None:
     if run.state is RunState.PREPARING:
         books.advance(run.task, RunState.FAILED)
         return
-    parts.host.stop(handle)
+    end_all(parts, [run], "before it was restarted")
     last = msgspec.structs.replace(
         run.attempts[-1], exit=parts.host.wait(handle), ended=books.now(), outcome="restarted"
     )
@@ -172,6 +173,8 @@ def _books(here: Opened, session: Session, observer: Observer) -> Books:
             Kind.USAGE, "session-closed", f"Session {session.id} completed meanwhile; nothing was changed."
         )
     runs = dict(state.read_runs(session.id))
+    # First, or what is asked for now would be overwritten by what was decided before.
+    finish_verdicts(here.parts, session.id, runs)
     return Books(here.parts, now, here.plan, {task.id: runs[task.id] for task in here.plan.tasks}, observer)
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import queue
 import signal
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -72,31 +74,44 @@ class Silent:
 
 
 class Lines:
-    """One line an event, for pipes and logs."""
+    """One line an event, for pipes and logs.
+
+    A thread writes them: a pager that is not read on, or a pipe that nobody reads, must not hold the session up.
+    """
 
     wants_progress = False
 
     def __init__(self) -> None:
         """Write to standard output, for as long as somebody reads it."""
-        self._open = True
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._writer = threading.Thread(target=self._write, daemon=True, name="gitfleet-lines")
+        self._writer.start()
+
+    def _write(self) -> None:
+        while (line := self._lines.get()) is not None:
+            try:
+                sys.stdout.write(line)
+                sys.stdout.flush()
+            except OSError:
+                # A closed pipe or terminal, or a full disk behind it: whatever it is, the session goes on.
+                silence(1)
+                return
 
     def event(self, event: Event) -> None:
         """Write the event."""
-        if not self._open or not telling(event):
-            return
-        try:
-            sys.stdout.write(inline(sentence(event)) + "\n")
-            sys.stdout.flush()
-        except OSError:
-            # A closed pipe or terminal, or a full disk behind it: whatever it is, the session goes on.
-            self._open = False
-            silence(1)
+        if telling(event):
+            self._lines.put(inline(sentence(event)) + "\n")
 
     def progress(self, progress: Progress) -> None:
         """Say nothing: a pipe gets events."""
 
     def notice(self, message: str, *, bell: bool, desktop: bool) -> None:
         """Say nothing: a pipe has no bell."""
+
+    def close(self) -> None:
+        """Wait until everything is written; what follows on standard output is then in order."""
+        self._lines.put(None)
+        self._writer.join()
 
 
 class Table:
@@ -204,7 +219,11 @@ def watching(*, as_json: bool) -> Iterator[Observer]:
     if as_json:
         yield Silent()
     elif not is_terminal(sys.stdout):
-        yield Lines()
+        lines = Lines()
+        try:
+            yield lines
+        finally:
+            lines.close()
     else:
         from rich.live import Live  # noqa: PLC0415 - only a terminal pays
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
@@ -254,14 +253,15 @@ class Settling:
 
 
 def drop_worktree(parts: Parts, tree: Path) -> None:
-    """Take away a tree that is ours alone: the integration worktree."""
+    """Take away a tree that is ours alone: the integration worktree; and what a killed session left in the trash."""
+    trash = trash_of(parts.pool)
     with contextlib.suppress(OSError, GitFailed):
         worktree = worktrees.locate(parts.repository, tree)
         if worktree is not None:
-            place = worktrees.retire(parts.repository, worktree, trash_of(parts.pool), worktrees_lock(parts.layout))
-            if place is not None:
-                shutil.rmtree(place, ignore_errors=True)
+            worktrees.retire(parts.repository, worktree, trash, worktrees_lock(parts.layout))
         give_back(parts.trees, tree.name)
+    with contextlib.suppress(OSError):  # somebody else may be emptying it
+        worktrees.empty_trash(trash)
 
 
 def _files(count: int) -> str:

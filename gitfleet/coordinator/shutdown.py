@@ -13,6 +13,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.attempts import handle_of
+from gitfleet.coordinator.ending import end_all
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState
 
@@ -59,8 +60,8 @@ class Shutdown:
         self._tell("no-dispatch", f"{why}: nothing new is started")
         self.checks.stop()
         # Each is only told here, and has its own warden's ladder: together they take as long as the slowest.
-        for run in running:
-            self.parts.host.stop(handle_of(self.parts, run))
+        end_all(self.parts, running, "before it was stopped")
+        # Said once it is so: whoever leaves at once now leaves agents that end by themselves.
         self._tell("stopping", f"stopping agents ({len(running)}), keeping their work")
 
     def hold(self, task: str, collect: Callable[[], None]) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.coordinator.attempts import handle_of
 from gitfleet.coordinator.closing import Halt
+from gitfleet.coordinator.ending import end
 from gitfleet.model.event import EventKind
 from gitfleet.model.request import Control, Reply
 from gitfleet.model.run import RunState
@@ -142,7 +143,7 @@ class Steering:
         run = self.books.runs[request.task]
         match run.state:
             case RunState.RUNNING:
-                self.parts.host.stop(handle_of(self.parts, run))
+                end(self.parts, run, "before it was restarted")
             case RunState.FINISHED:
                 pass
             case RunState.QUEUED | RunState.PREPARING if not run.not_before:

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.coordinator.attempts import handle_of
+from gitfleet.coordinator.ending import end
 from gitfleet.model.config import StallPolicy
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState
-from gitfleet.recovery.keeping import keep_tree
 from gitfleet.runtime import attempt
 from gitfleet.runtime.supervisor import (
     STUCK_SECONDS,
@@ -175,22 +175,9 @@ class Supervising:
                 watched.acted = now
             case StallPolicy.RESTART:
                 self._tell(run, f"{run.task} is stopped: it showed no life", "stalled")
-                self._end(run, watched.handle)
+                end(self.parts, run, attempt.STALLED, reason=attempt.STALLED)
             case _:
                 assert_never(self.parts.config.stall)
-
-    def _end(self, run: Run, handle: Handle) -> None:
-        """Keep what it has, then stop it; in another thread, since a large tree takes its time."""
-
-        def end() -> None:
-            try:
-                with self.parts.open_objects() as objects:
-                    keep_tree(self.parts, objects, run, attempt.STALLED)
-            finally:
-                # The end of an agent deletes nothing, so what could not be kept is still there to be told of.
-                self.parts.host.stop(handle, reason=attempt.STALLED)
-
-        threading.Thread(target=end, daemon=True, name="gitfleet-stalled").start()
 
     def _on_stuck(self, run: Run, watched: _Watched) -> None:
         now = self.parts.monotonic()

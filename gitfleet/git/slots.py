@@ -35,14 +35,17 @@ _KEPT = frozenset({"HEAD", "commondir", "gitdir", "index", "logs", "reftable", "
 
 
 def usable(repo: Repository, path: Path) -> Worktree | None:
-    """The tree at a path when it is a real directory that git knows; none for anything else that has the name."""
+    """The tree at a path when it is a real directory that git knows; none for anything else that has the name.
+
+    One that somebody locked is theirs to unlock.
+    """
     try:
         if not stat.S_ISDIR(path.lstat().st_mode):
             return None
     except OSError:
         return None
     found = locate(repo, path)
-    if found is None or (path / ".git").is_dir() or (path / ".git").is_symlink():
+    if found is None or (found.git_dir / "locked").exists() or (path / ".git").is_dir() or (path / ".git").is_symlink():
         return None
     return found
 

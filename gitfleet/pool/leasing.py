@@ -20,6 +20,7 @@ from gitfleet.git.slots import usable
 from gitfleet.git.worktrees import INSTANCE_FILE, registered
 from gitfleet.model.base import instant
 from gitfleet.model.lease import Lease
+from gitfleet.model.paths import quote_path
 from gitfleet.model.run import LIVE, RunState
 from gitfleet.model.session import SessionState
 from gitfleet.store.files import read_regular
@@ -136,7 +137,7 @@ def lease(pool: Pool, *, instance: str, task: str, attempt: int, port_base: int 
                 pool.leases.drop(proof, other.slot)
         taken = Lease(
             slot=slot,
-            path=os.fspath(pool.root / slot),
+            path=quote_path(os.fsencode(pool.root / slot)),
             instance=instance,
             session=pool.session,
             task=task,
@@ -151,7 +152,7 @@ def lease(pool: Pool, *, instance: str, task: str, attempt: int, port_base: int 
 
 def _choose(pool: Pool, leases: dict[str, Lease | None], instance: str) -> str | None:
     for held in leases.values():
-        if held is not None and held.instance == instance and _can_be_mended(pool, pool.root / held.slot):
+        if held is not None and held.instance == instance and _can_be_mended(pool, held):
             return held.slot
     free = [slot for slot in slots(pool.root) if slot not in leases and _is_tree(pool, slot)]
     if free:
@@ -173,7 +174,7 @@ def _is_tree(pool: Pool, slot: str) -> bool:
 
 def _may_pass_on(pool: Pool, held: Lease) -> bool:
     """Whether a tree that its run needs no longer can be somebody else's: it is there, and nobody lives on in it."""
-    return held.path == os.fspath(pool.root / held.slot) and _is_tree(pool, held.slot) and not _remaining(pool, held)
+    return held.place == os.fspath(pool.root / held.slot) and _is_tree(pool, held.slot) and not _remaining(pool, held)
 
 
 def _existing(pool: Pool, standing: dict[str, Standing]) -> list[str]:
@@ -189,9 +190,11 @@ def _remaining(pool: Pool, held: Lease) -> bool:
     return False
 
 
-def _can_be_mended(pool: Pool, path: Path) -> bool:
+def _can_be_mended(pool: Pool, held: Lease) -> bool:
     """Whether a run's own slot can be used again: whole, gone or half made, but not what somebody put in its place."""
-    return not path.is_symlink() and (path.is_dir() or not os.path.lexists(path)) and pool.root == path.parent
+    path = pool.root / held.slot
+    usual = held.place == os.fspath(path) and not path.is_symlink()
+    return usual and (path.is_dir() or not os.path.lexists(path))
 
 
 def slots(root: Path) -> list[str]:
@@ -221,7 +224,7 @@ def whose(held: Lease) -> str:
         return held.instance
     try:
         # An agent can write here: what names neither of the two is not believed.
-        name = read_regular(Path(held.path) / INSTANCE_FILE, 256).decode("utf-8", "replace").strip()
+        name = read_regular(Path(held.place) / INSTANCE_FILE, 256).decode("utf-8", "replace").strip()
     except OSError:
         return held.instance
     return held.before if name == held.before else held.instance
@@ -234,11 +237,14 @@ def run_of(pool: Pool, instance: str) -> Run | None:
     if named is None or not pool.layout.session(named[1]).is_dir():
         return None
     with suppress(GitfleetError):
-        return next((run for run in state.read_runs(named[1]).values() if run.instance == instance), None)
+        # One at a time: a session may have a thousand, and this is asked for each attempt.
+        runs = (state.read_run(named[1], task) for task in state.run_ids(named[1]))
+        return next((run for run in runs if run.instance == instance), None)
     return None
 
 
-def give_back(pool: Pool, slot: str) -> None:
-    """Nobody has the slot any more."""
-    with worktrees_lock(pool.layout) as proof:
-        pool.leases.drop(proof, slot)
+def give_back(pool: Pool, *slots: str) -> None:
+    """Nobody has these slots any more."""
+    if slots:
+        with worktrees_lock(pool.layout) as proof:
+            pool.leases.drop(proof, *slots)

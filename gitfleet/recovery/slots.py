@@ -18,6 +18,7 @@ from gitfleet.git.refs import HEADS
 from gitfleet.git.snapshots import Failed, Origin, Taken
 from gitfleet.model.base import instant
 from gitfleet.model.lease import SetAside
+from gitfleet.model.paths import quote_path
 from gitfleet.pool.leasing import Standing, give_back, run_of, whose
 from gitfleet.recovery.keeping import of_scope
 from gitfleet.runtime.presence import working_in
@@ -73,7 +74,7 @@ def stand(parts: Parts, run: Run) -> Stands | BranchTaken:
     elif found is None and not _debris(parts, path):
         if path.is_symlink() or not path.is_dir():
             raise GitfleetError(Kind.ENVIRONMENT, "slot-taken", f"something else stands at {path}")
-        notes = (_set_aside(parts, path, "git does not know it any more"),)
+        notes = (_set_aside(parts, path, "git does not know it any more, or somebody locked it"),)
     made = worktrees.add(
         parts.repository, path, run.base, run.branch, worktrees_lock(parts.layout), instance=run.instance, old=old
     )
@@ -85,7 +86,8 @@ def release(parts: Parts) -> tuple[str, ...]:
 
     What cannot be emptied without a doubt is set aside.
     """
-    notes = []
+    notes: list[str] = []
+    free: list[str] = []
     with suppress(OSError):
         slots.mend_quarantine(parts.repository, parts.pool)
     for slot, held in parts.trees.leases.live().items():
@@ -98,7 +100,9 @@ def release(parts: Parts) -> tuple[str, ...]:
             note = _emptied(parts, held, path)
             if note:
                 notes.append(note)
-            give_back(parts.trees, slot)
+            free.append(slot)
+    with suppress(GitfleetError, OSError):
+        give_back(parts.trees, *free)
     return tuple(notes)
 
 
@@ -108,7 +112,7 @@ def _emptied(parts: Parts, held: Lease, path: Path) -> str:
         if _debris(parts, path) or path.is_symlink() or not path.is_dir():
             return ""
         if found is None:
-            return _set_aside(parts, path, "git does not know it any more")
+            return _set_aside(parts, path, "git does not know it any more, or somebody locked it")
     with parts.open_objects() as objects:
         why = _keep(parts, objects, found, run_of(parts.trees, whose(held)), None)
     if not why:
@@ -166,7 +170,7 @@ def _set_aside(parts: Parts, path: Path, why: str) -> str:
     name = f"{path.name}-{instance or 'unknown'}"
     with worktrees_lock(parts.layout) as proof:
         place = slots.set_aside(parts.repository, path, name, why, nullcontext())
-        note = SetAside(path=os.fspath(place), instance=instance, why=why, since=instant(parts.now()))
+        note = SetAside(path=quote_path(os.fsencode(place)), instance=instance, why=why, since=instant(parts.now()))
         parts.trees.leases.write_set_aside(proof, place.name, note)
     return f"the worktree {path.name} was set aside as {place}: {why}; when you have looked: {note.let_go}"
 

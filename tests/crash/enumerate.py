@@ -38,6 +38,7 @@ class Stage:
     root: Path
     jobs: int
     keep: Path | None = None
+    setup: bool = False
     whole: invariants.Whole = field(init=False)
     length: float = field(init=False)
     points: list[Point] = field(init=False)
@@ -46,7 +47,8 @@ class Stage:
         """Run the session undisturbed and list every place where a process of it can die."""
         (self.root / "home").mkdir()
         environment(self.root / "home")
-        scenario.make_template(self.template)
+        scenario.make_template(self.template, setup=self.setup)
+        scenario.make_template(self.furnished, setup=True)
         place, report = self.root / "whole", self.root / "whole.json"
         os.waitpid(forked(one_round(self.template, place, None, None, None), Result("whole"), report), 0)
         result = Result(**json.loads(report.read_text()))
@@ -63,6 +65,11 @@ class Stage:
     def template(self) -> Path:
         """What every round starts from."""
         return self.root / "template"
+
+    @property
+    def furnished(self) -> Path:
+        """The same, where trees are made ready first: what every second random round starts from."""
+        return self.root / "furnished"
 
     def play(self, works: Sequence[Work]) -> Iterator[Result]:
         """Run the rounds, so many at a time; results come as they end."""
@@ -96,7 +103,8 @@ class Stage:
         """A round for each seed."""
 
         def work(seed: int) -> Work:
-            return f"seed {seed}", lambda place: randomly.one_round(self.template, place, seed, self.length, self.whole)
+            template = self.furnished if seed % 2 else self.template
+            return f"seed {seed}", lambda place: randomly.one_round(template, place, seed, self.length, self.whole)
 
         return [work(seed) for seed in seeds]
 
@@ -126,6 +134,27 @@ def places(lines: Iterable[list[str]]) -> Iterator[Point]:
             yield Point(process, kind, int(number), when)
 
 
+def share_of(points: Sequence[Point], share: int, day: int) -> list[Point]:
+    """One place of so many, and at least three of each kind and process; in as many days it was the turn of all."""
+    if share == 1:
+        return list(points)
+    kinds: dict[tuple[str, str], list[Point]] = {}
+    for point in points:
+        kinds.setdefault(row_of(point), []).append(point)
+    found = []
+    for some in kinds.values():
+        # Mixed: neighbours are the same operation, before and after it.
+        mixed = sorted(some, key=lambda point: zlib.crc32(str(point).encode()))
+        step = max(1, min(share, len(mixed) // 3))
+        found += mixed[day % step :: step]
+    return found
+
+
+def row_of(point: Point) -> tuple[str, str]:
+    """What places are counted by: whose process and which kind of operation."""
+    return point.process.split(" ")[0], point.kind
+
+
 def second_of(point: Point) -> Point | None:
     """For every fourth place of the coordinator ``continue`` dies as well, mostly while it mends."""
     dice = zlib.crc32(str(point).encode())
@@ -146,6 +175,7 @@ class Tally:
     deaths: Counter[tuple[str, str]] = field(default_factory=Counter)
     failed: Counter[tuple[str, str]] = field(default_factory=Counter)
     whens: Counter[str] = field(default_factory=Counter)
+    wanted: set[tuple[str, str]] = field(default_factory=set)
     missed: int = 0
     twice: int = 0
     notes: Counter[str] = field(default_factory=Counter)
@@ -178,7 +208,7 @@ class Tally:
 
     def table(self, points: Iterable[Point]) -> None:
         """Print what was enumerated and what was run."""
-        total = Counter((point.process.split(" ")[0], point.kind) for point in points)
+        total = Counter(row_of(point) for point in points)
         print(f"{'process':12} {'kind':18} places deaths failed")
         for key in sorted(total | self.deaths):
             print(f"{key[0]:12} {key[1]:18} {total[key]:6} {self.deaths[key]:6} {self.failed[key]:6}")
@@ -186,6 +216,9 @@ class Tally:
         print("deaths: " + ", ".join(f"{count} {when}" for when, count in sorted(self.whens.items())))
         for note, count in sorted(self.notes.items()):
             print(f"  {count} x {note}")
+        for key in sorted(self.wanted - self.deaths.keys()):
+            print(f"FAILED nobody died: {key[0]}, {key[1]}")
+            self.failures.append(f"no death of {key}")
         print(f"{len(self.failures)} failed")
 
 
@@ -197,6 +230,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="PLACE", help="these places, as a failure names them")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="N rounds of kills at random times")
     parser.add_argument("--seeds", nargs="+", type=int, metavar="SEED", help="these random rounds")
+    parser.add_argument("--setup", action="store_true", help="trees are made ready first; of random rounds half are")
     parser.add_argument("--day", type=int, default=int(time.time() // 86_400), help="decides shares and seeds")
     parser.add_argument("--from", type=int, default=0, dest="start", metavar="I", help="go on from the I-th round")
     parser.add_argument("--jobs", type=int, default=3, help="rounds at the same time")
@@ -204,17 +238,21 @@ def main() -> None:
     options = parser.parse_args()
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="fleet-crash-", dir=memory if memory.is_dir() else None) as scratch:
-        stage = Stage(Path(scratch).resolve(), options.jobs, options.keep)
+        stage = Stage(Path(scratch).resolve(), options.jobs, options.keep, options.setup)
         works: list[Work] = []
         if options.all or options.share:
             share = options.share or 1
-            works += stage.enumerated(stage.points[options.day % share :: share])
+            works += stage.enumerated(share_of(stage.points, share, options.day))
         if options.only:
             works += stage.enumerated(Point.parse(text) for text in options.only)
         seeds = options.seeds or [options.day * 1000 + number for number in range(options.random)]
         works += stage.at_random(seeds)
         print(f"{len(stage.points)} places, {len(works)} rounds, seeds {seeds[:1]} to {seeds[-1:]}")
-        tally = Tally()
+        tally = Tally(
+            wanted={row_of(point) for point in stage.points}
+            if (options.all or options.share) and not options.start
+            else set()
+        )
         for result in stage.play(works[options.start :]):
             tally.take(result)
         tally.table(stage.points)

@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING
 from tests.crash import scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any
-
     from tests.crash.rounds import Round
 
 
@@ -97,13 +94,14 @@ def check(round_: Round, whole: Whole | None, code: int) -> list[str]:
     round_.settled()
     if not begun:
         assert code == 0, f"exit {code}: {said}"
-        _nothing_held(round_, whole)
+        _nothing_held(round_, whole, over=False)
         return ["died before the session was there"]
     over = code == 0 and "no session to continue" in said
-    notes = _ends(round_, whole)
-    assert code == scenario.EXIT_CODE or over or (notes and code == 1), f"exit {code}: {said}"
-    _nothing_held(round_, whole)
-    notes += _trees(round_)
+    assert code == scenario.EXIT_CODE or over, f"exit {code}: {said}"
+    _ends(round_, whole)
+    _nothing_held(round_, whole, over=True)
+    _trees(round_)
+    _kept(round_)
     assert git(repo, "fsck", "--no-dangling", "--no-progress", "--connectivity-only") == ""
     assert git(repo, "status", "--porcelain") == ""
     checked = round_.run("check", "check")
@@ -112,34 +110,27 @@ def check(round_: Round, whole: Whole | None, code: int) -> list[str]:
     assert again == 0, f"continue again: exit {again}: {round_.last.read_text()}"
     assert "no session to continue" in round_.last.read_text()
     round_.settled()
-    return notes
+    return []
 
 
-def _ends(round_: Round, whole: Whole | None) -> list[str]:
+def _ends(round_: Round, whole: Whole | None) -> None:
     """Every task ended as it does undisturbed, and landed once if it did."""
-    repo, notes = round_.repo, []
+    repo = round_.repo
     runs = scenario.state_runs(repo / ".git")
-    expected_ends = dict(scenario.EXPECTED)
-    gone: set[str] = set()
-    for task, run in runs.items():
-        if end := _cut_off(run, round_.deaths()):
-            notes.append(f"{task} {end}")
-            for name in (task, *scenario.below(task)):
-                gone.update(scenario.FILES.get(name, ()))
-                expected_ends[name] = end if name == task else "skipped"
-    ends = {task: str(run["state"]) for task, run in runs.items()}
     strange = [
-        (task, run["state"], run.get("failure")) for task, run in runs.items() if run["state"] != expected_ends[task]
+        (task, run["state"], run.get("failure"))
+        for task, run in runs.items()
+        if run["state"] != scenario.EXPECTED[task]
     ]
-    assert ends == expected_ends, strange
+    assert not strange, strange
+    assert runs.keys() == scenario.EXPECTED.keys(), f"runs of {sorted(runs)}"
     now = tree(repo)
     if scenario.PERSONS in now:
         persons = git(repo, "show", f"main:{scenario.PERSONS}")
         assert re.fullmatch(r"a person's line \d+\n", persons), persons
     if whole is not None:
-        varying = {scenario.PERSONS, *(gone & {"old.txt"})}
-        expected = {path: facts for path, facts in whole.tree.items() if path not in gone | varying}
-        found = {path: facts for path, facts in now.items() if path not in varying}
+        expected = {path: facts for path, facts in whole.tree.items() if path != scenario.PERSONS}
+        found = {path: facts for path, facts in now.items() if path != scenario.PERSONS}
         assert found == expected, f"the tree differs: {set(found.items()) ^ set(expected.items())}"
     log = git(repo, "log", "--first-parent", "--merges", "--format=%(trailers:key=Gitfleet-Instance,valueonly)", "main")
     merged = sorted(log.split())
@@ -148,18 +139,9 @@ def _ends(round_: Round, whole: Whole | None) -> list[str]:
     for path in (repo / ".git/gitfleet/state/sessions").glob("*/waves/*.md"):
         record = f"main:.planning/{path.relative_to(repo / '.git/gitfleet/state').as_posix()}"
         assert git(repo, "show", record) == path.read_text(), f"{record} differs from the state"
-    return notes
 
 
-def _cut_off(run: Mapping[str, Any], deaths: list[str]) -> str:
-    """How a run may end whose own agent was killed: that is the agent's failure, and is not tried again."""
-    short = str(run.get("instance", "")).split("-", 3)[-1]
-    if run["state"] == "failed" and any(death.startswith(f"agent {short}") for death in deaths):
-        return "failed"
-    return ""
-
-
-def _nothing_held(round_: Round, whole: Whole | None) -> None:
+def _nothing_held(round_: Round, whole: Whole | None, *, over: bool) -> None:
     common = round_.repo / ".git"
     assert not held(common / "gitfleet"), f"held: {held(common / 'gitfleet')}"
     locks = [str(path) for path in common.rglob("*.lock") if "gitfleet" not in path.parts]
@@ -167,9 +149,13 @@ def _nothing_held(round_: Round, whole: Whole | None) -> None:
     assert not list(common.glob("gitfleet/state/claims/*"))
     leavings = [path.name for path in round_.temporary.iterdir()]
     assert not leavings, f"temporary files are left: {leavings}"
+    unfinished = [path.name for path in (common / "gitfleet").rglob("*.tmp-*")]
+    assert not unfinished, f"unfinished writes are left: {unfinished}"
     if whole is not None:
         strange = sorted(name for name in names(common) - whole.names if not _explained(name))
         assert not strange, f"left beside the repository: {strange}"
+        missing = sorted(name for name in whole.names - names(common) if not _explained(name)) if over else []
+        assert not missing, f"missing beside the repository: {missing}"
 
 
 def _explained(name: str) -> bool:
@@ -177,24 +163,53 @@ def _explained(name: str) -> bool:
     return name.startswith("gitfleet/attempts/")
 
 
-def _trees(round_: Round) -> list[str]:
-    """Worktrees are in the pool, each known to git, there, and leased; only runs that did not land keep theirs."""
+def _kept(round_: Round) -> None:
+    """What agents wrote is on a ref, though it did not land."""
     repo = round_.repo
+    runs = scenario.state_runs(repo / ".git")
+    refs = git(repo, "for-each-ref", "--format=%(refname)", "refs/gitfleet/wip", "refs/heads/fleet").split()
+    for task, path in scenario.KEPT.items():
+        mine = [ref for ref in refs if f"/{runs[task]['instance']}/" in ref or ref.endswith(f"/{task}")]
+        holding = [ref for ref in mine if git(repo, "ls-tree", "--name-only", ref, path)]
+        assert holding, f"{path} of {task} is lost: it is not in {mine}"
+
+
+def _trees(round_: Round) -> None:
+    """The pool is in order: each tree is known to git, and leased to a run that did not land, or empty and free."""
+    repo, common = round_.repo, round_.repo / ".git"
     pool = round_.place / "repo.fleet"
     listed = [line.partition(" ")[::2] for line in git(repo, "worktree", "list", "--porcelain").splitlines()]
     linked = {Path(path) for word, path in listed if word == "worktree"} - {repo}
     assert all(path.parent == pool for path in linked), f"worktrees outside of the pool: {linked}"
     standing = {path for path in pool.iterdir() if path.name != ".trash"}
     assert linked == standing, f"git knows {linked}, and there are {standing}"
-    runs = scenario.state_runs(repo / ".git")
-    leases = {path.stem: json.loads(path.read_bytes()) for path in repo.glob(".git/gitfleet/pool/*.json")}
-    nobodys = {path.name for path in standing} - leases.keys()
-    assert all(name.endswith("-integration") for name in nobodys), f"trees without a lease: {nobodys}"
-    notes = []
-    for slot, lease in leases.items():
-        run = runs[lease["task"]]
-        if run.get("attempts", [{}])[-1].get("worktree") != slot:
-            notes.append(f"{slot} has a stale lease")  # the next one that needs a tree takes it
-        else:
-            assert run["state"] != "landed", f"{slot} is still leased to {lease['task']}, which landed"
-    return notes
+    assert not (pool / ".trash").is_dir() or not list((pool / ".trash").iterdir()), "the trash is not empty"
+    kept = {
+        str(run["attempts"][-1]["worktree"]): (run["instance"], run["attempts"][-1]["number"])
+        for run in scenario.state_runs(common).values()
+        if run.get("attempts") and run["state"] not in {"landed", "skipped"}
+    }
+    leases = {path.stem: json.loads(path.read_bytes()) for path in common.glob("gitfleet/pool/*.json")}
+    found = {slot: (lease["instance"], lease["attempt"]) for slot, lease in leases.items()}
+    assert found == kept, f"leases are {found}, and kept trees are {kept}"
+    for path in standing - {pool / slot for slot in kept}:
+        assert re.fullmatch(r"tree-\d+", path.name), f"nobody's tree: {path}"
+        assert git(path, "status", "--porcelain", "--ignored") == "", f"{path} is not empty"
+        assert git(path, "branch", "--show-current") == "", f"{path} is still on a branch"
+
+
+def reused(round_: Round) -> None:
+    """In the undisturbed run later waves had trees of runs that had landed, and not just trees of the same name."""
+    runs = scenario.state_runs(round_.repo / ".git").values()
+    had: dict[str, list[tuple[int, str]]] = {}
+    for run in runs:
+        for attempt in run["attempts"]:
+            had.setdefault(attempt["worktree"], []).append((run["wave"], run["state"]))
+    handed_on = {
+        slot
+        for slot, users in had.items()
+        if any(state == "landed" and wave < later for wave, state in users for later, _ in users)
+    }
+    assert len(handed_on) > 1, f"trees were not handed on: {had}"
+    made = re.findall(r"\tworktree add .*?/(tree-\d+) ", round_.ops.read_text())
+    assert all(made.count(slot) == 1 for slot in handed_on), f"trees were made again: {made}"

@@ -263,6 +263,8 @@ def one_round(
                     result.codes.append(round_.run("last", "continue"))
             result.deaths = round_.deaths()
             result.notes = invariants.check(round_, whole, result.codes[-1])
+            if whole is None:
+                invariants.reused(round_)
         except BaseException:
             result.deaths = round_.deaths()
             round_.clear()

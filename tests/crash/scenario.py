@@ -38,23 +38,6 @@ EXPECTED = {
     "six": "landed",
 }
 
-FILES = {
-    "one": ["one.txt"],
-    "two": ["two.txt"],
-    "three": ["three.txt"],
-    "four": ["four.txt"],
-    "five": ["deep/er/five.txt"],
-    "six": ["six.txt", "old.txt"],
-}
-AFTER = {"one": ["three", "clash", "slow"], "two": ["three"], "three": ["four", "five", "six"]}
-
-
-def below(task: str) -> set[str]:
-    """The tasks that hang on one."""
-    found = set(AFTER.get(task, ()))
-    return found.union(*(below(name) for name in found))
-
-
 # The agent asks for a commit of the person's and goes on when it is there.
 _CLASH = (
     'set -e; w=$(git rev-parse --path-format=absolute --git-common-dir)/../../person; : >"$w/asked.$$"; '
@@ -62,12 +45,15 @@ _CLASH = (
 )
 
 
-# The first attempt kills its own warden: it is lost, and tried again.
+# The first attempt kills its own warden: it is lost, and tried again. What it wrote is there before its mark.
 _LOST_ONCE = (
     "set -e; w=$(git rev-parse --path-format=absolute --git-common-dir)/../../person; mkdir -p deep/er; "
-    'if ! test -e "$w/lost"; then : >"$w/lost"; echo half >deep/er/half.txt; kill -9 $PPID; sleep 60; fi; '
+    'if ! test -e "$w/lost"; then echo half >deep/er/half.txt; : >"$w/lost"; kill -9 $PPID; sleep 60; fi; '
     "echo 5 >deep/er/five.txt"
 )
+
+KEPT = {"outside": "elsewhere.txt", "clash": PERSONS, "five": "deep/er/half.txt"}
+"""What agents wrote that did not land; it must not be lost either."""
 
 
 def plan() -> str:
@@ -90,8 +76,11 @@ def git(repo: Path, *words: str) -> str:
     return subprocess.run(["git", *words], cwd=repo, check=True, capture_output=True, text=True).stdout
 
 
-def make_template(place: Path) -> None:
-    """The directory of a round before anything runs: a repository, a plan, and the person's letter box."""
+def make_template(place: Path, *, setup: bool = False) -> None:
+    """The directory of a round before anything runs: a repository, a plan, and the person's letter box.
+
+    With ``setup`` each tree is made ready first, with a copy and a command.
+    """
     repo = place / "repo"
     (repo / ".planning").mkdir(parents=True)
     (place / "person").mkdir()
@@ -104,10 +93,13 @@ def make_template(place: Path) -> None:
         config_of(
             ["test ! -e elsewhere.txt"],
             waves={"max_agents": 3, "rolling": False},
-            retry={"max_attempts": 5, "initial_backoff_seconds": 0.05},
+            retry={"max_attempts": 20, "initial_backoff_seconds": 0},
+            worktrees={"copy": [".env"], "setup": ["test -e .env && echo ready >made.log"]} if setup else {},
         )
     )
     (repo / "README.md").write_text("A project.\n")
+    (repo / ".gitignore").write_text(".env\n*.log\n")
+    (repo / ".env").write_text("KEY=1\n")
     (repo / "old.txt").write_text("To be removed.\n")
     git(repo, "add", "-A")
     git(repo, "commit", "-qm", "Begin")

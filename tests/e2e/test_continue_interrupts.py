@@ -88,9 +88,10 @@ def test_a_first_interrupt_saves_and_continue_finishes(stage: str, fleet: FleetE
     assert report["sessions"][0]["state"] == "needs-continue"
     runs = state_runs(fleet, repo)
     if stage == "running":
-        wip = fleet.git("for-each-ref", "--format=%(refname)", "refs/gitfleet/wip")
-        assert wip == f"refs/gitfleet/wip/{runs['one'].instance}/1"
-        assert fleet.git("show", f"{wip}:one.txt") == "one"
+        # Before it was told to stop, and as it left it: then its work was committed.
+        kept = fleet.git("for-each-ref", "--format=%(refname)", "refs/gitfleet/wip").splitlines()
+        assert kept == [f"refs/gitfleet/wip/{runs['one'].instance}/{number}" for number in (1, 2)]
+        assert [fleet.git("show", f"{wip}:one.txt") for wip in kept] == ["one", "one"]
     if stage == "own-check":
         assert runs["one"].state == "finished"
     fleet.run("continue").ok()
@@ -139,8 +140,8 @@ def test_an_agent_that_ignores_every_polite_signal(fleet: FleetEnv, *, again: bo
     run = state_runs(fleet, repo)["one"]
     assert run.state == "landed"
     assert [attempt.outcome for attempt in run.attempts] == ["interrupted", "success"]
-    kept = fleet.git("for-each-ref", "--format=%(refname)", "refs/gitfleet/wip")
-    assert kept == f"refs/gitfleet/wip/{run.instance}/1"
+    kept = fleet.git("for-each-ref", "--format=%(refname)", "refs/gitfleet/wip").splitlines()
+    assert kept == [f"refs/gitfleet/wip/{run.instance}/{number}" for number in (1, 2)]
 
 
 def test_an_interrupt_while_another_train_is_waited_for(fleet: FleetEnv) -> None:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
 import psutil
 import pytest
 
+from gitfleet.model.base import encode
+from gitfleet.model.run import Failure, FailureSource, RunState
+from gitfleet.model.session import Verdicts
+from gitfleet.store.layout import Layout
 from tests.e2e.test_control_running import assert_nothing_held, events, once, session_state, writes
 from tests.support.sessions import (
     assert_nothing_remains,
@@ -190,3 +195,18 @@ def test_with_no_session_there_is_nothing_to_steer(fleet: FleetEnv) -> None:
         assert "no instance or task" in fleet.run(command, "one").ok(2).err
     assert fleet.run("stop", "--all", "--json").ok().json["sessions"] == []
     assert session_ids(fleet, fleet.root / "repo") == []
+
+
+def test_what_was_decided_before_a_crash_does_not_undo_a_restart(fleet: FleetEnv) -> None:
+    repo, _ = orphaned(fleet, "one")
+    fleet.run("stop").ok()
+    # The coordinator died after it decided that the run failed, and before the run's own record said so.
+    run = state_runs(fleet, repo)["one"]
+    failure = Failure(source=FailureSource.VERIFIER, code="check-failed", message="The candidate fails.")
+    decided = msgspec.structs.replace(run, state=RunState.FAILED, failure=failure)
+    (session,) = session_ids(fleet, repo)
+    verdicts = Layout(common_dir(fleet, repo)).verdicts(session)
+    verdicts.write_bytes(encode(Verdicts(runs=(decided,))))
+    fleet.run("restart", run.instance).ok()
+    assert states(fleet, repo)["one"] == "queued"
+    assert not verdicts.exists()

@@ -15,7 +15,7 @@ TASKS = 16
 GIT_PROCESSES = 19
 """At most so many for each of 16 tasks in two waves, from preparing to clearing up (18.1 when last looked at)."""
 
-FLUSHES = 25
+FLUSHES = 26
 """At most so many ``fsync`` of the coordinator for each task (22.2 at first); wardens and git add theirs."""
 
 # Python runs a module of this name at its start; wardens do not (``-I -S``).

@@ -72,7 +72,7 @@ def test_config_agents_argv_stdin_and_environment(fleet: FleetEnv) -> None:
     assert run.agent == "mine"
     prompt, worktree, name, instance, handoff = (repo / "args.txt").read_text().splitlines()
     assert (name, instance) == ("one", run.instance)
-    assert instance in worktree
+    assert worktree.endswith("repo.fleet/tree-1")
     assert prompt != handoff
     assert "Do the one thing." in (repo / "stdin.txt").read_text()
     assert (repo / "env.txt").read_text() == "shown-unset"

@@ -180,6 +180,9 @@ def test_what_can_be_used_is_a_real_directory_that_git_knows(
 ) -> None:
     found, worktree = tree
     assert slots.usable(found, worktree.path) == worktree
+    repo.git("worktree", "lock", str(worktree.path))
+    assert slots.usable(found, worktree.path) is None
+    repo.git("worktree", "unlock", str(worktree.path))
     (worktree.path.parent / "tree-2").symlink_to(worktree.path)
     assert slots.usable(found, worktree.path.parent / "tree-2") is None
     (tmp_path / "tree-3").mkdir()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gitfleet.coordinator.attempts import worktree_of
 from gitfleet.coordinator.claiming import Claiming
 from gitfleet.coordinator.retrying import Retrying
-from gitfleet.coordinator.settling import Settling
+from gitfleet.coordinator.settling import Settling, drop_worktree
 from gitfleet.git import worktrees
 from gitfleet.git.pool import trash_of
 from gitfleet.model.evidence import Attempt
@@ -43,3 +43,19 @@ def test_a_tree_that_was_half_taken_away_is_forgotten_by_git_too(repo: Repo) -> 
         settling.finish()
         assert worktrees.registered(parts.repository) == {}
         assert parts.trees.leases.live() == {}
+
+
+def test_what_a_killed_close_left_in_the_trash_goes_with_the_next(repo: Repo) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        parts = stage.parts
+        tree = parts.pool / f"fleet-{SESSION}-integration"
+        assert isinstance(
+            worktrees.add(parts.repository, tree, repo.oid(), None, worktrees_lock(parts.layout)), worktrees.Worktree
+        )
+        known = worktrees.locate(parts.repository, tree)
+        assert known is not None
+        # Here the coordinator died: git knows nothing of the tree any more, and its files are still there.
+        worktrees.retire(parts.repository, known, trash_of(parts.pool), worktrees_lock(parts.layout))
+        assert list(trash_of(parts.pool).iterdir())
+        drop_worktree(parts, tree)
+        assert not list(trash_of(parts.pool).iterdir())
