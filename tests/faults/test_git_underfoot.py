@@ -201,10 +201,12 @@ def damage_loose(trial: Trial) -> None:
 
 
 def damage_pack(trial: Trial) -> None:
+    oid = trial.fleet.git("rev-parse", f"{trial.branch_of('b')}:b.txt", cwd=trial.repo)
     trial.fleet.git("repack", "-adq", cwd=trial.repo)
     (pack,) = (trial.repo / ".git/objects/pack").glob("*.pack")
-    # The last object before the checksum of the pack: that of the youngest file.
-    flip(pack, pack.stat().st_size - 24)
+    listed = trial.fleet.git("verify-pack", "-v", pack.with_suffix(".idx"), cwd=trial.repo).splitlines()
+    (entry,) = [line.split() for line in listed if line.startswith(oid)]
+    flip(pack, int(entry[4]) + int(entry[3]) - 3)
 
 
 @pytest.mark.slow
