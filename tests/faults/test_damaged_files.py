@@ -6,7 +6,9 @@ looks, and a ``continue``, must end with an exit code of the table and a sentenc
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,7 +17,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gitfleet.model.base import encode
+from gitfleet.model.lease import SetAside
+from gitfleet.model.plan import Task
+from gitfleet.model.request import Request
 from gitfleet.runtime.hosts.local import LocalHost
+from gitfleet.store.layout import Layout
+from gitfleet.store.leases import Leases
+from gitfleet.store.locks import worktrees_lock
 from tests.support.commands import run
 from tests.support.fleet import FleetEnv
 from tests.support.sessions import config_of, plan_of, session_ids, states, task
@@ -116,6 +125,16 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         host = LocalHost()
         host.wait(host.adopt(directory.parent.name, 1, directory))
     built = Stage(fleet, repo, opened)
+    # Kinds of files that such a session may have as well: a request that nobody answered, a tree that was set aside.
+    asked = Task(id="g", name="g", command="echo g > g.txt", scope=("g.txt",))
+    requests = built.ours / f"state/sessions/{opened}/requests"
+    (requests / "late.request").write_bytes(encode(Request(id="late", add=asked)))
+    aside = fleet.root / "aside"
+    aside.mkdir()
+    layout = Layout(repo / ".git")
+    with worktrees_lock(layout) as proof:
+        tree = SetAside(path=str(aside), why="a test said so", since="2026-01-02T03:04:05.000Z")
+        Leases(layout).write_set_aside(proof, "tree-9-1", tree)
     built.save()
     yield built
     fleet.close()
@@ -148,10 +167,41 @@ def damage(path: Path, how: str, place: int) -> None:
         case "gone":
             path.unlink()
         case _:
-            pass
+            stand_in(path, how)
 
 
-WAYS = ("emptied", "cut", "flipped", "replaced", "listed", "binary", "directory", "loop", "gone")
+def stand_in(path: Path, how: str) -> None:
+    """Put something in the place of a file that is none, and that a careless reader waits for or never comes out of."""
+    path.unlink()
+    match how:
+        case "pipe":
+            os.mkfifo(path)
+        case "device":
+            path.symlink_to("/dev/zero")
+        case "socket":
+            there = os.open(path.parent, os.O_RDONLY)
+            with socket.socket(socket.AF_UNIX) as made:
+                # A name in a socket's address is short.
+                made.bind(f"/proc/self/fd/{there}/{path.name}")
+            os.close(there)
+        case _:
+            raise AssertionError(how)
+
+
+WAYS = (
+    "emptied",
+    "cut",
+    "flipped",
+    "replaced",
+    "listed",
+    "binary",
+    "directory",
+    "loop",
+    "pipe",
+    "device",
+    "socket",
+    "gone",
+)
 
 
 @pytest.mark.slow
@@ -222,4 +272,37 @@ def test_output_that_cannot_be_read_costs_no_work(stage: Stage) -> None:
     (log,) = sorted(stage.ours.glob(f"attempts/fleet-{stage.session}-w2-a1/1/out.log"))
     damage(log, "directory", 0)
     assert stage.go_on("out.log") == 0
+    assert set(states(stage.fleet, stage.repo).values()) == {"landed"}
+
+
+@pytest.mark.parametrize("how", ["pipe", "device"])
+def test_a_pipe_or_a_device_in_place_of_files_holds_nobody_up(stage: Stage, how: str) -> None:
+    stage.restore()
+    names = (
+        f"state/claims/fleet-{stage.session}-w2-a1.json",
+        f"state/sessions/{stage.session}/requests/late.request",
+        f"journal/{stage.session}.jsonl",
+        "pool/tree-*.json",
+        "pool/*/*.json",
+        f"attempts/fleet-{stage.session}-w2-a1/1/[psw]*",
+    )
+    found = {path for name in names for path in stage.ours.glob(name) if path.is_file()}
+    assert len(found) > len(names)
+    for path in found:
+        damage(path, how, 0)
+    stage.look()
+    for path in stage.ours.glob(f"journal/{stage.session}.jsonl"):
+        path.unlink()
+    stage.go_on("pool")
+
+
+@pytest.mark.parametrize("how", ["cut", "binary", "gone"])
+def test_an_end_that_cannot_be_read_costs_an_attempt_and_no_work(stage: Stage, how: str) -> None:
+    stage.restore()
+    # Of one that landed, whose end is in the books, and of one that was not collected yet.
+    for instance in ("w1-a1", "w2-a1"):
+        (end,) = stage.ours.glob(f"attempts/fleet-{stage.session}-{instance}/1/exit.json")
+        damage(end, how, 40)
+    stage.look()
+    assert stage.go_on("exit.json") == 0
     assert set(states(stage.fleet, stage.repo).values()) == {"landed"}

@@ -60,6 +60,7 @@ def test_a_state_that_may_not_be_written_any_more_stops_the_session(fleet: Fleet
     hold(fleet, STATE, AGENTS, 0o500)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [BEFORE, CONTINUE])
 def test_a_state_that_may_not_be_read_is_told(fleet: FleetEnv, moment: str) -> None:
     hold(fleet, PRIVATE, moment, 0)
@@ -71,8 +72,7 @@ def test_a_pool_that_may_not_be_written_stops_the_session(fleet: FleetEnv) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("moment", [BEFORE, AGENTS, CHECK, CONTINUE])
-@pytest.mark.parametrize("mode", [0, 0o500])
-@pytest.mark.parametrize("what", [STATE, PRIVATE, POOL, OBJECTS])
+@pytest.mark.parametrize(("what", "mode"), [(STATE, 0), (PRIVATE, 0o500), (POOL, 0o500), (OBJECTS, 0o500)])
 def test_a_place_without_rights_stops_the_session_and_loses_nothing(
     fleet: FleetEnv, what: str, mode: int, moment: str
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from tests.support.sessions import (
     assert_nothing_remains,
     config_of,
@@ -23,14 +25,14 @@ if TYPE_CHECKING:
 
     from tests.support.fleet import FleetEnv, Outcome, SyncPoint
 
+SLOW = pytest.mark.slow
 BEFORE: Final = "before"
 AGENTS: Final = "agents"
 CHECK: Final = "check"
 CONTINUE: Final = "continue"
-MOMENTS = (BEFORE, AGENTS, CHECK, CONTINUE)
-"""Before the session; when both agents did their work; while the candidate is checked; before a ``continue``."""
+"""Moments: before the session, when both agents did their work, while the candidate is checked, after a kill."""
 
-LOOKS = (["status"], ["claims"], ["check"], ["events"], ["doctor"], ["rescue"], ["clean", "--dry-run"])
+LOOKS = (["status"], ["claims"], ["events"], ["doctor"], ["clean", "--dry-run"])
 LANDED = {"a": "landed", "b": "landed", "c": "landed"}
 
 

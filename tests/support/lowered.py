@@ -13,33 +13,37 @@ import subprocess
 import sys
 from contextlib import suppress
 
-_WITHOUT_RIGHTS = ("setpriv", "--inh-caps=-all", "--bounding-set=-all")
-
 
 def without_rights() -> tuple[str, ...] | None:
     """The beginning of a command line that obeys the modes of files; none where there is no way to it."""
     if os.geteuid():
         return ()
+    return _that_runs("setpriv", "--inh-caps=-all", "--bounding-set=-all")
+
+
+def another_user(uid: int) -> tuple[str, ...] | None:
+    """The beginning of a command line of another user, who reads what root reads; none where there is no way to it."""
+    rights = "-all,+dac_override"
+    capabilities = (f"--inh-caps={rights}", f"--ambient-caps={rights}")
+    return _that_runs("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *capabilities)
+
+
+def _that_runs(*line: str) -> tuple[str, ...] | None:
     with suppress(FileNotFoundError):
-        if subprocess.run([*_WITHOUT_RIGHTS, "true"], capture_output=True, check=False).returncode == 0:
-            return _WITHOUT_RIGHTS
+        if subprocess.run([*line, sys.executable, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return line
     return None
 
 
-def limited(uid: int | None = None, **limits: int) -> tuple[str, ...]:
-    """The beginning of a command line with these limits (``NOFILE=40``), as another user where one is given."""
-    return (sys.executable, __file__, json.dumps({"uid": uid, "limits": limits}))
+def limited(**limits: int) -> tuple[str, ...]:
+    """The beginning of a command line with these limits, such as ``NOFILE=40``."""
+    return (sys.executable, __file__, json.dumps(limits))
 
 
 def main() -> None:
     """Lower ourselves and become the command."""
-    orders, *command = sys.argv[1:]
-    asked = json.loads(orders)
-    if asked["uid"] is not None:
-        os.setgroups([])
-        os.setgid(asked["uid"])
-        os.setuid(asked["uid"])
-    for name, number in asked["limits"].items():
+    limits, *command = sys.argv[1:]
+    for name, number in json.loads(limits).items():
         resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (number, number))
     os.execvp(command[0], command)  # noqa: S606 - the command of a test
 

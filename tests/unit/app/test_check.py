@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,10 +17,13 @@ from gitfleet.model.momentum import SessionMomentum
 from gitfleet.model.run import Run, RunState
 from gitfleet.model.session import Session, SessionState
 from gitfleet.store.documents.front_matter import render
+from tests.support.fleet import ROOT
+from tests.support.lowered import without_rights
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+LAUNCHER = without_rights()
 SESSION = "auth-k3f9qm"
 RUN = Run(session=SESSION, task="api", name="api", wave=1, state=RunState.LANDED)
 FRONT = Session(
@@ -157,7 +162,12 @@ def test_the_number_of_files_is_bounded(root: Path, monkeypatch: pytest.MonkeyPa
     assert [message for _, _, message, _ in found(root)] == ["holds more than 3 files; the rest was not checked"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+@pytest.mark.skipif(LAUNCHER is None, reason="root reads everything, and there is no way to run without its rights")
 def test_what_cannot_be_read_is_told(root: Path) -> None:
+    assert LAUNCHER is not None
     (root / ".planning" / "config.yaml").chmod(0)
-    assert found(root)[0][2].startswith("cannot be read")
+    script = "import sys, pathlib; from gitfleet.app.check import check_planning as check; "
+    script += "print(*(problem.message for problem in check(pathlib.Path(sys.argv[1])).problems), sep=chr(10))"
+    line = [*LAUNCHER, sys.executable, "-c", script, str(root)]
+    done = subprocess.run(line, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("cannot be read"), done.stdout
