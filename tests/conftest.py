@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 pytest_plugins = ["tests.support.guards"]
 
-# A suite that a shell started in the background ignores SIGINT, and so would everything that a test starts.
+# A suite in the background of a shell ignores SIGINT, one under `nohup` SIGHUP, and so would everything that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from gitfleet.coordinator.requests import Requests
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import decode, encode
 from gitfleet.model.request import Reply
-from gitfleet.store.files import make_directory, remove_durable, write_durable
+from gitfleet.store.files import make_directory, read_regular, remove_durable, write_durable
 from gitfleet.store.locks import holder
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def ask(layout: Layout, session: str, request: Request, *, seconds: float = ANSW
         # In this order: a coordinator answers before it lets go of the session.
         facts = holder(layout.session_lock(session))
         if answer.exists():
-            reply = decode(answer.read_bytes(), Reply)
+            reply = decode(read_regular(answer), Reply)
             remove_durable(answer)
             if reply.error:
                 raise GitfleetError(Kind.USAGE, reply.error, reply.message)

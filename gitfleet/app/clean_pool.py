@@ -34,7 +34,7 @@ def clean_pool(workspace: Workspace, *, dry_run: bool) -> Iterator[CleanItem]:
     with worktrees_lock(workspace.layout, command="gitfleet clean") as proof:
         for slot, lease in Leases(workspace.layout).live().items():
             over = lease is not None and not workspace.layout.session(lease.session).is_dir()
-            if lease is not None and over and not dry_run and not os.path.lexists(lease.path):
+            if lease is not None and over and not dry_run and not os.path.lexists(lease.place):
                 Leases(workspace.layout).drop(proof, slot)
     if not dry_run:
         empty_trash(trash_of(root))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gitfleet.errors import GitfleetError
 from gitfleet.git.command import MINIMUM_VERSION, Git, GitFailed
 from gitfleet.model.reports import SESSION_CLOSED, SESSION_GONE, DoctorReport, Finding, Level, Mend
+from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -156,7 +157,7 @@ def _config(workspace: Workspace) -> Iterator[Finding]:
     config = workspace.config
     checks = len(config.verify.commands)
     if checks:
-        yield Finding(name="config", level=Level.OK, message=f"valid, {checks} check{'s' if checks != 1 else ''}")
+        yield Finding(name="config", level=Level.OK, message=f"valid, {plural(checks, 'check')}")
     else:
         yield Finding(
             name="config",

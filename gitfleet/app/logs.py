@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gitfleet.app import attempt_files
 from gitfleet.app.find import find_run
 from gitfleet.errors import GitfleetError, Kind
+from gitfleet.store.files import open_regular
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def find_log(workspace: Workspace, word: str, session_id: str | None = None, num
 def tail(log: Log, lines: int | None) -> tuple[bytes, int]:
     """Read the last ``lines`` lines, or all; gives the bytes and the size that was read up to."""
     try:
-        with log.path.open("rb") as file:
+        with open(log.path, "rb", opener=open_regular) as file:
             end = os.fstat(file.fileno()).st_size
             if lines is None:
                 return file.read(end), end
@@ -90,7 +91,7 @@ def follow(log: Log, position: int, wait: Callable[[], None]) -> Iterator[bytes]
     while True:
         running = log.running
         try:
-            with log.path.open("rb") as file:
+            with open(log.path, "rb", opener=open_regular) as file:
                 end = os.fstat(file.fileno()).st_size
                 position = min(position, end)
                 file.seek(position)

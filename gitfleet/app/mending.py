@@ -23,7 +23,7 @@ from gitfleet.model.session import SessionState
 from gitfleet.recovery.boundary import release_orphans
 from gitfleet.runtime.hosts.local import LocalHost
 from gitfleet.store.claims import Claims
-from gitfleet.store.files import make_directory, rename_durable
+from gitfleet.store.files import make_directory, read_regular, rename_durable
 from gitfleet.store.live import link_live
 from gitfleet.store.locks import holder, session_lock, worktrees_lock
 from gitfleet.store.state import State
@@ -131,7 +131,7 @@ def _unreadable(state: State) -> set[str]:
 
 def _claims(workspace: Workspace) -> Iterator[Mend]:
     layout = workspace.layout
-    clone = layout.clone_id.read_text(encoding="utf-8").strip() if layout.clone_id.exists() else ""
+    clone = read_regular(layout.clone_id).decode().strip() if layout.clone_id.exists() else ""
     for words in release_orphans(layout, State(layout), Claims(layout, clone), clone):
         yield Mend(name="claims", done=True, message=f"{words}; it is released")
 

@@ -34,7 +34,7 @@ def leased(layout: Layout) -> dict[str, Lease]:
 
 def instances(workspace: Workspace) -> dict[str, Path]:
     """Map instances to their trees, among those that are there."""
-    trees = {instance: Path(lease.path) for instance, lease in leased(workspace.layout).items()}
+    trees = {instance: Path(lease.place) for instance, lease in leased(workspace.layout).items()}
     return {instance: path for instance, path in trees.items() if path.is_dir()}
 
 
@@ -58,7 +58,7 @@ def locate(workspace: Workspace, word: str, session_id: str | None = None) -> Op
 def _set_aside(workspace: Workspace, instance: str) -> Path | None:
     """The tree of an instance that was taken out of the pool for a person to look at."""
     trees = Leases(workspace.layout).set_aside().values()
-    return next((Path(tree.path) for tree in trees if instance and tree.instance == instance), None)
+    return next((Path(tree.place) for tree in trees if instance and tree.instance == instance), None)
 
 
 def _since_when(workspace: Workspace, run: Run) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError
-from gitfleet.store.files import names
+from gitfleet.store.files import names, read_regular
 from gitfleet.store.layout import check_label, setup_label, verify_label
 from gitfleet.store.leases import Leases
 from gitfleet.store.locks import holder
@@ -149,7 +149,7 @@ def _label(path: Path) -> str:
     from gitfleet.git.worktrees import INSTANCE_FILE  # noqa: PLC0415
 
     try:
-        return (path / INSTANCE_FILE).read_text(encoding="utf-8", errors="replace").strip()
+        return read_regular(path / INSTANCE_FILE, 256).decode("utf-8", "replace").strip()
     except OSError:
         return path.name
 

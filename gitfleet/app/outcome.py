@@ -12,6 +12,7 @@ from gitfleet.coordinator.loop import Coordinator
 from gitfleet.coordinator.verdicts import exit_code
 from gitfleet.errors import ExitCode, GitfleetError
 from gitfleet.model.event import EventKind
+from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
     from gitfleet.coordinator.observer import Interrupts, Observer
@@ -53,8 +54,8 @@ def drive(  # noqa: PLR0913 - everything that one session is
     verb = "continued" if found else "started"
     if found:
         books.write_session()
-    tasks = f"{len(runs)} task{'s' if len(runs) != 1 else ''}"
-    waves = f"{len(schedule.waves)} wave{'s' if len(schedule.waves) != 1 else ''}"
+    tasks = plural(len(runs), "task")
+    waves = plural(len(schedule.waves), "wave")
     books.event(EventKind.SESSION_START, f"session {session.id} {verb}: {tasks} in {waves}")
     coordinator = Coordinator(parts, books, schedule, scopes, watcher, interrupts)
     for note in found.notes if found else ():

@@ -19,11 +19,11 @@ from gitfleet.coordinator.retrying import Retrying
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.steering import STOPPED
 from gitfleet.errors import GitfleetError, Kind
-from gitfleet.model.control import plural
 from gitfleet.model.event import EventKind
 from gitfleet.model.request import Control
 from gitfleet.model.run import LIVE, RunState
 from gitfleet.model.session import SessionState
+from gitfleet.model.words import plural
 from gitfleet.recovery.reconcile import finish_verdicts
 from gitfleet.runtime.hosts.base import Handle
 from gitfleet.runtime.hosts.local import LocalHost

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from gitfleet.cli.command import Call, command
 from gitfleet.cli.output import Line
-from gitfleet.cli.text import plural
 from gitfleet.errors import ExitCode
+from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,9 @@ import click
 
 from gitfleet.cli.command import Call, command
 from gitfleet.cli.output import Line, Table
-from gitfleet.cli.text import plural, size
+from gitfleet.cli.text import size
 from gitfleet.errors import ExitCode
+from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +49,7 @@ def view(report: CleanReport) -> Iterator[Piece]:
         yield Line("Nothing to clean: no closed session left anything.", "bold")
         return
     yield Line(
-        f"{verb} {plural(removed, 'thing')}, {report.freed_bytes} bytes ({size(report.freed_bytes)}); kept {kept}.",
+        f"{verb} {plural(removed, 'thing')}, {size(report.freed_bytes)}; kept {kept}.",
         "bold",
     )
     yield Table(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import Line, Table
-from gitfleet.cli.text import plural
 from gitfleet.model.session import Reversibility
+from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

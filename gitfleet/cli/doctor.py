@@ -8,9 +8,9 @@ import click
 
 from gitfleet.cli.command import Call, command
 from gitfleet.cli.output import STATE_STYLES, Line
-from gitfleet.cli.text import plural
 from gitfleet.errors import ExitCode
 from gitfleet.model.reports import Level
+from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,11 +9,12 @@ import click
 from gitfleet.cli.command import Call, command
 from gitfleet.cli.names import RUN, SESSION
 from gitfleet.cli.output import Block, Line, Table
-from gitfleet.cli.text import duration, plural
+from gitfleet.cli.text import duration
 from gitfleet.errors import ExitCode
 from gitfleet.model.evidence import WIP
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
+from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,11 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import Block, Line, Table
-from gitfleet.cli.text import ended, plural
+from gitfleet.cli.text import ended
 from gitfleet.model.evidence import WIP
 from gitfleet.model.reports import FinalHandoff, RunRow, WaveReport
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
+from gitfleet.model.words import plural
 from gitfleet.planner.retries import worth_telling
 
 if TYPE_CHECKING:

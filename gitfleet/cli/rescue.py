@@ -14,8 +14,9 @@ import click
 from gitfleet.cli.command import Call, command, group
 from gitfleet.cli.names import SESSION, SNAPSHOT
 from gitfleet.cli.output import Line, Table
-from gitfleet.cli.text import duration, plural, size
+from gitfleet.cli.text import duration, size
 from gitfleet.errors import ExitCode, GitfleetError, Kind
+from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +66,10 @@ def COMMAND(call: Call, *, session: str | None) -> int:  # noqa: N802
 @click.argument("snapshot", type=SNAPSHOT)
 @click.option("--patch", is_flag=True, help="Print the difference from the base, as git writes it.")
 def show(call: Call, *, snapshot: str, patch: bool) -> int:
-    """Show what SNAPSHOT holds: INSTANCE or a task for the newest, INSTANCE/N for another."""
+    """Show what SNAPSHOT holds.
+
+    SNAPSHOT is an instance or a task for its newest one, INSTANCE/N for another.
+    """
     from gitfleet.app import rescue  # noqa: PLC0415
 
     if patch and not call.json:
@@ -95,10 +99,11 @@ def show(call: Call, *, snapshot: str, patch: bool) -> int:
     help="Write the files into this directory, which must be new or empty.",
 )
 def apply(call: Call, *, snapshot: str, to: str | None, into: Path | None) -> int:
-    """Bring back what SNAPSHOT holds, on a new branch or in a directory; no checkout is touched.
+    """Bring back what SNAPSHOT holds, on a branch or in a directory.
 
-    Ignored files come along. The branch holds every byte as it was; `git switch` then applies filters and line endings
-    as to any file, so --into is the way to exactly the bytes that were on disk.
+    Branch and directory must be new, and no checkout is touched. Ignored files come along. The branch holds every byte
+    as it was; `git switch` then applies filters and line endings as to any file, so --into is the way to exactly the
+    bytes that were on disk.
     """
     from gitfleet.app import rescue  # noqa: PLC0415
 
@@ -120,9 +125,9 @@ def apply(call: Call, *, snapshot: str, to: str | None, into: Path | None) -> in
 @click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 def prune(call: Call, *, older_than: str, session: str | None, dry_run: bool, yes: bool) -> int:
-    """Delete snapshots that are older than AGE; nothing else ever deletes one.
+    """Delete snapshots that are older than AGE, after asking.
 
-    Asks first; without a terminal it needs --yes.
+    Without a terminal it needs --yes. Nothing else ever deletes a snapshot.
     """
     from gitfleet.app import rescue  # noqa: PLC0415
     from gitfleet.cli.consent import consent  # noqa: PLC0415
@@ -159,7 +164,7 @@ def list_view(report: RescueReport) -> Iterator[Piece]:
         yield Line("No snapshots: no attempt left work that did not land.", "bold")
         return
     count = plural(len(report.snapshots), "snapshot")
-    yield Line(f"{count}, {report.bytes} bytes ({size(report.bytes)}); each stays until it is pruned.", "bold")
+    yield Line(f"{count}, {size(report.bytes)}; each stays until it is pruned.", "bold")
     yield _table(report.snapshots)
     yield Line("look into one: gitfleet rescue show INSTANCE/N", copy=True)
     yield Line("bring one back: gitfleet rescue apply INSTANCE/N --to BRANCH", copy=True)

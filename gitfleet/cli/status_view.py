@@ -7,10 +7,11 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import Line, Table
-from gitfleet.cli.text import duration, plural
+from gitfleet.cli.text import duration
 from gitfleet.model.reports import Activity
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
+from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 
 NEEDS_SHOWN = 12
+_HELD = {
+    SessionState.PAUSED: "nothing new starts until then",
+    SessionState.DRAINING: "it stops when what runs is over",
+}
 _UNDER_WAY = frozenset({SessionState.ACTIVE, SessionState.PAUSED, SessionState.DRAINING})
 
 
@@ -38,10 +43,8 @@ def headline(report: StatusReport) -> str:
         agents = sum(len(session.live) for session in running)
         lifeless = [f"{count} {name}" for name, count in _activities(running).items() if name != Activity.WORKING]
         return (
-            f"Nothing needs you: {plural(len(running), 'session')} {'runs' if len(running) == 1 else 'run'}, "
-            f"{plural(agents, 'agent')} at work"
-            + f" ({', '.join(lifeless)})" * bool(lifeless)
-            + f"{_held_back(running)}."
+            f"Nothing needs you: {plural(len(running), 'session')} {'runs' if len(running) == 1 else 'run'}"
+            f"{_held_back(running)}, {plural(agents, 'agent')} at work{_in_brackets(lifeless)}."
         )
     if report.sessions:
         return "Nothing needs you: no session is open."
@@ -50,7 +53,11 @@ def headline(report: StatusReport) -> str:
 
 def _held_back(sessions: Iterable[SessionStatus]) -> str:
     counts = Counter(session.state for session in sessions if session.state is not SessionState.ACTIVE)
-    return "".join(f", {count} {state.value}" for state, count in sorted(counts.items()))
+    return _in_brackets([f"{count} {state.value}" for state, count in sorted(counts.items())])
+
+
+def _in_brackets(words: Sequence[str]) -> str:
+    return f" ({', '.join(words)})" if words else ""
 
 
 def view(report: StatusReport) -> Iterator[Piece]:
@@ -111,6 +118,8 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
     if session.wave is not None:
         head += f", wave {session.wave} of {session.waves}"
     yield Line(head, "bold")
+    if session.coordinator and session.state in _HELD:
+        yield Line(f"  gitfleet resume {session.id}  # {_HELD[session.state]}", copy=True)
     counts = ", ".join(f"{count} {state}" for state, count in session.counts.items())
     failures = ", ".join(f"{count} {source}" for source, count in session.failures.items())
     more = [f"{session.restarted} restarted"] * bool(session.restarted) + [f"failures: {failures}"] * bool(failures)

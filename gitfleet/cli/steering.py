@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from gitfleet.model.request import Control
 
 
+_HELP_COLUMNS = 66
+"""What a help text of 80 columns leaves behind `Processes: ` and its margins."""
+
+
 def facts(action: Control) -> str:
     """Say for the help what happens to processes, claims and worktrees."""
     what = CONSEQUENCES[action]
@@ -29,7 +33,7 @@ def facts(action: Control) -> str:
 def _folded(text: str) -> str:
     import textwrap  # noqa: PLC0415 - only help pays
 
-    return "\n           ".join(textwrap.wrap(text, 80))
+    return "\n           ".join(textwrap.wrap(text, _HELP_COLUMNS))
 
 
 def answer(
@@ -84,6 +88,6 @@ def view(report: ControlReport) -> Iterator[Piece]:
         if other.error.hint:
             yield Line(f"  {other.error.hint}")
     if report.sessions:
-        yield Line(f"  processes: {report.processes}")
-        yield Line(f"  claims:    {report.claims}")
-        yield Line(f"  worktrees: {report.worktrees}")
+        yield Line(f"  processes: {report.processes}", hang=13)
+        yield Line(f"  claims:    {report.claims}", hang=13)
+        yield Line(f"  worktrees: {report.worktrees}", hang=13)

@@ -73,8 +73,3 @@ def ended(text: str) -> str:
     """End a clause as a sentence, on one line: what is given line by line is joined."""
     line = "; ".join(part.strip() for part in text.splitlines() if part.strip())
     return line if line.endswith((".", "!", "?")) else f"{line}."
-
-
-def plural(count: int, noun: str, many: str = "") -> str:
-    """Write a count with its noun, such as ``1 run`` or ``3 runs``."""
-    return f"{count} {noun}" if count == 1 else f"{count} {many or noun + 's'}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.integration_worktree import integration_path
+from gitfleet.coordinator.machine import refused
 from gitfleet.coordinator.settling import drop_worktree
 from gitfleet.model.config import Publish
 from gitfleet.model.event import EventKind
@@ -33,6 +34,17 @@ class Halt:
     reason: str
     interrupted: bool = False
     for_good: bool = False
+
+
+def broken(parts: Parts, error: BaseException, halt: Halt | None) -> Halt:
+    """Why the session stops after a thread broke: ``halt``, or the machine; raises the error if that is not to blame.
+
+    What the thread did not come to say stays in the books as it was, which is where `continue` takes it up.
+    """
+    found = refused(parts, error) if isinstance(error, Exception) else None
+    if found is None:
+        raise error
+    return halt or Halt(found.why)
 
 
 def nothing_can_run(books: Books, task: str) -> Halt | None:

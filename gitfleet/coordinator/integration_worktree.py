@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.claiming import free_block, ports_in_use
 from gitfleet.git import worktrees
 from gitfleet.model.base import instant
 from gitfleet.model.lease import Lease
+from gitfleet.model.paths import quote_path
 from gitfleet.store.locks import claims_lock, worktrees_lock
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def _lease(parts: Parts, session: Session, tree: Path) -> None:
     with worktrees_lock(parts.layout) as proof, claims_lock(parts.layout):
         held = Lease(
             slot=tree.name,
-            path=str(tree),
+            path=quote_path(os.fsencode(tree)),
             instance=tree.name,
             session=session.id,
             task="",

@@ -17,7 +17,7 @@ from gitfleet.coordinator.amendments import Amendments
 from gitfleet.coordinator.boundary import Boundary
 from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.claiming import Claiming
-from gitfleet.coordinator.closing import Halt, nothing_can_run
+from gitfleet.coordinator.closing import Halt, broken, nothing_can_run
 from gitfleet.coordinator.collecting import Unchecked, collect
 from gitfleet.coordinator.dispatching import Dispatching
 from gitfleet.coordinator.machine import Refused
@@ -165,7 +165,7 @@ class Coordinator:
                 halt = self._training.ended(message)
                 self.halt = self.halt or halt
             case BrokenMessage():
-                raise message.error
+                self.halt = broken(self.parts, message.error, self.halt)
             case _:
                 assert_never(message)
 

@@ -13,7 +13,7 @@ import msgspec
 
 from gitfleet.model.base import decode, encode
 from gitfleet.model.request import Reply, Request
-from gitfleet.store.files import remove_durable, write_durable
+from gitfleet.store.files import read_regular, remove_durable, write_durable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,7 @@ class Requests:
 
 def _answer(path: Path, decide: Callable[[Request], Reply | None]) -> Reply | None:
     try:
-        request = decode(path.read_bytes(), Request)
+        request = decode(read_regular(path), Request)
     except FileNotFoundError:
         # Whoever asked took it back.
         return None

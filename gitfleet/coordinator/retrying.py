@@ -101,7 +101,7 @@ def sentence(run: Run, decision: Retry) -> str:
         how = f"goes into attempt {number}" + (" with a reduced prompt" if decision.reduced else "")
     else:
         how = f"waits {math.ceil(decision.after_seconds)} s before attempt {number}"
-    return f"{run.task} {how}: {decision.why}"
+    return f"{run.task} {how}: {decision.why.rstrip('.')}"
 
 
 def is_gap(failure: Failure) -> bool:

@@ -127,7 +127,7 @@ class Settling:
         if is_gap(failure):
             self.books.event(EventKind.GAP, f"wave {run.wave} goes on without {run.task}", run=run, status=failure.code)
         kept = where_kept(run)
-        words = f"{sentence(run, decision)}{f' ({kept})' if kept else ''}"
+        words = f"{sentence(run, decision)}{f'; {kept}' if kept else ''}"
         self.books.event(EventKind.RETRY, words, run=run, status=failure.code)
 
     def skip(self, task: str, reason: str) -> None:

@@ -62,10 +62,7 @@ class Shutdown:
         # Each is only told here, and has its own warden's ladder: together they take as long as the slowest.
         end_all(self.parts, running, "before it was stopped")
         # Said once it is so: whoever leaves at once now leaves agents that end by themselves.
-        self._tell(
-            "stopping",
-            f"stopping agents ({len(running)}), keeping their work; Ctrl-C now leaves at once",
-        )
+        self._tell("stopping", f"stopping agents ({len(running)}), keeping their work")
 
     def hold(self, task: str, collect: Callable[[], None]) -> bool:
         """Put the collection of an attempt that ended off until all have; false where there is no shutdown."""

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, assert_never
 from gitfleet.coordinator.attempts import handle_of
 from gitfleet.coordinator.closing import Halt
 from gitfleet.coordinator.ending import end
-from gitfleet.model.control import plural
 from gitfleet.model.event import EventKind
 from gitfleet.model.request import Control, Reply
 from gitfleet.model.run import RunState
 from gitfleet.model.session import DISPATCHING, SESSION_TRANSITIONS, SessionState
+from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
     from gitfleet.coordinator.books import Books
@@ -108,6 +108,7 @@ class Steering:
 
     def _move(self, request: Request, state: SessionState) -> Reply:
         session = self.books.session
+        already = " already" * (session.state is state)
         if session.state is not state:
             if state not in SESSION_TRANSITIONS[session.state]:
                 message = f"Session {session.id} is {session.state} and cannot become {state}."
@@ -117,9 +118,9 @@ class Steering:
             self.books.event(EventKind.CONTROL, self.activity or "resumed: tasks start again", status=str(state))
         running = plural(self._running(), "agent")
         message = {
-            SessionState.PAUSED: f"Session {session.id} is paused: {running} at work, and nothing new starts.",
-            SessionState.DRAINING: f"Session {session.id} drains: {running} at work, then it stops.",
-        }.get(state, f"Session {session.id} is active: tasks start as they can.")
+            SessionState.PAUSED: f"Session {session.id} is paused{already}: {running} at work, and nothing new starts.",
+            SessionState.DRAINING: f"Session {session.id} drains{already}: {running} at work, then it stops.",
+        }.get(state, f"Session {session.id} is active{already}: tasks start as they can.")
         return Reply(id=request.id, message=message)
 
     def _stop(self, request: Request, *, ending: bool) -> Reply:

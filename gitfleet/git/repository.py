@@ -7,6 +7,8 @@ directory it is given. One git call in the usual case; libgit2 takes no part.
 
 from __future__ import annotations
 
+import errno
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,6 +150,12 @@ def _refusal(start: Path, done: Completed) -> GitfleetError:
             hint="If you trust it: git config --global --add safe.directory <its directory>",
         )
     if "not a git repository" in done.error:
+        found = _nearby(start)
+        if found is not None:
+            # git passes over one that lacks a part or that it may not read, and looks further up.
+            message = f"git does not take {found} for a repository: {_missing(found)}."
+            hint = "Bring back what is missing, or the right to read it; `ls -l` shows what is there."
+            return GitfleetError(Kind.ENVIRONMENT, "not-a-repository", message, hint=hint)
         message = f"{_named(start)} is not in a git repository."
         return GitfleetError(Kind.ENVIRONMENT, "not-a-repository", message, hint=_HINT)
     return GitfleetError(
@@ -156,6 +164,25 @@ def _refusal(start: Path, done: Completed) -> GitfleetError:
         f"git cannot work in {start}: {why}",
         hint="See what `git status` says there.",
     )
+
+
+def _nearby(start: Path) -> Path | None:
+    """The git directory that somebody who is here would think of."""
+    here = Path(_named(start))
+    places = (place / ".git" for place in (here, *here.parents))
+    return next((place for place in places if place.is_dir()), None)
+
+
+def _missing(git_dir: Path) -> str:
+    """Say what keeps git from reading a directory, from the list in its setup.c: HEAD, objects and refs."""
+    for name in ("HEAD", "objects", "refs"):
+        try:
+            (git_dir / name).stat()
+        except OSError as error:
+            return f"{name}: {error.strerror}"
+        if not os.access(git_dir / name, os.R_OK if name == "HEAD" else os.X_OK):
+            return f"{name}: {os.strerror(errno.EACCES)}"
+    return "its HEAD is not one"
 
 
 def _sentence(lines: Sequence[str]) -> str:

@@ -19,37 +19,32 @@ class Consequences:
 CONSEQUENCES: dict[Control, Consequences] = {
     Control.PAUSE: Consequences(
         "what runs goes on, is checked, and lands; nothing new starts",
-        "of what runs are kept until it is over",
-        "are kept",
+        "those of what runs are kept until it is over",
+        "kept",
     ),
     Control.RESUME: Consequences(
         "tasks start again as they can",
-        "are taken as tasks start",
-        "are used again",
+        "taken as tasks start",
+        "used again",
     ),
     Control.DRAIN: Consequences(
         "what runs is finished and lands, then the coordinator ends",
-        "go as runs end",
-        "of what landed go; the others are kept",
+        "released as runs end",
+        "those of landed runs go back to the pool; the others are kept",
     ),
     Control.STOP: Consequences(
         "every agent gets INT, TERM, then KILL, with all that it started; then the coordinator ends",
-        "of stopped agents are released; those of work that waits to land are kept",
-        "are kept, and what is in them is kept on a ref first",
+        "those of stopped agents are released; those of work that waits to land are kept",
+        "kept, and what is in them is saved as snapshots first",
     ),
     Control.INTERRUPT: Consequences(
         "the agent gets INT, as Ctrl-C sends it, and decides itself; nothing else happens",
-        "are kept",
-        "are kept",
+        "kept",
+        "kept",
     ),
     Control.RESTART: Consequences(
         "the agent gets INT, TERM, then KILL, with all that it started; a new attempt starts when it can",
-        "of the old attempt is released, and taken anew",
-        "of the old attempt is kept on a ref first; the new attempt starts clean from the target",
+        "that of the old attempt is released, and taken anew",
+        "what is in the old one is saved as a snapshot; the new attempt starts clean from the target",
     ),
 }
-
-
-def plural(count: int, noun: str) -> str:
-    """Count something in words."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

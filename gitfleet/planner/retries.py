@@ -102,7 +102,12 @@ def _timed_out(run: Run, task: Task, left: int, used_up: str, dependents: Sequen
 
 
 def worth_telling(attempt: Attempt) -> bool:
-    """Whether people should read what became of a failed attempt: not that failures of a task are never retried."""
+    """Whether people should read what became of a failed attempt.
+
+    Not that failures of a task are never retried, nor that an attempt which a person stopped is made again.
+    """
+    if attempt.outcome in _UNCOUNTED:
+        return False
     return bool(attempt.retry) and not attempt.retry.startswith(f"not retried: {_OWN}")
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, final
 from gitfleet.model.config import AgentKind, OverlapPolicy
 from gitfleet.model.paths import quote_path
 from gitfleet.model.plan import TaskKind
+from gitfleet.model.words import plural
 from gitfleet.planner.graph import ancestors, chains, dependents, reaches, unknown_dependencies
 from gitfleet.planner.knots import circles
 from gitfleet.planner.scopes import Scope, ScopeIndex
@@ -242,7 +243,7 @@ class _Scheduler:
         number = len(self._waves)
         wave = self._waves[-1]
         if len(wave) >= self._limits.max_agents:
-            return f"wave {number} is full ({len(wave)} agent{'s' if len(wave) > 1 else ''})"
+            return f"wave {number} is full ({plural(len(wave), 'agent')})"
         used = sum(self._tokens[other] for other in wave)
         return (
             f"the budget of wave {number} has no room ({used:,} of {self._limits.budget_tokens:,} tokens used, "

@@ -20,6 +20,7 @@ from gitfleet.git.slots import usable
 from gitfleet.git.worktrees import INSTANCE_FILE, registered
 from gitfleet.model.base import instant
 from gitfleet.model.lease import Lease
+from gitfleet.model.paths import quote_path
 from gitfleet.model.run import LIVE, RunState
 from gitfleet.model.session import SessionState
 from gitfleet.store.files import read_regular
@@ -136,7 +137,7 @@ def lease(pool: Pool, *, instance: str, task: str, attempt: int, port_base: int 
                 pool.leases.drop(proof, other.slot)
         taken = Lease(
             slot=slot,
-            path=os.fspath(pool.root / slot),
+            path=quote_path(os.fsencode(pool.root / slot)),
             instance=instance,
             session=pool.session,
             task=task,
@@ -173,7 +174,7 @@ def _is_tree(pool: Pool, slot: str) -> bool:
 
 def _may_pass_on(pool: Pool, held: Lease) -> bool:
     """Whether a tree that its run needs no longer can be somebody else's: it is there, and nobody lives on in it."""
-    return held.path == os.fspath(pool.root / held.slot) and _is_tree(pool, held.slot) and not _remaining(pool, held)
+    return held.place == os.fspath(pool.root / held.slot) and _is_tree(pool, held.slot) and not _remaining(pool, held)
 
 
 def _existing(pool: Pool, standing: dict[str, Standing]) -> list[str]:
@@ -192,7 +193,7 @@ def _remaining(pool: Pool, held: Lease) -> bool:
 def _can_be_mended(pool: Pool, held: Lease) -> bool:
     """Whether a run's own slot can be used again: whole, gone or half made, but not what somebody put in its place."""
     path = pool.root / held.slot
-    usual = held.path == os.fspath(path) and not path.is_symlink()
+    usual = held.place == os.fspath(path) and not path.is_symlink()
     return usual and (path.is_dir() or not os.path.lexists(path))
 
 
@@ -223,7 +224,7 @@ def whose(held: Lease) -> str:
         return held.instance
     try:
         # An agent can write here: what names neither of the two is not believed.
-        name = read_regular(Path(held.path) / INSTANCE_FILE, 256).decode("utf-8", "replace").strip()
+        name = read_regular(Path(held.place) / INSTANCE_FILE, 256).decode("utf-8", "replace").strip()
     except OSError:
         return held.instance
     return held.before if name == held.before else held.instance

@@ -17,7 +17,7 @@ from gitfleet.model.request import Request
 from gitfleet.model.run import LIVE
 from gitfleet.runtime import attempt
 from gitfleet.store.damage import UNREADABLE, damaged
-from gitfleet.store.files import names
+from gitfleet.store.files import names, read_regular
 from gitfleet.store.locks import claims_lock
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def check_frozen(parts: Parts, session: str) -> None:
         if path.parent != layout.session(session) or path.suffix != ".yaml":
             continue
         try:
-            same = path.read_bytes() == objects.blob(oid)
+            same = read_regular(path) == objects.blob(oid)
         except OSError as error:
             raise damaged(layout, path, session, error.strerror or str(error)) from error
         if not same:
@@ -77,7 +77,7 @@ def _asked_for(parts: Parts, session: str) -> set[str]:
     for name in names(directory):
         if name.endswith(REQUEST):
             try:
-                request = decode((directory / name).read_bytes(), Request)
+                request = decode(read_regular(directory / name), Request)
             except (OSError, *UNREADABLE):
                 continue
             if request.add is not None:

@@ -16,7 +16,7 @@ from gitfleet.integrate import landing
 from gitfleet.model.base import decode
 from gitfleet.model.session import PendingLanding
 from gitfleet.store.damage import UNREADABLE, unreadable
-from gitfleet.store.files import remove_durable
+from gitfleet.store.files import read_regular, remove_durable
 
 if TYPE_CHECKING:
     from gitfleet.model.run import Run
@@ -51,7 +51,7 @@ def settle_landing(
     """Write a pending landing that happened into the books; gives the session then, and one that still may happen."""
     path = parts.layout.pending_landing(session.id)
     try:
-        pending = decode(path.read_bytes(), PendingLanding)
+        pending = decode(read_regular(path), PendingLanding)
     except FileNotFoundError:
         return session, None
     except UNREADABLE as error:

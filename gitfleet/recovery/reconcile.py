@@ -20,7 +20,7 @@ from gitfleet.recovery.damage import check_frozen, mend_claims
 from gitfleet.recovery.landings import roll_forward, settle_landing
 from gitfleet.recovery.runs import adoptable, published, queued_again
 from gitfleet.store.damage import UNREADABLE, unreadable
-from gitfleet.store.files import remove_durable
+from gitfleet.store.files import read_regular, remove_durable
 from gitfleet.store.layout import check_label, setup_label, verify_label
 from gitfleet.store.locks import claims_lock
 
@@ -89,7 +89,7 @@ def finish_verdicts(parts: Parts, session: str, runs: dict[str, Run]) -> None:
     """Write what was decided of several runs into each of them, where a crash came in between."""
     path = parts.layout.verdicts(session)
     try:
-        verdicts = decode(path.read_bytes(), Verdicts)
+        verdicts = decode(read_regular(path), Verdicts)
     except FileNotFoundError:
         return
     except UNREADABLE as error:

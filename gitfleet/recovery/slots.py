@@ -18,6 +18,7 @@ from gitfleet.git.refs import HEADS
 from gitfleet.git.snapshots import Failed, Origin, Taken
 from gitfleet.model.base import instant
 from gitfleet.model.lease import SetAside
+from gitfleet.model.paths import quote_path
 from gitfleet.pool.leasing import Standing, give_back, run_of, whose
 from gitfleet.recovery.keeping import of_scope
 from gitfleet.runtime.presence import working_in
@@ -169,7 +170,7 @@ def _set_aside(parts: Parts, path: Path, why: str) -> str:
     name = f"{path.name}-{instance or 'unknown'}"
     with worktrees_lock(parts.layout) as proof:
         place = slots.set_aside(parts.repository, path, name, why, nullcontext())
-        note = SetAside(path=os.fspath(place), instance=instance, why=why, since=instant(parts.now()))
+        note = SetAside(path=quote_path(os.fsencode(place)), instance=instance, why=why, since=instant(parts.now()))
         parts.trees.leases.write_set_aside(proof, place.name, note)
     return f"the worktree {path.name} was set aside as {place}: {why}; when you have looked: {note.let_go}"
 

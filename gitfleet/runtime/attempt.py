@@ -9,7 +9,7 @@
 ``pulse``       when output, CPU, children and the warden itself last showed life (``pulse.py``)
 ``deadline``    awake seconds from the start that the attempt may take; the coordinator may move it
 ``stop``        its presence asks the warden to stop the agent; a word in it is the reason that is recorded
-``exit.json``   how it ended: written once, durably
+``exit.json``   how it ended: written once, durably, into space that was taken at the start
 ``warden.log``  what went wrong in the warden itself, empty unless there is a defect
 =============  ==================================================================================================
 """
@@ -17,9 +17,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import stat
 import time
 
 TYPE_CHECKING = False
@@ -38,11 +40,23 @@ STALLED = "stalled"
 """The word in ``stop`` for an agent that showed no life any more."""
 TROUBLE = "warden.log"
 
+_RESERVED = ".exit.json.reserved"
+_RESERVED_BYTES = 4096
+
+
+def open_regular(path: str, flags: int) -> int:
+    """Open a file of an attempt, as an ``opener``: the agent may have put a pipe there, which would hold us up."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.ENXIO, "it is not a regular file", path)
+    return descriptor
+
 
 def read_json(directory: str, name: str) -> dict[str, Any] | None:
     """Read one of the files, or none when it is not there or is no JSON object."""
     try:
-        with open(os.path.join(directory, name), "rb") as file:
+        with open(os.path.join(directory, name), "rb", opener=open_regular) as file:
             data = json.load(file)
     except (OSError, ValueError):
         return None
@@ -61,30 +75,37 @@ def replace(directory: str, name: str, data: bytes) -> None:
     os.rename(temporary, os.path.join(directory, name))
 
 
-def create_once(directory: str, name: str, data: dict[str, Any]) -> bool:
-    """Write a file durably unless it exists; says whether it was written."""
-    temporary = _temporary(directory, name)
-    try:
-        _write(temporary, json.dumps(data, indent=2).encode() + b"\n", sync=True)
-        os.link(temporary, os.path.join(directory, name))
-    except FileExistsError:
-        return False
-    finally:
-        # Also what a full disk cut short: it holds the space that the next try needs.
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(temporary)
+def reserve_end(directory: str) -> None:
+    """Take the space that the end will need, so that a disk which fills up meanwhile cannot keep it from being known.
+
+    Where blocks are never written over (btrfs, ZFS) this helps less: the end is then tried until there is space.
+    """
+    with contextlib.suppress(OSError):
+        _write(os.path.join(directory, _RESERVED), b" " * _RESERVED_BYTES, sync=False)
+
+
+def write_end(directory: str, data: dict[str, Any]) -> bool:
+    """Write the end durably unless there is one; says whether it was written. The caller holds the lock."""
+    end, reserved = os.path.join(directory, EXIT), os.path.join(directory, _RESERVED)
+    written = not os.path.lexists(end)
+    if written:
+        # Not unlinked where this fails: what it holds of the disk is what the next try needs.
+        _write(reserved, json.dumps(data, indent=2).encode() + b"\n", sync=True)
+        os.link(reserved, end)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(reserved)
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    return True
+    return written
 
 
 def stop_reason(directory: str) -> str:
     """Why the agent is to stop, as ``exit.json`` will say: the word of the one who asked, where it is a known one."""
     try:
-        with open(os.path.join(directory, STOP), "rb") as file:
+        with open(os.path.join(directory, STOP), "rb", opener=open_regular) as file:
             word = file.read(64).decode("ascii", "replace").strip()
     except OSError:
         word = ""
@@ -116,11 +137,13 @@ def _temporary(directory: str, name: str) -> str:
 
 
 def _write(path: str, data: bytes, *, sync: bool) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    # Cut to its length at the end: what the file holds of the disk is kept while it is written over.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
+        os.ftruncate(descriptor, len(data))
         if sync:
             os.fsync(descriptor)
     finally:

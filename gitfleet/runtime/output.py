@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import re
 
+from gitfleet.runtime.attempt import open_regular
+
 LOG_LIMIT = 16 * 1024 * 1024
 """Bytes of output that an attempt keeps unless its spec says otherwise."""
 
@@ -79,7 +81,7 @@ def read_log(path: str, limit: int, offset: int, size: int) -> tuple[int, bytes]
     limit = max(limit, SMALLEST_LIMIT)
     head = head_size(limit)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = open_regular(path, os.O_RDONLY)
     except OSError:
         return max(offset, 0), b""
     try:

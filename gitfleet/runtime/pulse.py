@@ -11,6 +11,8 @@ from __future__ import annotations
 import os
 import time
 
+from gitfleet.runtime.attempt import open_regular
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +90,7 @@ def read_pulse(path: str) -> tuple[float, int, float, float, float, float, float
     of the clock (0 for never) and of the beat itself; processes at the last look; whether the agent was stopped then.
     """
     try:
-        with open(path, "rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             at, size, output, cpu, children, stepped, beat, kin, state = file.read(_SIZE).split()
         signs = float(output), float(cpu), float(children), float(stepped), float(beat)
         return float(at), int(size), *signs, int(kin), state == b"T"

@@ -20,6 +20,7 @@ from gitfleet.runtime import attempt
 from gitfleet.runtime.hosts.base import Pulse
 from gitfleet.runtime.pulse import read_pulse
 from gitfleet.runtime.tables import open_table
+from gitfleet.store.files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -187,7 +188,7 @@ def overdue(directory: Path, awake: float) -> float | None:
     warden = attempt.read_json(str(directory), attempt.WARDEN) or {}
     deadline = spec.get("deadline_seconds")
     with contextlib.suppress(OSError, ValueError):
-        deadline = float((directory / attempt.DEADLINE).read_bytes())
+        deadline = float(read_regular(directory / attempt.DEADLINE, 64))
     if deadline is None or "awake" not in warden:
         return None
     return awake - float(warden["awake"]) - float(deadline)

@@ -22,6 +22,7 @@ from gitfleet.store.damage import UNREADABLE, damaged, read_document
 from gitfleet.store.files import (
     make_directory,
     names,
+    read_regular,
     remove_all_durable,
     rename_durable,
     sweep,
@@ -177,7 +178,7 @@ class Claims:
 
     def _write_all(self, wanted: Sequence[Claim]) -> None:
         make_directory(self.layout.claims)
-        before = {path: path.read_bytes() for path in map(self._path, wanted) if path.exists()}
+        before = {path: read_regular(path) for path in map(self._path, wanted) if path.exists()}
         written: list[Path] = []
         try:
             for claim in wanted:
@@ -236,7 +237,7 @@ def clone_id(layout: Layout, new: Callable[[], str]) -> str:
 
 def _read_clone_id(layout: Layout) -> str:
     try:
-        return _clone_id(layout.clone_id.read_text(encoding="ascii"))
+        return _clone_id(read_regular(layout.clone_id).decode("ascii"))
     except ValueError as error:
         raise GitfleetError(
             Kind.NEEDS_PERSON,

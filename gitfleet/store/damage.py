@@ -12,6 +12,7 @@ import msgspec
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import decode
+from gitfleet.store.files import read_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +36,7 @@ def read_document(layout: Layout, path: Path, kind: type[T], session: str) -> T:
 def read_bytes(layout: Layout, path: Path, session: str) -> bytes:
     """Content of a file that must be there; raises ``GitfleetError`` (``damaged-state``) naming it."""
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except OSError as error:
         raise damaged(layout, path, session, error.strerror or str(error)) from error
 

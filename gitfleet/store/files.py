@@ -13,6 +13,7 @@ import fcntl
 import itertools
 import os
 import stat
+import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -43,17 +44,29 @@ def sweep(directory: Path) -> int:
     return sum(remove_durable(directory / name) for name in dead)
 
 
-def read_regular(path: Path, limit: int) -> bytes:
-    """Read at most ``limit`` bytes of a regular file that is not ours; a pipe or a device could hold us up for ever.
+def open_regular(path: str | Path, flags: int, mode: int = 0o600) -> int:
+    """Open a regular file: a pipe or a device that somebody put in its place could hold us up for ever.
 
-    Raises ``OSError``, whose ``strerror`` is a clause for people, for anything else that has the name.
+    Serves as an ``opener``, too. Raises ``OSError``, whose ``strerror`` is a clause for people, for anything else.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    kind = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(kind):
+        os.close(descriptor)
+        if stat.S_ISDIR(kind):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        raise OSError(errno.ENXIO, "it is not a regular file", str(path))
+    return descriptor
+
+
+def read_regular(path: Path, limit: int | None = None) -> bytes:
+    """Read a regular file, or at most ``limit`` bytes of one; see ``open_regular`` for what is refused."""
+    descriptor = open_regular(path, os.O_RDONLY)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        left = sys.maxsize if limit is None else limit
+        size = min(os.fstat(descriptor).st_size + 1, 1 << 20)
         found = bytearray()
-        while len(found) < limit and (block := os.read(descriptor, min(limit - len(found), 1 << 20))):
+        while left > len(found) and (block := os.read(descriptor, min(left - len(found), size))):
             found += block
         return bytes(found)
     finally:

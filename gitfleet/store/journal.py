@@ -16,7 +16,7 @@ import msgspec
 from gitfleet.model.base import decode, instant
 from gitfleet.model.event import Event, EventKind
 from gitfleet.store.damage import UNREADABLE
-from gitfleet.store.files import make_directory
+from gitfleet.store.files import make_directory, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,8 +64,8 @@ class Journal:
         """Append an event in one write."""
         make_directory(self._path.parent)
         line = msgspec.json.encode(event) + b"\n"
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(self._path, flags, 0o600)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+        descriptor = open_regular(self._path, flags)
         try:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
@@ -78,10 +78,10 @@ class Journal:
 def read(layout: Layout, session: str) -> Iterator[Event]:
     """Events of a session, oldest first; unreadable lines are left out, and no journal is an empty one."""
     try:
-        file = layout.journal(session).open("rb")
+        descriptor = open_regular(layout.journal(session), os.O_RDONLY)
     except FileNotFoundError:
         return
-    with file:
+    with os.fdopen(descriptor, "rb") as file:
         for line in file:
             event = _parse(line)
             if event is not None:
@@ -119,7 +119,7 @@ def follow(
 
 def _read_from(path: Path, offset: int) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             file.seek(offset)
             return file.read()
     except FileNotFoundError:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gitfleet.model.base import decode, encode
 from gitfleet.model.lease import Lease, SetAside
 from gitfleet.store.damage import UNREADABLE
-from gitfleet.store.files import make_directory, names, remove_all_durable, sweep, write_durable
+from gitfleet.store.files import make_directory, names, read_regular, remove_all_durable, sweep, write_durable
 
 if TYPE_CHECKING:
     from gitfleet.store.layout import Layout
@@ -34,7 +34,7 @@ class Leases:
             if slot == name:
                 continue
             try:
-                lease = decode((self.layout.leases / name).read_bytes(), Lease)
+                lease = decode(read_regular(self.layout.leases / name), Lease)
             except FileNotFoundError:
                 continue  # given back since the directory was listed
             except (OSError, *UNREADABLE):
@@ -69,8 +69,8 @@ class Leases:
         found = {}
         for name in names(self.layout.set_aside):
             with suppress(OSError, *UNREADABLE):
-                tree = decode((self.layout.set_aside / name).read_bytes(), SetAside)
-                if os.path.lexists(tree.path):
+                tree = decode(read_regular(self.layout.set_aside / name), SetAside)
+                if os.path.lexists(tree.place):
                     found[name.removesuffix(".json")] = tree
         return found
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.store import holders
-from gitfleet.store.files import make_directory
+from gitfleet.store.files import make_directory, open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,7 +118,7 @@ def hold_as(
     from filelock import lock_descriptor  # noqa: PLC0415
 
     make_directory(path.parent)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW)
     try:
         deadline = time.monotonic() + max(timeout, GRACE_SECONDS)
         while not lock_descriptor(descriptor, blocking=False):
@@ -140,7 +140,7 @@ def hold_as(
 def holder(path: Path) -> Holder | None:
     """Who holds the lock at ``path`` now, or ``None`` when it is free; the lock is not taken."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = open_regular(path, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:
         return None
     try:

@@ -20,7 +20,7 @@ from gitfleet.model.run import Run
 from gitfleet.model.session import Session
 from gitfleet.store.damage import UNREADABLE, damaged, read_bytes, read_document
 from gitfleet.store.documents import front_matter
-from gitfleet.store.files import names
+from gitfleet.store.files import names, read_regular
 from gitfleet.store.stamps import stamped, walk
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class StateReader:
         directory = self.layout.briefs(session)
         found = (name.removesuffix(".md") for name in names(directory) if name.endswith(".md"))
         return {
-            task: (directory / f"{task}.md").read_bytes().decode("utf-8", "replace")
+            task: read_regular(directory / f"{task}.md").decode("utf-8", "replace")
             for task in found
             if tasks is None or task in tasks
         }
@@ -144,7 +144,7 @@ class StateReader:
             relative = path.removeprefix(state)
             with suppress(FileNotFoundError):
                 if seen.get(relative) != stamp:
-                    data = Path(path).read_bytes()
+                    data = read_regular(Path(path))
                     if relative.startswith("claims/") and not _claims_for(data, session):
                         continue
                     found[relative] = data
@@ -175,7 +175,7 @@ class StateReader:
 
     def _files_in(self, directory: Path) -> Iterator[tuple[str, bytes]]:
         for name in names(directory):
-            yield name, (directory / name).read_bytes()
+            yield name, read_regular(directory / name)
 
 
 def _claims_for(data: bytes, session: str) -> bool:

@@ -16,7 +16,7 @@ from gitfleet.model.base import Document, decode, encode
 from gitfleet.model.claim import Claim
 from gitfleet.store.claims import Granted, Held
 from gitfleet.store.damage import UNREADABLE
-from gitfleet.store.files import make_directory, names
+from gitfleet.store.files import make_directory, names, read_regular
 from gitfleet.store.layout import checked
 from gitfleet.store.locks import holder
 
@@ -77,7 +77,7 @@ class Turns:
             path = directory / name
             try:
                 age = self.now() - path.stat().st_mtime
-                waiter = decode(path.read_bytes(), Waiter)
+                waiter = decode(read_regular(path), Waiter)
             except OSError:
                 continue
             except UNREADABLE:

@@ -65,6 +65,16 @@ def test_a_session_without_a_coordinator_waits_to_be_continued(repo: Repo) -> No
     assert "gitfleet continue auth-k3f9qm" in answer.out
 
 
+def test_a_session_that_is_held_back_says_how_it_goes_on(repo: Repo) -> None:
+    layout = place(repo.path, a_session(state=SessionState.PAUSED), a_run("api"))
+    with session_lock(layout, "auth-k3f9qm"):
+        held = run("status", "--repo", repo.path).out
+    assert held.startswith("Nothing needs you: 1 session runs (1 paused), 0 agents at work.\n")
+    assert "\n  gitfleet resume auth-k3f9qm  # nothing new starts until then\n" in held
+    alone = run("status", "--repo", repo.path).out
+    assert alone.count("gitfleet resume auth-k3f9qm") == 1
+
+
 def test_a_live_run_shows_what_its_files_say(repo: Repo) -> None:
     begun = time.time() - 90
     live = a_run("api", RunState.RUNNING, attempts=(Attempt(number=1, base="0" * 40, started=instant(begun)),))

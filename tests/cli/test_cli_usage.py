@@ -106,6 +106,8 @@ def test_every_command_has_examples_json_and_repo(name: str) -> None:
     assert "--json" in answer.out
     assert "--repo PATH" in answer.out
     assert COMMANDS[name][1].endswith(".")
+    assert [line for line in answer.out.splitlines() if len(line) > 80] == []
+    assert not re.search(r"^  [a-z]+ .*\.\.\.$", answer.out, re.MULTILINE), "a summary is cut off"
 
 
 def test_every_command_has_a_registered_report() -> None:

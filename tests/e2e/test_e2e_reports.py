@@ -56,7 +56,10 @@ def test_a_live_session_in_status_and_inspect(fleet: FleetEnv) -> None:
     assert seen.get("host", "local") == "local"
     assert seconds_of(seen["last_pulse"]) > 0
     assert seen["latest_event"]["task"] == "one"
-    assert Path(seen["worktree"]).name == f"fleet-{name}-w1-a1"
+    assert (
+        Path(seen["worktree"])
+        == repo.with_name(f"{repo.name}.fleet") / state_runs(fleet, repo)["one"].attempts[0].worktree
+    )
     (attempt,) = seen["attempts"]
     assert (attempt["number"], attempt["alive"]) == (1, True)
     for key in ("directory", "log", "prompt"):

@@ -3,8 +3,9 @@
 An audit hook of the interpreter sees every change of a name and every opening of a file just before it is done, and
 may refuse it as the system would. The faults come as one JSON object: ``refuse`` (an errno's name), ``at`` (which
 change below ``below`` is refused, counted from 1) and ``for`` (how many from there on; 0 refuses all that come).
-``tally`` names a file for the number of changes. ``jump`` moves the clock by so many seconds once the file ``when``
-exists. Only this process is concerned: its git children and its wardens see a machine in order.
+``tally`` names a file for the number of changes. Its git children and wardens see a machine in order.
+
+``jump`` moves the clock by so many seconds once the file ``when`` exists: here and in the wardens that are started.
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ import os
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 from gitfleet.__main__ import main
 
 CHANGES = frozenset({"os.rename", "os.link", "os.mkdir", "os.truncate"})
+WARDEN = Path(__file__).with_name("warden_clock.py")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -57,13 +60,18 @@ def refuse(faults: dict[str, Any]) -> None:
 
 
 def jump(seconds: float, when: str) -> None:
-    """Let the clock of the machine jump once a file is there; what measures spans is left alone."""
+    """Let the clock jump once a file is there, also for wardens; what measures spans is left alone, as in real life."""
     true = time.time
 
     def shifted() -> float:
         return true() + (seconds if os.path.exists(when) else 0.0)  # noqa: PTH110 - asked a thousand times
 
     time.time = shifted
+    # Imported only now: what it took for the clock is this one.
+    from gitfleet.runtime.hosts import local  # noqa: PLC0415
+
+    wrapped = (*local.INTERPRETER, str(WARDEN), str(seconds), when)
+    local.LocalHost.__init__.__kwdefaults__["interpreter"] = wrapped  # type: ignore[index]
 
 
 if __name__ == "__main__":

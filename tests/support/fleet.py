@@ -99,6 +99,10 @@ class FleetEnv:
 
     root: Path
     variables: dict[str, str] = field(default_factory=dict)
+    launcher: tuple[str, ...] = ()
+    """What stands before every command line of gitfleet's: see ``tests.support.lowered``."""
+    program: tuple[str, ...] = ("-m", "gitfleet")
+    """What Python runs; a test may let something stand in that becomes gitfleet."""
     _points: list[SyncPoint] = field(default_factory=list)
     _running: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -145,7 +149,7 @@ class FleetEnv:
 
     def argv(self, *args: str | Path) -> list[str]:
         """The command line that runs gitfleet as this test suite's Python sees it."""
-        return [sys.executable, "-m", "gitfleet", *map(str, args)]
+        return [*self.launcher, sys.executable, *self.program, *map(str, args)]
 
     def run(self, *args: str | Path, cwd: Path | None = None, stdin: str = "", seconds: float = SECONDS) -> Outcome:
         """Run gitfleet to its end in ``cwd`` (the repository ``repo`` unless given)."""
@@ -180,7 +184,7 @@ class FleetEnv:
         out, err = process.communicate(timeout=seconds)
         self._running.remove(process)
         assert isinstance(process.args, list)
-        return Outcome(tuple(map(str, process.args[3:])), process.returncode, out, err, self.root)
+        return Outcome(tuple(map(str, process.args[len(self.argv()) :])), process.returncode, out, err, self.root)
 
     def point(self, name: str) -> SyncPoint:
         """A named sync point of this test."""

@@ -20,7 +20,7 @@ from gitfleet.git.index import IndexLock, index_path, sync_directory
 from gitfleet.integrate.landing.checkouts import Checkout
 from gitfleet.model.base import Document, decode, encode
 from gitfleet.model.paths import quote_path, unquote_path
-from gitfleet.store.files import write_durable
+from gitfleet.store.files import read_regular, write_durable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -115,7 +115,7 @@ class Workspace:
     def read(self) -> Intent | None:
         """The intent; ``None`` when the landing died before it was written or after it was removed."""
         try:
-            return decode((self.directory / _FILE).read_bytes(), Intent)
+            return decode(read_regular(self.directory / _FILE), Intent)
         except FileNotFoundError:
             return None
 

@@ -14,6 +14,7 @@ from gitfleet.model.base import decode
 from gitfleet.model.evidence import Exit
 from gitfleet.runtime import attempt, ladder
 from gitfleet.runtime.tables import open_table
+from gitfleet.store.files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 def recorded_end(handle: Handle) -> Exit | None:
     """How the attempt ended, as its warden or a host wrote it; none when that is not known yet."""
     try:
-        return decode((handle.directory / attempt.EXIT).read_bytes(), Exit)
+        return decode(read_regular(handle.directory / attempt.EXIT), Exit)
     except FileNotFoundError:
         return None
     except msgspec.DecodeError:
@@ -57,7 +58,7 @@ def _write_lost(handle: Handle, climbed: ladder.Climbed, tree: Tree | None, now:
     facts: dict[str, Any] = {"reason": "lost", "ended": attempt.instant(now()), "message": message}
     if tree is not None:
         facts |= ladder.account(tree, climbed, message)
-    attempt.create_once(str(handle.directory), attempt.EXIT, facts)
+    attempt.write_end(str(handle.directory), facts)
     found = recorded_end(handle)
     if found is None:
         msg = f"{handle.directory / attempt.EXIT} does not read back"

@@ -74,6 +74,7 @@ class Warden:
         self._deadline: float | None = spec.get("deadline_seconds")
         self._deadline_seen: tuple[int, int] | None = None
         self._introduce()
+        attempt.reserve_end(directory)
 
     def _path(self, name: str) -> str:
         return os.path.join(self._directory, name)
@@ -188,7 +189,7 @@ class Warden:
             facts = os.stat(self._path(attempt.DEADLINE))
             seen = (facts.st_mtime_ns, facts.st_ino)
             if seen != self._deadline_seen:
-                with open(self._path(attempt.DEADLINE), "rb") as file:
+                with open(self._path(attempt.DEADLINE), "rb", opener=attempt.open_regular) as file:
                     self._deadline = float(file.read(64))
                 self._deadline_seen = seen
         except (OSError, ValueError):
@@ -270,7 +271,7 @@ class Warden:
         until = time.monotonic() + _GIVE_UP
         while True:
             try:
-                attempt.create_once(self._directory, attempt.EXIT, result)
+                attempt.write_end(self._directory, result)
             except OSError:
                 if not os.path.isdir(self._directory) or time.monotonic() >= until:
                     raise

@@ -89,7 +89,15 @@ def test_waits_grow_stay_within_bounds_and_are_at_least_half(policy: RetryConfig
 def test_what_is_not_transport_is_final_and_not_news(source: FailureSource, code: str) -> None:
     answer = decision(failed(code), Failure(source=source, code=code, message="m"), behind=("b",))
     assert isinstance(answer, Final)
-    assert not worth_telling(Attempt(number=1, base="", started="", retry=f"not retried: {answer.why}"))
+    assert not worth_telling(
+        Attempt(number=1, base="", started="", outcome="exit-code", retry=f"not retried: {answer.why}")
+    )
+
+
+@pytest.mark.parametrize(("outcome", "told"), [("lost", True), ("stalled", True), ("interrupted", False)])
+def test_an_attempt_that_a_person_stopped_is_no_news_to_them(outcome: str, *, told: bool) -> None:
+    attempt = Attempt(number=1, base="", started="", outcome=outcome, retry="retried as attempt 2: it was so")
+    assert worth_telling(attempt) is told
 
 
 def test_what_is_not_retry_safe_is_never_begun_twice() -> None:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitfleet.runtime import attempt
+from gitfleet.runtime.hosts.base import Handle
+from gitfleet.runtime.hosts.local import LocalHost
 from gitfleet.runtime.supervisor import Supervisor, Vitality
 from gitfleet.runtime.warden.owner import Warden
 from tests.support import agents
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gitfleet.runtime.hosts.base import Handle
     from gitfleet.runtime.supervisor import Judgement
     from tests.support.agents import Stage
 
@@ -158,13 +159,13 @@ class FullDisk:
 
     def __init__(self, times: int) -> None:
         self.left = times
-        self._write = attempt.create_once
+        self._write = attempt.write_end
 
-    def __call__(self, directory: str, name: str, data: dict[str, object]) -> bool:
+    def __call__(self, directory: str, data: dict[str, object]) -> bool:
         if self.left:
             self.left -= 1
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        return self._write(directory, name, data)
+        return self._write(directory, data)
 
 
 @pytest.fixture
@@ -179,7 +180,7 @@ def insisting(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Warden:
 
 
 def test_the_end_is_written_once_there_is_space_again(insisting: Warden, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attempt, "create_once", disk := FullDisk(3))
+    monkeypatch.setattr(attempt, "write_end", disk := FullDisk(3))
     insisting._insist({"reason": "exited"})
     assert disk.left == 0
     assert attempt.read_json(insisting._directory, attempt.EXIT) == {"reason": "exited"}
@@ -188,20 +189,52 @@ def test_the_end_is_written_once_there_is_space_again(insisting: Warden, monkeyp
 def test_a_disk_that_stays_full_does_not_hold_an_attempt_for_ever(
     insisting: Warden, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempt, "create_once", FullDisk(10**9))
+    monkeypatch.setattr(attempt, "write_end", FullDisk(10**9))
     monkeypatch.setattr("gitfleet.runtime.warden.owner._GIVE_UP", 0.0)
     with pytest.raises(OSError, match="No space"):
         insisting._insist({"reason": "exited"})
 
 
-def test_an_end_that_was_cut_short_leaves_no_part_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_end_that_was_cut_short_is_none_and_the_next_try_takes_its_space(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(OSError, match="No space"):
-        attempt.create_once(str(tmp_path), attempt.EXIT, {"reason": "exited"})
-    assert list(tmp_path.iterdir()) == []
+    directory = str(tmp_path)
+    attempt.reserve_end(directory)
+    (reserved,) = tmp_path.iterdir()
+    before = reserved.stat()
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", refuse)
+        with pytest.raises(OSError, match="No space"):
+            attempt.write_end(directory, {"reason": "stopped", "message": "x" * 99})
+    assert [path.stat().st_ino for path in tmp_path.iterdir()] == [before.st_ino]
+    assert attempt.write_end(directory, {"reason": "exited"})
+    assert [(path.name, path.stat().st_ino) for path in tmp_path.iterdir()] == [(attempt.EXIT, before.st_ino)]
+    assert attempt.read_json(directory, attempt.EXIT) == {"reason": "exited"}
+
+
+def test_an_end_is_written_once(tmp_path: Path) -> None:
+    directory = str(tmp_path)
+    assert attempt.write_end(directory, {"reason": "exited"})
+    attempt.reserve_end(directory)
+    assert not attempt.write_end(directory, {"reason": "lost"})
+    assert attempt.read_json(directory, attempt.EXIT) == {"reason": "exited"}
+    assert [path.name for path in tmp_path.iterdir()] == [attempt.EXIT]
+
+
+@pytest.mark.parametrize("name", [attempt.EXIT, attempt.PULSE, attempt.WARDEN, attempt.LOG, attempt.DEADLINE])
+def test_a_pipe_in_place_of_a_file_of_an_attempt_holds_nobody_up(tmp_path: Path, name: str) -> None:
+    os.mkfifo(tmp_path / name)
+    host, handle = LocalHost(), Handle("fleet-x-w1-a1", 1, tmp_path)
+    assert attempt.read_json(str(tmp_path), name) is None
+    if name == attempt.EXIT:
+        with pytest.raises(OSError, match="not a regular file"):
+            host.status(handle)
+    else:
+        assert host.status(handle).exit is None
+    assert host.log(handle, 0, 10).data == b""
 
 
 BOMB = """
