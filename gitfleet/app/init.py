@@ -18,6 +18,7 @@ from gitfleet.git.worktrees import INSTANCE_FILE, exclude
 from gitfleet.model.reports import Evidence, InitReport
 from gitfleet.store.files import make_directory, write_durable
 from gitfleet.store.live import link_live
+from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,8 @@ def write(workspace: Workspace, proposal: InitReport) -> InitReport:
     make_directory(root / ".planning", mode=0o755)
     write_durable(root / CONFIG_NAME, proposal.config.encode())
     make_directory(workspace.layout.root)
-    exclude(workspace.layout.common_dir, INSTANCE_FILE)
+    with worktrees_lock(workspace.layout, command="gitfleet init"):
+        exclude(workspace.layout.common_dir, INSTANCE_FILE)
     note = link_live(workspace.layout.state, root, workspace.layout.common_dir / "info" / "exclude")
     notes = (*proposal.notes, note) if note else proposal.notes
     if not note:

@@ -49,6 +49,17 @@ def COMMAND(call: Call, *, session: str | None) -> int:  # noqa: N802
 
     A snapshot holds all files of the attempt's worktree: uncommitted, untracked, and ignored ones inside its scope.
     """
+    return _listed(call, session)
+
+
+@command("list", examples=("gitfleet rescue list", "gitfleet rescue list --session auth-refactor-k3f9qm --json"))
+@click.option("--session", type=SESSION, help="Only the snapshots of this session.")
+def list_(call: Call, *, session: str | None) -> int:
+    """List the snapshots, as `gitfleet rescue` alone does."""
+    return _listed(call, session)
+
+
+def _listed(call: Call, session: str | None) -> int:
     from gitfleet.app.rescue import listed  # noqa: PLC0415
 
     report = listed(call.workspace(), session)
@@ -144,7 +155,7 @@ def prune(call: Call, *, older_than: str, session: str | None, dry_run: bool, ye
     return ExitCode.DONE
 
 
-for _part in (show, apply, prune):
+for _part in (list_, show, apply, prune):
     COMMAND.add_command(_part)
 
 

@@ -12,6 +12,7 @@ from gitfleet.planner.scopes import Scope, ScopeError, overlap
 from gitfleet.pool.leasing import Standing
 from gitfleet.store.claims import Granted, Held, external
 from gitfleet.store.locks import claims_lock
+from gitfleet.store.locks import holder as coordinator_of
 from gitfleet.store.turns import Turns
 
 if TYPE_CHECKING:
@@ -68,6 +69,8 @@ class Claiming:
                 holder = f"{by.instance} of {by.session}" if isinstance(by, Claim) else f"{by.instance} ({by.file})"
                 where = result.witness.decode("utf-8", "replace")
                 how = "is waited for, since before this, by" if result.waits else "is held by"
+                if isinstance(by, Claim) and coordinator_of(self.parts.layout.session_lock(by.session)) is None:
+                    holder += f", which nobody runs now: gitfleet continue {by.session}"
                 return HeldElsewhere(f"{where} {how} {holder}", self.parts.monotonic())
             case _:
                 assert_never(result)

@@ -216,7 +216,8 @@ def exclude(common_dir: Path, name: str) -> None:
         return
     if content and not content.endswith(b"\n"):
         content += b"\n"
-    temporary = path.with_name(f"{path.name}.gitfleet.{os.getpid()}")
+    # Always the same name, so that what a killed writer left goes with the next.
+    temporary = path.with_name(f"{path.name}.gitfleet")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content + line + b"\n")

@@ -20,7 +20,6 @@ from gitfleet.model.base import encode
 from gitfleet.model.claim import Claim, ExternalClaim
 from gitfleet.store.damage import UNREADABLE, damaged, read_document
 from gitfleet.store.files import (
-    create_once,
     make_directory,
     names,
     read_regular,
@@ -29,6 +28,7 @@ from gitfleet.store.files import (
     sweep,
     write_durable,
 )
+from gitfleet.store.locks import claims_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -221,22 +221,30 @@ def external(worktree: Path) -> External:
 
 def clone_id(layout: Layout, new: Callable[[], str]) -> str:
     """The random id of this clone; ``new`` gives one the first time, and the first writer wins."""
-    make_directory(layout.root)
-    while True:
+    try:
+        return _read_clone_id(layout)
+    except FileNotFoundError:
+        pass
+    with claims_lock(layout):
+        # No other file is written here, so what has a temporary name is of a writer that was killed.
+        sweep(layout.root)
         try:
-            return _clone_id(read_regular(layout.clone_id).decode("ascii"))
+            return _read_clone_id(layout)
         except FileNotFoundError:
-            try:
-                create_once(layout.clone_id, f"{new()}\n".encode())
-            except FileExistsError:
-                continue
-        except ValueError as error:
-            raise GitfleetError(
-                Kind.NEEDS_PERSON,
-                "damaged-state",
-                f"the file {layout.clone_id} does not hold a clone id",
-                hint="remove it; the next command makes a new one",
-            ) from error
+            write_durable(layout.clone_id, f"{new()}\n".encode())
+    return _read_clone_id(layout)
+
+
+def _read_clone_id(layout: Layout) -> str:
+    try:
+        return _clone_id(read_regular(layout.clone_id).decode("ascii"))
+    except ValueError as error:
+        raise GitfleetError(
+            Kind.NEEDS_PERSON,
+            "damaged-state",
+            f"the file {layout.clone_id} does not hold a clone id",
+            hint="remove it; the next command makes a new one",
+        ) from error
 
 
 def _clone_id(text: str) -> str:

@@ -142,15 +142,6 @@ def remove_all_durable(paths: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(removed)
 
 
-def create_once(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Create a file with its whole content in one step; raises ``FileExistsError`` and leaves the present one."""
-    with _temporary(path, data, mode) as temporary:
-        # link, unlike rename, refuses an existing name; the temporary name is dropped on the way out.
-        path.hardlink_to(temporary)
-        temporary.unlink()
-    flush_directory(path.parent)
-
-
 def remove_durable(path: Path) -> bool:
     """Remove a file for good; false when there was none."""
     try:

@@ -118,17 +118,12 @@ def environment(home: Path) -> None:
 
 
 def places(lines: Iterable[list[str]]) -> Iterator[Point]:
-    """Every place of an undisturbed run where a process can die, from the moment the session exists."""
-    begun = False
+    """Every place of an undisturbed run where a process can die."""
     for process, _, kind, number, what in lines:
         if process != COORDINATOR and not process.startswith("warden"):
             continue
         whens: tuple[str, ...] = (BEFORE, AFTER)
-        if process == COORDINATOR and not begun:
-            # It appears by this rename.
-            begun = what.startswith("rename") and "/state/sessions/" in what.split()[-1]
-            whens = (AFTER,) if begun else ()
-        elif kind in {GIT, REF, INDEX} and not what.startswith(("pygit2", "rename", "replace")):
+        if kind in {GIT, REF, INDEX} and not what.startswith(("pygit2", "rename", "replace")):
             whens = (BEFORE, WHILE, AFTER)
         for when in whens:
             yield Point(process, kind, int(number), when)
@@ -189,7 +184,7 @@ class Tally:
         self.whens.update(death.rpartition("/")[2] for death in result.deaths)
         self.missed += not rows
         self.twice += len(rows) > 1
-        self.notes.update(note.split(" ", 1)[1] for note in result.notes)
+        self.notes.update(result.notes)
         if result.problems:
             self.failed.update(rows[:1])
             self.failures.append(result.label)

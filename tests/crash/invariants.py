@@ -76,7 +76,7 @@ def held(directory: Path) -> list[str]:
 def names(common: Path) -> frozenset[str]:
     """Names of what is left of a session beside the repository, with what differs from run to run made equal."""
     found = set()
-    for path in (common / "gitfleet").rglob("*"):
+    for path in [*common.iterdir(), *(common / "info").iterdir(), *(common / "gitfleet").rglob("*")]:
         name = path.relative_to(common).as_posix()
         name = re.sub(r"trial-[a-z2-7]{6}", "ID", name)
         name = re.sub(r"\b(attempts/[^/]*)/\d+", r"\1/N", name)
@@ -92,14 +92,17 @@ def check(round_: Round, whole: Whole | None, code: int) -> list[str]:
     sessions = common / "gitfleet/state/sessions"
     begun = sessions.is_dir() and bool(list(sessions.iterdir()))
     round_.settled()
+    notes = []
     if not begun:
         assert code == 0, f"exit {code}: {said}"
-        _nothing_held(round_, whole, over=False)
-        return ["died before the session was there"]
+        assert "no session to continue" in said, said
+        notes.append("died before the session was there, which was begun again")
+        code = round_.run("again", *scenario.COMMAND)
+        said = round_.last.read_text(errors="replace")
     over = code == 0 and "no session to continue" in said
     assert code == scenario.EXIT_CODE or over, f"exit {code}: {said}"
     _ends(round_, whole)
-    _nothing_held(round_, whole, over=True)
+    _nothing_held(round_, whole)
     _trees(round_)
     _kept(round_)
     assert git(repo, "fsck", "--no-dangling", "--no-progress", "--connectivity-only") == ""
@@ -110,7 +113,7 @@ def check(round_: Round, whole: Whole | None, code: int) -> list[str]:
     assert again == 0, f"continue again: exit {again}: {round_.last.read_text()}"
     assert "no session to continue" in round_.last.read_text()
     round_.settled()
-    return []
+    return notes
 
 
 def _ends(round_: Round, whole: Whole | None) -> None:
@@ -141,7 +144,7 @@ def _ends(round_: Round, whole: Whole | None) -> None:
         assert git(repo, "show", record) == path.read_text(), f"{record} differs from the state"
 
 
-def _nothing_held(round_: Round, whole: Whole | None, *, over: bool) -> None:
+def _nothing_held(round_: Round, whole: Whole | None) -> None:
     common = round_.repo / ".git"
     assert not held(common / "gitfleet"), f"held: {held(common / 'gitfleet')}"
     locks = [str(path) for path in common.rglob("*.lock") if "gitfleet" not in path.parts]
@@ -149,12 +152,12 @@ def _nothing_held(round_: Round, whole: Whole | None, *, over: bool) -> None:
     assert not list(common.glob("gitfleet/state/claims/*"))
     leavings = [path.name for path in round_.temporary.iterdir()]
     assert not leavings, f"temporary files are left: {leavings}"
-    unfinished = [path.name for path in (common / "gitfleet").rglob("*.tmp-*")]
+    unfinished = [path.name for path in common.rglob("*.tmp-*")]
     assert not unfinished, f"unfinished writes are left: {unfinished}"
     if whole is not None:
         strange = sorted(name for name in names(common) - whole.names if not _explained(name))
         assert not strange, f"left beside the repository: {strange}"
-        missing = sorted(name for name in whole.names - names(common) if not _explained(name)) if over else []
+        missing = sorted(name for name in whole.names - names(common) if not _explained(name))
         assert not missing, f"missing beside the repository: {missing}"
 
 

@@ -253,7 +253,7 @@ def one_round(
         target = point if warden is None else None
         try:
             began = time.monotonic()
-            code = round_.run(COORDINATOR, "wave", "../plan.yaml", "--yes", target=target)
+            code = round_.run(COORDINATOR, *scenario.COMMAND, target=target)
             result.session = time.monotonic() - began
             result.codes.append(code)
             if code == KILLED:

@@ -21,6 +21,7 @@ TIMEOUT_SECONDS = 1
 SHORTER = 0.25
 """The one deadline that is meant to pass takes this part of a second, so that rounds do not wait for it."""
 
+COMMAND = ("wave", "../plan.yaml", "--yes")
 PERSONS = "theirs.txt"
 
 EXIT_CODE = 3

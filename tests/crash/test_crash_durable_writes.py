@@ -11,6 +11,7 @@ import pytest
 
 from gitfleet.model.run import RunState
 from gitfleet.store import files
+from gitfleet.store.claims import clone_id
 from gitfleet.store.layout import Layout
 from gitfleet.store.locks import holder, session_lock
 from gitfleet.store.state import State
@@ -38,6 +39,7 @@ for name in ("write", "fsync", "mkdir", "rename", "link", "unlink", "open"):
     armed(os, name)
 from gitfleet.model.run import RunState
 from gitfleet.store import files
+from gitfleet.store.claims import clone_id
 from gitfleet.store.layout import Layout
 from gitfleet.store.locks import session_lock
 from gitfleet.store.state import State
@@ -85,11 +87,11 @@ def test_a_killed_write_leaves_old_or_new(tmp_path: Path) -> None:
     pytest.fail("the write never ended")
 
 
-def test_a_killed_creation_leaves_all_or_nothing(tmp_path: Path) -> None:
-    for place in each_step("files.create_once(root / 'a', b'whole' * 999)", tmp_path, 6):
-        assert files.names(place) in ([], ["a"])
-        if files.names(place):
-            assert (place / "a").read_bytes() == b"whole" * 999
+def test_a_killed_writer_of_the_clone_id_leaves_nothing_that_stays(tmp_path: Path) -> None:
+    for place in each_step("clone_id(Layout(root), lambda: 'first')", tmp_path, 6):
+        layout = Layout(place)
+        assert clone_id(layout, lambda: "second") in {"first", "second"}
+        assert {path.name for path in layout.root.iterdir()} == {"clone-id", "locks"}
 
 
 def test_a_session_appears_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -110,6 +110,16 @@ def test_prune_is_the_only_thing_that_deletes_and_asks_first(fleet: FleetEnv) ->
     assert other["removed"] == []
     assert fleet.run("rescue", "--session", session, "--json").ok().json["snapshots"]
     assert not fleet.run("rescue", "--session", "other-aaaaaa", "--json").ok().json["snapshots"]
+    for words in ((), ("--session", session), ("--session", "other-aaaaaa")):
+        by_name, plain = (
+            [
+                row["ref"]
+                for row in fleet.run(*line, *words, "--json", "--repo", fleet.root / "repo").ok().json["snapshots"]
+            ]
+            for line in (("rescue", "list"), ("rescue",))
+        )
+        assert by_name == plain
+        assert bool(by_name) == ("other-aaaaaa" not in words)
     fleet.run("rescue", "prune", "--older-than", "0m", "--yes").ok()
     assert fleet.git("for-each-ref", "refs/gitfleet/wip") == ""
     assert fleet.run("rescue").ok().out == "No snapshots: no attempt left work that did not land.\n"

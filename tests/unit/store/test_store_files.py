@@ -33,15 +33,6 @@ def test_a_failed_write_leaves_the_old_content_and_no_temporary(tmp_path: Path) 
     assert every_name(tmp_path) == ["a"]
 
 
-def test_create_once_refuses_a_present_file_and_keeps_it(tmp_path: Path) -> None:
-    path = tmp_path / "once"
-    files.create_once(path, b"first")
-    with pytest.raises(FileExistsError):
-        files.create_once(path, b"second")
-    assert path.read_bytes() == b"first"
-    assert every_name(tmp_path) == ["once"]
-
-
 def test_a_symlink_in_place_of_the_file_is_replaced_and_not_followed(tmp_path: Path) -> None:
     (tmp_path / "victim").write_bytes(b"theirs")
     (tmp_path / "link").symlink_to("victim")
