@@ -171,10 +171,12 @@ def _kept(round_: Round) -> None:
     repo = round_.repo
     runs = scenario.state_runs(repo / ".git")
     refs = git(repo, "for-each-ref", "--format=%(refname)", "refs/gitfleet/wip", "refs/heads/fleet").split()
-    for task, path in scenario.KEPT.items():
+    for task, (path, content) in scenario.KEPT.items():
         mine = [ref for ref in refs if f"/{runs[task]['instance']}/" in ref or ref.endswith(f"/{task}")]
-        holding = [ref for ref in mine if git(repo, "ls-tree", "--name-only", ref, path)]
-        assert holding, f"{path} of {task} is lost: it is not in {mine}"
+        having = [ref for ref in mine if git(repo, "ls-tree", "--name-only", ref, path)]
+        assert any(git(repo, "show", f"{ref}:{path}") == content for ref in having), (
+            f"{path} of {task} is lost: it is in none of {mine}"
+        )
 
 
 def _trees(round_: Round) -> None:

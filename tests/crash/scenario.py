@@ -53,7 +53,7 @@ _LOST_ONCE = (
     "echo 5 >deep/er/five.txt"
 )
 
-KEPT = {"outside": "elsewhere.txt", "clash": PERSONS, "five": "deep/er/half.txt"}
+KEPT = {"outside": ("elsewhere.txt", "x\n"), "clash": (PERSONS, "agent\n"), "five": ("deep/er/half.txt", "half\n")}
 """What agents wrote that did not land; it must not be lost either."""
 
 
