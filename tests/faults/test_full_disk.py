@@ -131,6 +131,7 @@ def test_a_disk_that_fills_up_while_agents_work_stops_the_session_and_loses_noth
 
 @needs_disk
 @pytest.mark.slow
+@pytest.mark.share(3)
 @pytest.mark.parametrize(("moment", "leave"), [("before", 0), ("agents", 0), ("landing", 60_000), ("continue", 60_000)])
 @pytest.mark.parametrize("where", ["git", "pool", "tmp"])
 def test_a_full_disk_stops_the_session_and_loses_nothing(

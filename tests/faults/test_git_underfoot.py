@@ -65,6 +65,7 @@ def test_all_housekeeping_of_git_at_once_disturbs_nothing(fleet: FleetEnv, momen
 
 
 @pytest.mark.slow
+@pytest.mark.share(3)
 @pytest.mark.parametrize("script", HOUSEKEEPING.values(), ids=HOUSEKEEPING.keys())
 def test_agents_may_keep_house_all_the_time(fleet: FleetEnv, script: str) -> None:
     trial = Trial(fleet, "none")
@@ -111,6 +112,7 @@ def test_a_task_branch_that_was_deleted_loses_no_work(fleet: FleetEnv, moment: s
 
 
 @pytest.mark.slow
+@pytest.mark.share(3)
 @pytest.mark.parametrize("moment", [AGENTS, CHECK, CONTINUE])
 def test_a_target_that_was_deleted_is_told_and_can_be_brought_back(fleet: FleetEnv, moment: str) -> None:
     trial = Trial(fleet, moment)
@@ -148,6 +150,7 @@ MIXED = {"mixed.txt": b"one\r\ntwo\nthree\r\n", "dos.txt": b"a\r\nb\r\n", "READM
 
 
 @pytest.mark.slow
+@pytest.mark.share(3)
 @pytest.mark.parametrize("moment", [AGENTS, CONTINUE])
 def test_safecrlf_and_mixed_line_endings_keep_nobody_from_landing(fleet: FleetEnv, moment: str) -> None:
     trial = Trial(fleet, moment, files=MIXED)
@@ -166,6 +169,7 @@ def test_safecrlf_and_mixed_line_endings_keep_nobody_from_landing(fleet: FleetEn
 
 
 @pytest.mark.slow
+@pytest.mark.share(3)
 def test_monitors_and_hooks_of_the_user_do_not_run_for_us(fleet: FleetEnv) -> None:
     trial = Trial(fleet, CHECK)
     hooks, ran = fleet.root / "hooks", fleet.root / "ran"
@@ -210,6 +214,7 @@ def damage_pack(trial: Trial) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.share(3)
 @pytest.mark.parametrize("moment", [AGENTS, CONTINUE])
 @pytest.mark.parametrize("damage", [damage_loose, damage_pack])
 def test_a_flipped_bit_in_the_objects_of_a_task_is_told(
@@ -229,6 +234,7 @@ def everywhere(fleet: FleetEnv) -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.share(3)
 @pytest.mark.parametrize("content", [b"", b"not an id\n", b"\0" * 41])
 def test_a_ref_that_was_cut_short_is_told(fleet: FleetEnv, content: bytes) -> None:
     trial = Trial(fleet, AGENTS)

@@ -61,6 +61,7 @@ def test_a_state_that_may_not_be_written_any_more_stops_the_session(fleet: Fleet
 
 
 @pytest.mark.slow
+@pytest.mark.share(4)
 @pytest.mark.parametrize("moment", [BEFORE, CONTINUE])
 def test_a_state_that_may_not_be_read_is_told(fleet: FleetEnv, moment: str) -> None:
     hold(fleet, PRIVATE, moment, 0)
@@ -71,6 +72,7 @@ def test_a_pool_that_may_not_be_written_stops_the_session(fleet: FleetEnv) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.share(4)
 @pytest.mark.parametrize("moment", [BEFORE, AGENTS, CHECK, CONTINUE])
 @pytest.mark.parametrize(("what", "mode"), [(STATE, 0), (PRIVATE, 0o500), (POOL, 0o500), (OBJECTS, 0o500)])
 def test_a_place_without_rights_stops_the_session_and_loses_nothing(

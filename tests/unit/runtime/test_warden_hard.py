@@ -265,6 +265,7 @@ while time.monotonic() < end:
 
 
 @pytest.mark.slow
+@pytest.mark.share(4)
 @pytest.mark.parametrize("killed", [False, True], ids=["stopped", "warden-killed"])
 @pytest.mark.parametrize("script", [BOMB, RUNS_AWAY], ids=["bomb", "runs-away"])
 @pytest.mark.parametrize("way", WAYS)
