@@ -47,8 +47,8 @@ def hold(fleet: FleetEnv, what: str, moment: str, mode: int) -> None:
     finally:
         place.chmod(0o700)
     if (what, moment, mode) == (POOL, CHECK, 0o500):
-        # All trees that this session needs are there.
-        trial.landed()
+        # All trees that this session needs are there; the one in which candidates are checked could not be taken away.
+        trial.landed(tidy=False)
         return
     assert outcome.code in {3, 4}, outcome.text
     assert "ermission denied" in outcome.out + outcome.err, outcome.text

@@ -136,12 +136,16 @@ class Trial:
             self.fleet.run("wave", self.fleet.root / "plan.yaml", "--yes", cwd=self.repo).ok()
         self.landed()
 
-    def landed(self) -> None:
-        """All landed, once, and nothing is left."""
+    def landed(self, *, tidy: bool = True) -> None:
+        """All landed, once, and nothing is left but, where it is not ``tidy``, what `clean` takes away."""
         assert states(self.fleet, self.repo) == LANDED
         assert len(merge_commits(self.fleet, self.repo)) == len(LANDED)
         for name, content in (("a.txt", "a"), ("b.txt", "b"), ("c.txt", "a")):
             assert self.fleet.git("show", f"main:{name}", cwd=self.repo) == content
+        if not tidy:
+            self.fleet.run("clean", cwd=self.repo).ok()
+            assert not list((self.ours / "pool").glob("*.json"))
+            return
         assert_nothing_remains(self.fleet, self.repo)
 
 
