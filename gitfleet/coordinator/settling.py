@@ -16,7 +16,7 @@ from gitfleet.git.pool import trash_of
 from gitfleet.integrate.verify import describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
-from gitfleet.model.run import Failure, FailureSource, RunState, record
+from gitfleet.model.run import Failure, FailureSource, RunState, advance, record
 from gitfleet.planner.retries import Final, Retry, worth_telling
 from gitfleet.pool.leasing import give_back
 from gitfleet.recovery.keeping import noted, where_kept
@@ -88,14 +88,13 @@ class Settling:
             self.requeue(task, f"it was {again}")
             return
         if judgement.failure is not None:
-            self.fail(task, judgement.state, judgement.failure)
+            self.fail(task, judgement.state, judgement.failure, work)
         else:
             self._gated(task, work)
-        run = self.books.runs[task]
-        if run.state is not RunState.QUEUED:
-            self._relay(run, work)
 
     def _gated(self, task: str, work: Evidence) -> None:
+        # What is relayed is written first: once the books say that the attempt was taken in, nobody looks at it again.
+        self._relay(advance(self.books.runs[task], RunState.GATED), work)
         run = self.books.advance(task, RunState.GATED)
         self.books.event(EventKind.GATE, f"{task} passed the gate: {_files(len(work.files))}", run=run, status="passed")
         if not work.files:
@@ -106,14 +105,22 @@ class Settling:
         reason = run.handoff.no_change if run.handoff else ""
         why = f"no change: {reason}" if reason else "read-only: nothing to land"
         nothing = Verification(verdict=Verdict.UNVERIFIED)
-        self._seal(self.books.replace(landed_run(run, nothing, None, self.books.now(), why)))
+        over = landed_run(run, nothing, None, self.books.now(), why)
+        self.parts.state.write_brief(self.parts.proof, run.task, brief(over))
+        self._seal(self.books.replace(over))
 
-    def fail(self, task: str, state: RunState, failure: Failure) -> None:
-        """An attempt failed: there is another one, or the run is over and its branch and worktree stay for people."""
+    def fail(self, task: str, state: RunState, failure: Failure, work: Evidence | None = None) -> None:
+        """An attempt failed: there is another one, or the run is over and its branch and worktree stay for people.
+
+        ``work`` is what the attempt leaves to tell the next wave, if it came that far.
+        """
         run, decision = self.retrying.judge(self.books.runs[task], failure)
         match decision:
             case Final():
-                self._over([self.books.replace(failed_run(run, state, failure, self.books.now()))])
+                over = failed_run(run, state, failure, self.books.now())
+                if work is not None:
+                    self._relay(over, work)
+                self._over([self.books.replace(over)])
             case Retry():
                 self._again(run, failure, decision)
             case _:
