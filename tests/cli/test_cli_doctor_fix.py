@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 SESSION = "auth-k3f9qm"
 OLD = "2025-01-01T00:00:00Z"
 
+pytestmark = pytest.mark.slow
+
 
 def fix(repo: Repo, code: int = 0) -> dict[tuple[str, bool], list[str]]:
     """Run it, and give the messages by what they are about and whether it was done."""

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 BLOBS = {"README.md": "A project.\n", "one.txt": "one\n", "two.txt": "one\ntwo\n"}
 
+pytestmark = pytest.mark.slow
+
 
 def two_waves(fleet: FleetEnv, point: SyncPoint) -> Path:
     """A plan whose first agent waits at the point."""

@@ -38,7 +38,7 @@ CONFIGS: dict[str, tuple[Callable[[Path], object], str]] = {
     "passwd": (lambda path: path.symlink_to("/etc/passwd"), "leaves the worktree"),
     "endless": (lambda path: path.symlink_to("/dev/zero"), "leaves the worktree"),
     "pipe": (os.mkfifo, "not a regular file"),
-    "directory": (lambda path: path.mkdir(), "not a regular file"),
+    "directory": (lambda path: path.mkdir(), "Is a directory"),
     "link-to-a-pipe": (linked_pipe, "not a regular file"),
     "large": (lambda path: path.write_bytes(b"#" * (8 << 20)), "at most 1048576"),
 }

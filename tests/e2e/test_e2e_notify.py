@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 WORDS = 'echo "$GITFLEET_EVENT $GITFLEET_EXIT $GITFLEET_SESSION|$GITFLEET_MESSAGE" >> "$TOLD"'
 
+pytestmark = pytest.mark.slow
+
 
 def told(fleet: FleetEnv) -> list[str]:
     path = fleet.root / "told"

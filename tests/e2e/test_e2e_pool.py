@@ -14,7 +14,7 @@ from tests.support.sessions import assert_nothing_remains, common_dir, config_of
 if TYPE_CHECKING:
     from tests.support.fleet import FleetEnv
 
-pytestmark = pytest.mark.leaves_worktrees("a run that did not land keeps its tree")
+pytestmark = [pytest.mark.slow, pytest.mark.leaves_worktrees("a run that did not land keeps its tree")]
 
 IGNORE = {".gitignore": "node_modules/\n*.log\n.env\n", "README.md": "A project.\n"}
 

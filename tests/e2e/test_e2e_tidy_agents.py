@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tests.support.fleet import FleetEnv, SyncPoint
 
-pytestmark = pytest.mark.leaves_worktrees("an attempt that was stopped keeps its tree")
+pytestmark = [pytest.mark.slow, pytest.mark.leaves_worktrees("an attempt that was stopped keeps its tree")]
 
 
 def tidy(fleet: FleetEnv, point: SyncPoint) -> Path:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gitfleet.model.evidence import Attempt
     from tests.support.fleet import FleetEnv, SyncPoint
 
-pytestmark = pytest.mark.leaves_worktrees("an attempt that failed keeps its tree")
+pytestmark = [pytest.mark.slow, pytest.mark.leaves_worktrees("an attempt that failed keeps its tree")]
 
 SOON: dict[str, Any] = {"initial_backoff_seconds": 0, "max_backoff_seconds": 0}
 LONG: dict[str, Any] = {"initial_backoff_seconds": 3600, "max_backoff_seconds": 3600}

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 STALL = 1
 SECONDS = 30.0
 
+pytestmark = pytest.mark.slow
+
 
 def until(holds: Callable[[], Any], seconds: float = SECONDS) -> Any:  # noqa: ANN401 - what the caller looks for
     """Ask again and again until something is there; gives it."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.support.fleet import FleetEnv, SyncPoint
 
-pytestmark = pytest.mark.leaves_worktrees("an attempt that was stopped keeps its tree")
+pytestmark = [pytest.mark.slow, pytest.mark.leaves_worktrees("an attempt that was stopped keeps its tree")]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tests.support.fleet import FleetEnv
 
-pytestmark = pytest.mark.leaves_worktrees("some attempts fail on purpose")
+pytestmark = [pytest.mark.slow, pytest.mark.leaves_worktrees("some attempts fail on purpose")]
 
 BACK, ON = -3600, 86_400
 JUMPS = pytest.mark.parametrize("seconds", [BACK, ON], ids=["back-an-hour", "on-a-day"])

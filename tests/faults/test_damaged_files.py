@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.leaves_worktrees("the session is looked at in the middle")
+pytestmark = [pytest.mark.slow, pytest.mark.leaves_worktrees("the session is looked at in the middle")]
 
 HANDOFF = """printf '{"built":["x"],"discoveries":[{"fact":"f","paths":["a.txt"]}]}' > "$GITFLEET_HANDOFF"; """
 LOOKS = (

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tests.support.fleet import FleetEnv, Outcome
 
-pytestmark = pytest.mark.leaves_worktrees("an attempt that met a full disk keeps its tree")
+pytestmark = [pytest.mark.slow, pytest.mark.leaves_worktrees("an attempt that met a full disk keeps its tree")]
 
 needs_disk = pytest.mark.skipif(
     bool(os.geteuid()) or not mounts(), reason="mounting a small disk needs to be root; see the test at the end"

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from tests.support.fleet import FleetEnv
 
-pytestmark = pytest.mark.leaves_worktrees("an attempt whose tree was taken away keeps what is left of it")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.leaves_worktrees("an attempt whose tree was taken away keeps what is left of it"),
+]
 
 
 def kept(trial: Trial) -> set[str]:

@@ -21,7 +21,7 @@ from tests.support.lowered import another_user, limited
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.leaves_worktrees("an attempt that could not be started keeps its tree")
+pytestmark = [pytest.mark.slow, pytest.mark.leaves_worktrees("an attempt that could not be started keeps its tree")]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LAUNCHER = without_rights()
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(LAUNCHER is None, reason="root reads everything, and there is no way to run without its rights"),
     pytest.mark.leaves_worktrees("an attempt that was refused keeps its tree"),
 ]

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from tests.support.fleet import FleetEnv
 
-pytestmark = pytest.mark.leaves_worktrees("an attempt that was cut off keeps its tree")
+pytestmark = [pytest.mark.slow, pytest.mark.leaves_worktrees("an attempt that was cut off keeps its tree")]
 
 ERRORS = ("ENOSPC", "EIO", "EMFILE", "EROFS", "EDQUOT", "ENOMEM")
 TODAY = int(time.time() // 86_400)
