@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitfleet.coordinator.requests import Requests
+from gitfleet.coordinator.control.requests import Requests
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import decode, encode
 from gitfleet.model.request import Reply

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.app.notices import notices
+from gitfleet.coordinator.attempt.verdicts import exit_code
 from gitfleet.coordinator.books import Books
 from gitfleet.coordinator.closing import close
 from gitfleet.coordinator.loop import Coordinator
-from gitfleet.coordinator.verdicts import exit_code
 from gitfleet.errors import ExitCode, GitfleetError
 from gitfleet.model.event import EventKind
 from gitfleet.model.words import plural

@@ -13,7 +13,7 @@ from gitfleet.app.load import load_config, load_plan
 from gitfleet.app.outcome import Outcome, drive
 from gitfleet.app.survey import resolved_scopes, survey_tree
 from gitfleet.app.target import finish_cut_off_fetches
-from gitfleet.coordinator.amendments import waves_of
+from gitfleet.coordinator.control.amendments import waves_of
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
 from gitfleet.git.refs import short

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.app.resume import opened, schedule_of, scopes_of, take_up
-from gitfleet.coordinator.amendments import Amendments
-from gitfleet.coordinator.attempts import handle_of
+from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.coordinator.books import Books
 from gitfleet.coordinator.claiming import Claiming
-from gitfleet.coordinator.ending import end_all
+from gitfleet.coordinator.control.amendments import Amendments
+from gitfleet.coordinator.control.ending import end_all
+from gitfleet.coordinator.control.steering import STOPPED
 from gitfleet.coordinator.observer import Interrupts
 from gitfleet.coordinator.restarting import restart as queue_again
 from gitfleet.coordinator.retrying import Retrying
 from gitfleet.coordinator.settling import Settling
-from gitfleet.coordinator.steering import STOPPED
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.event import EventKind
 from gitfleet.model.request import Control

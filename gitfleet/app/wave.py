@@ -16,7 +16,7 @@ from gitfleet.app.outcome import Outcome, drive
 from gitfleet.app.request import WaveRequest, only_tasks, overridden
 from gitfleet.app.survey import check_records, resolved_scopes, survey_tree
 from gitfleet.app.target import Target, bring_up_to_date, choose, finish_cut_off_fetches
-from gitfleet.coordinator.amendments import queued_run
+from gitfleet.coordinator.control.amendments import queued_run
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
 from gitfleet.git.engines import open_objects

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitfleet.coordinator.attempts import worktree_of
+from gitfleet.coordinator.attempt.attempts import worktree_of
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState
 from gitfleet.recovery.boundary import release_orphans

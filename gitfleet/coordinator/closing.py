@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitfleet.coordinator.integration_worktree import integration_path
 from gitfleet.coordinator.machine import refused
-from gitfleet.coordinator.settling import drop_worktree
+from gitfleet.coordinator.trains.integration_worktree import drop_worktree, integration_path
 from gitfleet.model.config import Publish
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import FailureSource, RunState

@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from gitfleet.coordinator import attempts
-from gitfleet.coordinator.amendments import Amendments
+from gitfleet.coordinator.attempt import attempts
+from gitfleet.coordinator.attempt.collecting import Unchecked, collect
+from gitfleet.coordinator.attempt.preparing import Unprepared
+from gitfleet.coordinator.attempt.setting_up import INTERRUPTED
 from gitfleet.coordinator.boundary import Boundary
 from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.claiming import Claiming
 from gitfleet.coordinator.closing import Halt, broken, nothing_can_run
-from gitfleet.coordinator.collecting import Unchecked, collect
+from gitfleet.coordinator.control.amendments import Amendments
+from gitfleet.coordinator.control.requests import Requests
+from gitfleet.coordinator.control.shutdown import Shutdown
+from gitfleet.coordinator.control.steering import Steering
 from gitfleet.coordinator.dispatching import Dispatching
 from gitfleet.coordinator.machine import Refused
 from gitfleet.coordinator.messages import (
@@ -29,14 +34,10 @@ from gitfleet.coordinator.messages import (
     Message,
     PreparedMessage,
 )
-from gitfleet.coordinator.preparing import Unprepared
-from gitfleet.coordinator.requests import Requests
 from gitfleet.coordinator.restarting import restart
 from gitfleet.coordinator.retrying import Retrying
-from gitfleet.coordinator.setting_up import INTERRUPTED
 from gitfleet.coordinator.settling import Settling
-from gitfleet.coordinator.shutdown import Shutdown
-from gitfleet.coordinator.steering import Steering
+from gitfleet.coordinator.settling_trains import SettlingTrains
 from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.coordinator.training import Training
@@ -103,8 +104,9 @@ class Coordinator:
         self._shutdown = Shutdown(self.parts, self.books, claiming, self._checks)
         self._settling = Settling(self.parts, self.books, claiming, self._retrying, self._shutdown)
         self._boundary = Boundary(self.parts, self.books)
+        trains = SettlingTrains(self.parts, self.books, self._settling)
         self._training = Training(
-            self.parts, self.books, self.scopes, self._settling, self._checks, self._workers, self.interrupts
+            self.parts, self.books, self.scopes, trains, self._checks, self._workers, self.interrupts
         )
         paused = self.books.session.state is SessionState.PAUSED
         self._steering = Steering(self.parts, self.books, self.interrupts, found_paused=paused)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitfleet.coordinator.collecting import Evidence, Unchecked
-    from gitfleet.coordinator.integration import Integration
+    from gitfleet.coordinator.attempt.collecting import Evidence, Unchecked
+    from gitfleet.coordinator.attempt.preparing import Prepared, Unprepared
     from gitfleet.coordinator.machine import Refused
-    from gitfleet.coordinator.preparing import Prepared, Unprepared
+    from gitfleet.coordinator.trains.integration import Integration
     from gitfleet.integrate.train import TrainOutcome
     from gitfleet.model.evidence import Exit
 

@@ -14,8 +14,8 @@ from gitfleet.model.run import RunState, requeue
 from gitfleet.recovery.runs import published
 
 if TYPE_CHECKING:
-    from gitfleet.coordinator.amendments import Amendments
     from gitfleet.coordinator.books import Books
+    from gitfleet.coordinator.control.amendments import Amendments
     from gitfleet.coordinator.settling import Settling
     from gitfleet.model.request import Request
     from gitfleet.model.run import Run

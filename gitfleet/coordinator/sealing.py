@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.coordinator.verdicts import receipt
+from gitfleet.coordinator.attempt.verdicts import receipt
 from gitfleet.model.evidence import Verdict
 from gitfleet.model.run import Failure, FailureSource, Run, RunState, advance
 

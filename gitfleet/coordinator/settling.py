@@ -2,41 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
 from gitfleet.coordinator.retrying import is_gap, sentence
-from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
-from gitfleet.git import worktrees
-from gitfleet.git.command import GitFailed
-from gitfleet.git.pool import trash_of
-from gitfleet.integrate.verify import describe_red
+from gitfleet.coordinator.sealing import failed_run, landed_run, skipped_run
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
-from gitfleet.model.run import Failure, FailureSource, RunState, advance, record
+from gitfleet.model.run import Failure, RunState, advance
 from gitfleet.planner.retries import Final, Retry, worth_telling
-from gitfleet.pool.leasing import give_back
 from gitfleet.recovery.keeping import noted, where_kept
-from gitfleet.recovery.landings import forget_landing
 from gitfleet.recovery.runs import queued_again
 from gitfleet.recovery.slots import release
 from gitfleet.relay.briefs import brief
-from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
+    from gitfleet.coordinator.attempt.collecting import Evidence
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.claiming import Claiming
-    from gitfleet.coordinator.collecting import Evidence
-    from gitfleet.coordinator.integration import Integration
+    from gitfleet.coordinator.control.shutdown import Shutdown
     from gitfleet.coordinator.retrying import Retrying
-    from gitfleet.coordinator.shutdown import Shutdown
-    from gitfleet.integrate import train
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
 
@@ -58,8 +47,6 @@ class Settling:
     claiming: Claiming
     retrying: Retrying
     shutdown: Shutdown | None = None
-
-    # -- one run -------------------------------------------------------------------------------------------------
 
     def collected(self, task: str, work: Evidence, *, again: str = "") -> None:
         """Take in the evidence of an attempt: gated, over, or queued again where ``again`` says it was so ended."""
@@ -107,7 +94,7 @@ class Settling:
         nothing = Verification(verdict=Verdict.UNVERIFIED)
         over = landed_run(run, nothing, None, self.books.now(), why)
         self.parts.state.write_brief(self.parts.proof, run.task, brief(over))
-        self._seal(self.books.replace(over))
+        self.seal(self.books.replace(over))
 
     def fail(self, task: str, state: RunState, failure: Failure, work: Evidence | None = None) -> None:
         """An attempt failed: there is another one, or the run is over and its branch and worktree stay for people.
@@ -120,7 +107,7 @@ class Settling:
                 over = failed_run(run, state, failure, self.books.now())
                 if work is not None:
                     self._relay(over, work)
-                self._over([self.books.replace(over)])
+                self.over([self.books.replace(over)])
             case Retry():
                 self._again(run, failure, decision)
             case _:
@@ -139,9 +126,10 @@ class Settling:
 
     def skip(self, task: str, reason: str) -> None:
         """A queued run can never start."""
-        self._tell_over(self.books.replace(skipped_run(self.books.runs[task], reason)))
+        self.tell_over(self.books.replace(skipped_run(self.books.runs[task], reason)))
 
-    def _tell_over(self, run: Run) -> None:
+    def tell_over(self, run: Run) -> None:
+        """Tell in the journal how a run ended, and why."""
         kind = _TOLD_AS.get(run.state, EventKind.ERROR)
         why = run.failure.message if run.failure else ""
         if run.attempts and worth_telling(run.attempts[-1]):
@@ -165,11 +153,17 @@ class Settling:
         if work.discoveries is not None:
             self.parts.state.write_discoveries(self.parts.proof, work.discoveries)
 
-    def _seal(self, *runs: Run) -> None:
+    def seal(self, *runs: Run) -> None:
         """Runs are over: their claims go. The tree of one that landed is for the next attempt from now on."""
         started = [run for run in runs if run.instance]
         if started:
             self.claiming.release([run.instance for run in started])
+
+    def over(self, runs: Sequence[Run]) -> None:
+        """Tell of runs that ended without a landing, and let their claims go."""
+        for run in runs:
+            self.tell_over(run)
+            self.seal(run)
 
     def set_aside(self, notes: Sequence[str]) -> None:
         """Tell of trees that nobody may use before a person looked."""
@@ -179,96 +173,6 @@ class Settling:
     def finish(self) -> None:
         """Empty and free the trees that no run of the session needs any more."""
         self.set_aside(release(self.parts))
-
-    # -- a train -------------------------------------------------------------------------------------------------
-
-    def landed(self, work: Integration, commit: str, *, outcome_open: bool = False) -> None:
-        """The target moved to ``commit``: the books say what was decided before it did.
-
-        With ``outcome_open`` a checkout is still to be brought along: the landing stays written down for recovery.
-        """
-        decided = work.decided
-        if decided is None:
-            msg = "a landing that was not decided cannot have happened"
-            raise AssertionError(msg)
-        over = [run for task, run in decided.runs.items() if run != work.runs[task]]
-        self.books.replace_all(over)
-        landing = decided.session.landings[-1]
-        self.parts.state.write_wave(self.parts.proof, landing.number, decided.wave_text)
-        still_open = not all(run.sealed for run in self.books.runs.values())
-        # Not its state: a session is completed once nothing is left to do, and this landing is not in the books yet.
-        self.books.update(landings=decided.session.landings, ended=decided.session.ended)
-        if not outcome_open:
-            self.forget_landing()
-        for run in over:
-            if run.state is not RunState.LANDED:
-                self._tell_over(run)
-        self._seal(*over)
-        word = "verified" if landing.verified else "unverified"
-        branch = decided.session.target.removeprefix("refs/heads/")
-        self.books.event(
-            EventKind.LAND, f"landed {', '.join(landing.tasks)} on {branch} as {commit[:12]}, {word}", status=word
-        )
-        if still_open:
-            self.books.checkpoint(f"landing {landing.number}")
-
-    def clashed(self, candidate: train.Candidate) -> None:
-        """Runs that cannot be merged: their branches are kept."""
-        runs = self._conflicted(candidate)
-        self.books.replace_all(runs)
-        self._over(runs)
-
-    def red(self, outcome: train.Red) -> None:
-        """The candidate is red on a green base: its runs fail, with the check's own words."""
-        message = f"The candidate fails: {describe_red(outcome.verification.checks[-1])}"
-        failure = Failure(source=FailureSource.VERIFIER, code="check-failed", message=message)
-        at = self.books.now()
-        failed = [
-            failed_run(
-                record(self.books.runs[entry.task], verification=outcome.verification), RunState.FAILED, failure, at
-            )
-            for entry, _ in outcome.candidate.merged
-        ]
-        runs = [*self._conflicted(outcome.candidate), *failed]
-        self.books.replace_all(runs)
-        self.books.event(EventKind.VERIFY, message, status="red")
-        self._over(runs)
-
-    def _conflicted(self, candidate: train.Candidate) -> list[Run]:
-        at = self.books.now()
-        return [conflicted_run(self.books.runs[clash.entry.task], clash, at) for clash in candidate.clashes]
-
-    def _over(self, runs: Sequence[Run]) -> None:
-        for run in runs:
-            self._tell_over(run)
-            self._seal(run)
-
-    def stopped(self, work: Integration, outcome: train.Stopped) -> None:
-        """The landing waits for a person; the candidate is kept and its runs stay verified."""
-        for entry, _ in outcome.candidate.merged:
-            if self.books.runs[entry.task].state is RunState.GATED and outcome.verification is not None:
-                self.books.advance(entry.task, RunState.VERIFIED, verification=outcome.verification)
-        names = ", ".join(entry.task for entry, _ in outcome.candidate.merged) or "a verified landing"
-        # Why is said once, by the end of the session.
-        self.books.event(EventKind.LAND, f"{names} waits to be landed ({outcome.code})", status=outcome.code)
-        if outcome.landed and work.decided is not None:
-            self.landed(work, outcome.landed, outcome_open=True)
-
-    def forget_landing(self) -> None:
-        """The books say what the pending landing said."""
-        forget_landing(self.parts, self.books.session.id)
-
-
-def drop_worktree(parts: Parts, tree: Path) -> None:
-    """Take away a tree that is ours alone: the integration worktree; and what a killed session left in the trash."""
-    trash = trash_of(parts.pool)
-    with contextlib.suppress(OSError, GitFailed):
-        worktree = worktrees.locate(parts.repository, tree)
-        if worktree is not None:
-            worktrees.retire(parts.repository, worktree, trash, worktrees_lock(parts.layout))
-        give_back(parts.trees, tree.name)
-    with contextlib.suppress(OSError):  # somebody else may be emptying it
-        worktrees.empty_trash(trash)
 
 
 def _files(count: int) -> str:

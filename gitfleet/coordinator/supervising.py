@@ -13,8 +13,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
-from gitfleet.coordinator.attempts import handle_of
-from gitfleet.coordinator.ending import end
+from gitfleet.coordinator.attempt.attempts import handle_of
+from gitfleet.coordinator.control.ending import end
 from gitfleet.model.config import StallPolicy
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState

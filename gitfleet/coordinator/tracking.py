@@ -10,7 +10,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitfleet.coordinator.attempts import handle_of
+from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.git.changes import Totals, totals
 from gitfleet.git.command import GitFailed
 from gitfleet.model.reports import AgentProgress, Progress

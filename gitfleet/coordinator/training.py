@@ -1,7 +1,7 @@
 """The train of one session, as its coordinator sees it: at most one under way, in a worker thread.
 
-What a train is and does is ``integrate.train``'s; what becomes of its runs is ``settling``'s. A train that is under way
-works on the books as they were when it started.
+What a train is and does is ``integrate.train``'s; what becomes of its runs is ``settling_trains``'s. A train that is
+under way works on the books as they were when it started.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
+from gitfleet.coordinator.attempt.setting_up import ReadyFirst
 from gitfleet.coordinator.closing import Halt
-from gitfleet.coordinator.deciding import Decided
-from gitfleet.coordinator.integration import Integration
-from gitfleet.coordinator.integration_worktree import open_integration
 from gitfleet.coordinator.messages import IntegratedMessage
-from gitfleet.coordinator.setting_up import ReadyFirst
+from gitfleet.coordinator.trains.deciding import Decided
+from gitfleet.coordinator.trains.integration import Integration
+from gitfleet.coordinator.trains.integration_worktree import open_integration
 from gitfleet.integrate import landing, train
 from gitfleet.integrate.verify import Interrupted, describe_red
 from gitfleet.model.event import EventKind
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.checks import CheckRunner
     from gitfleet.coordinator.observer import Interrupts
-    from gitfleet.coordinator.settling import Settling
+    from gitfleet.coordinator.settling_trains import SettlingTrains
     from gitfleet.coordinator.workers import Workers
     from gitfleet.model.session import PendingLanding, Session
     from gitfleet.parts import Parts
@@ -40,7 +40,7 @@ class Training:
     parts: Parts
     books: Books
     scopes: Mapping[str, Scope]
-    settling: Settling
+    settling: SettlingTrains
     checks: CheckRunner
     workers: Workers
     interrupts: Interrupts

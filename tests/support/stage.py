@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app.composition import build
 from gitfleet.app.workspace import open_workspace
-from gitfleet.coordinator.amendments import queued_run
 from gitfleet.coordinator.books import Books
+from gitfleet.coordinator.control.amendments import queued_run
 from gitfleet.model.config import Config
 from gitfleet.model.plan import Plan, Task
 from gitfleet.model.session import Session, SessionState

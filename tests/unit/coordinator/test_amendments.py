@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from gitfleet.coordinator.amendments import Amendments
-from gitfleet.coordinator.requests import Requests
+from gitfleet.coordinator.control.amendments import Amendments
+from gitfleet.coordinator.control.requests import Requests
 from gitfleet.model.base import decode, encode
 from gitfleet.model.config import Config, WavesConfig
 from gitfleet.model.request import Reply, Request

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from gitfleet.coordinator.attempt.context import Context
 from gitfleet.coordinator.checks import CheckRunner
-from gitfleet.coordinator.context import Context
-from gitfleet.coordinator.deciding import Decided, told
-from gitfleet.coordinator.integration import Integration
 from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
+from gitfleet.coordinator.trains.deciding import Decided, told
+from gitfleet.coordinator.trains.integration import Integration
 from gitfleet.integrate.train import Candidate, Entry
 from gitfleet.model.base import encode
 from gitfleet.model.evidence import Attempt

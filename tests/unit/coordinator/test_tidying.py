@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.coordinator.attempts import worktree_of
+from gitfleet.coordinator.attempt.attempts import worktree_of
 from gitfleet.coordinator.claiming import Claiming
 from gitfleet.coordinator.retrying import Retrying
-from gitfleet.coordinator.settling import Settling, drop_worktree
+from gitfleet.coordinator.settling import Settling
+from gitfleet.coordinator.trains.integration_worktree import drop_worktree
 from gitfleet.git import worktrees
 from gitfleet.git.pool import trash_of
 from gitfleet.model.evidence import Attempt

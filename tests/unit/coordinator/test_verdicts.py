@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from gitfleet.coordinator.attempt.verdicts import Judgement, exit_code, judge, receipt
 from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
-from gitfleet.coordinator.verdicts import Judgement, exit_code, judge, receipt
 from gitfleet.errors import ExitCode
 from gitfleet.integrate.train import Clash, Entry
 from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport, Verdict, Verification, Violation

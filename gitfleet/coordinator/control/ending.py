@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gitfleet.coordinator.attempts import handle_of
+from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.errors import GitfleetError
 from gitfleet.git.command import GitFailed
 from gitfleet.recovery.keeping import keep_tree

@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
-from gitfleet.coordinator.deciding import Decided, decide
-from gitfleet.coordinator.publishing import records
+from gitfleet.coordinator.trains.deciding import Decided, decide
+from gitfleet.coordinator.trains.publishing import records
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import landing
 from gitfleet.integrate.train import Candidate, Entry, Landed, Sealed, Train, TrainOutcome, stopped_by

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from gitfleet.agents.base import Assignment
 from gitfleet.agents.registry import agent_for
-from gitfleet.coordinator.attempts import worktree_of
+from gitfleet.coordinator.attempt.attempts import worktree_of
+from gitfleet.coordinator.attempt.setting_up import make_ready
 from gitfleet.coordinator.machine import Refused, refused
-from gitfleet.coordinator.setting_up import make_ready
 from gitfleet.errors import GitfleetError
 from gitfleet.git.command import GitFailed
 from gitfleet.git.worktrees import BranchTaken

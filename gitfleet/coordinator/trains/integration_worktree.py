@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.claiming import free_block, ports_in_use
 from gitfleet.git import worktrees
+from gitfleet.git.command import GitFailed
+from gitfleet.git.pool import trash_of
 from gitfleet.model.base import instant
 from gitfleet.model.lease import Lease
 from gitfleet.model.paths import quote_path
+from gitfleet.pool.leasing import give_back
 from gitfleet.store.locks import claims_lock, worktrees_lock
 
 if TYPE_CHECKING:
@@ -60,3 +64,15 @@ def _lease(parts: Parts, session: Session, tree: Path) -> None:
             port_base=free_block(parts.config.worktrees.ports, ports_in_use(parts, tree.name)),
         )
         parts.trees.leases.write(proof, held)
+
+
+def drop_worktree(parts: Parts, tree: Path) -> None:
+    """Take away a tree that is ours alone: the integration worktree; and what a killed session left in the trash."""
+    trash = trash_of(parts.pool)
+    with contextlib.suppress(OSError, GitFailed):
+        worktree = worktrees.locate(parts.repository, tree)
+        if worktree is not None:
+            worktrees.retire(parts.repository, worktree, trash, worktrees_lock(parts.layout))
+        give_back(parts.trees, tree.name)
+    with contextlib.suppress(OSError):  # somebody else may be emptying it
+        worktrees.empty_trash(trash)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
-from gitfleet.coordinator.attempts import handle_of
+from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.coordinator.closing import Halt
-from gitfleet.coordinator.ending import end
+from gitfleet.coordinator.control.ending import end
 from gitfleet.model.event import EventKind
 from gitfleet.model.request import Control, Reply
 from gitfleet.model.run import RunState

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.agents.registry import agent_name
-from gitfleet.coordinator.verdicts import receipt
+from gitfleet.coordinator.attempt.verdicts import receipt
 from gitfleet.model.event import EventKind
 from gitfleet.model.request import Reply, Request
 from gitfleet.model.run import Failure, FailureSource, Run, RunState

@@ -12,7 +12,7 @@ from gitfleet.store.records import Preview, with_landing
 from gitfleet.store.redaction import Redaction
 
 if TYPE_CHECKING:
-    from gitfleet.coordinator.deciding import Decided
+    from gitfleet.coordinator.trains.deciding import Decided
     from gitfleet.git.objects import Objects
     from gitfleet.model.plan import Plan
     from gitfleet.parts import Parts

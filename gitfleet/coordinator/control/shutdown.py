@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from gitfleet.coordinator.attempts import handle_of
-from gitfleet.coordinator.ending import end_all
+from gitfleet.coordinator.attempt.attempts import handle_of
+from gitfleet.coordinator.control.ending import end_all
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState
 

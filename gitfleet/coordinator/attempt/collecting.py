@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.agents.registry import agent_for
-from gitfleet.coordinator.attempts import handle_of, worktree_of
+from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
+from gitfleet.coordinator.attempt.verdicts import Judgement, judge
 from gitfleet.coordinator.machine import Refused, refused, refused_by_words
-from gitfleet.coordinator.verdicts import Judgement, judge
 from gitfleet.git import worktrees
 from gitfleet.git.changes import file_changes, numstat
 from gitfleet.git.collect import Collected, Uncollected, commit_work
