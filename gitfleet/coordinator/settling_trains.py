@@ -81,8 +81,7 @@ class SettlingTrains:
         self.settling.over(runs)
 
     def _conflicted(self, candidate: train.Candidate) -> list[Run]:
-        at = self.books.now()
-        return [conflicted_run(self.books.runs[clash.entry.task], clash, at) for clash in candidate.clashes]
+        return [conflicted_run(self.books.runs[clash.entry.task], clash) for clash in candidate.clashes]
 
     def stopped(self, work: Integration, outcome: train.Stopped) -> None:
         """The landing waits for a person; the candidate is kept and its runs stay verified."""

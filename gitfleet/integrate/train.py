@@ -10,13 +10,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 
-from gitfleet.git.merging import Conflicted, Merged, NoBase, merge
+from gitfleet.git.merging import Conflicted, DriverFailed, Merged, NoBase
 from gitfleet.git.refs import zero
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import gate, landing
+from gitfleet.integrate.conflicts import explain, merge_run, outside
 from gitfleet.integrate.verify import Interrupted, verify
+from gitfleet.model.conflict import paths_of
 from gitfleet.model.evidence import Verdict, Verification
-from gitfleet.model.paths import quote_path
+from gitfleet.model.paths import quote_path, unquote_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from gitfleet.git.objects import Objects
     from gitfleet.git.refs import Refs
     from gitfleet.integrate.verify import Runner
+    from gitfleet.model.conflict import Conflict
     from gitfleet.model.plan import Check
     from gitfleet.planner.scopes import Scope
 
@@ -48,8 +51,13 @@ class Clash:
     """A run that could not be merged, with the paths and a sentence that says why."""
 
     entry: Entry
-    paths: tuple[str, ...]
+    conflicts: tuple[Conflict, ...]
     why: str
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths in conflict."""
+        return paths_of(self.conflicts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +180,13 @@ class Train:
         merged: list[tuple[Entry, str]] = []
         clashes: list[Clash] = []
         for entry in entries:
-            result = merge(self.git, commit, entry.tip)
+            result = merge_run(self.git, commit, entry.tip)
             match result:
                 case Conflicted():
-                    paths = tuple(quote_path(path) for path in result.paths)
-                    clashes.append(Clash(entry, paths, f"it conflicts with {self.target} in {', '.join(paths)}"))
+                    found = explain(self.git, commit, entry.tip, result)
+                    clashes.append(Clash(entry, found, f"it conflicts with {self.target} in {named(found)}"))
+                case DriverFailed():
+                    clashes.append(Clash(entry, (), f"it could not be merged into {self.target}: {result.why}"))
                 case NoBase():
                     cut = "; this clone is shallow, `git fetch --unshallow` brings the rest" if result.shallow else ""
                     why = f"its branch and {self.target} have no common ancestor here{cut}"
@@ -185,9 +195,10 @@ class Train:
                     step = self.objects.create_commit(result.tree, [commit, entry.tip], _message(entry, check_names))
                     carried = gate.carried(self.objects, step, entry.scope, fold=self.fold)
                     if carried:
-                        paths = tuple(violation.path for violation in carried)
-                        why = f"merging it would change {', '.join(paths)}, which is outside its scope"
-                        clashes.append(Clash(entry, paths, why))
+                        paths = [unquote_path(violation.path) for violation in carried]
+                        found = outside(self.git, self.objects, commit, entry.tip, step, paths)
+                        why = f"merging it would change {named(found)}, which is outside its scope"
+                        clashes.append(Clash(entry, found, why))
                     else:
                         commit = step
                         merged.append((entry, step))
@@ -240,6 +251,16 @@ class Train:
         }
         tree = self.objects.edit_tree(self.objects.commit(commit).tree, changes)
         return self.objects.create_commit(tree, [commit], sealed.message)
+
+
+_NAMED = 20
+
+
+def named(conflicts: Sequence[Conflict]) -> str:
+    """The paths of a clash in a sentence."""
+    paths = paths_of(conflicts)
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return f"{', '.join(paths[:_NAMED])}{more}"
 
 
 def _message(entry: Entry, check_names: str) -> str:

@@ -41,7 +41,6 @@ _FIELDS: dict[str, frozenset[str]] = {
     "config": frozenset(
         {
             "planner",
-            "conflict",
             "landing",
             "verify.keep",
             "verify.fingerprint",

@@ -14,6 +14,7 @@ import msgspec
 
 from gitfleet.agents.registry import agent_for
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
+from gitfleet.coordinator.attempt.resolving import judge_resolver
 from gitfleet.coordinator.attempt.verdicts import Judgement, judge
 from gitfleet.coordinator.machine import Refused, refused, refused_by_words
 from gitfleet.git import worktrees
@@ -126,6 +127,9 @@ def _collect(
         checks=own_checks,
         read_only=not task.scope,
     )
+    before = run.conflict_met if run.attempts[-1].resolver else None
+    if before is not None and judgement.state is RunState.GATED:
+        judgement = judge_resolver(parts, run, before, work)
     if work.nested and judgement.state is RunState.GATED:
         judgement = _nested(work.nested)
     parts.host.clean_up(handle)
@@ -133,7 +137,8 @@ def _collect(
         tip=work.tip,
         exit=exit_,
         files=files,
-        handoff=parsed.handoff,
+        # What the task came to is still told by the attempt that did it.
+        handoff=before.handoff or parsed.handoff if before is not None else parsed.handoff,
         source=parsed.source,
         gate=report,
         checks=own_checks,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.coordinator.attempt.telling import conflict_met
 from gitfleet.model.base import decode
 from gitfleet.model.momentum import SessionMomentum
 from gitfleet.model.run import RunState
@@ -59,6 +60,7 @@ class Context:
             briefs=select(others, task, budget_bytes=BRIEFS_BYTES, touches=self._touches),
             momentum=None if run.reduced else self._of_past_sessions(run.base, books.session.id),
             earlier=_earlier(books, run) if run.reduced else None,
+            met=conflict_met(self.parts, run, books.session.target),
         )
 
     def _brief(self, run: Run, books: Books) -> Brief:

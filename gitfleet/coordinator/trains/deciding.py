@@ -82,7 +82,7 @@ def decide(
         merge = MergeRecord(commit=commit, landing=number, target=session.target)
         after[entry.task] = landed_run(after[entry.task], verification, merge, at)
     for clash in candidate.clashes:
-        after[clash.entry.task] = conflicted_run(after[clash.entry.task], clash, at)
+        after[clash.entry.task] = conflicted_run(after[clash.entry.task], clash)
     for task, reason in doomed(plan, {task: run.state for task, run in after.items()}).items():
         after[task] = skipped_run(after[task], reason)
     about = told(session, candidate, after)

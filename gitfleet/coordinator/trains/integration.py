@@ -20,6 +20,7 @@ from gitfleet.integrate.verify import Interrupted
 from gitfleet.model.base import encode, instant
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.session import PendingLanding, Session, SessionState
+from gitfleet.planner.scopes import Scope
 from gitfleet.relay.momentum import share
 from gitfleet.store.files import remove_durable, write_durable
 from gitfleet.store.layout import verify_label
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from gitfleet.model.plan import Plan
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
-    from gitfleet.planner.scopes import Scope
     from gitfleet.store.locks import TargetLock
 
 TARGET_LOCK_SECONDS = 86_400.0
@@ -143,7 +143,10 @@ class Integration:
         self.parts.sleep(seconds)
 
     def _entry(self, run: Run) -> Entry:
-        return Entry(run.task, run.name, run.instance, run.tip, self.scopes[run.task])
+        scope = self.scopes[run.task]
+        if run.extended:
+            scope = Scope.parse((*scope.entries, *run.extended))
+        return Entry(run.task, run.name, run.instance, run.tip, scope)
 
     def _seal(self, objects: Objects, candidate: Candidate, verification: Verification) -> Sealed:
         """Decide what every run and the session will be once ``candidate`` landed, and which records go with it."""

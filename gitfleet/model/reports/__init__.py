@@ -18,6 +18,7 @@ from gitfleet.model.reports.endings import (
     FinalHandoff,
     IdleReport,
     OpenReport,
+    ResolveReport,
     RunRow,
     WaveReport,
 )
@@ -113,6 +114,7 @@ __all__ = [
     "RescuePruneReport",
     "RescueReport",
     "RescueShowReport",
+    "ResolveReport",
     "RunRow",
     "SessionStatus",
     "Snapshot",
@@ -144,6 +146,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "interrupt": (ControlReport,),
     "restart": (ControlReport,),
     "open": (OpenReport,),
+    "resolve": (ResolveReport,),
     "check": (CheckReport,),
     "doctor": (DoctorReport,),
     "rescue": (RescueReport, RescueShowReport, RescueApplyReport, RescuePruneReport),
