@@ -160,6 +160,11 @@ class Layout:
         return self.root / "trash"
 
     @property
+    def history_cache(self) -> Path:
+        """What was read of history; anybody may remove it."""
+        return self.root / "cache" / "history"
+
+    @property
     def clone_id(self) -> Path:
         """File with the random id of this clone."""
         return self.root / "clone-id"
