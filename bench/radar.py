@@ -67,6 +67,3 @@ def bench(place: Path, files: int = 10_000, number: int = 50, repeats: int = 3) 
             Row("the radar", radar_time, all_pairs, note),
         ],
     )
-
-
-

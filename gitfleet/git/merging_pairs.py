@@ -77,7 +77,8 @@ def parse_answers(output: bytes) -> list[PairMerge]:
             paths = fields[at + 2 : end]
             at = end + 1
             clashes: list[Clash] = []
-            while fields[at]:
+            # An empty field is the end, and so is git's advice about submodules, which is written in its place.
+            while fields[at].isdigit():
                 count = int(fields[at])
                 kind, words = (field.decode("utf-8", "replace") for field in fields[at + count + 1 : at + count + 3])
                 if kind.startswith(_CONFLICT):

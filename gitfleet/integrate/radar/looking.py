@@ -36,10 +36,14 @@ _WHO = {
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What a worktree held: ``mark`` stands for its state, ``commit`` for its content; none where it was too much."""
+    """What a worktree held: ``mark`` stands for its state, ``commit`` for its content, none before any commit.
+
+    ``note`` says why ``commit`` is without the uncommitted work, where it is.
+    """
 
     mark: bytes
     commit: str | None
+    note: str = ""
 
 
 def look(scratch: Scratch, git: Git, worktree: Worktree, name: str, last: Look | None) -> Look:
@@ -57,7 +61,7 @@ def look(scratch: Scratch, git: Git, worktree: Worktree, name: str, last: Look |
         return last
     paths = [path for path in _paths(status) if path != os.fsencode(INSTANCE_FILE)]
     if len(paths) > MANY:
-        return Look(mark, status.head)
+        return Look(mark, status.head, f"more than {MANY} files changed in its worktree")
     if not paths and not status.staged and status.head and not heads:
         return Look(mark, status.head)
     tree = _tree(private, worktree, paths)

@@ -60,9 +60,7 @@ class Radar:
     counts: Counts = field(default_factory=Counts)
     _known: dict[tuple[str, str], Conflict | None] = field(default_factory=dict)
 
-    def predict(
-        self, pairs: Iterable[tuple[str, str]], attributes: str
-    ) -> dict[tuple[str, str], Conflict]:
+    def predict(self, pairs: Iterable[tuple[str, str]], attributes: str) -> dict[tuple[str, str], Conflict]:
         """Give the conflicts among pairs of commits; a merge goes into the first of a pair.
 
         ``attributes`` is the commit whose attributes count. Raises ``GitFailed`` and ``OSError``.
