@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-
 from itertools import combinations
 from typing import TYPE_CHECKING
 
-from bench.measure import Row, Section, stopwatch
+from bench.measure import Row, Section, alternating
 from bench.pool import repository
 from gitfleet.git.command import Leash
 from gitfleet.git.merging_pairs import merge_pairs
@@ -47,19 +46,21 @@ def bench(place: Path, files: int = 10_000, number: int = 50, repeats: int = 3) 
     pairs = list(combinations(tips, 2))
     layout = Layout(repo.common_dir)
     base = repo.git.run("rev-parse", "HEAD").text
-    all_pairs = radar_time = float("inf")
-    leash, note = Leash(), ""
-    for _ in range(repeats):
+    leash = Leash()
+
+    def every() -> set[tuple[str, str]]:
         with open_scratch(repo, layout, leash) as scratch:
-            every: list[object] = []
-            all_pairs = min(all_pairs, stopwatch(lambda: every.extend(merge_pairs(scratch.git, pairs))))
+            merges = merge_pairs(scratch.git, pairs)
+        return {pair for pair, merge in zip(pairs, merges, strict=True) if merge is not None and not merge.clean}
+
+    def predicted() -> set[tuple[str, str]]:
         with open_scratch(repo, layout, leash) as scratch:
-            radar, calls = Radar(scratch, fold=False), leash.calls
-            found: dict[tuple[str, str], object] = {}
-            radar_time = min(radar_time, stopwatch(lambda: found.update(radar.predict(pairs, base))))
-            expected = {pair for pair, merge in zip(pairs, every, strict=True) if not merge.clean}  # type: ignore[attr-defined]
-            assert set(found) == expected, "the radar and git disagree"
-            note = f"{len(found)} conflicts, {radar.counts.merged} merges, {leash.calls - calls} git processes"
+            return set(Radar(scratch, fold=False).predict(pairs, base))
+
+    expected, before = every(), leash.calls
+    assert predicted() == expected, "the radar and git disagree"
+    note = f"{len(expected)} conflicts, {leash.calls - before} git processes"
+    all_pairs, radar_time = alternating([every, predicted], repeats)
     return Section(
         f"{number} live branches ({len(pairs)} pairs) on {files} files",
         [

@@ -131,9 +131,7 @@ def _add_sessions(workspace: Workspace, scratch: Scratch, sides: _Sides) -> set[
     return branches
 
 
-def _add_run(
-    workspace: Workspace, scratch: Scratch, sides: _Sides, run: Run, trees: Mapping[str, Lease]
-) -> None:
+def _add_run(workspace: Workspace, scratch: Scratch, sides: _Sides, run: Run, trees: Mapping[str, Lease]) -> None:
     tip = Refs(workspace.repository.git).read(HEADS + run.branch) or run.tip or run.base
     commit, note, uncommitted = tip, "", False
     if run.state in _AT_WORK:

@@ -49,6 +49,14 @@ class StallPolicy(StrEnum):
     RESTART = "restart"
 
 
+class RadarPolicy(StrEnum):
+    """What is done about work in progress that would conflict."""
+
+    WARN = "warn"
+    PAUSE_LATER = "pause-later"
+    OFF = "off"
+
+
 class NotifyOn(StrEnum):
     """What a person who is not looking can be told of."""
 
@@ -235,6 +243,21 @@ class NotifyConfig(Document, frozen=True, kw_only=True):
     ] = (NotifyOn.NEEDS_PERSON, NotifyOn.END)
 
 
+class RadarConfig(Document, frozen=True, kw_only=True):
+    """Looking ahead for conflicts while agents run."""
+
+    policy: Annotated[
+        RadarPolicy,
+        Meta(
+            description="warn: a predicted conflict is told; pause-later: the agent that started later is paused as "
+            "well, until the other one has ended; off: nobody looks."
+        ),
+    ] = RadarPolicy.WARN
+    every_seconds: Annotated[
+        int, Meta(description="Seconds between two looks; more when a look takes long.", ge=1, le=3600)
+    ] = 5
+
+
 class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG_SCHEMA):
     """Settings of a repository."""
 
@@ -255,6 +278,7 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     worktrees: Annotated[WorktreesConfig, Meta(description="Where agents work.")] = WorktreesConfig()
     pool: Annotated[PoolConfig, Meta(description="What stays in a worktree that changes hands.")] = PoolConfig()
     scope: Annotated[ScopeConfig, Meta(description="How scopes are enforced.")] = ScopeConfig()
+    radar: Annotated[RadarConfig, Meta(description="Looking ahead for conflicts while agents run.")] = RadarConfig()
     planning: Annotated[PlanningConfig, Meta(description="What reaches the branch.")] = PlanningConfig()
     notify: Annotated[NotifyConfig, Meta(description="How a person who is not looking is told.")] = NotifyConfig()
     branch_prefix: Annotated[

@@ -33,7 +33,7 @@ class Case:
     """A base, what each side makes of it, and whether that conflicts."""
 
     name: str
-    base: Edit
+    base: Edit | Callable[[Repo], None]
     ours: Edit | Callable[[Repo], None]
     theirs: Edit | Callable[[Repo], None]
     conflicts: bool
@@ -237,9 +237,9 @@ CASES = [
         {"a": changed(3, to="y")},
         conflicts=False,
         config={"merge.mine.driver": "./tools/m.sh %A"},
-    ),  # type: ignore[arg-type]
-    Case("submodule/submodule", submodule("1"), submodule("2"), submodule("3"), conflicts=True),  # type: ignore[arg-type]
-    Case("submodule, one side", submodule("1"), submodule("2"), {"c": "c\n"}, conflicts=False),  # type: ignore[arg-type]
+    ),
+    Case("submodule/submodule", submodule("1"), submodule("2"), submodule("3"), conflicts=True),
+    Case("submodule, one side", submodule("1"), submodule("2"), {"c": "c\n"}, conflicts=False),
     Case("submodule against directory", {}, submodule("1"), {"sub/x": "x\n"}, conflicts=True),
     Case(
         "other spellings of names",
@@ -255,7 +255,7 @@ def build(repo: Repo, case: Case) -> tuple[str, str, str]:
     """Commit the base and the two sides."""
     for name, value in case.config.items():
         repo.git("config", name, value)
-    commits = []
+    commits: list[str] = []
     for edit in (case.base, case.ours, case.theirs):
         if commits:
             repo.git("checkout", "-q", "--detach", commits[0])

@@ -6,7 +6,6 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from gitfleet.git.command import Leash
 from gitfleet.git.repository import discover
 from gitfleet.integrate.radar.predicting import Radar
 from gitfleet.integrate.radar.scratch import open_scratch
@@ -15,6 +14,7 @@ from gitfleet.store.layout import Layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gitfleet.git.command import Leash
     from tests.support.repo import Repo
 
 MERGE = ("-c", "user.name=T", "-c", "user.email=t@example.org", "merge", "--no-edit", "--no-ff", "-q")

@@ -43,7 +43,7 @@ def parse_walk(output: str) -> Iterator[Node]:
 
 def find_bases(tips: Sequence[str], walk: Iterable[Node], *, whole: bool = True) -> Ancestry:
     """Find the merge bases of all pairs of tips; ``walk`` gives children before their parents."""
-    mask = {tip: 0 for tip in tips}
+    mask = dict.fromkeys(tips, 0)
     for number, tip in enumerate(tips):
         mask[tip] |= 1 << number
     below: dict[str, list[int]] = {}

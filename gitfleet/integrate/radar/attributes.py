@@ -50,7 +50,7 @@ def _write(scratch: Scratch, chosen: list[tuple[bytes, int, str]]) -> None:
     for path, mode, _ in chosen:
         end = output.index(b"\n", at)
         size = int(output[at:end].split()[2])
-        place = os.path.join(os.fsencode(scratch.files), path)
+        place = os.fsencode(scratch.files) + b"/" + path
         os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120 - a path of bytes
         with open(place, "wb") as file:  # noqa: PTH123 - a path of bytes
             file.write(output[end + 1 : end + 1 + size])

@@ -1,9 +1,9 @@
 """The trees of worktrees in which agents work, as if everything in them were committed now.
 
 Nothing of the agent's is touched: a copy of its index is used, and objects go to the scratch. Line endings and filters
-apply as in the agent's own ``git add``, since that is what would be merged. What a worktree differs by, and the times of
-those files, tell whether it changed since the last look; only then is it read. A file above ``LARGE`` is not read: it
-counts as changed to something that nobody else has. A worktree with more than ``MANY`` changed files is not read either.
+apply as in the agent's own ``git add``, since that is what would be merged. What a worktree differs by, and the times
+of those files, tell whether it changed since the last look; only then is it read. A file above ``LARGE`` is not read:
+it counts as changed to something that nobody else has. A worktree with more than ``MANY`` changed files is not read.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _WHO = {
     f"GIT_{role}_{fact}": value
     for role in ("AUTHOR", "COMMITTER")
     # A day that is later than any commit: git's walks look at the newest first.
-    for fact, value in (("NAME", "gitfleet"), ("EMAIL", "gitfleet@localhost"), ("DATE", "4102444800 +0000"))
+    for fact, value in (("NAME", "gitfleet"), ("EMAIL", "gitfleet@localhost"), ("DATE", "@4070908800 +0000"))
 }
 
 
@@ -81,10 +81,11 @@ def _mark(worktree: Worktree, status: Status, heads: list[str]) -> bytes:
     root = os.fsencode(worktree.path)
     for path in _paths(status):
         try:
-            facts = os.lstat(os.path.join(root, path))
-            times = (facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino, facts.st_mode)
+            facts = os.lstat(root + b"/" + path)
         except OSError:
-            times = ()
+            times: tuple[int, ...] = ()
+        else:
+            times = (facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size, facts.st_ino, facts.st_mode)
         digest.update(repr((path, times)).encode())
     return digest.digest()
 
@@ -92,10 +93,11 @@ def _mark(worktree: Worktree, status: Status, heads: list[str]) -> bytes:
 def _tree(private: Git, worktree: Worktree, paths: list[bytes]) -> str:
     """The tree that committing these paths would make."""
     root = os.fsencode(worktree.path)
-    small, large = [], []
+    small: list[tuple[bytes, int]] = []
+    large: list[tuple[bytes, int]] = []
     for path in paths:
         try:
-            size = os.lstat(os.path.join(root, path)).st_size
+            size = os.lstat(root + b"/" + path).st_size
         except OSError:
             size = 0
         (large if size > LARGE else small).append((path, size))

@@ -86,9 +86,7 @@ class Radar:
         for pair, found in bases.items():
             if not found and ancestry.whole:
                 judged[pair] = Conflict((), (NO_BASE,))
-            elif found in {(pair[0],), (pair[1],)}:
-                judged[pair] = None
-            elif len(found) == 1 and not may_conflict(touched[found[0], pair[0]], touched[found[0], pair[1]]):
+            elif found in {(pair[0],), (pair[1],)} or self._apart(touched, found, pair):
                 judged[pair] = None
             else:
                 meeting.append(pair)
@@ -101,6 +99,11 @@ class Radar:
             for pair, merge in zip(meeting, merges, strict=False):
                 judged[pair] = self._conflict(pair, merge, bases[pair], touched)
         return judged
+
+    @staticmethod
+    def _apart(touched: dict[tuple[str, str], Touched], bases: tuple[str, ...], pair: tuple[str, str]) -> bool:
+        """Whether a conflict of the two can be excluded."""
+        return len(bases) == 1 and not may_conflict(touched[bases[0], pair[0]], touched[bases[0], pair[1]])
 
     def _walk(self, tips: list[str]) -> Ancestry:
         """Read the history from the tips down to where all of them meet, that commit included."""
@@ -144,7 +147,7 @@ class Radar:
         return None
 
     def _two_spellings(self, tree: str, names: frozenset[bytes]) -> Conflict | None:
-        """git merges two spellings of one name without a word; a file system that folds them has room for one."""
+        """Git merges two spellings of one name without a word; a file system that folds them has room for one."""
         spelled: dict[bytes, set[bytes]] = {}
         for path in self.scratch.git.run("ls-tree", "-r", "-z", "--name-only", tree).stdout.split(b"\0"):
             if folded(path) in names:

@@ -11,8 +11,8 @@ from gitfleet.model.reports.answers import Report
 
 PATHS = Meta(description="Paths that would be left unmerged, sorted; C-quoted where they are not plain text.")
 KINDS = Meta(
-    description="How, in git's words, such as `contents`, `modify/delete`, `rename/delete`; `case` for two spellings of "
-    "one name, `no common history`, and `git cannot merge it`."
+    description="How, in git's words, such as `contents`, `modify/delete`, `rename/delete`; `case` for two "
+    "spellings of one name, `no common history`, and `git cannot merge it`."
 )
 
 
