@@ -9,6 +9,7 @@ from msgspec import Meta, field
 
 from gitfleet.model.base import Document, PositiveInt
 from gitfleet.model.plan import Check, TaskKind
+from gitfleet.model.radar import RadarConfig
 from gitfleet.model.retry import RetryConfig
 
 CONFIG_SCHEMA = "gitfleet/config/v1"
@@ -49,12 +50,11 @@ class StallPolicy(StrEnum):
     RESTART = "restart"
 
 
-class RadarPolicy(StrEnum):
-    """What is done about work in progress that would conflict."""
+class Baseline(StrEnum):
+    """What a target that fails its own checks means for what is to land on it."""
 
-    WARN = "warn"
-    PAUSE_LATER = "pause-later"
-    OFF = "off"
+    REQUIRE = "require"
+    ALLOW = "allow"
 
 
 class NotifyOn(StrEnum):
@@ -97,6 +97,21 @@ class VerifyConfig(Document, frozen=True, kw_only=True):
     commands: Annotated[
         tuple[Check, ...], Meta(description="The checks; without one, landings are called unverified.")
     ] = ()
+    keep: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Patterns of ignored files that stay in the tree in which checks run, from one candidate to "
+            "the next, as git clean -e reads them.",
+            examples=[["node_modules"]],
+        ),
+    ] = ()
+    baseline: Annotated[
+        Baseline,
+        Meta(
+            description="require: nothing lands while the target itself fails; allow: a check that fails on the "
+            "target, too, counts against nobody, all checks run, and what lands is called no-worse."
+        ),
+    ] = Baseline.REQUIRE
 
 
 class WavesConfig(Document, frozen=True, kw_only=True):
@@ -241,21 +256,6 @@ class NotifyConfig(Document, frozen=True, kw_only=True):
             "landing."
         ),
     ] = (NotifyOn.NEEDS_PERSON, NotifyOn.END)
-
-
-class RadarConfig(Document, frozen=True, kw_only=True):
-    """Looking ahead for conflicts while agents run."""
-
-    policy: Annotated[
-        RadarPolicy,
-        Meta(
-            description="warn: a predicted conflict is told; pause-later: the agent that started later is paused as "
-            "well, until the other one has ended; off: nobody looks."
-        ),
-    ] = RadarPolicy.WARN
-    every_seconds: Annotated[
-        int, Meta(description="Seconds between two looks; more when a look takes long.", ge=1, le=3600)
-    ] = 5
 
 
 class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG_SCHEMA):

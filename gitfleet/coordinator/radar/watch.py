@@ -17,9 +17,9 @@ from gitfleet.coordinator.radar.worker import Order, Side, Worker
 from gitfleet.git.command import GitFailed
 from gitfleet.git.refs import short
 from gitfleet.model.base import decode, encode
-from gitfleet.model.config import RadarPolicy
 from gitfleet.model.event import EventKind
 from gitfleet.model.paths import quote_path
+from gitfleet.model.radar import RadarPolicy
 from gitfleet.model.reports import Prediction, Predictions
 from gitfleet.model.run import RunState
 from gitfleet.store.damage import UNREADABLE
