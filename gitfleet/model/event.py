@@ -26,6 +26,8 @@ class EventKind(StrEnum):
     VERIFY = "verify"
     LAND = "land"
     CONFLICT = "conflict"
+    CONFLICT_PREDICTED = "conflict-predicted"
+    PAUSE = "pause"
     SKIP = "skip"
     CANCEL = "cancel"
     ADD = "add"
