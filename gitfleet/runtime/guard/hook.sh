@@ -42,8 +42,8 @@ esac
 if [ -z "$ours" ]; then
   # Another repository, such as one that a test suite makes: its own hooks, and no push into the guarded one.
   if [ "$name" = pre-push ]; then
-    place=${2#file://}
-    if is_common "$place/.git" || is_common "$place"; then
+    there=$(unset GIT_DIR; "$git" -C "${2#file://}" rev-parse --path-format=absolute --git-common-dir 2>/dev/null)
+    if [ -n "$there" ] && is_common "$there"; then
       refuse push "$2" '' '' 'agents do not push into the repository that they work for; commit in your worktree.'
       exit 1
     fi
