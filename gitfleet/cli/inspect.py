@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gitfleet.model.evidence import Attempt, CheckResult
     from gitfleet.model.reports import InspectReport
     from gitfleet.model.run import Run
+    from gitfleet.model.session import Landing
+    from gitfleet.model.tampering import Tampering
 
 
 SHORT_SECONDS = 10.0
@@ -69,6 +71,8 @@ def view(report: InspectReport) -> Iterator[Piece]:
     ]
     if run.merge:
         facts.append(("merge", f"{run.merge.commit} on {run.merge.target}, landing {run.merge.landing}"))
+    if report.landing:
+        facts.append(("train", train_words(report.landing)))
     for name, value in facts:
         if value:
             yield Line(f"  {name + ':':<14}{value}", hang=14)
@@ -84,6 +88,16 @@ def _sides(conflict: Conflict) -> Iterator[Piece]:
         for change in side.changes:
             by = f" ({change.instance})" if change.instance else ""
             yield Line(f"        {change.commit[:12]} {change.subject}{by}")
+
+
+def train_words(landing: Landing) -> str:
+    """What the train of a landing did: on how many trees the checks ran, and who stayed behind."""
+    train = landing.train
+    words = [landing.verdict.value, f"{plural(train.checked, 'tree')} checked"]
+    words += [
+        f"{name} {', '.join(tasks)}" for name, tasks in (("ejected", train.ejected), ("held", train.held)) if tasks
+    ]
+    return ", ".join(words)
 
 
 def _next(report: InspectReport) -> Iterator[str]:
@@ -121,6 +135,8 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
             yield Line(f"    {attempt.message}")
         if attempt and attempt.retry:
             yield Line(f"    {attempt.retry}")
+        for one in attempt.tampered if attempt else ():
+            yield from _tampering(one)
         for ref in attempt.snapshots if attempt else ():
             yield Line(f"    {'kept:':<12}gitfleet rescue show {ref.removeprefix(WIP)}", copy=True)
         for what in attempt.unkept if attempt else ():
@@ -128,6 +144,15 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
         for name, path in (("log", files.log), ("prompt", files.prompt), ("handoff", files.handoff)):
             if path:
                 yield Line(f"    {name + ':':<12}{path}")
+
+
+def _tampering(one: Tampering) -> Iterator[Piece]:
+    """What the guard of an attempt refused or found changed, and the command that puts it back."""
+    where = f"{one.name} ({one.by})" if one.by else one.name
+    others = f", also while {', '.join(one.others)} ran" if one.others else ""
+    yield Line(f"    {one.outcome + ':':<12}{one.kind} {where}{others}", "yellow")
+    if one.restore:
+        yield Line(f"    {'restore:':<12}{one.restore}", copy=True)
 
 
 def _end(attempt: Attempt) -> str:
@@ -192,11 +217,14 @@ def _verdicts(run: Run) -> Iterator[Piece]:
 
 
 def _check(title: str, check: CheckResult) -> Iterator[Piece]:
+    if check.skipped:
+        yield Line(f"  {title} {check.name or check.run}: skipped, {check.skipped}")
+        return
     end = "timed out" if check.timed_out else f"exit code {check.exit_code}"
-    yield Line(
-        f"  {title} {check.name or check.run}: {'green' if check.green else 'red'}, {end}, {_took(check.seconds)}"
-    )
-    if not check.green and check.tail:
+    word = "green" if check.green else "red, as it is on the target" if check.was_red else "red"
+    again = ", after it had timed out once" if check.retried else ""
+    yield Line(f"  {title} {check.name or check.run}: {word}, {end}, {_took(check.seconds)}{again}")
+    if check.red and check.tail:
         yield Block(check.tail, "    | ")
 
 

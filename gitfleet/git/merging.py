@@ -131,7 +131,8 @@ def _stage(field: bytes) -> Stage:
 
 def _messages(fields: list[bytes]) -> Iterator[tuple[tuple[bytes, ...], str]]:
     at = 0
-    while at < len(fields) and fields[at]:
+    # What is no number is git's advice about submodules, which it writes behind the messages.
+    while at < len(fields) and fields[at].isdigit():
         count = int(fields[at])
         yield tuple(fields[at + 1 : at + 1 + count]), fields[at + count + 2].decode("utf-8", "replace").rstrip("\n")
         at += count + 3

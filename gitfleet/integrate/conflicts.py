@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.git.command import GitFailed
 from gitfleet.git.merging import Conflicted, DriverFailed, Merged, NoBase, merge, remembers, replay
-from gitfleet.model.conflict import Conflict, ConflictKind, ConflictSide, SideChange
+from gitfleet.model.conflict import Conflict, ConflictKind, ConflictSide, SideChange, paths_of
 from gitfleet.model.paths import quote_path
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ EXPLAINED = 50
 _CHANGES = 5
 _MESSAGE = 400
 _SUBJECT = 120
+_NAMED = 20
 
 _KINDS = {
     **{str(kind): kind for kind in ConflictKind},
@@ -120,6 +121,13 @@ def outside(
             )
         )
     return tuple(conflicts)
+
+
+def named(conflicts: Sequence[Conflict]) -> str:
+    """The paths of a clash, in a sentence."""
+    paths = paths_of(conflicts)
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return f"{', '.join(paths[:_NAMED])}{more}"
 
 
 def _kind_of(note: Note) -> ConflictKind:

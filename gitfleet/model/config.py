@@ -9,6 +9,7 @@ from msgspec import Meta, field
 
 from gitfleet.model.base import Document, PositiveInt
 from gitfleet.model.plan import Check, TaskKind
+from gitfleet.model.radar import RadarConfig
 from gitfleet.model.retry import RetryConfig
 
 CONFIG_SCHEMA = "gitfleet/config/v1"
@@ -47,6 +48,13 @@ class StallPolicy(StrEnum):
     WARN = "warn"
     INTERRUPT = "interrupt"
     RESTART = "restart"
+
+
+class Baseline(StrEnum):
+    """What a target that fails its own checks means for what is to land on it."""
+
+    REQUIRE = "require"
+    ALLOW = "allow"
 
 
 class ConflictPolicy(StrEnum):
@@ -97,6 +105,21 @@ class VerifyConfig(Document, frozen=True, kw_only=True):
     commands: Annotated[
         tuple[Check, ...], Meta(description="The checks; without one, landings are called unverified.")
     ] = ()
+    keep: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Patterns of ignored files that stay in the tree in which checks run, from one candidate to "
+            "the next, as git clean -e reads them.",
+            examples=[["node_modules"]],
+        ),
+    ] = ()
+    baseline: Annotated[
+        Baseline,
+        Meta(
+            description="require: nothing lands while the target itself fails; allow: a check that fails on the "
+            "target, too, counts against nobody, all checks run, and what lands is called no-worse."
+        ),
+    ] = Baseline.REQUIRE
 
 
 class WavesConfig(Document, frozen=True, kw_only=True):
@@ -271,6 +294,7 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
             "`gitfleet resolve`, as the others do in the end."
         ),
     ] = ConflictPolicy.REQUEUE
+    radar: Annotated[RadarConfig, Meta(description="Looking ahead for conflicts while agents run.")] = RadarConfig()
     planning: Annotated[PlanningConfig, Meta(description="What reaches the branch.")] = PlanningConfig()
     notify: Annotated[NotifyConfig, Meta(description="How a person who is not looking is told.")] = NotifyConfig()
     branch_prefix: Annotated[

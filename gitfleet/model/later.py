@@ -26,7 +26,6 @@ _TASK = (
     "workspace.environment",
     "tags",
     "metadata",
-    "verify.*.when",
 )
 
 _FIELDS: dict[str, frozenset[str]] = {
@@ -42,10 +41,7 @@ _FIELDS: dict[str, frozenset[str]] = {
         {
             "planner",
             "landing",
-            "verify.keep",
             "verify.fingerprint",
-            "verify.baseline",
-            "verify.commands.*.when",
             "agents.*.model",
             "agents.*.effort",
             "agents.*.permissions",

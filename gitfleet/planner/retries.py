@@ -3,8 +3,9 @@
 Three failures lead to another attempt. What was not the task's doing (``transport``: an agent that did not start or was
 lost, a worktree that could not be set up) is tried again after a wait, within the policy. An attempt that ran out of
 time while others wait for its task is made once more with a reduced prompt. What passed its gate and then met the work
-of others is made again at once on what the target is by then, and told what happened. What the task itself got wrong,
-and what a gate or a check refused, would only be got wrong again: it is for people.
+of others, in a merge or in the checks of a candidate, is made again at once on what the target is by then, and told
+what happened. What the task itself got wrong, and what a gate or its own check refused, would only be got wrong again:
+it is for people.
 
 The wait before attempt n+1 lies in the upper half of ``initial * multiplier ** (n - 1)`` (equal jitter): a whole wave
 that the machine failed does not come back in one instant, and still each gives the machine at least half of the wait,
@@ -36,10 +37,10 @@ NOT_BEGUN = SET_UP | {"spawn-failed"}
 
 DEADLINE = "deadline"
 
-CONFLICT = "conflict"
-"""Code of a run that could not be merged."""
+CHECK_FAILED = "check-failed"
+"""Code of a run that a train ejected because it turned the checks red."""
 
-MET_OTHERS = {CONFLICT: "it conflicted"}
+MET_OTHERS = {CHECK_FAILED: "it turned the checks red", "conflict": "it conflicted"}
 """What an attempt may still fail of once it passed its gate, as clauses: what the next one starts from may differ."""
 
 _UNCOUNTED = frozenset({"", "success", "interrupted", "stopped", "restarted"})

@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from gitfleet.model.run import Run
 
 
+_WAITING = frozenset({RunState.QUEUED, RunState.GATED})
+
+
 def held_back(plan: Plan, runs: Mapping[str, Run]) -> frozenset[str]:
-    """Runs that a person is waited for: those held in conflict, and queued ones that depend on one of them."""
+    """Runs that a person is waited for: those held in conflict, and those that cannot go on without one of them."""
     held = {task for task, run in runs.items() if run.held}
     if not held:  # asked at every step of a session, and nearly always nothing is
         return frozenset()
     for task in in_order(plan.tasks):
-        if runs[task.id].state is RunState.QUEUED and held.intersection(task.depends_on):
+        if runs[task.id].state in _WAITING and held.intersection(task.depends_on):
             held.add(task.id)
     return frozenset(held)

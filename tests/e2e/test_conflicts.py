@@ -31,7 +31,7 @@ def clash(
 ) -> tuple[Path, Outcome]:
     """Run a plan whose task ``edit`` meets a person's commit to the same line, and wait for the session's end."""
     repo = fleet.repo({"shared.txt": LINES, "other.txt": "other\n"})
-    fleet.config(repo, config_of(conflict=policy, **facts))
+    fleet.config(repo, config_of((), conflict=policy, **facts))
     point = fleet.point("wrote")
     # Later attempts do not wait: the person's commit is there by then.
     wait = f"if [ ! -e '{fleet.root}/met' ]; then {point.shell}; fi"

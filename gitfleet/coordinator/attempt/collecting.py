@@ -14,6 +14,7 @@ import msgspec
 
 from gitfleet.agents.registry import agent_for
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
+from gitfleet.coordinator.attempt.guarding import tampered
 from gitfleet.coordinator.attempt.resolving import judge_resolver
 from gitfleet.coordinator.attempt.verdicts import Judgement, judge
 from gitfleet.coordinator.machine import Refused, refused, refused_by_words
@@ -24,7 +25,7 @@ from gitfleet.git.command import GitFailed
 from gitfleet.integrate import gate
 from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport
 from gitfleet.model.handoff import HandoffSource
-from gitfleet.model.paths import quote_path
+from gitfleet.model.paths import quote_path, unquote_path
 from gitfleet.model.run import Failure, FailureSource, RunState
 from gitfleet.recovery.keeping import keep_tip, keep_tree
 from gitfleet.relay.discoveries import pin
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from gitfleet.model.handoff import Discoveries, Handoff
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
+    from gitfleet.model.tampering import Tampering
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
     from gitfleet.runtime.hosts.base import Handle
@@ -65,6 +67,7 @@ class Evidence:
     discoveries: Discoveries | None
     kept: Outcome | None = None
     """What became of the work in its tree, where the attempt failed."""
+    tampered: tuple[Tampering, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,10 @@ def collect(
     except (GitFailed, OSError) as error:
         # What the agent did to its repository is its own failure, and must not end the session.
         work = refused(parts, error) or _uncollected(exit_, str(error), 0, _to_blame(parts, worktree_of(parts, run)))
-    if isinstance(work, Unchecked | Refused) or work.judgement.failure is None:
+    if isinstance(work, Unchecked | Refused):
+        return work
+    work = replace(work, tampered=tampered(parts, run))
+    if work.judgement.failure is None:
         return work
     with parts.open_objects() as objects:
         return replace(work, kept=keep_tree(parts, objects, run, work.judgement.failure.code))
@@ -113,7 +119,7 @@ def _collect(
     ended = agent_for(task, parts.config).outcome(exit_)
     own_checks: tuple[CheckResult, ...] = ()
     if report.passed and ended is None and task.verify:
-        ran = checks.run_all(task.verify, tree, run.instance)
+        ran = checks.run_all(task.verify, tree, run.instance, [unquote_path(file.path) for file in files])
         if ran is None:
             return Unchecked()
         own_checks = ran

@@ -204,7 +204,9 @@ def _hold_against(
     files = file_changes(numstat(git, begun.onto, tip))
     own: tuple[CheckResult, ...] = ()
     if task.verify and files:
-        ran = checks.run_all(task.verify, tree_of(parts, run), run.instance)
+        ran = checks.run_all(
+            task.verify, tree_of(parts, run), run.instance, [unquote_path(file.path) for file in files]
+        )
         if ran is None:
             return Unresolved("Its checks were interrupted.")
         red = next((check for check in ran if not check.green), None)

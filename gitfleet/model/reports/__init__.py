@@ -46,6 +46,7 @@ from gitfleet.model.reports.progress import (
     WaitingRun,
     waiting_run,
 )
+from gitfleet.model.reports.radar import ConflictsReport, Prediction, Predictions, Side, SideKind, SidesConflict
 from gitfleet.model.reports.rescuing import (
     RescueApplyReport,
     RescuePruneReport,
@@ -85,6 +86,7 @@ __all__ = [
     "CleanItem",
     "CleanReport",
     "CompletionReport",
+    "ConflictsReport",
     "ControlReport",
     "DemoReport",
     "Disclosure",
@@ -108,6 +110,8 @@ __all__ = [
     "PlacedProblem",
     "PlacedTask",
     "PlacedWave",
+    "Prediction",
+    "Predictions",
     "Progress",
     "Report",
     "RescueApplyReport",
@@ -117,6 +121,9 @@ __all__ = [
     "ResolveReport",
     "RunRow",
     "SessionStatus",
+    "Side",
+    "SideKind",
+    "SidesConflict",
     "Snapshot",
     "SnapshotFile",
     "StatusReport",
@@ -137,6 +144,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "logs": (LogReport, LogLine),
     "events": (EventsReport, Event),
     "claims": (ClaimsReport,),
+    "conflicts": (ConflictsReport,),
     "add": (AmendReport,),
     "cancel": (AmendReport,),
     "pause": (ControlReport,),

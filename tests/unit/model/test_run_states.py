@@ -28,7 +28,7 @@ from gitfleet.model.run import (
 )
 
 S = RunState
-OVER_WITHOUT_LANDING = [S.REJECTED, S.CONFLICTED, S.FAILED, S.TIMED_OUT, S.CANCELLED, S.LOST]
+OVER_WITHOUT_LANDING = [S.REJECTED, S.FAILED, S.TIMED_OUT, S.CANCELLED, S.LOST]
 
 
 def run_in(state: RunState) -> Run:
