@@ -33,8 +33,8 @@ class ConflictKind(StrEnum):
 class SideChange(Document, frozen=True, kw_only=True):
     """A commit that changed the path on one side."""
 
-    commit: str
-    subject: str = ""
+    commit: Annotated[str, Meta(description="Its whole id.")]
+    subject: Annotated[str, Meta(description="First line of its message.")] = ""
     instance: Annotated[str, Meta(description="The run that it is from; empty for a person's commit.")] = ""
 
 
@@ -69,7 +69,7 @@ class Resolution(Document, frozen=True, kw_only=True):
 
     tip: Annotated[str, Meta(description="Commit of the run that the merge began on.")]
     onto: Annotated[str, Meta(description="Commit of the target that is merged into it.")]
-    since: str
+    since: Annotated[str, Meta(description="ISO 8601 instant at which it was begun.")]
     ready: Annotated[bool, Meta(description="Whether the merge stands in the worktree for the person.")] = False
     commit: Annotated[str, Meta(description="What the person made of it, once it was taken in.")] = ""
 
