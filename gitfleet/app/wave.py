@@ -11,6 +11,7 @@ import msgspec
 
 from gitfleet.app.composition import build
 from gitfleet.app.disclosure import disclose
+from gitfleet.app.foresight import foretell
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
 from gitfleet.app.request import WaveRequest, only_tasks, overridden
@@ -105,6 +106,7 @@ def prepare(
     pool = pool_root(repository, config.worktrees.root)
     notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished)
     disclosure = disclose(plan, config, placed, target, (level, why), notes, str(pool))
+    disclosure = foretell(disclosure, workspace, survey, plan, placed, config, scopes, fold=fold)
     return Preparation(workspace, config, plan, placed, scopes, target, fold, disclosure, session)
 
 

@@ -45,6 +45,7 @@ from gitfleet.model.reports.progress import (
     WaitingRun,
     waiting_run,
 )
+from gitfleet.model.reports.radar import ConflictsReport, Prediction, Predictions, Side, SideKind, SidesConflict
 from gitfleet.model.reports.rescuing import (
     RescueApplyReport,
     RescuePruneReport,
@@ -84,6 +85,7 @@ __all__ = [
     "CleanItem",
     "CleanReport",
     "CompletionReport",
+    "ConflictsReport",
     "ControlReport",
     "DemoReport",
     "Disclosure",
@@ -107,6 +109,8 @@ __all__ = [
     "PlacedProblem",
     "PlacedTask",
     "PlacedWave",
+    "Prediction",
+    "Predictions",
     "Progress",
     "Report",
     "RescueApplyReport",
@@ -115,6 +119,9 @@ __all__ = [
     "RescueShowReport",
     "RunRow",
     "SessionStatus",
+    "Side",
+    "SideKind",
+    "SidesConflict",
     "Snapshot",
     "SnapshotFile",
     "StatusReport",
@@ -135,6 +142,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "logs": (LogReport, LogLine),
     "events": (EventsReport, Event),
     "claims": (ClaimsReport,),
+    "conflicts": (ConflictsReport,),
     "add": (AmendReport,),
     "cancel": (AmendReport,),
     "pause": (ControlReport,),
