@@ -177,9 +177,13 @@ def _verdicts(run: Run) -> Iterator[Piece]:
 
 def _check(title: str, check: CheckResult) -> Iterator[Piece]:
     end = "timed out" if check.timed_out else f"exit code {check.exit_code}"
-    yield Line(
-        f"  {title} {check.name or check.run}: {'green' if check.green else 'red'}, {end}, {_took(check.seconds)}"
-    )
+    green = "green" if check.green else "red"
+    before = ", not run again: green before on this tree" if check.cached else ""
+    yield Line(f"  {title} {check.name or check.run}: {green}, {end}, {_took(check.seconds)}{before}")
+    if check.output_sha256:
+        yield Line(f"    output: {plural(check.output_bytes or 0, 'byte')}, sha256 {check.output_sha256}")
+    if check.commit:
+        yield Line(f"    ran on: tree {check.tree[:12]}, of commit {check.commit[:12]}")
     if not check.green and check.tail:
         yield Block(check.tail, "    | ")
 

@@ -118,6 +118,8 @@ def _landed(report: WaveReport, target: str) -> str:
     if report.verified is None:
         return "Nothing landed" if not count else f"{count} of {plural(len(report.runs), 'run')} had nothing to land"
     word = "verified" if report.verified else "unverified"
+    if any(landing.cached for landing in report.landings):
+        word += ", from the cache" if all(landing.cached for landing in report.landings) else ", partly from the cache"
     return f"{count} of {plural(len(report.runs), 'run')} landed on {target} ({word})"
 
 

@@ -51,9 +51,12 @@ class SettlingTrains:
                 self.settling.tell_over(run)
         self.settling.seal(*over)
         word = "verified" if landing.verified else "unverified"
+        cached = " from the cache" if landing.cached else ""
         branch = decided.session.target.removeprefix("refs/heads/")
         self.books.event(
-            EventKind.LAND, f"landed {', '.join(landing.tasks)} on {branch} as {commit[:12]}, {word}", status=word
+            EventKind.LAND,
+            f"landed {', '.join(landing.tasks)} on {branch} as {commit[:12]}, {word}{cached}",
+            status=word,
         )
         if still_open:
             self.books.checkpoint(f"landing {landing.number}")

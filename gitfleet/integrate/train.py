@@ -7,14 +7,14 @@ writes a session's books.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.git.merging import Conflicted, Merged, NoBase, merge
 from gitfleet.git.refs import zero
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import gate, landing
-from gitfleet.integrate.verify import Interrupted, verify
+from gitfleet.integrate.verify import Interrupted, InTrain, verify
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.paths import quote_path
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gitfleet.git.command import Git
     from gitfleet.git.objects import Objects
     from gitfleet.git.refs import Refs
-    from gitfleet.integrate.verify import Runner
+    from gitfleet.integrate.verify import Memory, Runner
     from gitfleet.model.plan import Check
     from gitfleet.planner.scopes import Scope
 
@@ -141,10 +141,10 @@ class Train:
     before_landing: Callable[[str], None]
     lander: Callable[[str, str], landing.LandingOutcome]
     say: Callable[[str], None]
+    memory: Memory = field(default_factory=InTrain)
 
     def run(self, entries: Sequence[Entry]) -> TrainOutcome:
         """Take the batch to the target: candidate, checks, landing; rebuilt when others moved the target."""
-        known: dict[str, Verification] = {}
         candidate = Candidate("", "", (), ())
         for _ in range(MOVES_ALLOWED + 1):
             base = self.refs.read(self.target)
@@ -153,11 +153,11 @@ class Train:
             candidate = self.build(base, entries)
             if not candidate.merged:
                 return NothingMerged(candidate)
-            checked = self._verify(candidate.commit, known)
+            checked = self._verify(candidate.commit)
             if isinstance(checked, Interrupted):
                 return checked
             if checked.verdict is Verdict.RED:
-                return self._blame(candidate, checked, known)
+                return self._blame(candidate, checked)
             outcome = self._land(candidate, checked)
             if outcome is not None:
                 return outcome
@@ -195,17 +195,21 @@ class Train:
                     assert_never(result)
         return Candidate(base, commit, tuple(merged), tuple(clashes))
 
-    def _verify(self, commit: str, known: dict[str, Verification]) -> Verification | Interrupted:
-        if commit not in known:
-            result = verify(self.objects, self.git, self.runner, self.checks, commit, label=self.label, say=self.say)
-            if isinstance(result, Interrupted):
-                return result
-            known[commit] = result
-        return known[commit]
+    def _verify(self, commit: str) -> Verification | Interrupted:
+        return verify(
+            self.objects,
+            self.git,
+            self.runner,
+            self.checks,
+            commit,
+            memory=self.memory,
+            label=self.label,
+            say=self.say,
+        )
 
-    def _blame(self, candidate: Candidate, red: Verification, known: dict[str, Verification]) -> TrainOutcome:
+    def _blame(self, candidate: Candidate, red: Verification) -> TrainOutcome:
         self.say("verify: the target itself, because the candidate is red")
-        base = self._verify(candidate.base, known)
+        base = self._verify(candidate.base)
         if isinstance(base, Interrupted):
             return base
         if base.verdict is Verdict.RED:

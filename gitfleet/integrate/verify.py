@@ -3,13 +3,18 @@
 The tree is checked out in the integration worktree without ``.planning/``, as a commit of its own, so that a check sees
 a clean repository. Checks run in order and stop at the first red one. Each runs under a warden: a coordinator that
 dies leaves none writing. What a check does outside its worktree is its own affair.
+
+What a tree turned out to be is asked of a ``Memory`` first, and told to it afterwards: nothing is checked twice in a
+train. What may be remembered for longer is the memory's business.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+import msgspec
 
 from gitfleet.git.command import GitFailed
 from gitfleet.model.evidence import CheckResult, Verdict, Verification
@@ -30,6 +35,33 @@ class Runner(Protocol):
     def __call__(self, check: Check, directory: Path, label: str) -> CheckResult | None:
         """Run ``check``; ``label`` names the run of checks in attempt directories and messages."""
         ...
+
+
+class Memory(Protocol):
+    """What trees turned out to be. ``commit`` is what to check out to have exactly the files of the tree."""
+
+    def recall(self, tree: str, commit: str) -> Verification | None:
+        """What is known of a tree; it may use the worktree, which is checked out anew for checks."""
+        ...
+
+    def remember(self, verification: Verification, commit: str) -> None:
+        """Take in what the checks said, right after they ran."""
+        ...
+
+
+@dataclass(slots=True)
+class InTrain:
+    """The memory of one train: whatever was found, red or green."""
+
+    known: dict[str, Verification] = field(default_factory=dict)
+
+    def recall(self, tree: str, commit: str) -> Verification | None:  # noqa: ARG002 - as the protocol has it
+        """What this train found."""
+        return self.known.get(tree)
+
+    def remember(self, verification: Verification, commit: str) -> None:  # noqa: ARG002 - as above
+        """Keep it until the train is in."""
+        self.known[verification.tree] = verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +106,7 @@ def run_checks(
             return Interrupted()
         wrote = _written(git, commit)
         if wrote:
-            result = _with_writes(result, wrote)
+            result = msgspec.structs.replace(result, wrote=wrote)
         results.append(result)
         if not result.green:
             break
@@ -95,10 +127,9 @@ def _written(git: Git, commit: str) -> tuple[str, ...]:
     return tuple(quote_path(path) for path in suspects.split(b"\0") if path)[:20]
 
 
-def _with_writes(result: CheckResult, wrote: tuple[str, ...]) -> CheckResult:
-    import msgspec  # noqa: PLC0415 - only a check that misbehaves pays for it
-
-    return msgspec.structs.replace(result, wrote=wrote)
+def stamped(results: Sequence[CheckResult], tree: str, commit: str) -> tuple[CheckResult, ...]:
+    """The same evidence, which says what it is about."""
+    return tuple(msgspec.structs.replace(result, tree=tree, commit=commit) for result in results)
 
 
 def verify(
@@ -108,22 +139,29 @@ def verify(
     checks: Sequence[Check],
     commit: str,
     *,
+    memory: Memory,
     label: str,
     say: Callable[[str], None],
 ) -> Verification | Interrupted:
     """Check out ``commit`` without ``.planning/`` in the worktree of ``git`` and run the checks on it.
 
-    The verdict is ``verified``, ``red``, or ``unverified`` when no checks are configured.
+    Nothing runs where ``memory`` knows the tree. The verdict is ``verified``, ``red``, or ``unverified`` when no checks
+    are configured.
     """
     checked, tree = without_planning(objects, commit)
     if not checks:
         return Verification(verdict=Verdict.UNVERIFIED, tree=tree)
+    known = memory.recall(tree, checked)
+    if known is not None:
+        return known
     check_out(git, checked)
     results = run_checks(git, checked, runner, checks, label, say)
     if isinstance(results, Interrupted):
         return results
     verdict = Verdict.VERIFIED if all(result.green for result in results) else Verdict.RED
-    return Verification(verdict=verdict, tree=tree, checks=results)
+    found = Verification(verdict=verdict, tree=tree, checks=stamped(results, tree, commit))
+    memory.remember(found, checked)
+    return found
 
 
 def describe_red(result: CheckResult) -> str:

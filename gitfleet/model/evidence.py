@@ -34,6 +34,8 @@ class Exit(Document, frozen=True, kw_only=True):
         ),
     ] = ()
     message: str = ""
+    output_sha256: Annotated[str, Meta(description="SHA-256 of all output, of a check; empty where not known.")] = ""
+    output_bytes: Annotated[int | None, Meta(description="Bytes of all output, of a check.")] = None
 
 
 class FileChange(Document, frozen=True, kw_only=True):
@@ -109,6 +111,16 @@ class CheckResult(Document, frozen=True, kw_only=True):
     seconds: float = 0.0
     tail: Annotated[str, Meta(description="Last lines of its output, bounded.")] = ""
     wrote: Annotated[tuple[str, ...], Meta(description="Tracked files that it changed, which makes it red.")] = ()
+    argv: Annotated[tuple[str, ...], Meta(description="Program and arguments that were started.")] = ()
+    output_sha256: Annotated[
+        str, Meta(description="SHA-256 of its whole output, as it came; empty where it is not known.")
+    ] = ""
+    output_bytes: Annotated[int | None, Meta(description="Bytes of its whole output; none where not known.")] = None
+    tree: Annotated[str, Meta(description="Tree that it ran on; without .planning, for a candidate.")] = ""
+    commit: Annotated[str, Meta(description="Commit that it ran for: it ran on the files of this one.")] = ""
+    cached: Annotated[
+        bool, Meta(description="Whether it ran before, on the same tree in the same environment, and not again.")
+    ] = False
 
     @property
     def green(self) -> bool:
@@ -130,3 +142,8 @@ class Verification(Document, frozen=True, kw_only=True):
     verdict: Annotated[Verdict, Meta(description="unverified when no check is configured.")]
     tree: Annotated[str, Meta(description="Tree without .planning that was checked.")] = ""
     checks: tuple[CheckResult, ...] = ()
+
+    @property
+    def cached(self) -> bool:
+        """Whether no check ran for it: all of them had been green on this tree before."""
+        return bool(self.checks) and all(check.cached for check in self.checks)

@@ -44,7 +44,6 @@ _FIELDS: dict[str, frozenset[str]] = {
             "conflict",
             "landing",
             "verify.keep",
-            "verify.fingerprint",
             "verify.baseline",
             "verify.commands.*.when",
             "agents.*.model",

@@ -61,6 +61,9 @@ class Landing(Document, frozen=True, kw_only=True):
     candidate: Annotated[str, Meta(description="The verified commit below the record commit.")]
     previous: Annotated[str, Meta(description="What the target pointed at before.")]
     verified: Annotated[bool, Meta(description="False when no checks are configured.")]
+    cached: Annotated[
+        bool, Meta(description="Whether no check ran for it: all had been green on this tree before.")
+    ] = False
     tasks: tuple[str, ...]
     at: str = ""
 

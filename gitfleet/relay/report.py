@@ -217,6 +217,7 @@ def _handoff(session: Session, runs: Sequence[Run]) -> list[str]:
 
 def _landing_line(landing: Landing, session: Session) -> str:
     how = "verified" if landing.verified else "unverified (no checks are configured)"
+    how += " by checks that were green on this tree before" if landing.cached else ""
     return f"Landing {landing.number} on {code(session.target)}, {how}, candidate {code(landing.candidate[:12])}"
 
 

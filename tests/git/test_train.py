@@ -26,7 +26,7 @@ from gitfleet.integrate.train import (
     Train,
     TrainOutcome,
 )
-from gitfleet.integrate.verify import Interrupted, Runner, describe_red, run_checks, verify
+from gitfleet.integrate.verify import Interrupted, InTrain, Runner, describe_red, run_checks, verify
 from gitfleet.model.evidence import CheckResult, Verdict, Verification
 from gitfleet.model.plan import Check
 from gitfleet.planner.scopes import Scope
@@ -301,6 +301,7 @@ def test_checks_see_the_files_of_the_commit_and_nothing_else(yard: Yard) -> None
         run_here,
         [Check(run="git status --porcelain --ignored; ls -A; cat README")],
         yard.repo.oid(),
+        memory=InTrain(),
         label="verify",
         say=yard.said.append,
     )

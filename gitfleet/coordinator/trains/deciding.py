@@ -91,6 +91,7 @@ def decide(
         candidate=candidate.commit,
         previous=candidate.base,
         verified=verification.verdict is Verdict.VERIFIED,
+        cached=verification.cached,
         tasks=tuple(entry.task for entry, _ in candidate.merged),
         at=at,
     )

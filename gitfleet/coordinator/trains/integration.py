@@ -15,7 +15,7 @@ from gitfleet.coordinator.trains.deciding import Decided, decide
 from gitfleet.coordinator.trains.publishing import records
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import landing
-from gitfleet.integrate.train import Candidate, Entry, Landed, Sealed, Train, TrainOutcome, stopped_by
+from gitfleet.integrate.train import BaseRed, Candidate, Entry, Landed, Sealed, Train, TrainOutcome, stopped_by
 from gitfleet.integrate.verify import Interrupted
 from gitfleet.model.base import encode, instant
 from gitfleet.model.evidence import Verdict, Verification
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from gitfleet.coordinator.trains.remembering import Remembering
     from gitfleet.git.command import Git
     from gitfleet.git.objects import Objects
     from gitfleet.integrate.landing import LandingOutcome
@@ -60,6 +61,7 @@ class Integration:
     git: Git
     say: Callable[[str], None]
     leaving: Callable[[], bool]
+    memory: Remembering
     decided: Decided | None = field(default=None)
 
     @property
@@ -91,8 +93,12 @@ class Integration:
                 before_landing=self._before_landing,
                 lander=self._land,
                 say=self.say,
+                memory=self.memory,
             )
-            return train.run(entries)
+            outcome = train.run(entries)
+            if isinstance(outcome, BaseRed):
+                self.memory.note_red(outcome.verification)
+            return outcome
 
     def land_again(self, pending: PendingLanding) -> TrainOutcome | None:
         """Move the target to a candidate that was verified and decided before; None when the target moved on."""

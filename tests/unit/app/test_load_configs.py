@@ -60,7 +60,6 @@ branch_prefix: robots
         ("landing: {style: squash}", "landing", "`landing` is not built yet"),
         ("verify: {keep: []}", "verify.keep", "`verify.keep` is not built yet"),
         ("verify: {baseline: allow}", "verify.baseline", "`verify.baseline` is not built yet"),
-        ("verify: {fingerprint: x}", "verify.fingerprint", "`verify.fingerprint` is not built yet"),
         ("verify: {commands: [{run: x, when: y}]}", "verify.commands[0].when", "`when` is not built yet"),
         ("agents: {a: {kind: claude}}", "agents.a.kind", "`kind: claude` is not built yet"),
         ("agents: {a: {argv: [x], effort: high}}", "agents.a.effort", "`agents.a.effort` is not built yet"),
