@@ -1,0 +1,86 @@
+"""Whether a session may start on its target as it is: not where the checks are known to fail before anything is done.
+
+What is known is a note that a train or ``wave --recheck`` left. It refuses a start, and judges nothing else.
+"""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from gitfleet.coordinator.trains.rechecking import recheck
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.git.refs import short
+from gitfleet.integrate.fingerprint import checks_key
+from gitfleet.integrate.verify import Interrupted, describe_red, without_planning
+from gitfleet.model.event import EventKind
+from gitfleet.model.evidence import Verdict
+from gitfleet.store.layout import verify_label
+from gitfleet.store.verify_cache import VerifyCache
+
+if TYPE_CHECKING:
+    from gitfleet.app.target import Target
+    from gitfleet.app.workspace import Workspace
+    from gitfleet.coordinator.observer import Interrupts, Observer
+    from gitfleet.git.objects import Objects
+    from gitfleet.model.config import Config
+    from gitfleet.model.session import Session
+    from gitfleet.parts import Parts
+    from gitfleet.store.verify_cache import RedTarget
+
+HINT = "Mend it and commit, then start again; or let `gitfleet wave PLAN --recheck` run the checks on it first."
+
+
+def known_red(workspace: Workspace, objects: Objects, config: Config, target: Target) -> RedTarget | None:
+    """The note on a target whose own tree fails the configured checks."""
+    cache = VerifyCache(workspace.layout, workspace.now)
+    if not config.verify.commands or not cache.any_red():
+        return None
+    _, tree = without_planning(objects, target.base)
+    return cache.red(tree, checks_key(config.verify.commands, config))
+
+
+def sentence(target: Target, note: RedTarget) -> str:
+    """What is known of it, for people."""
+    return f"{short(target.ref)} itself fails: {note.command} (seen at {note.at})"
+
+
+def refuse_red(target: Target, note: RedTarget | None) -> None:
+    """Raise ``GitfleetError`` (``base-red``) where the target is known to fail."""
+    if note is not None:
+        raise GitfleetError(Kind.NEEDS_PERSON, "base-red", f"{sentence(target, note)}; nothing was started.", hint=HINT)
+
+
+def recheck_base(parts: Parts, session: Session, target: Target, observer: Observer, interrupts: Interrupts) -> None:
+    """Run the checks on the base of a session that was made and did not begin.
+
+    Raises ``GitfleetError`` (``base-red``, or interrupted), and then nothing of the session is left.
+    """
+
+    def say(what: str) -> None:
+        observer.event(parts.journal.event(EventKind.VERIFY, f"{what}, on {short(target.ref)} as it is"))
+
+    found = recheck(parts, session, interrupts, say)
+    if isinstance(found, Interrupted):
+        _unmake(parts, session, target)
+        raise GitfleetError(
+            Kind.INTERRUPTED, "interrupted", "It was interrupted while the checks ran; nothing was started."
+        )
+    if found.verdict is Verdict.RED:
+        _unmake(parts, session, target)
+        words = describe_red(found.checks[-1])
+        raise GitfleetError(
+            Kind.NEEDS_PERSON,
+            "base-red",
+            f"{short(target.ref)} itself fails: {words}",
+            hint="Mend it and commit, then start again; nothing was started.",
+        )
+
+
+def _unmake(parts: Parts, session: Session, target: Target) -> None:
+    """Take a session that did not begin out of the state; a crash in between leaves one that `continue` takes up."""
+    shutil.rmtree(parts.layout.attempt(verify_label(session.id), 1).parent, ignore_errors=True)
+    if target.new:
+        parts.refs.delete(target.ref, target.base)
+    parts.state.remove_session(parts.proof)
+    parts.layout.journal(session.id).unlink(missing_ok=True)
