@@ -12,7 +12,7 @@ from gitfleet.coordinator.trains.rechecking import recheck
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.refs import short
 from gitfleet.integrate.fingerprint import checks_key
-from gitfleet.integrate.verify import Interrupted, describe_red, without_planning
+from gitfleet.integrate.verify import Interrupted, checked_tree, describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict
 from gitfleet.store.layout import verify_label
@@ -36,8 +36,7 @@ def known_red(workspace: Workspace, objects: Objects, config: Config, target: Ta
     cache = VerifyCache(workspace.layout, workspace.now)
     if not config.verify.commands or not cache.any_red():
         return None
-    _, tree = without_planning(objects, target.base)
-    return cache.red(tree, checks_key(config.verify.commands, config))
+    return cache.red(checked_tree(objects, target.base), checks_key(config.verify.commands, config))
 
 
 def sentence(target: Target, note: RedTarget) -> str:

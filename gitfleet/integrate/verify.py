@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from gitfleet.git.command import GitFailed
+from gitfleet.git.trees import tree_id
 from gitfleet.model.evidence import CheckResult, Verdict, Verification
 from gitfleet.model.paths import quote_path
 
@@ -76,6 +77,15 @@ def without_planning(objects: Objects, commit: str) -> tuple[str, str]:
         return commit, facts.tree
     tree = objects.edit_tree(facts.tree, {b".planning": None})
     return objects.create_commit(tree, [commit], "gitfleet: the tree under verification\n"), tree
+
+
+def checked_tree(objects: Objects, commit: str) -> str:
+    """The tree of ``commit`` without ``.planning/``, as ``without_planning`` has it; nothing is stored."""
+    tree = objects.commit(commit).tree
+    names = objects.tree(tree)
+    if b".planning" not in names:
+        return tree
+    return tree_id({name: entry for name, entry in names.items() if name != b".planning"}, tree)
 
 
 def check_out(git: Git, commit: str) -> None:
