@@ -13,17 +13,22 @@ from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.refs import short
 from gitfleet.integrate.fingerprint import checks_key
 from gitfleet.integrate.verify import Interrupted, checked_tree, describe_red
+from gitfleet.model.config import Baseline
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict
+from gitfleet.planner.scopes import Scope, overlap
 from gitfleet.store.layout import verify_label
 from gitfleet.store.verify_cache import VerifyCache
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from gitfleet.app.target import Target
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Interrupts, Observer
     from gitfleet.git.objects import Objects
     from gitfleet.model.config import Config
+    from gitfleet.model.plan import Check
     from gitfleet.model.session import Session
     from gitfleet.parts import Parts
     from gitfleet.store.verify_cache import RedTarget
@@ -31,12 +36,25 @@ if TYPE_CHECKING:
 HINT = "Mend it and commit, then start again; or let `gitfleet wave PLAN --recheck` run the checks on it first."
 
 
-def known_red(workspace: Workspace, objects: Objects, config: Config, target: Target) -> RedTarget | None:
-    """The note on a target whose own tree fails the configured checks."""
+def applying(config: Config, scopes: Iterable[Scope], *, fold: bool) -> tuple[Check, ...]:
+    """The checks that work in these scopes may call for; the others would be left out of every train."""
+    may_write = tuple(scopes)
+    return tuple(
+        check
+        for check in config.verify.commands
+        if not check.when or any(overlap(Scope.parse(check.when), scope, fold=fold) is not None for scope in may_write)
+    )
+
+
+def known_red(
+    workspace: Workspace, objects: Objects, config: Config, target: Target, checks: Iterable[Check]
+) -> RedTarget | None:
+    """The note on a target whose own tree fails one of these checks, unless the config allows that."""
     cache = VerifyCache(workspace.layout, workspace.now)
-    if not config.verify.commands or not cache.any_red():
+    if config.verify.baseline is Baseline.ALLOW or not cache.any_red():
         return None
-    return cache.red(checked_tree(objects, target.base), checks_key(config.verify.commands, config))
+    note = cache.red(checked_tree(objects, target.base), checks_key(config.verify.commands, config))
+    return note if note is not None and note.command in {check.run for check in checks} else None
 
 
 def sentence(target: Target, note: RedTarget) -> str:
@@ -50,7 +68,14 @@ def refuse_red(target: Target, note: RedTarget | None) -> None:
         raise GitfleetError(Kind.NEEDS_PERSON, "base-red", f"{sentence(target, note)}; nothing was started.", hint=HINT)
 
 
-def recheck_base(parts: Parts, session: Session, target: Target, observer: Observer, interrupts: Interrupts) -> None:
+def recheck_base(
+    parts: Parts,
+    session: Session,
+    target: Target,
+    checks: Sequence[Check],
+    observer: Observer,
+    interrupts: Interrupts,
+) -> None:
     """Run the checks on the base of a session that was made and did not begin.
 
     Raises ``GitfleetError`` (``base-red``, or interrupted), and then nothing of the session is left.
@@ -59,15 +84,15 @@ def recheck_base(parts: Parts, session: Session, target: Target, observer: Obser
     def say(what: str) -> None:
         observer.event(parts.journal.event(EventKind.VERIFY, f"{what}, on {short(target.ref)} as it is"))
 
-    found = recheck(parts, session, interrupts, say)
+    found = recheck(parts, session, checks, interrupts, say)
     if isinstance(found, Interrupted):
         _unmake(parts, session, target)
         raise GitfleetError(
             Kind.INTERRUPTED, "interrupted", "It was interrupted while the checks ran; nothing was started."
         )
-    if found.verdict is Verdict.RED:
+    if found.verdict is Verdict.RED and parts.config.verify.baseline is not Baseline.ALLOW:
         _unmake(parts, session, target)
-        words = describe_red(found.checks[-1])
+        words = describe_red(found.blamed)
         raise GitfleetError(
             Kind.NEEDS_PERSON,
             "base-red",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.app.base import known_red, recheck_base, refuse_red, sentence
+from gitfleet.app.base import applying, known_red, recheck_base, refuse_red, sentence
 from gitfleet.app.composition import build
 from gitfleet.app.disclosure import disclose
 from gitfleet.app.load import load_plan_with_notes
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.observer import Interrupts, Observer
     from gitfleet.git.repository import Repository
     from gitfleet.model.config import Config
-    from gitfleet.model.plan import Plan
+    from gitfleet.model.plan import Check, Plan
     from gitfleet.model.reports import Disclosure
     from gitfleet.planner.scopes import Scope
     from gitfleet.store.verify_cache import RedTarget
@@ -64,7 +64,7 @@ class Preparation:
     fold: bool
     disclosure: Disclosure
     session: str
-    recheck: bool = False
+    recheck: tuple[Check, ...] = ()
     red: RedTarget | None = None
 
     def refuse_red(self) -> None:
@@ -101,8 +101,10 @@ def prepare(
         if config.planning.publish is not Publish.OFF:
             here = repository.worktree if refs.head().branch == target.ref else None
             check_records(objects, base_tree, here)
-        red = known_red(workspace, objects, config, target)
     scopes, rewritten = resolved_scopes(plan, survey.links, fold=fold)
+    checks = applying(config, scopes.values(), fold=fold)
+    with open_objects(repository, now=workspace.now) as objects:
+        red = known_red(workspace, objects, config, target, checks)
     _check_branches(refs, config.branch_prefix)
     try:
         placed = schedule(plan, config, fold=fold, scopes=scopes)
@@ -119,7 +121,17 @@ def prepare(
     notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished, *known)
     disclosure = disclose(plan, config, placed, target, (level, why), notes, str(pool))
     return Preparation(
-        workspace, config, plan, placed, scopes, target, fold, disclosure, session, recheck=request.recheck, red=red
+        workspace,
+        config,
+        plan,
+        placed,
+        scopes,
+        target,
+        fold,
+        disclosure,
+        session,
+        recheck=checks if request.recheck else (),
+        red=red,
     )
 
 
@@ -145,7 +157,7 @@ def run(preparation: Preparation, observer: Observer, interrupts: Interrupts) ->
             report=render_session(session, plan, runs),
         )
         if preparation.recheck:
-            recheck_base(parts, session, preparation.target, observer, interrupts)
+            recheck_base(parts, session, preparation.target, preparation.recheck, observer, interrupts)
         worktree = workspace.repository.worktree
         if worktree is not None:
             link_live(workspace.layout.state, worktree, workspace.repository.common_dir / "info" / "exclude")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gitfleet.model.evidence import Attempt, CheckResult
     from gitfleet.model.reports import InspectReport
     from gitfleet.model.run import Run
+    from gitfleet.model.session import Landing
 
 
 SHORT_SECONDS = 10.0
@@ -68,6 +69,8 @@ def view(report: InspectReport) -> Iterator[Piece]:
     ]
     if run.merge:
         facts.append(("merge", f"{run.merge.commit} on {run.merge.target}, landing {run.merge.landing}"))
+    if report.landing:
+        facts.append(("train", train_words(report.landing)))
     for name, value in facts:
         if value:
             yield Line(f"  {name + ':':<14}{value}", hang=14)
@@ -75,6 +78,16 @@ def view(report: InspectReport) -> Iterator[Piece]:
     yield from _evidence(run)
     for step in _next(report):
         yield Line(f"next: {step}", copy=True)
+
+
+def train_words(landing: Landing) -> str:
+    """What the train of a landing did: on how many trees the checks ran, and who stayed behind."""
+    train = landing.train
+    words = [landing.verdict.value, f"{plural(train.checked, 'tree')} checked"]
+    words += [
+        f"{name} {', '.join(tasks)}" for name, tasks in (("ejected", train.ejected), ("held", train.held)) if tasks
+    ]
+    return ", ".join(words)
 
 
 def _next(report: InspectReport) -> Iterator[str]:
@@ -176,15 +189,20 @@ def _verdicts(run: Run) -> Iterator[Piece]:
 
 
 def _check(title: str, check: CheckResult) -> Iterator[Piece]:
+    if check.skipped:
+        yield Line(f"  {title} {check.name or check.run}: skipped, {check.skipped}")
+        return
     end = "timed out" if check.timed_out else f"exit code {check.exit_code}"
-    green = "green" if check.green else "red"
-    before = ", not run again: green before on this tree" if check.cached else ""
-    yield Line(f"  {title} {check.name or check.run}: {green}, {end}, {_took(check.seconds)}{before}")
+    word = "green" if check.green else "red, as it is on the target" if check.was_red else "red"
+    again = (
+        ", after it had timed out once" * check.retried + ", not run again: green before on this tree" * check.cached
+    )
+    yield Line(f"  {title} {check.name or check.run}: {word}, {end}, {_took(check.seconds)}{again}")
     if check.output_sha256:
         yield Line(f"    output: {plural(check.output_bytes or 0, 'byte')}, sha256 {check.output_sha256}")
     if check.commit:
         yield Line(f"    ran on: tree {check.tree[:12]}, of commit {check.commit[:12]}")
-    if not check.green and check.tail:
+    if check.red and check.tail:
         yield Block(check.tail, "    | ")
 
 

@@ -145,6 +145,6 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
         )
         yield from (Line(f"  {run.task}: {run.note}", "dim") for run in session.live if run.note)
     for landing in session.landings:
-        word = ("verified" if landing.verified else "unverified") + " from the cache" * landing.cached
         commit = (landing.commit or landing.candidate)[:12]
+        word = str(landing.verdict) + " from the cache" * landing.cached
         yield Line(f"  landing {landing.number}: {commit} {word}, {', '.join(landing.tasks)}")

@@ -164,7 +164,9 @@ class VerifyCache:
 
 
 def _green(found: Verification) -> bool:
-    return found.verdict is Verdict.VERIFIED and bool(found.checks) and all(check.green for check in found.checks)
+    """Whether every check was green at once: one that timed out first may do so again."""
+    ran = bool(found.checks) and all(check.green and not check.retried for check in found.checks)
+    return found.verdict is Verdict.VERIFIED and ran
 
 
 def _key(*parts: str) -> str:

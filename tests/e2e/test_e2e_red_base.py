@@ -76,7 +76,7 @@ def test_recheck_runs_the_checks_first_and_leaves_nothing_of_a_session_that_may_
     # The note is not judged anew by itself.
     assert "base-red" in fleet.run("wave", fleet.plan(ONE), "--yes", "--json").ok(3).out
     told = fleet.run("wave", fleet.plan(ONE), "--yes", "--recheck").ok()
-    assert f"verify: test ! -e {down}, on main as it is" in told.err + told.out
+    assert f"verify: test ! -e {down} (1 of 1), on main as it is" in told.err + told.out
     assert states(fleet, repo) == {"one": "landed"}
     # Green was seen, so that nobody is refused any more.
     fleet.git("reset", "-q", "--hard", "HEAD~2")

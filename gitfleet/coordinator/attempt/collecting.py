@@ -24,7 +24,7 @@ from gitfleet.integrate import gate
 from gitfleet.integrate.verify import stamped
 from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport
 from gitfleet.model.handoff import HandoffSource
-from gitfleet.model.paths import quote_path
+from gitfleet.model.paths import quote_path, unquote_path
 from gitfleet.model.run import Failure, FailureSource, RunState
 from gitfleet.recovery.keeping import keep_tip, keep_tree
 from gitfleet.relay.discoveries import pin
@@ -114,7 +114,7 @@ def _collect(
     ended = agent_for(task, parts.config).outcome(exit_)
     own_checks: tuple[CheckResult, ...] = ()
     if report.passed and ended is None and task.verify:
-        ran = checks.run_all(task.verify, tree, run.instance)
+        ran = checks.run_all(task.verify, tree, run.instance, [unquote_path(file.path) for file in files])
         if ran is None:
             return Unchecked()
         own_checks = stamped(ran, whole, work.tip)

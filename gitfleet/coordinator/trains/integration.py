@@ -12,14 +12,28 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.coordinator.trains.deciding import Decided, decide
+from gitfleet.coordinator.trains.ejecting import ejected_runs
 from gitfleet.coordinator.trains.publishing import records
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import landing
-from gitfleet.integrate.train import BaseRed, Candidate, Entry, Landed, Sealed, Train, TrainOutcome, stopped_by
+from gitfleet.integrate.train import (
+    BaseRed,
+    Builder,
+    Candidate,
+    Entry,
+    Judge,
+    Landed,
+    Sealed,
+    Tally,
+    Train,
+    TrainOutcome,
+    stopped_by,
+)
 from gitfleet.integrate.verify import Interrupted
 from gitfleet.model.base import encode, instant
-from gitfleet.model.evidence import Verdict, Verification
+from gitfleet.model.evidence import Verification
 from gitfleet.model.session import PendingLanding, Session, SessionState
+from gitfleet.planner.retries import suffices
 from gitfleet.relay.momentum import share
 from gitfleet.store.files import remove_durable, write_durable
 from gitfleet.store.layout import verify_label
@@ -79,21 +93,27 @@ class Integration:
     def _run(self, batch: Sequence[str]) -> TrainOutcome:
         entries = [self._entry(self.runs[task]) for task in batch]
         with self._train_lock(), self.parts.open_objects() as objects:
+            verify = self.parts.config.verify
             train = Train(
                 objects=objects,
                 refs=self.parts.refs,
-                git=self.git,
-                runner=self.runner,
-                checks=self.parts.config.verify.commands,
+                builder=Builder(objects, self.git, self.session.target, verify.commands, self.parts.fold, verify.keep),
+                judge=Judge(
+                    objects,
+                    self.git,
+                    self.runner,
+                    verify,
+                    verify_label(self.session.id),
+                    self.parts.fold,
+                    self.say,
+                    self.memory,
+                ),
                 target=self.session.target,
                 session=self.session.id,
-                label=verify_label(self.session.id),
-                fold=self.parts.fold,
-                seal=lambda candidate, verification: self._seal(objects, candidate, verification),
+                seal=lambda *found: self._seal(objects, *found),
                 before_landing=self._before_landing,
                 lander=self._land,
                 say=self.say,
-                memory=self.memory,
             )
             outcome = train.run(entries)
             if isinstance(outcome, BaseRed):
@@ -110,8 +130,7 @@ class Integration:
             return Interrupted()
         match outcome:
             case landing.Landed():
-                verdict = Verdict.VERIFIED if pending.verified else Verdict.UNVERIFIED
-                return Landed(candidate, Verification(verdict=verdict), pending.commit)
+                return Landed(candidate, Verification(verdict=pending.verdict), pending.commit)
             case landing.TargetMoved():
                 return None
             case landing.InTheWay() | landing.Busy():
@@ -149,12 +168,26 @@ class Integration:
         self.parts.sleep(seconds)
 
     def _entry(self, run: Run) -> Entry:
-        return Entry(run.task, run.name, run.instance, run.tip, self.scopes[run.task])
+        return Entry(run.task, run.name, run.instance, run.tip, self.scopes[run.task], self._needs(run))
 
-    def _seal(self, objects: Objects, candidate: Candidate, verification: Verification) -> Sealed:
+    def _needs(self, run: Run) -> frozenset[str]:
+        """Dependencies of a run that have not landed."""
+        return frozenset(name for name in run.depends_on if not suffices(self.plan.task(name), self.runs[name].state))
+
+    def _seal(self, objects: Objects, candidate: Candidate, verification: Verification, tally: Tally) -> Sealed:
         """Decide what every run and the session will be once ``candidate`` landed, and which records go with it."""
         at = instant(self.parts.now())
-        decided = decide(self.session, self.plan, self.runs, candidate, verification, at)
+        ejected = ejected_runs(self.parts, objects, self.plan, self.runs, tally.ejected, at)
+        decided = decide(
+            self.session,
+            self.plan,
+            self.runs,
+            candidate,
+            verification,
+            at,
+            ejected=ejected,
+            checked=tally.checked,
+        )
         if decided.session.state is SessionState.COMPLETED:
             found = self.parts.state.read_discoveries(self.session.id)
             self.parts.state.write_momentum(self.parts.proof, share(decided.session, decided.runs.values(), found))

@@ -10,14 +10,16 @@ from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.trains.integration_worktree import drop_worktree, integration_path, open_integration
 from gitfleet.coordinator.trains.remembering import Remembering
 from gitfleet.integrate.verify import Interrupted, verify
+from gitfleet.model.config import Baseline
 from gitfleet.model.evidence import Verdict
 from gitfleet.store.layout import verify_label
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from gitfleet.coordinator.observer import Interrupts
     from gitfleet.model.evidence import Verification
+    from gitfleet.model.plan import Check
     from gitfleet.model.session import Session
     from gitfleet.parts import Parts
 
@@ -25,9 +27,9 @@ TICK_SECONDS = 0.2
 
 
 def recheck(
-    parts: Parts, session: Session, interrupts: Interrupts, say: Callable[[str], None]
+    parts: Parts, session: Session, wanted: Sequence[Check], interrupts: Interrupts, say: Callable[[str], None]
 ) -> Verification | Interrupted:
-    """Run the checks on the session's base in its integration worktree; what they say of it is remembered.
+    """Run the wanted checks on the session's base in its integration worktree; what they say of it is remembered.
 
     A red base takes the worktree away again: nothing else of the session will need it.
     """
@@ -41,11 +43,13 @@ def recheck(
                 objects,
                 git,
                 ReadyFirst(parts, checks).one,
-                parts.config.verify.commands,
+                wanted,
                 session.base,
                 memory=memory,
                 label=verify_label(session.id),
                 say=say,
+                keep=parts.config.verify.keep,
+                every=parts.config.verify.baseline is Baseline.ALLOW,
             )
 
     with ThreadPoolExecutor(1) as pool:

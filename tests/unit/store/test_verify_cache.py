@@ -53,6 +53,8 @@ def test_another_tree_or_environment_is_another_matter(cache: VerifyCache) -> No
         Verification(verdict=Verdict.RED, tree=TREE, checks=(msgspec.structs.replace(GREEN, exit_code=1),)),
         Verification(verdict=Verdict.VERIFIED, tree=TREE, checks=(msgspec.structs.replace(GREEN, exit_code=1),)),
         Verification(verdict=Verdict.VERIFIED, tree=TREE, checks=(msgspec.structs.replace(GREEN, wrote=("x",)),)),
+        Verification(verdict=Verdict.VERIFIED, tree=TREE, checks=(msgspec.structs.replace(GREEN, retried=True),)),
+        Verification(verdict=Verdict.VERIFIED, tree=TREE, checks=(GREEN, CheckResult(name="x", run="x", skipped="y"))),
         Verification(verdict=Verdict.UNVERIFIED, tree=TREE),
         Verification(verdict=Verdict.VERIFIED, tree=TREE),
     ],
