@@ -101,10 +101,11 @@ def _checks(run: Run, facts: Facts) -> CloseoutItem:
     if known is None:
         return item("they never ran on its work", _look(run))
     if known.verdict is Verdict.UNVERIFIED:
-        return item("unverified: no checks are configured", "set verify.commands in .planning/config.yaml")
-    failed = [check.name for check in known.checks if not check.green]
+        found = "no check applies to what changed" if known.checks else "no checks are configured"
+        return item(f"unverified: {found}", "" if known.checks else "set verify.commands in .planning/config.yaml")
+    failed = [check.name for check in known.checks if check.red]
     if failed:
-        return item(f"red: {', '.join(failed)}", _look(run))
+        return item(f"{known.verdict.value}: {', '.join(failed)} fails", _look(run))
     passed = f"passed on tree {known.tree[:12]}"
     if run.merge is not None and facts.landed_tree == known.tree:
         return item(passed + ", from the cache" * known.cached, ok=True)

@@ -81,7 +81,7 @@ def test_a_run_that_landed_and_left_nothing_is_closed_out() -> None:
                 )
             },
             {},
-            "red: lint",
+            "red: lint fails",
             "gitfleet inspect",
         ),
         (Point.CHECKS, {}, {"landed_tree": "f" * 40}, "and tree ffffffffffff landed", "gitfleet inspect"),
@@ -161,3 +161,19 @@ def test_what_takes_a_session_further() -> None:
         SessionState.COMPLETED: "",
     }
     assert going_on("s", None) == ""
+
+
+def test_a_check_that_was_left_out_is_no_red_one_and_no_verification_either() -> None:
+    left_out = CheckResult(name="docs", run="docs", skipped="nothing in docs/ changed")
+    passed = Verification(verdict=Verdict.VERIFIED, tree=TREE, checks=(GREEN, left_out))
+    assert point(Point.CHECKS, verification=passed).ok
+    nothing = Verification(verdict=Verdict.UNVERIFIED, tree=TREE, checks=(left_out,))
+    found = point(Point.CHECKS, verification=nothing)
+    assert (found.ok, found.found) == (False, "unverified: no check applies to what changed")
+
+
+def test_what_is_no_worse_than_its_target_is_not_done() -> None:
+    before = CheckResult(name="lint", run="lint", exit_code=1, was_red=True)
+    known = Verification(verdict=Verdict.NO_WORSE, tree=TREE, checks=(GREEN, before))
+    found = point(Point.CHECKS, verification=known)
+    assert (found.ok, found.found) == (False, "no-worse: lint fails")
