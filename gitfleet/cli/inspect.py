@@ -206,8 +206,14 @@ def _check(title: str, check: CheckResult) -> Iterator[Piece]:
         return
     end = "timed out" if check.timed_out else f"exit code {check.exit_code}"
     word = "green" if check.green else "red, as it is on the target" if check.was_red else "red"
-    again = ", after it had timed out once" if check.retried else ""
+    again = (
+        ", after it had timed out once" * check.retried + ", not run again: green before on this tree" * check.cached
+    )
     yield Line(f"  {title} {check.name or check.run}: {word}, {end}, {_took(check.seconds)}{again}")
+    if check.output_sha256:
+        yield Line(f"    output: {plural(check.output_bytes or 0, 'byte')}, sha256 {check.output_sha256}")
+    if check.commit:
+        yield Line(f"    ran on: tree {check.tree[:12]}, of commit {check.commit[:12]}")
     if check.red and check.tail:
         yield Block(check.tail, "    | ")
 

@@ -22,6 +22,7 @@ from gitfleet.git.changes import file_changes, numstat
 from gitfleet.git.collect import Collected, Uncollected, commit_work
 from gitfleet.git.command import GitFailed
 from gitfleet.integrate import gate
+from gitfleet.integrate.verify import stamped
 from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport
 from gitfleet.model.handoff import HandoffSource
 from gitfleet.model.paths import quote_path, unquote_path
@@ -110,6 +111,7 @@ def _collect(
             return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
         files = file_changes(numstat(parts.repository.git, run.base, work.tip))
         discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
+        whole = objects.commit(work.tip).tree
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
         known = parts.refs.read(target) or run.base
         report = gate.inspect(
@@ -121,7 +123,7 @@ def _collect(
         ran = checks.run_all(task.verify, tree, run.instance, [unquote_path(file.path) for file in files])
         if ran is None:
             return Unchecked()
-        own_checks = ran
+        own_checks = stamped(ran, whole, work.tip)
     judgement = judge(
         ended=ended,
         exit_=exit_,
