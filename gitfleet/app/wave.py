@@ -14,7 +14,7 @@ from gitfleet.app.disclosure import disclose
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
 from gitfleet.app.request import WaveRequest, only_tasks, overridden
-from gitfleet.app.survey import check_records, resolved_scopes, survey_tree
+from gitfleet.app.survey import check_records, resolved_scopes, survey_tree, to_be_named
 from gitfleet.app.target import Target, bring_up_to_date, choose, finish_cut_off_fetches
 from gitfleet.coordinator.control.amendments import queued_run
 from gitfleet.errors import GitfleetError, Kind
@@ -23,8 +23,9 @@ from gitfleet.git.engines import open_objects
 from gitfleet.git.identity import identity, probe_signing, signs
 from gitfleet.git.pool import pool_root
 from gitfleet.git.refs import Refs
+from gitfleet.integrate.gate.spilling import spill_prefix
 from gitfleet.model.base import instant
-from gitfleet.model.config import Publish
+from gitfleet.model.config import Publish, ViolationPolicy
 from gitfleet.model.session import Session, SessionState
 from gitfleet.planner.reversibility import reversibility
 from gitfleet.planner.waves import OverlapRefused, Schedule, schedule
@@ -90,8 +91,9 @@ def prepare(
         if config.planning.publish is not Publish.OFF:
             here = repository.worktree if refs.head().branch == target.ref else None
             check_records(objects, base_tree, here)
-    scopes, rewritten = resolved_scopes(plan, survey.links, fold=fold)
-    _check_branches(refs, config.branch_prefix)
+        scopes, rewritten = resolved_scopes(plan, survey.links, fold=fold)
+        named = to_be_named(objects, target.base, plan, config, scopes, fold=fold)
+    _check_branches(refs, config)
     try:
         placed = schedule(plan, config, fold=fold, scopes=scopes)
     except OverlapRefused as refused:
@@ -103,7 +105,7 @@ def prepare(
         ) from refused
     level, why = reversibility(placed, plan.tasks, survey.shared, scopes=scopes, fold=fold)
     pool = pool_root(repository, config.worktrees.root)
-    notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished)
+    notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished, *named)
     disclosure = disclose(plan, config, placed, target, (level, why), notes, str(pool))
     return Preparation(workspace, config, plan, placed, scopes, target, fold, disclosure, session)
 
@@ -155,15 +157,19 @@ def _publishing(repository: Repository, config: Config) -> tuple[Config, tuple[s
     return msgspec.structs.replace(config, planning=planning), (note,)
 
 
-def _check_branches(refs: Refs, prefix: str) -> None:
+def _check_branches(refs: Refs, config: Config) -> None:
     """A branch named like the prefix itself would make every task branch impossible (a file where a folder must be)."""
-    if refs.read(f"refs/heads/{prefix}") is not None:
-        raise GitfleetError(
-            Kind.NEEDS_PERSON,
-            "branch-clash",
-            f"There is a branch named {prefix}, so no branch {prefix}/<session>/<task> can be made.",
-            hint=f"Rename it, or set branch_prefix in .planning/config.yaml to something other than {prefix}.",
-        )
+    prefixes = [config.branch_prefix]
+    if config.scope.on_violation is ViolationPolicy.SPILL:
+        prefixes.append(spill_prefix(config.branch_prefix))
+    for prefix in prefixes:
+        if refs.read(f"refs/heads/{prefix}") is not None:
+            raise GitfleetError(
+                Kind.NEEDS_PERSON,
+                "branch-clash",
+                f"There is a branch named {prefix}, so no branch {prefix}/<session>/<task> can be made.",
+                hint="Rename it, or set another branch_prefix in .planning/config.yaml.",
+            )
 
 
 def _session(preparation: Preparation, clone: str) -> Session:

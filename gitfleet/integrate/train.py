@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, assert_never
 from gitfleet.git.merging import Conflicted, Merged, NoBase, merge
 from gitfleet.git.refs import zero
 from gitfleet.git.trees import FILE, TreeEntry
-from gitfleet.integrate import gate, landing
+from gitfleet.integrate import landing
+from gitfleet.integrate.gate.crossing import Barred
+from gitfleet.integrate.gate.inspecting import REPORTED
 from gitfleet.integrate.verify import Interrupted, verify
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.paths import quote_path
@@ -24,9 +26,10 @@ if TYPE_CHECKING:
     from gitfleet.git.command import Git
     from gitfleet.git.objects import Objects
     from gitfleet.git.refs import Refs
+    from gitfleet.integrate.gate.bounds import Bounds
+    from gitfleet.integrate.gate.crossing import Border
     from gitfleet.integrate.verify import Runner
     from gitfleet.model.plan import Check
-    from gitfleet.planner.scopes import Scope
 
 MOVES_ALLOWED = 3
 """How often others may move the target under a train before a person is asked (DESIGN 9)."""
@@ -40,7 +43,7 @@ class Entry:
     name: str
     instance: str
     tip: str
-    scope: Scope
+    bounds: Bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,7 @@ class Train:
     target: str
     session: str
     label: str
-    fold: bool
+    border: Border
     seal: Callable[[Candidate, Verification], Sealed]
     before_landing: Callable[[str], None]
     lander: Callable[[str, str], landing.LandingOutcome]
@@ -182,15 +185,12 @@ class Train:
                     why = f"its branch and {self.target} have no common ancestor here{cut}"
                     clashes.append(Clash(entry, (), why))
                 case Merged():
-                    step = self.objects.create_commit(result.tree, [commit, entry.tip], _message(entry, check_names))
-                    carried = gate.carried(self.objects, step, entry.scope, fold=self.fold)
-                    if carried:
-                        paths = tuple(violation.path for violation in carried)
-                        why = f"merging it would change {', '.join(paths)}, which is outside its scope"
-                        clashes.append(Clash(entry, paths, why))
-                    else:
-                        commit = step
-                        merged.append((entry, step))
+                    crossed = self.border.cross(entry.instance, entry.bounds, commit, result.tree)
+                    if isinstance(crossed, Barred):
+                        clashes.append(_barred(entry, crossed))
+                        continue
+                    commit = self.objects.create_commit(crossed.tree, [commit, entry.tip], _message(entry, check_names))
+                    merged.append((entry, commit))
                 case _:
                     assert_never(result)
         return Candidate(base, commit, tuple(merged), tuple(clashes))
@@ -240,6 +240,12 @@ class Train:
         }
         tree = self.objects.edit_tree(self.objects.commit(commit).tree, changes)
         return self.objects.create_commit(tree, [commit], sealed.message)
+
+
+def _barred(entry: Entry, barred: Barred) -> Clash:
+    paths = tuple(quote_path(one.path) for one in barred.found.violations[:REPORTED])
+    why = f"merging it would change {', '.join(paths[:10])}, which is outside its scope"
+    return Clash(entry, paths, f"{why}; {barred.why}" if barred.why else why)
 
 
 def _message(entry: Entry, check_names: str) -> str:

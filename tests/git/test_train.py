@@ -14,6 +14,8 @@ from gitfleet.git.engines import open_objects
 from gitfleet.git.refs import Refs
 from gitfleet.git.repository import Repository, discover
 from gitfleet.integrate import landing
+from gitfleet.integrate.gate.bounds import Bounds
+from gitfleet.integrate.gate.crossing import Closed
 from gitfleet.integrate.train import (
     MOVES_ALLOWED,
     BaseRed,
@@ -66,7 +68,7 @@ class Yard:
         self.repo.git("switch", "-q", "-c", task, "main")
         tip = self.repo.commit(files, f"work of {task}")
         self.repo.git("switch", "-q", "main")
-        return Entry(task, f"do {task}", f"i-{task}", tip, Scope.parse([scope or "."]))
+        return Entry(task, f"do {task}", f"i-{task}", tip, Bounds.of(Scope.parse([scope or "."])))
 
     def land(self, old: str, new: str) -> landing.LandingOutcome:
         """Land for real."""
@@ -106,7 +108,7 @@ class Yard:
             target=target,
             session="s",
             label="verify",
-            fold=False,
+            border=Closed(self.objects),
             seal=lambda _candidate, _verification: Sealed(files or {}, "records\n"),
             before_landing=self.decided.append,
             lander=lander or self.land,
@@ -186,7 +188,7 @@ def test_when_every_run_conflicts_nothing_moves(yard: Yard) -> None:
 def test_a_branch_of_another_history_is_no_merge(yard: Yard) -> None:
     tree = yard.repo.oid("main^{tree}")
     root = yard.repo.git("commit-tree", tree, "-m", "from nowhere")
-    outcome = yard.run(Entry("one", "do one", "i-one", root, Scope.parse(["."])))
+    outcome = yard.run(Entry("one", "do one", "i-one", root, Bounds.of(Scope.parse(["."]))))
     assert isinstance(outcome, NothingMerged)
     assert outcome.candidate.clashes[0].why == f"its branch and {MAIN} have no common ancestor here"
 

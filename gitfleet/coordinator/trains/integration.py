@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
+from gitfleet.coordinator.attempt.gating import bounds_of
+from gitfleet.coordinator.trains.border import PolicyBorder
 from gitfleet.coordinator.trains.deciding import Decided, decide
 from gitfleet.coordinator.trains.publishing import records
 from gitfleet.git.trees import FILE, TreeEntry
@@ -75,8 +77,9 @@ class Integration:
             return Interrupted()
 
     def _run(self, batch: Sequence[str]) -> TrainOutcome:
-        entries = [self._entry(self.runs[task]) for task in batch]
         with self._train_lock(), self.parts.open_objects() as objects:
+            entries = [self._entry(objects, self.runs[task]) for task in batch]
+            border = PolicyBorder(self.parts, objects, self.runs)
             train = Train(
                 objects=objects,
                 refs=self.parts.refs,
@@ -86,8 +89,8 @@ class Integration:
                 target=self.session.target,
                 session=self.session.id,
                 label=verify_label(self.session.id),
-                fold=self.parts.fold,
-                seal=lambda candidate, verification: self._seal(objects, candidate, verification),
+                border=border,
+                seal=lambda candidate, verification: self._seal(objects, border, candidate, verification),
                 before_landing=self._before_landing,
                 lander=self._land,
                 say=self.say,
@@ -142,13 +145,17 @@ class Integration:
             raise _LeftError
         self.parts.sleep(seconds)
 
-    def _entry(self, run: Run) -> Entry:
-        return Entry(run.task, run.name, run.instance, run.tip, self.scopes[run.task])
+    def _entry(self, objects: Objects, run: Run) -> Entry:
+        bounds = bounds_of(self.parts, objects, self.plan.task(run.task), run, self.scopes[run.task])
+        return Entry(run.task, run.name, run.instance, run.tip, bounds)
 
-    def _seal(self, objects: Objects, candidate: Candidate, verification: Verification) -> Sealed:
+    def _seal(self, objects: Objects, border: PolicyBorder, candidate: Candidate, verification: Verification) -> Sealed:
         """Decide what every run and the session will be once ``candidate`` landed, and which records go with it."""
         at = instant(self.parts.now())
-        decided = decide(self.session, self.plan, self.runs, candidate, verification, at)
+        merged = [(entry.task, commit) for entry, commit in candidate.merged]
+        # Before anything lands without it: what is spilled exists nowhere else.
+        border.keep(merged)
+        decided = decide(self.session, self.plan, border.told(merged), candidate, verification, at)
         if decided.session.state is SessionState.COMPLETED:
             found = self.parts.state.read_discoveries(self.session.id)
             self.parts.state.write_momentum(self.parts.proof, share(decided.session, decided.runs.values(), found))
