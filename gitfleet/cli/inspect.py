@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gitfleet.model.evidence import Attempt, CheckResult
     from gitfleet.model.reports import InspectReport
     from gitfleet.model.run import Run
+    from gitfleet.model.session import Landing
 
 
 SHORT_SECONDS = 10.0
@@ -70,6 +71,8 @@ def view(report: InspectReport) -> Iterator[Piece]:
     ]
     if run.merge:
         facts.append(("merge", f"{run.merge.commit} on {run.merge.target}, landing {run.merge.landing}"))
+    if report.landing:
+        facts.append(("train", train_words(report.landing)))
     for name, value in facts:
         if value:
             yield Line(f"  {name + ':':<14}{value}", hang=14)
@@ -77,6 +80,16 @@ def view(report: InspectReport) -> Iterator[Piece]:
     yield from _evidence(run)
     for step in _next(report):
         yield Line(f"next: {step}", copy=True)
+
+
+def train_words(landing: Landing) -> str:
+    """What the train of a landing did: on how many trees the checks ran, and who stayed behind."""
+    train = landing.train
+    words = [landing.verdict.value, f"{plural(train.checked, 'tree')} checked"]
+    words += [
+        f"{name} {', '.join(tasks)}" for name, tasks in (("ejected", train.ejected), ("held", train.held)) if tasks
+    ]
+    return ", ".join(words)
 
 
 def _next(report: InspectReport) -> Iterator[str]:
@@ -176,11 +189,14 @@ def _verdicts(run: Run) -> Iterator[Piece]:
 
 
 def _check(title: str, check: CheckResult) -> Iterator[Piece]:
+    if check.skipped:
+        yield Line(f"  {title} {check.name or check.run}: skipped, {check.skipped}")
+        return
     end = "timed out" if check.timed_out else f"exit code {check.exit_code}"
-    yield Line(
-        f"  {title} {check.name or check.run}: {'green' if check.green else 'red'}, {end}, {_took(check.seconds)}"
-    )
-    if not check.green and check.tail:
+    word = "green" if check.green else "red, as it is on the target" if check.was_red else "red"
+    again = ", after it had timed out once" if check.retried else ""
+    yield Line(f"  {title} {check.name or check.run}: {word}, {end}, {_took(check.seconds)}{again}")
+    if check.red and check.tail:
         yield Block(check.tail, "    | ")
 
 

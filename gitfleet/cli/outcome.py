@@ -11,7 +11,7 @@ from gitfleet.cli.text import ended
 from gitfleet.model.evidence import WIP
 from gitfleet.model.reports import FinalHandoff, RunRow, WaveReport
 from gitfleet.model.run import RunState
-from gitfleet.model.session import SessionState
+from gitfleet.model.session import SessionState, weakest
 from gitfleet.model.words import plural
 from gitfleet.planner.retries import worth_telling
 
@@ -34,7 +34,7 @@ def report(outcome: Outcome) -> WaveReport:
         target=session.target,
         exit_code=int(outcome.exit_code),
         reason=session.reason,
-        verified=all(landing.verified for landing in session.landings) if session.landings else None,
+        verdict=weakest(landing.verdict for landing in session.landings) if session.landings else None,
         runs=tuple(row(run) for run in sorted(runs.values(), key=lambda run: run.wave)),
         landings=session.landings,
         red=_red(runs),
@@ -118,10 +118,9 @@ def headline(report: WaveReport) -> str:
 
 def _landed(report: WaveReport, target: str) -> str:
     count = sum(1 for run in report.runs if run.state is RunState.LANDED)
-    if report.verified is None:
+    if report.verdict is None:
         return "Nothing landed" if not count else f"{count} of {plural(len(report.runs), 'run')} had nothing to land"
-    word = "verified" if report.verified else "unverified"
-    return f"{count} of {plural(len(report.runs), 'run')} landed on {target} ({word})"
+    return f"{count} of {plural(len(report.runs), 'run')} landed on {target} ({report.verdict})"
 
 
 def handoff(block: FinalHandoff) -> Iterator[Piece]:
@@ -209,7 +208,7 @@ def _red(runs: dict[str, Run]) -> tuple[CheckResult, ...]:
     for run in runs.values():
         checks = (*run.checks, *(run.verification.checks if run.verification else ()))
         for check in checks:
-            if not check.green:
+            if check.red:
                 seen.setdefault((check.run, check.tail), check)
     return tuple(seen.values())
 

@@ -145,6 +145,5 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
         )
         yield from (Line(f"  {run.task}: {run.note}", "dim") for run in session.live if run.note)
     for landing in session.landings:
-        word = "verified" if landing.verified else "unverified"
         commit = (landing.commit or landing.candidate)[:12]
-        yield Line(f"  landing {landing.number}: {commit} {word}, {', '.join(landing.tasks)}")
+        yield Line(f"  landing {landing.number}: {commit} {landing.verdict}, {', '.join(landing.tasks)}")

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
+from gitfleet.integrate.verify import twice
+from gitfleet.integrate.when import left_out, skipped
 from gitfleet.model.evidence import CheckResult
 from gitfleet.runtime.environment import check_environment
 from gitfleet.runtime.hosts.base import LaunchSpec
@@ -85,15 +88,24 @@ class CheckRunner:
         )
         return result, ended.reason == "lost"
 
-    def run_all(self, checks: Sequence[Check], directory: Path, instance: str) -> tuple[CheckResult, ...] | None:
-        """Run a task's own checks in its worktree, in order, up to the first red one; None when stopped meanwhile."""
+    def run_all(
+        self, checks: Sequence[Check], directory: Path, instance: str, changed: Sequence[bytes]
+    ) -> tuple[CheckResult, ...] | None:
+        """Run a task's own checks in its worktree, in order, up to the first red one; None when stopped meanwhile.
+
+        ``changed`` are the paths that the run changed, which decide about checks with ``when``.
+        """
         results: list[CheckResult] = []
         for check in checks:
-            result = self.one(check, directory, check_label(instance))
+            if left_out(check, changed, fold=self.parts.fold):
+                results.append(skipped(check))
+                continue
+            # Nothing is put back before it runs again: these are the run's own files.
+            result = twice(partial(self.one, check, directory, check_label(instance)), lambda: None)
             if result is None:
                 return None
             results.append(result)
-            if not result.green:
+            if result.red:
                 break
         return tuple(results)
 

@@ -261,9 +261,9 @@ class Coordinator:
         for run in [run for run in runs.values() if run.state is RunState.GATED and not run.files]:
             # A crash came between its gate and its end.
             self._settling.nothing_to_land(run)
-        ready = [
-            task.id for task in self.books.plan.tasks if runs[task.id].state in {RunState.GATED, RunState.VERIFIED}
-        ]
+        if self._training.go_on():
+            return
+        ready = self._training.ready()
         if not self.books.session.rolling:
             wave = self._current_wave()
             unsealed = [run for run in runs.values() if run.wave == wave and not run.sealed and run.task not in ready]
@@ -275,7 +275,7 @@ class Coordinator:
                 self.schedule = self._amendments.postpone(self.books, self.schedule, self.scopes, wave)
                 self._dispatching.held.clear()
         if ready:
-            self._training.start(tuple(ready))
+            self._training.start(ready)
         elif self._may_start:
             self.halt = self._dispatching.wait_for_claims()
 

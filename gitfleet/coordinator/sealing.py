@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.coordinator.attempt.verdicts import gate_words, receipt
-from gitfleet.model.evidence import Verdict
 from gitfleet.model.run import Failure, FailureSource, Run, RunState, advance
 
 if TYPE_CHECKING:
@@ -20,8 +19,7 @@ def landed_run(run: Run, verification: Verification, merge: MergeRecord | None, 
     """A gated run as it is once its landing happened, or at once when it changed nothing."""
     if run.state is RunState.GATED:
         run = advance(run, RunState.VERIFIED, verification=verification)
-    word = "verified" if verification.verdict is Verdict.VERIFIED else "unverified"
-    where = f"landed as {merge.commit[:12]}, {word}{gate_words(run)}" if merge else reason
+    where = f"landed as {merge.commit[:12]}, {verification.verdict}{gate_words(run)}" if merge else reason
     return advance(
         run,
         RunState.LANDED,

@@ -19,6 +19,8 @@ from gitfleet.integrate import landing, train
 from gitfleet.integrate.verify import Interrupted, describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState
+from gitfleet.planner.graph import in_order
+from gitfleet.planner.retries import CHECK_FAILED, suffices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,14 +30,21 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.observer import Interrupts
     from gitfleet.coordinator.settling_trains import SettlingTrains
     from gitfleet.coordinator.workers import Workers
+    from gitfleet.model.plan import Task
     from gitfleet.model.session import PendingLanding, Session
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
 
 
+_WAITING = frozenset({RunState.GATED, RunState.VERIFIED})
+
+
 @dataclass(slots=True)
 class Training:
-    """Starts trains and takes in their ends; ``activity`` is what the one under way does, in words."""
+    """Starts trains and takes in their ends; ``activity`` is what the one under way does, in words.
+
+    ``rest`` were ready with the batch under way, or the last one, and ride next.
+    """
 
     parts: Parts
     books: Books
@@ -46,9 +55,31 @@ class Training:
     interrupts: Interrupts
     under_way: bool = False
     activity: str = ""
+    rest: tuple[str, ...] = ()
 
-    def start(self, batch: tuple[str, ...]) -> None:
-        """Take gated runs, in this order, to the target."""
+    def ready(self) -> tuple[str, ...]:
+        """Runs that may ride now, dependencies first, then as in the plan; not those that need one which may not."""
+        runs, plan = self.books.runs, self.books.plan
+        found: dict[str, Task] = {}
+        for task in in_order([task for task in plan.tasks if runs[task.id].state in _WAITING]):
+            if all(name in found or suffices(plan.task(name), runs[name].state) for name in task.depends_on):
+                found[task.id] = task
+        return tuple(found)
+
+    def go_on(self) -> bool:
+        """Start with what the batch before left, whatever else its wave still waits for; false when that is nothing."""
+        rest = set(self.rest)
+        batch = tuple(task for task in self.ready() if task in rest)
+        if batch:
+            self.start(batch)
+        return bool(batch)
+
+    def start(self, ready: tuple[str, ...]) -> None:
+        """Take runs, in this order, to the target: as many at once as is worth it; the others are the ``rest``."""
+        landed = sum(run.merge is not None for run in self.books.runs.values())
+        failed = [attempt.outcome for run in self.books.runs.values() for attempt in run.attempts].count(CHECK_FAILED)
+        size = train.batch_size(landed, failed)
+        batch, self.rest = ready[:size], ready[size:]
         for task in batch:
             if self.books.runs[task].state is RunState.VERIFIED:
                 self.books.advance(task, RunState.GATED)
@@ -97,12 +128,10 @@ class Training:
                 self.settling.forget_landing()
             case train.Landed():
                 self.settling.landed(message.work, outcome.commit)
-            case train.NothingMerged():
-                self.settling.clashed(outcome.candidate)
-            case train.Red():
-                self.settling.red(outcome)
+            case train.NothingLands():
+                self.settling.nothing_lands(outcome)
             case train.BaseRed():
-                red = outcome.verification.checks[-1]
+                red = outcome.verification.blamed
                 self.books.event(EventKind.VERIFY, f"the target is red: {describe_red(red)}", status="base-red")
                 branch = self.books.session.target.removeprefix("refs/heads/")
                 return Halt(f"{branch} itself fails: {red.run}")

@@ -1,14 +1,16 @@
 """Run the configured checks on exactly one tree, and say what they said.
 
 The tree is checked out in the integration worktree without ``.planning/``, as a commit of its own, so that a check sees
-a clean repository. Checks run in order and stop at the first red one. Each runs under a warden: a coordinator that
-dies leaves none writing. What a check does outside its worktree is its own affair.
+a clean repository. Checks run in order, and stop at the first red one unless all are wanted. Each runs under a warden:
+a coordinator that dies leaves none writing. What a check does outside its worktree is its own affair.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from gitfleet.git.command import GitFailed
@@ -46,8 +48,11 @@ def without_planning(objects: Objects, commit: str) -> tuple[str, str]:
     return objects.create_commit(tree, [commit], "gitfleet: the tree under verification\n"), tree
 
 
-def check_out(git: Git, commit: str) -> None:
-    """Make the worktree hold exactly ``commit``, with nothing else in it, ignored files included."""
+def check_out(git: Git, commit: str, keep: Sequence[str] = ()) -> None:
+    """Make the worktree hold exactly ``commit``, with nothing else in it, ignored files included.
+
+    ``keep`` are patterns of ignored files that stay, as ``git clean -e`` reads them.
+    """
     # The check before may have taken the directory away, or the file that makes it a worktree.
     git.directory.mkdir(exist_ok=True)
     pointer = git.directory / ".git"
@@ -55,30 +60,60 @@ def check_out(git: Git, commit: str) -> None:
         pointer.write_bytes(b"gitdir: " + git.run("rev-parse", "--absolute-git-dir").stdout)
     git.run("read-tree", "--reset", "-u", commit)
     git.run("update-ref", "--no-deref", "HEAD", commit)
-    git.run("clean", "-ffdxq", "-e", "/.fleet-instance-id")
+    git.run("clean", "-ffdxq", *(word for pattern in ("/.fleet-instance-id", *keep) for word in ("-e", pattern)))
+    if keep:
+        # What is kept must be ignored, or a check would see files that no commit holds.
+        git.run("clean", "-ffdq")
 
 
 def run_checks(
-    git: Git, commit: str, runner: Runner, checks: Sequence[Check], label: str, say: Callable[[str], None]
+    git: Git,
+    commit: str,
+    runner: Runner,
+    checks: Sequence[Check],
+    label: str,
+    say: Callable[[str], None],
+    *,
+    every: bool = False,
 ) -> tuple[CheckResult, ...] | Interrupted:
-    """Run ``checks`` in order in the worktree of ``git``, as it is at ``commit``; stop at the first red one.
+    """Run ``checks`` in order in the worktree of ``git``, as it is at ``commit``; with ``every`` also after a red one.
 
-    A check that changes a tracked file is red even when it exits 0 (``wrote`` names the files): the tree that it
-    passed on is no longer the tree that would land.
+    A check that timed out is run once more, on files as the commit has them, and what it says then counts. A check that
+    changes a tracked file is red even when it exits 0 (``wrote`` names the files): the tree that it passed on is no
+    longer the tree that would land.
     """
     results: list[CheckResult] = []
-    for check in checks:
-        say(f"verify: {check.title}")
-        result = runner(check, git.directory, label)
+    for number, check in enumerate(checks, start=1):
+        say(f"verify: {check.title} ({number} of {len(checks)})")
+        result = twice(partial(runner, check, git.directory, label), partial(_restore, git, commit))
         if result is None:
             return Interrupted()
         wrote = _written(git, commit)
         if wrote:
-            result = _with_writes(result, wrote)
+            result = _with(result, wrote=wrote)
         results.append(result)
         if not result.green:
-            break
+            if not every:
+                break
+            if wrote:
+                # The next one is to judge the commit, not what this one made of it.
+                _restore(git, commit)
     return tuple(results)
+
+
+def twice(once: Callable[[], CheckResult | None], restore: Callable[[], None]) -> CheckResult | None:
+    """Run a check, and once more where it timed out: a machine that was busy for a while is nobody's fault."""
+    result = once()
+    if result is None or not result.timed_out:
+        return result
+    restore()
+    again = once()
+    return None if again is None else _with(again, retried=True)
+
+
+def _restore(git: Git, commit: str) -> None:
+    with suppress(GitFailed, OSError):  # where that fails, the check finds out
+        git.run("read-tree", "--reset", "-u", commit)
 
 
 def _written(git: Git, commit: str) -> tuple[str, ...]:
@@ -95,13 +130,13 @@ def _written(git: Git, commit: str) -> tuple[str, ...]:
     return tuple(quote_path(path) for path in suspects.split(b"\0") if path)[:20]
 
 
-def _with_writes(result: CheckResult, wrote: tuple[str, ...]) -> CheckResult:
+def _with(result: CheckResult, **facts: object) -> CheckResult:
     import msgspec  # noqa: PLC0415 - only a check that misbehaves pays for it
 
-    return msgspec.structs.replace(result, wrote=wrote)
+    return msgspec.structs.replace(result, **facts)
 
 
-def verify(
+def verify(  # noqa: PLR0913 - what one verification needs
     objects: Objects,
     git: Git,
     runner: Runner,
@@ -110,16 +145,19 @@ def verify(
     *,
     label: str,
     say: Callable[[str], None],
+    keep: Sequence[str] = (),
+    every: bool = False,
 ) -> Verification | Interrupted:
     """Check out ``commit`` without ``.planning/`` in the worktree of ``git`` and run the checks on it.
 
-    The verdict is ``verified``, ``red``, or ``unverified`` when no checks are configured.
+    ``keep`` are patterns of ignored files that stay from the checks before. The checks end with the first red one
+    unless ``every`` is to run. The verdict is ``verified``, ``red``, or ``unverified`` when there are no checks.
     """
     checked, tree = without_planning(objects, commit)
     if not checks:
         return Verification(verdict=Verdict.UNVERIFIED, tree=tree)
-    check_out(git, checked)
-    results = run_checks(git, checked, runner, checks, label, say)
+    check_out(git, checked, keep)
+    results = run_checks(git, checked, runner, checks, label, say, every=every)
     if isinstance(results, Interrupted):
         return results
     verdict = Verdict.VERIFIED if all(result.green for result in results) else Verdict.RED
@@ -136,5 +174,6 @@ def describe_red(result: CheckResult) -> str:
         how = f"changed tracked files ({', '.join(result.wrote)})"
     else:
         how = f"ended with exit code {result.exit_code}"
+    how += ", as it had been before" * (result.retried and result.timed_out)
     tail = f":{os.linesep}{result.tail}" if result.tail else "."
     return f"`{result.run}` {how}{tail}"

@@ -51,6 +51,13 @@ class StallPolicy(StrEnum):
     RESTART = "restart"
 
 
+class Baseline(StrEnum):
+    """What a target that fails its own checks means for what is to land on it."""
+
+    REQUIRE = "require"
+    ALLOW = "allow"
+
+
 class NotifyOn(StrEnum):
     """What a person who is not looking can be told of."""
 
@@ -91,6 +98,21 @@ class VerifyConfig(Document, frozen=True, kw_only=True):
     commands: Annotated[
         tuple[Check, ...], Meta(description="The checks; without one, landings are called unverified.")
     ] = ()
+    keep: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Patterns of ignored files that stay in the tree in which checks run, from one candidate to "
+            "the next, as git clean -e reads them.",
+            examples=[["node_modules"]],
+        ),
+    ] = ()
+    baseline: Annotated[
+        Baseline,
+        Meta(
+            description="require: nothing lands while the target itself fails; allow: a check that fails on the "
+            "target, too, counts against nobody, all checks run, and what lands is called no-worse."
+        ),
+    ] = Baseline.REQUIRE
 
 
 class WavesConfig(Document, frozen=True, kw_only=True):

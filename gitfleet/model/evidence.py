@@ -118,24 +118,46 @@ class CheckResult(Document, frozen=True, kw_only=True):
     seconds: float = 0.0
     tail: Annotated[str, Meta(description="Last lines of its output, bounded.")] = ""
     wrote: Annotated[tuple[str, ...], Meta(description="Tracked files that it changed, which makes it red.")] = ()
+    retried: Annotated[bool, Meta(description="Whether it timed out first, and this is what it said then.")] = False
+    skipped: Annotated[str, Meta(description="Why its `when` left it out; then it is neither green nor red.")] = ""
+    was_red: Annotated[
+        bool, Meta(description="Whether it is red on the target itself, too, which verify.baseline allows.")
+    ] = False
 
     @property
     def green(self) -> bool:
         """Whether the check passed."""
-        return self.exit_code == 0 and not self.timed_out and not self.wrote
+        return self.exit_code == 0 and not self.timed_out and not self.wrote and not self.skipped
+
+    @property
+    def red(self) -> bool:
+        """Whether the check ran and did not pass."""
+        return not self.green and not self.skipped
 
 
 class Verdict(StrEnum):
     """What verification says of a tree."""
 
     VERIFIED = "verified"
+    NO_WORSE = "no-worse"
     UNVERIFIED = "unverified"
     RED = "red"
 
 
 class Verification(Document, frozen=True, kw_only=True):
-    """The checks on exactly one integrated tree; ``unverified`` when none are configured."""
+    """The checks on exactly one integrated tree.
 
-    verdict: Annotated[Verdict, Meta(description="unverified when no check is configured.")]
+    ``verified``: every check that applies is green. ``no-worse``: some are red, and were red on the target, too.
+    ``unverified``: none are configured, or none applies to what changed.
+    """
+
+    verdict: Annotated[
+        Verdict, Meta(description="verified, no-worse (red as the target was), unverified (nothing ran), or red.")
+    ]
     tree: Annotated[str, Meta(description="Tree without .planning that was checked.")] = ""
     checks: tuple[CheckResult, ...] = ()
+
+    @property
+    def blamed(self) -> CheckResult:
+        """The first check that is red and was not before; of a verification that is red."""
+        return next(check for check in self.checks if check.red and not check.was_red)

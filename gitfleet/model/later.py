@@ -26,7 +26,6 @@ _TASK = (
     "workspace.environment",
     "tags",
     "metadata",
-    "verify.*.when",
 )
 
 _FIELDS: dict[str, frozenset[str]] = {
@@ -43,10 +42,7 @@ _FIELDS: dict[str, frozenset[str]] = {
             "planner",
             "conflict",
             "landing",
-            "verify.keep",
             "verify.fingerprint",
-            "verify.baseline",
-            "verify.commands.*.when",
             "agents.*.model",
             "agents.*.effort",
             "agents.*.permissions",

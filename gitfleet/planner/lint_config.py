@@ -6,7 +6,16 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from gitfleet.planner.findings import Finding, Trail, is_branch_name, near, unfit_backoff, unfit_name, unknown_agent
+from gitfleet.planner.findings import (
+    Finding,
+    Trail,
+    is_branch_name,
+    near,
+    unfit_backoff,
+    unfit_name,
+    unfit_when,
+    unknown_agent,
+)
 from gitfleet.planner.protection import WORDS
 from gitfleet.planner.scopes import ScopeError, parse_entry
 
@@ -68,6 +77,7 @@ def _checks(config: Config) -> Iterator[Finding]:
         yield from unfit_name((*trail, "name"), check.name)
         if not check.run.strip():
             yield Finding((*trail, "run"), "the command is blank", "a shell command")
+        yield from unfit_when((*trail, "when"), check.when)
     for index, line in enumerate(config.notify.commands):
         if not line.strip():
             yield Finding(("notify", "commands", index), "the command is blank", "a shell command")
@@ -86,11 +96,14 @@ def _files(config: Config) -> Iterator[Finding]:
     for index, command in enumerate(wanted.setup):
         if not command.strip():
             yield Finding(("worktrees", "setup", index), "the command is blank", "a shell command")
-    for index, pattern in enumerate(config.pool.keep):
+    for name, index, pattern in (
+        *(("pool", index, pattern) for index, pattern in enumerate(config.pool.keep)),
+        *(("verify", index, pattern) for index, pattern in enumerate(config.verify.keep)),
+    ):
         stray = not pattern.strip(" */") or pattern.startswith(("-", "!", "#")) or ".." in pattern.split("/")
         if stray or "\n" in pattern:
             expected = "a pattern below the repository, such as node_modules"
-            yield Finding(("pool", "keep", index), f"`{pattern}` would keep what is not meant", expected)
+            yield Finding((name, "keep", index), f"`{pattern}` would keep what is not meant", expected)
 
 
 def _protected(config: Config) -> Iterator[Finding]:

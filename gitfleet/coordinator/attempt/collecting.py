@@ -23,7 +23,7 @@ from gitfleet.git.collect import Collected, Uncollected, commit_work
 from gitfleet.git.command import GitFailed
 from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport
 from gitfleet.model.handoff import HandoffSource
-from gitfleet.model.paths import quote_path
+from gitfleet.model.paths import quote_path, unquote_path
 from gitfleet.model.run import Failure, FailureSource, RunState
 from gitfleet.recovery.keeping import keep_tip, keep_tree
 from gitfleet.relay.discoveries import pin
@@ -116,7 +116,7 @@ def _collect(
         discoveries = _discoveries(objects, run, gated.tip, parsed.handoff)
     own_checks: tuple[CheckResult, ...] = ()
     if gated.report.passed and ended is None and task.verify:
-        ran = checks.run_all(task.verify, tree, run.instance)
+        ran = checks.run_all(task.verify, tree, run.instance, [unquote_path(file.path) for file in files])
         if ran is None:
             return Unchecked()
         own_checks = ran

@@ -57,7 +57,7 @@ def judge(
     if not files and not read_only and not reason:
         message = "It changed nothing and gave no reason: a handoff with `no_change` says why nothing had to change."
         return _failed(FailureSource.TASK, "no-changes", message)
-    red = next((check for check in checks if not check.green), None)
+    red = next((check for check in checks if check.red), None)
     if red is not None:
         return _failed(FailureSource.VERIFIER, "task-check", f"Its own check {describe_red(red)}")
     return Judgement(RunState.GATED)

@@ -15,7 +15,7 @@ from gitfleet.coordinator.trains.integration import Integration
 from gitfleet.integrate.gate.bounds import Bounds
 from gitfleet.integrate.train import Candidate, Entry
 from gitfleet.model.base import encode
-from gitfleet.model.evidence import Attempt
+from gitfleet.model.evidence import Attempt, Verdict
 from gitfleet.model.momentum import SessionMomentum
 from gitfleet.model.run import ClaimHeld, MergeRecord, Run, RunState
 from gitfleet.model.session import Landing
@@ -32,7 +32,7 @@ AT = "2026-01-02T03:04:05.000Z"
 def integration(stage: SessionStage, *earlier: tuple[str, ...]) -> Integration:
     """An integration after landings of these tasks."""
     landings = tuple(
-        Landing(number=number, candidate="1" * 40, previous="2" * 40, verified=True, tasks=tasks, at=AT)
+        Landing(number=number, candidate="1" * 40, previous="2" * 40, verdict=Verdict.VERIFIED, tasks=tasks, at=AT)
         for number, tasks in enumerate(earlier, start=1)
     )
     return Integration(
