@@ -16,7 +16,7 @@ from gitfleet.app.foresight import foretell
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
 from gitfleet.app.request import WaveRequest, only_tasks, overridden
-from gitfleet.app.survey import check_records, resolved_scopes, survey_tree
+from gitfleet.app.survey import check_records, resolved_scopes, survey_tree, to_be_named
 from gitfleet.app.target import Target, bring_up_to_date, choose, finish_cut_off_fetches
 from gitfleet.coordinator.control.amendments import queued_run
 from gitfleet.errors import GitfleetError, Kind
@@ -25,8 +25,9 @@ from gitfleet.git.engines import open_objects
 from gitfleet.git.identity import identity, probe_signing, signs
 from gitfleet.git.pool import pool_root
 from gitfleet.git.refs import Refs
+from gitfleet.integrate.gate.spilling import spill_prefix
 from gitfleet.model.base import instant
-from gitfleet.model.config import Publish
+from gitfleet.model.config import Publish, ViolationPolicy
 from gitfleet.model.session import Session, SessionState
 from gitfleet.planner.reversibility import reversibility
 from gitfleet.planner.waves import OverlapRefused, Schedule, schedule
@@ -102,11 +103,11 @@ def prepare(
         if config.planning.publish is not Publish.OFF:
             here = repository.worktree if refs.head().branch == target.ref else None
             check_records(objects, base_tree, here)
-    scopes, rewritten = resolved_scopes(plan, survey.links, fold=fold)
-    checks = applying(config, scopes.values(), fold=fold)
-    with open_objects(repository, now=workspace.now) as objects:
+        scopes, rewritten = resolved_scopes(plan, survey.links, fold=fold)
+        named = to_be_named(objects, target.base, plan, config, scopes, fold=fold)
+        checks = applying(config, scopes.values(), fold=fold)
         red = known_red(workspace, objects, config, target, checks)
-    _check_branches(refs, config.branch_prefix)
+    _check_branches(refs, config)
     try:
         placed = schedule(plan, config, fold=fold, scopes=scopes)
     except OverlapRefused as refused:
@@ -119,7 +120,7 @@ def prepare(
     level, why = reversibility(placed, plan.tasks, survey.shared, scopes=scopes, fold=fold)
     pool = pool_root(repository, config.worktrees.root)
     known = (sentence(target, red),) if red else ()
-    notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished, *known)
+    notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished, *named, *known)
     disclosure = disclose(plan, config, placed, target, (level, why), notes, str(pool))
     disclosure = foretell(disclosure, workspace, survey, plan, placed, config, scopes, fold=fold)
     return Preparation(
@@ -190,15 +191,19 @@ def _publishing(repository: Repository, config: Config) -> tuple[Config, tuple[s
     return msgspec.structs.replace(config, planning=planning), (note,)
 
 
-def _check_branches(refs: Refs, prefix: str) -> None:
+def _check_branches(refs: Refs, config: Config) -> None:
     """A branch named like the prefix itself would make every task branch impossible (a file where a folder must be)."""
-    if refs.read(f"refs/heads/{prefix}") is not None:
-        raise GitfleetError(
-            Kind.NEEDS_PERSON,
-            "branch-clash",
-            f"There is a branch named {prefix}, so no branch {prefix}/<session>/<task> can be made.",
-            hint=f"Rename it, or set branch_prefix in .planning/config.yaml to something other than {prefix}.",
-        )
+    prefixes = [config.branch_prefix]
+    if config.scope.on_violation is ViolationPolicy.SPILL:
+        prefixes.append(spill_prefix(config.branch_prefix))
+    for prefix in prefixes:
+        if refs.read(f"refs/heads/{prefix}") is not None:
+            raise GitfleetError(
+                Kind.NEEDS_PERSON,
+                "branch-clash",
+                f"There is a branch named {prefix}, so no branch {prefix}/<session>/<task> can be made.",
+                hint="Rename it, or set another branch_prefix in .planning/config.yaml.",
+            )
 
 
 def _session(preparation: Preparation, clone: str) -> Session:

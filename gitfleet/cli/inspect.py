@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitfleet.cli.command import Call, command
+from gitfleet.cli.gate import gate
 from gitfleet.cli.names import RUN, SESSION
 from gitfleet.cli.output import Block, Line, Table
 from gitfleet.cli.text import duration
@@ -63,6 +64,7 @@ def view(report: InspectReport) -> Iterator[Piece]:
         ("latest event", f"{report.latest_event.at} {report.latest_event.message}" if report.latest_event else "none"),
         ("latest error", f"{report.latest_error.at} {report.latest_error.message}" if report.latest_error else "none"),
         ("not before", run.not_before),
+        ("extended by", ", ".join(run.extended)),
         ("branch", run.branch),
         ("tip", run.tip),
         ("worktree", report.worktree or ""),
@@ -98,6 +100,8 @@ def _next(report: InspectReport) -> Iterator[str]:
         yield f"git merge {run.branch}"
     elif run.sealed and run.state is not RunState.LANDED and run.files:
         yield f"git diff {run.base[:12]} {run.branch}"
+    if run.gate and run.gate.spilled:
+        yield f"git diff {run.gate.spilled}^1 {run.gate.spilled}"
     if any(attempt.log for attempt in report.attempts):
         yield f"gitfleet logs {run.instance}"
     if run.state is not RunState.LANDED and run.attempts and run.attempts[-1].snapshots:
@@ -184,12 +188,8 @@ def _files(run: Run) -> Iterator[Piece]:
 
 
 def _verdicts(run: Run) -> Iterator[Piece]:
-    if run.gate and not run.gate.passed:
-        yield Line("  gate: refused")
-        yield from (Line(f"    {violation.path}: {violation.reason}") for violation in run.gate.violations)
-    elif run.gate:
-        said = "passed" if run.gate.commits else "nothing to hold against the scope"
-        yield Line(f"  gate: {said}, {plural(run.gate.commits, 'commit')}")
+    if run.gate:
+        yield from gate(run.gate)
     if run.conflicts:
         yield Line("  conflicts: " + ", ".join(run.conflicts))
     for check in run.checks:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from gitfleet.cli.gate import way_on
 from gitfleet.cli.output import Block, Line, Table
 from gitfleet.cli.text import ended
 from gitfleet.model.evidence import WIP
@@ -56,7 +57,9 @@ def row(run: Run) -> RunRow:
         branch=run.branch,
         commit=run.merge.commit if run.merge else "",
         reason=reason,
-        violations=tuple(f"{violation.path} ({violation.reason})" for violation in violations),
+        violations=tuple(
+            f"{one.path} ({one.reason}{', ' + one.outcome if one.outcome != 'refused' else ''})" for one in violations
+        ),
         conflicts=run.conflicts,
         retries=tuple(
             f"attempt {attempt.number}: {attempt.outcome or 'no end on record'}, {attempt.retry}"
@@ -160,6 +163,11 @@ def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
     if landed and branch == f"gitfleet/{session.id}":
         following.append(f"review {branch}, then merge it: git merge {branch}")
     following += [
+        f"{run.task} spilled {plural(run.gate.outside, 'path')}: git diff {run.gate.spilled}^1 {run.gate.spilled}"
+        for run in runs.values()
+        if run.gate and run.gate.spilled
+    ]
+    following += [
         _left(run) for run in runs.values() if run.sealed and run.state not in {RunState.LANDED, RunState.CANCELLED}
     ]
     merges = " ".join(run.merge.commit[:12] for run in reversed(landed) if run.merge)
@@ -193,6 +201,8 @@ def _left(run: Run) -> str:
         work = f"its work is kept: gitfleet rescue show {kept[-1].removeprefix(WIP)}"
     else:
         work = "it changed nothing"
+    if run.state is RunState.REJECTED:
+        work += f"; {way_on(run)}"
     return f"{run.task} did not land ({run.state.value}); {work}; see: {tell}"
 
 

@@ -40,6 +40,8 @@ class ViolationPolicy(StrEnum):
     """What the gate does with a run that wrote outside its scope."""
 
     REJECT = "reject"
+    SPILL = "spill"
+    EXTEND = "extend"
 
 
 class StallPolicy(StrEnum):
@@ -243,8 +245,20 @@ class ScopeConfig(Document, frozen=True, kw_only=True):
     """How scopes are enforced."""
 
     on_violation: Annotated[
-        ViolationPolicy, Meta(description="A run that wrote outside of its scope: nothing of it lands.")
+        ViolationPolicy,
+        Meta(
+            description="A run that wrote outside of its scope. reject: nothing of it lands; spill: what is in scope "
+            "goes on, the rest is kept on a branch of its own; extend: its claim grows by what nobody holds."
+        ),
     ] = ViolationPolicy.REJECT
+    protected: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Paths that a task may change only where its scope names them literally: entries of a scope, "
+            "or @ci, @locks and @checks (the tracked scripts that commands of checks name).",
+            examples=[["@ci", "@locks", "@checks", "deploy/"]],
+        ),
+    ] = ("@ci", "@locks", "@checks")
 
 
 class PlanningConfig(Document, frozen=True, kw_only=True):

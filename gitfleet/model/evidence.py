@@ -90,19 +90,28 @@ class Violation(Document, frozen=True, kw_only=True):
     reason: Annotated[
         str,
         Meta(
-            description="out-of-scope, planning, git-name, submodule, symlink-escape, foreign-merge, malformed-tree "
-            "or read-only."
+            description="out-of-scope, protected, planning, git-name, submodule, symlink-escape, case-clash, "
+            "foreign-merge, bent-history, malformed-tree or read-only."
         ),
     ]
-    commit: str = ""
+    commit: Annotated[str, Meta(description="First commit that has it.")] = ""
+    outcome: Annotated[str, Meta(description="What became of it: refused, spilled or extended.")] = "refused"
 
 
 class GateReport(Document, frozen=True, kw_only=True):
     """The check of a diff against its scope."""
 
-    passed: bool
+    passed: Annotated[bool, Meta(description="Whether what goes on is inside of the scope.")]
     commits: Annotated[int, Meta(description="Commits looked at.")] = 0
-    violations: tuple[Violation, ...] = ()
+    violations: Annotated[
+        tuple[Violation, ...], Meta(description="Each path outside and its reason; a long list is cut.")
+    ] = ()
+    outside: Annotated[int, Meta(description="How many violations there are, those that were cut included.")] = 0
+    spilled: Annotated[str, Meta(description="Branch that keeps what was spilled, and the work as it was.")] = ""
+    original: Annotated[str, Meta(description="Commit that the agent ended at, where only a part goes on.")] = ""
+    fallback: Annotated[
+        str, Meta(description="Why the run was refused although the policy is to spill or to extend, as a clause.")
+    ] = ""
 
 
 class CheckResult(Document, frozen=True, kw_only=True):

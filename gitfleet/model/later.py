@@ -46,7 +46,6 @@ _FIELDS: dict[str, frozenset[str]] = {
             "agents.*.effort",
             "agents.*.permissions",
             "agents.*.fallback",
-            "scope.protected",
         }
     ),
 }
@@ -56,7 +55,6 @@ _VALUES: dict[str, dict[str, frozenset[str]]] = {
     "config": {
         "agents.*.kind": frozenset({"claude", "codex", "opencode"}),
         "waves.overlap": frozenset({"merge", "narrow"}),
-        "scope.on_violation": frozenset({"spill", "extend"}),
     },
 }
 

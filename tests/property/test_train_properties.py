@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitfleet.integrate import landing
+from gitfleet.integrate.gate.bounds import Bounds
 from gitfleet.integrate.train import BaseRed, Candidate, Clash, Entry, Landed, NothingLands, Sealed, Train
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.planner.scopes import Scope
@@ -86,7 +87,7 @@ def test_what_lands_was_checked_whole_with_all_that_it_needs(
             "",
             "",
             "",
-            EVERYTHING,
+            Bounds.of(EVERYTHING),
             frozenset(str(before) for before, after in needs if after == number and before < number),
         )
         for number in range(COUNT)

@@ -11,6 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
+from gitfleet.coordinator.attempt.gating import bounds_of
+from gitfleet.coordinator.trains.border import PolicyBorder
 from gitfleet.coordinator.trains.deciding import Decided, decide
 from gitfleet.coordinator.trains.ejecting import ejected_runs
 from gitfleet.coordinator.trains.publishing import records
@@ -91,13 +93,14 @@ class Integration:
             return Interrupted()
 
     def _run(self, batch: Sequence[str]) -> TrainOutcome:
-        entries = [self._entry(self.runs[task]) for task in batch]
         with self._train_lock(), self.parts.open_objects() as objects:
+            entries = [self._entry(objects, self.runs[task]) for task in batch]
+            border = PolicyBorder(self.parts, objects, self.runs)
             verify = self.parts.config.verify
             train = Train(
                 objects=objects,
                 refs=self.parts.refs,
-                builder=Builder(objects, self.git, self.session.target, verify.commands, self.parts.fold, verify.keep),
+                builder=Builder(objects, self.git, self.session.target, verify.commands, border, verify.keep),
                 judge=Judge(
                     objects,
                     self.git,
@@ -110,7 +113,7 @@ class Integration:
                 ),
                 target=self.session.target,
                 session=self.session.id,
-                seal=lambda *found: self._seal(objects, *found),
+                seal=lambda *found: self._seal(objects, border, *found),
                 before_landing=self._before_landing,
                 lander=self._land,
                 say=self.say,
@@ -167,21 +170,27 @@ class Integration:
             raise _LeftError
         self.parts.sleep(seconds)
 
-    def _entry(self, run: Run) -> Entry:
-        return Entry(run.task, run.name, run.instance, run.tip, self.scopes[run.task], self._needs(run))
+    def _entry(self, objects: Objects, run: Run) -> Entry:
+        bounds = bounds_of(self.parts, objects, self.plan.task(run.task), run, self.scopes[run.task])
+        return Entry(run.task, run.name, run.instance, run.tip, bounds, self._needs(run))
 
     def _needs(self, run: Run) -> frozenset[str]:
         """Dependencies of a run that have not landed."""
         return frozenset(name for name in run.depends_on if not suffices(self.plan.task(name), self.runs[name].state))
 
-    def _seal(self, objects: Objects, candidate: Candidate, verification: Verification, tally: Tally) -> Sealed:
+    def _seal(
+        self, objects: Objects, border: PolicyBorder, candidate: Candidate, verification: Verification, tally: Tally
+    ) -> Sealed:
         """Decide what every run and the session will be once ``candidate`` landed, and which records go with it."""
         at = instant(self.parts.now())
+        merged = [(entry.task, commit) for entry, commit in candidate.merged]
+        # Before anything lands without it: what is spilled exists nowhere else.
+        border.keep(merged)
         ejected = ejected_runs(self.parts, objects, self.plan, self.runs, tally.ejected, at)
         decided = decide(
             self.session,
             self.plan,
-            self.runs,
+            border.told(merged),
             candidate,
             verification,
             at,

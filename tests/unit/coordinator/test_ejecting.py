@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.trains.deciding import decide
 from gitfleet.coordinator.trains.ejecting import ejected_runs
+from gitfleet.integrate.gate.bounds import Bounds
 from gitfleet.integrate.train import Candidate, Ejection, Entry
 from gitfleet.model.evidence import Attempt, CheckResult, Verdict, Verification
 from gitfleet.model.plan import Plan, Task
@@ -28,7 +29,7 @@ RED = Verification(
 
 
 def entry(task: str, *needs: str) -> Entry:
-    return Entry(task, task, f"i-{task}", "4" * 40, Scope.parse(["."]), frozenset(needs))
+    return Entry(task, task, f"i-{task}", "4" * 40, Bounds.of(Scope.parse(["."])), frozenset(needs))
 
 
 def gated(task: str, base: str, *after: str) -> Run:

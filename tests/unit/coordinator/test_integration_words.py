@@ -13,6 +13,7 @@ from gitfleet.coordinator.tracking import Tracker
 from gitfleet.coordinator.trains.deciding import Decided, told
 from gitfleet.coordinator.trains.integration import Integration
 from gitfleet.coordinator.trains.remembering import Remembering
+from gitfleet.integrate.gate.bounds import Bounds
 from gitfleet.integrate.train import Candidate, Entry
 from gitfleet.model.base import encode
 from gitfleet.model.evidence import Attempt, Verdict
@@ -56,7 +57,9 @@ def landed(task: str, wave: int, number: int) -> Run:
 
 
 def candidate(*tasks: str) -> Candidate:
-    merged = tuple((Entry(task, task, f"i-{task}", "4" * 40, Scope.parse(["."])), "5" * 40) for task in tasks)
+    merged = tuple(
+        (Entry(task, task, f"i-{task}", "4" * 40, Bounds.of(Scope.parse(["."]))), "5" * 40) for task in tasks
+    )
     return Candidate("2" * 40, "5" * 40, merged, ())
 
 
