@@ -16,6 +16,7 @@ import msgspec
 from gitfleet.coordinator.attempt.resolving import Resolved, Unresolved, look
 from gitfleet.coordinator.closing import Halt
 from gitfleet.coordinator.messages import LookedMessage
+from gitfleet.coordinator.sealing import extended_by
 from gitfleet.git.refs import short
 from gitfleet.model.config import ConflictPolicy
 from gitfleet.model.conflict import ConflictKind
@@ -86,7 +87,7 @@ class Conflicts:
                     files=found.files,
                     gate=found.gate,
                     checks=found.checks,
-                    extended=tuple(dict.fromkeys((*run.extended, *found.extended))),
+                    **(extended_by(run, found.extended, found.claimed) if found.by_person else {}),
                     conflicts=(),
                     failure=None,
                     resolution=resolution if found.by_person else None,

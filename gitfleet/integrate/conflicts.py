@@ -14,11 +14,12 @@ from gitfleet.model.conflict import Conflict, ConflictKind, ConflictSide, SideCh
 from gitfleet.model.paths import quote_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from gitfleet.git.command import Git
     from gitfleet.git.merging import Note, Stage
     from gitfleet.git.objects import Objects
+    from gitfleet.integrate.gate.inspecting import Inspection
 
 EXPLAINED = 50
 """Paths of one run that are explained; a record stays bounded whatever a merge says."""
@@ -76,38 +77,35 @@ def explain(git: Git, onto: str, tip: str, found: Conflicted) -> tuple[Conflict,
     # What git only speaks of (a directory that was renamed) counts where it names no file that is in conflict.
     alone = [note.paths[0] for note in found.notes if note.paths and not set(note.paths) & stages.keys()]
     paths = sorted({*stages, *alone})[:EXPLAINED]
-    about = {path: _about(path, notes.get(path, ())) for path in paths}
-    ours, theirs = _changes(git, tip, onto, about, line=True), _changes(git, onto, tip, about, line=False)
     conflicts = []
     for path in paths:
         has = stages.get(path, {})
         said = sorted(notes.get(path, ()), key=_loudness)
         base = has.get(1)
+        about = _about(path, said)
         conflicts.append(
             Conflict(
                 path=quote_path(path),
                 kind=_kind_of(said[0]) if said else ConflictKind.OTHER,
                 message=said[0].text[:_MESSAGE] if said else "",
                 base=base.oid if base else "",
-                target=_side(has.get(2), ours[path]),
-                run=_side(has.get(3), theirs[path]),
+                target=_side(has.get(2), _changes(git, tip, onto, about, line=True)),
+                run=_side(has.get(3), _changes(git, onto, tip, about, line=False)),
             )
         )
     return tuple(conflicts)
 
 
-def outside(
-    git: Git, objects: Objects, onto: str, tip: str, merged: str, paths: Sequence[bytes]
-) -> tuple[Conflict, ...]:
-    """Paths outside its scope that a run's merge would change, because the target moved what the run changed."""
-    paths = sorted(paths)[:EXPLAINED]
-    about = {path: (path,) for path in paths}
-    ours, theirs = _changes(git, tip, onto, about, line=True), _changes(git, onto, tip, about, line=False)
+def outside(git: Git, objects: Objects, onto: str, tip: str, merged: str, barred: Inspection) -> tuple[Conflict, ...]:
+    """Paths that a run's merge, the tree ``merged``, must not change: the target moved what the run had changed."""
+    paths = sorted({one.path for one in barred.violations})[:EXPLAINED]
+    before = objects.commit(onto).tree
     conflicts = []
     for path in paths:
         sides = []
-        for commit, changes in ((onto, ours[path]), (merged, theirs[path])):
-            entry = objects.entry(objects.commit(commit).tree, path)
+        ours, theirs = _changes(git, tip, onto, [path], line=True), _changes(git, onto, tip, [path], line=False)
+        for tree, changes in ((before, ours), (merged, theirs)):
+            entry = objects.entry(tree, path)
             mode, oid = (f"{entry.mode:06o}", entry.oid) if entry and not entry.is_tree else ("", "")
             sides.append(ConflictSide(mode=mode, blob=oid, changes=changes))
         quoted = quote_path(path)
@@ -144,37 +142,36 @@ def _loudness(note: Note) -> int:
 
 def _about(path: bytes, notes: Iterable[Note]) -> tuple[bytes, ...]:
     """The path, and the others that what git says of it names: where it was, or where it is on the other side."""
-    return tuple(dict.fromkeys((path, *(other for note in notes for other in note.paths))))
+    found = [path]
+    for note in notes:
+        found += note.paths
+        if _kind_of(note) is ConflictKind.DIRECTORY_RENAME:
+            # Whoever moved the directory touched neither of the two.
+            found += [other.rpartition(b"/")[0] for other in note.paths if b"/" in other]
+    return tuple(dict.fromkeys(found))
 
 
 def _side(stage: Stage | None, changes: tuple[SideChange, ...]) -> ConflictSide:
     return ConflictSide(blob=stage.oid if stage else "", mode=stage.mode if stage else "", changes=changes)
 
 
-def _changes(
-    git: Git, without: str, side: str, about: Mapping[bytes, tuple[bytes, ...]], *, line: bool
-) -> dict[bytes, tuple[SideChange, ...]]:
-    """The last commits of one side that changed each path; on the target's own line a merge stands for its run."""
-    found: dict[bytes, list[SideChange]] = {path: [] for path in about}
-    wanted = sorted({other for paths in about.values() for other in paths})
+def _changes(git: Git, without: str, side: str, paths: Sequence[bytes], *, line: bool) -> tuple[SideChange, ...]:
+    """The last commits of one side that changed these paths; on the target's own line a merge stands for its run."""
     options = ["--first-parent"] if line else ["--no-merges"]
-    form = "--format=%x01%H%x02%s%x02%(trailers:key=Gitfleet-Instance,valueonly,separator=%x2C)%x02"
+    # Fields end with NUL, which neither a message nor a path can hold.
+    form = "--format=tformat:%H%x00%s%x00%(trailers:key=Gitfleet-Instance,valueonly,unfold,separator=%x2C)"
     try:
-        raw = git.having("core.commitGraph=false").run(
-            "--literal-pathspecs", "log", "-z", "--name-only", "--no-renames", "--max-count=200", *options, form,
-            f"{without}..{side}", "--", *wanted,
-        ).stdout  # fmt: skip
+        fields = git.run(
+            "--literal-pathspecs", "log", "-z", "--no-show-signature", f"--max-count={_CHANGES}", *options, form,
+            f"{without}..{side}", "--", *paths,
+        ).stdout.split(b"\0")  # fmt: skip
     except GitFailed:
-        return dict.fromkeys(about, ())
-    for block in raw.split(b"\1")[1:]:
-        commit, subject, instance, names = block.split(b"\2", 3)
-        touched = {name.lstrip(b"\n") for name in names.split(b"\0")}
-        change = SideChange(
+        return ()
+    return tuple(
+        SideChange(
             commit=commit.decode("ascii"),
             subject=subject.decode("utf-8", "replace")[:_SUBJECT],
-            instance=instance.decode("utf-8", "replace").strip(),
+            instance=instance.decode("utf-8", "replace").strip()[:_SUBJECT],
         )
-        for path, paths in about.items():
-            if len(found[path]) < _CHANGES and touched & set(paths):
-                found[path].append(change)
-    return {path: tuple(changes) for path, changes in found.items()}
+        for commit, subject, instance in zip(*(fields[at:-1:3] for at in range(3)), strict=True)
+    )

@@ -41,12 +41,10 @@ _FIELDS: dict[str, frozenset[str]] = {
         {
             "planner",
             "landing",
-            "verify.fingerprint",
             "agents.*.model",
             "agents.*.effort",
             "agents.*.permissions",
             "agents.*.fallback",
-            "scope.protected",
         }
     ),
 }
@@ -56,7 +54,6 @@ _VALUES: dict[str, dict[str, frozenset[str]]] = {
     "config": {
         "agents.*.kind": frozenset({"claude", "codex", "opencode"}),
         "waves.overlap": frozenset({"merge", "narrow"}),
-        "scope.on_violation": frozenset({"spill", "extend"}),
     },
 }
 

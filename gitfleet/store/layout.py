@@ -164,6 +164,11 @@ class Layout:
         return self.radar / f"{checked(session, 'session')}.json"
 
     @property
+    def verify_cache(self) -> Path:
+        """Trees that were green, and targets that were seen red; losing it loses nothing."""
+        return self.root / "verify-cache"
+
+    @property
     def trash(self) -> Path:
         """What was taken away by a rename and may be deleted later."""
         return self.root / "trash"

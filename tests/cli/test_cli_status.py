@@ -129,7 +129,10 @@ def test_counts_failures_conflicts_and_landings(repo: Repo) -> None:
         ),
     )
     answer = run("status", "--repo", repo.path)
-    assert "  auth-k3f9qm doc: conflicts with main in README.md\n    gitfleet resolve fleet-auth-k3f9qm-w1-a1\n" in answer.out
+    assert (
+        "  auth-k3f9qm doc: conflicts with main in README.md\n    gitfleet resolve fleet-auth-k3f9qm-w1-a1\n"
+        in answer.out
+    )
     assert "  runs: 1 landed, 1 conflicted, 1 failed (failures: 1 task)\n" in answer.out
     assert "  landing 1: cccccccccccc unverified, api\n" in answer.out
 

@@ -207,6 +207,7 @@ def test_a_held_run_can_be_restarted_or_given_up(fleet: FleetEnv) -> None:
     assert_nothing_remains(fleet, repo)
 
 
+@pytest.mark.leaves_worktrees
 def test_a_held_run_that_is_cancelled_lets_its_claim_and_its_dependents_go(fleet: FleetEnv) -> None:
     later = task("later", "echo later > later.txt", ["later.txt"], "edit")
     repo, outcome = clash(fleet, "hold", AGENT, later)
@@ -217,6 +218,7 @@ def test_a_held_run_that_is_cancelled_lets_its_claim_and_its_dependents_go(fleet
     assert_nothing_remains(fleet, repo)
 
 
+@pytest.mark.leaves_worktrees
 def test_what_waits_for_a_person_is_told_everywhere(fleet: FleetEnv) -> None:
     repo, outcome = clash(fleet, "hold", AGENT)
     outcome.ok(3)
@@ -248,3 +250,50 @@ def test_what_no_longer_conflicts_goes_on_by_itself(fleet: FleetEnv) -> None:
     fleet.run("continue").ok()
     assert (repo / "shared.txt").read_text() == LINES.replace("two", "an agent two")
     fleet.run("resolve", "edit").ok(2)
+
+
+def test_what_the_target_moved_out_of_the_scope_is_a_persons_to_allow(fleet: FleetEnv) -> None:
+    repo = fleet.repo({"src/a.txt": LINES * 3, "README.md": "x\n"})
+    fleet.config(repo, config_of((), conflict="resolver"))
+    point = fleet.point("wrote")
+    command = f"sed -i 's/^two$/an agent two/' src/a.txt; {point.shell}"
+    session = fleet.start("wave", fleet.plan(plan_of(task("edit", command, ["src/"]))), "--yes")
+    point.wait()
+    fleet.git("mv", "src/a.txt", "moved.txt")
+    fleet.git("commit", "-qm", "Move it")
+    point.release()
+    fleet.finish(session).ok(3)
+
+    run = state_runs(fleet, repo)["edit"]
+    assert [(one.path, one.kind) for one in run.conflicts] == [("moved.txt", "outside-scope")]
+    assert run.conflicts[0].target.changes[0].subject == "Move it"
+    assert len(run.attempts) == 1
+    tree = tree_of(fleet)
+    assert "only `git commit` says" in fleet.run("continue").ok(3).out
+    fleet.git("commit", "-qm", "Yes, there", cwd=tree)
+    fleet.run("continue").ok()
+    assert (repo / "moved.txt").read_text() == (LINES * 3).replace("two", "an agent two")
+    assert state_runs(fleet, repo)["edit"].extended == ("moved.txt",)
+
+
+def test_runs_of_one_batch_conflict_and_rerere_knows_the_answer(fleet: FleetEnv) -> None:
+    repo = fleet.repo({"a/f.txt": LINES, "b/g.txt": LINES})
+    fleet.config(repo, config_of((), conflict="hold"))
+    fleet.git("config", "rerere.enabled", "true")
+    # A directory that one run renames and another one adds to: no path of theirs is shared.
+    one = task("one", "mkdir -p c && git mv a/f.txt c/f.txt", ["a/f.txt", "c/"])
+    two = task("two", "echo new > a/new.txt; echo n > b/new.txt", ["a/new.txt", "b/new.txt"])
+    fleet.run("wave", fleet.plan(plan_of(one, two)), "--yes", "--rolling").ok(3)
+
+    held = {name: run for name, run in state_runs(fleet, repo).items() if run.state == "conflicted"}
+    ((name, run),) = held.items()
+    assert {one.kind.value for one in run.conflicts} <= {"directory-rename", "outside-scope"}
+    (other,) = {"one", "two"} - {name}
+    assert state_runs(fleet, repo)[other].instance in run.conflicts[0].others
+    from pathlib import Path  # noqa: PLC0415
+
+    tree = Path(fleet.run("resolve", name, "--print").ok().out.strip())
+    fleet.git("add", "-A", cwd=tree)
+    fleet.git("commit", "-qm", "So be it", cwd=tree, ok=(0, 1))
+    fleet.run("continue")
+    assert states(fleet, repo)[other] == "landed"

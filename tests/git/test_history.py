@@ -52,7 +52,7 @@ def test_names_that_look_like_the_answer_are_names(repo: Repo) -> None:
 
 
 def test_a_moved_file_is_told_when_it_is_the_same(repo: Repo) -> None:
-    repo.commit({b"old\n": b"content\n", "other": "a\n" * 20})
+    repo.commit({b"old\n": b"content\n", b"other": b"a\n" * 20})
     (repo.path / "old\n").rename(repo.path / "R100")
     repo.commit({})
     (repo.path / "other").rename(repo.path / "more")

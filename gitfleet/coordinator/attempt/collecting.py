@@ -14,6 +14,7 @@ import msgspec
 
 from gitfleet.agents.registry import agent_for
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
+from gitfleet.coordinator.attempt.gating import Work, finish_spill, hold_against_scope
 from gitfleet.coordinator.attempt.guarding import tampered
 from gitfleet.coordinator.attempt.resolving import judge_resolver
 from gitfleet.coordinator.attempt.verdicts import Judgement, judge
@@ -22,7 +23,7 @@ from gitfleet.git import worktrees
 from gitfleet.git.changes import file_changes, numstat
 from gitfleet.git.collect import Collected, Uncollected, commit_work
 from gitfleet.git.command import GitFailed
-from gitfleet.integrate import gate
+from gitfleet.integrate.verify import stamped
 from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport
 from gitfleet.model.handoff import HandoffSource
 from gitfleet.model.paths import quote_path, unquote_path
@@ -65,6 +66,9 @@ class Evidence:
     judgement: Judgement
     log_bytes: int
     discoveries: Discoveries | None
+    extended: tuple[str, ...] = ()
+    claimed: tuple[str, ...] = ()
+    """What its claim grew by, and the whole claim then; empty where it did not grow."""
     kept: Outcome | None = None
     """What became of the work in its tree, where the attempt failed."""
     tampered: tuple[Tampering, ...] = ()
@@ -105,31 +109,34 @@ def _collect(
     output = _output(parts, handle)
     parsed = read_handoff(_read(directory / "handoff.json"), output.data)
     with parts.open_objects() as objects:
+        finish_spill(parts, objects, run, tree)
         work = _commit(parts, objects, run, tree)
         if isinstance(work, Uncollected):
             blame = _to_blame(parts, tree)
             return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
-        files = file_changes(numstat(parts.repository.git, run.base, work.tip))
-        discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
+        ended = agent_for(task, parts.config).outcome(exit_)
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
         known = parts.refs.read(target) or run.base
-        report = gate.inspect(
-            parts.repository.git, objects, base=run.base, tip=work.tip, target=known, scope=scope, fold=parts.fold
-        )
-    ended = agent_for(task, parts.config).outcome(exit_)
+        # Of what a resolver made, all goes on or nothing.
+        well = ended is None and parsed.failure is None and not run.attempts[-1].resolver
+        left = Work(work.tip, tree, known, well=well)
+        gated = hold_against_scope(parts, objects, task, run, scope, left)
+        files = file_changes(numstat(parts.repository.git, gated.start, gated.tip))
+        discoveries = _discoveries(objects, run, gated.tip, parsed.handoff)
+        whole = objects.commit(gated.tip).tree
     own_checks: tuple[CheckResult, ...] = ()
-    if report.passed and ended is None and task.verify:
+    if gated.report.passed and ended is None and task.verify:
         ran = checks.run_all(task.verify, tree, run.instance, [unquote_path(file.path) for file in files])
         if ran is None:
             return Unchecked()
-        own_checks = ran
+        own_checks = stamped(ran, whole, gated.tip)
     judgement = judge(
         ended=ended,
         exit_=exit_,
         handoff=parsed.handoff,
         handoff_failure=parsed.failure,
         files=files,
-        gate=report,
+        gate=gated.report,
         checks=own_checks,
         read_only=not task.scope,
     )
@@ -140,17 +147,19 @@ def _collect(
         judgement = _nested(work.nested)
     parts.host.clean_up(handle)
     return Evidence(
-        tip=work.tip,
+        tip=gated.tip,
         exit=exit_,
         files=files,
         # What the task came to is still told by the attempt that did it.
         handoff=before.handoff or parsed.handoff if before is not None else parsed.handoff,
         source=parsed.source,
-        gate=report,
+        gate=gated.report,
         checks=own_checks,
         judgement=judgement,
         log_bytes=output.next,
         discoveries=discoveries,
+        extended=gated.extended,
+        claimed=gated.claimed,
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitfleet.coordinator.attempt.gating import bounds_of, extension
 from gitfleet.coordinator.attempt.verdicts import Judgement
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.changes import file_changes, numstat
@@ -23,7 +24,6 @@ from gitfleet.integrate.verify import describe_red
 from gitfleet.model.conflict import ConflictKind
 from gitfleet.model.paths import quote_path, unquote_path
 from gitfleet.model.run import Failure, FailureSource, RunState
-from gitfleet.planner.scopes import Scope, entry_for
 from gitfleet.recovery.keeping import keep_tree, tree_of
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
+    from gitfleet.planner.scopes import Scope
 
 _NAMED = 10
 _COMMIT_SECONDS = 60.0
@@ -58,6 +59,7 @@ class Resolved:
     checks: tuple[CheckResult, ...]
     by_person: bool
     extended: tuple[str, ...] = ()
+    claimed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,15 +194,20 @@ def _hold_against(
     if why:
         return Unresolved(f"What was committed is no resolution: {why}.")
     known = parts.refs.read(target) or begun.onto
-    # What the target moved out of the scope: that the run may change it there is for a person to say, and here it is.
-    moved = [one.path for one in run.conflicts if one.kind is ConflictKind.OUTSIDE_SCOPE]
-    extended = tuple(entry_for(unquote_path(path)) for path in moved)
-    if extended:
-        scope = Scope.parse((*scope.entries, *extended))
-    report = gate.inspect(git, objects, base=begun.onto, tip=tip, target=known, scope=scope, fold=parts.fold)
-    if not report.passed:
-        paths = ", ".join(f"{one.path} ({one.reason})" for one in report.violations[:_NAMED])
-        return Unresolved(f"What was committed changes what the run must not: {paths}.")
+    bounds = bounds_of(parts, objects, task, run, scope)
+    found = gate.inspect(git, objects, base=begun.onto, tip=tip, target=known, bounds=bounds)
+    extended, claimed = run.extended, run.claim.scope if run.claim else ()
+    moved = {one.path for one in run.conflicts if one.kind is ConflictKind.OUTSIDE_SCOPE}
+    if not found.passed:
+        paths = ", ".join(f"{one.path} ({one.reason})" for one in found.report().violations[:_NAMED])
+        why = f"What was committed changes what the run must not: {paths}."
+        # That the run may change what the target moved out of its scope is for a person to say, and here it is said.
+        if not found.only_border or any(quote_path(one.path) not in moved for one in found.violations):
+            return Unresolved(why)
+        grown = extension(parts, run, bounds, found.violations)
+        if isinstance(grown, str):
+            return Unresolved(f"{why} Its claim did not grow: {grown}.")
+        extended, claimed = grown
     files = file_changes(numstat(git, begun.onto, tip))
     own: tuple[CheckResult, ...] = ()
     if task.verify and files:
@@ -213,7 +220,8 @@ def _hold_against(
         if red is not None:
             return Unresolved(f"What was committed fails its own check: {describe_red(red)}")
         own = ran
-    return Resolved(tip, begun.onto, files, report, own, by_person=True, extended=extended)
+    report = found.report("" if found.passed else "extended")
+    return Resolved(tip, begun.onto, files, report, own, by_person=True, extended=extended, claimed=claimed)
 
 
 def _lines(git: Git, *args: str) -> list[bytes]:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.git.merging import Conflicted, DriverFailed, Merged, NoBase
 from gitfleet.git.worktrees import INSTANCE_FILE
-from gitfleet.integrate import gate
 from gitfleet.integrate.conflicts import explain, merge_run, named, outside
+from gitfleet.integrate.gate.crossing import Barred
 from gitfleet.integrate.train.outcome import Candidate, Clash, Entry
 from gitfleet.integrate.verify import check_out
-from gitfleet.model.paths import unquote_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gitfleet.git.command import Git
     from gitfleet.git.objects import Objects
+    from gitfleet.integrate.gate.crossing import Border
     from gitfleet.model.evidence import Verification
     from gitfleet.model.plan import Check
 
@@ -36,7 +36,7 @@ class Builder:
     git: Git
     target: str
     checks: Sequence[Check]
-    fold: bool
+    border: Border
     keep: Sequence[str] = ()
 
     def begin(self, base: str) -> None:
@@ -80,14 +80,13 @@ class Builder:
                 cut = "; this clone is shallow, `git fetch --unshallow` brings the rest" if result.shallow else ""
                 return Clash(entry, (), f"its branch and {self.target} have no common ancestor here{cut}")
             case Merged():
+                crossed = self.border.cross(entry.instance, entry.bounds, commit, result.tree)
+                if isinstance(crossed, Barred):
+                    found = outside(self.git, self.objects, commit, entry.tip, result.tree, crossed.found)
+                    why = f"merging it would change {named(found)}, which is outside its scope"
+                    return Clash(entry, found, f"{why}; {crossed.why}" if crossed.why else why)
                 names = [check.title for check in self.checks]
-                step = self.objects.create_commit(result.tree, [commit, entry.tip], _message(entry, names))
-                carried = gate.carried(self.objects, step, entry.scope, fold=self.fold)
-                if not carried:
-                    return step
-                paths = [unquote_path(violation.path) for violation in carried]
-                found = outside(self.git, self.objects, commit, entry.tip, step, paths)
-                return Clash(entry, found, f"merging it would change {named(found)}, which is outside its scope")
+                return self.objects.create_commit(crossed.tree, [commit, entry.tip], _message(entry, names))
             case _:
                 assert_never(result)
 

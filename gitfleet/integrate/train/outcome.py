@@ -11,9 +11,9 @@ from gitfleet.model.conflict import paths_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gitfleet.integrate.gate.bounds import Bounds
     from gitfleet.model.conflict import Conflict
     from gitfleet.model.evidence import Verification
-    from gitfleet.planner.scopes import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Entry:
     name: str
     instance: str
     tip: str
-    scope: Scope
+    bounds: Bounds
     needs: frozenset[str] = frozenset()
 
 
