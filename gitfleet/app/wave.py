@@ -12,6 +12,7 @@ import msgspec
 from gitfleet.app.base import applying, known_red, recheck_base, refuse_red, sentence
 from gitfleet.app.composition import build
 from gitfleet.app.disclosure import disclose
+from gitfleet.app.foresight import foretell
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
 from gitfleet.app.request import WaveRequest, only_tasks, overridden
@@ -120,6 +121,7 @@ def prepare(
     known = (sentence(target, red),) if red else ()
     notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished, *known)
     disclosure = disclose(plan, config, placed, target, (level, why), notes, str(pool))
+    disclosure = foretell(disclosure, workspace, survey, plan, placed, config, scopes, fold=fold)
     return Preparation(
         workspace,
         config,

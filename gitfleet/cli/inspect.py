@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gitfleet.model.reports import InspectReport
     from gitfleet.model.run import Run
     from gitfleet.model.session import Landing
+    from gitfleet.model.tampering import Tampering
 
 
 SHORT_SECONDS = 10.0
@@ -124,6 +125,8 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
             yield Line(f"    {attempt.message}")
         if attempt and attempt.retry:
             yield Line(f"    {attempt.retry}")
+        for one in attempt.tampered if attempt else ():
+            yield from _tampering(one)
         for ref in attempt.snapshots if attempt else ():
             yield Line(f"    {'kept:':<12}gitfleet rescue show {ref.removeprefix(WIP)}", copy=True)
         for what in attempt.unkept if attempt else ():
@@ -131,6 +134,15 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
         for name, path in (("log", files.log), ("prompt", files.prompt), ("handoff", files.handoff)):
             if path:
                 yield Line(f"    {name + ':':<12}{path}")
+
+
+def _tampering(one: Tampering) -> Iterator[Piece]:
+    """What the guard of an attempt refused or found changed, and the command that puts it back."""
+    where = f"{one.name} ({one.by})" if one.by else one.name
+    others = f", also while {', '.join(one.others)} ran" if one.others else ""
+    yield Line(f"    {one.outcome + ':':<12}{one.kind} {where}{others}", "yellow")
+    if one.restore:
+        yield Line(f"    {'restore:':<12}{one.restore}", copy=True)
 
 
 def _end(attempt: Attempt) -> str:

@@ -48,7 +48,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     only: tuple[str, ...],
     agent: str | None,
 ) -> int:
-    """Show the waves that PLAN would run in; starts and writes nothing but --output.
+    """Show the waves that PLAN would run in; starts nothing, and writes --output and what it read of history only.
 
     PLAN is YAML, JSON, TOML or Markdown; `-` reads standard input.
     """

@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from gitfleet.model.base import Document
 from gitfleet.model.handoff import Handoff
+from gitfleet.model.tampering import Tampering
 
 WIP = "refs/gitfleet/wip/"
 """Where snapshots are kept: below it by instance and number."""
@@ -73,6 +74,10 @@ class Attempt(Document, frozen=True, kw_only=True):
     unkept: Annotated[
         tuple[str, ...],
         Meta(description="What only its worktree holds, because no snapshot could; its tree is not reused."),
+    ] = ()
+    tampered: Annotated[
+        tuple[Tampering, ...],
+        Meta(description="What its guard refused, and what of the person's changed while it ran."),
     ] = ()
     log_bytes: int | None = None
     tokens: Annotated[int | None, Meta(description="Exact tokens; none means not measured.")] = None

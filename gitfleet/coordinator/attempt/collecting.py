@@ -14,6 +14,7 @@ import msgspec
 
 from gitfleet.agents.registry import agent_for
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
+from gitfleet.coordinator.attempt.guarding import tampered
 from gitfleet.coordinator.attempt.verdicts import Judgement, judge
 from gitfleet.coordinator.machine import Refused, refused, refused_by_words
 from gitfleet.git import worktrees
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from gitfleet.model.handoff import Discoveries, Handoff
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
+    from gitfleet.model.tampering import Tampering
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
     from gitfleet.runtime.hosts.base import Handle
@@ -65,6 +67,7 @@ class Evidence:
     discoveries: Discoveries | None
     kept: Outcome | None = None
     """What became of the work in its tree, where the attempt failed."""
+    tampered: tuple[Tampering, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,10 @@ def collect(
     except (GitFailed, OSError) as error:
         # What the agent did to its repository is its own failure, and must not end the session.
         work = refused(parts, error) or _uncollected(exit_, str(error), 0, _to_blame(parts, worktree_of(parts, run)))
-    if isinstance(work, Unchecked | Refused) or work.judgement.failure is None:
+    if isinstance(work, Unchecked | Refused):
+        return work
+    work = replace(work, tampered=tampered(parts, run))
+    if work.judgement.failure is None:
         return work
     with parts.open_objects() as objects:
         return replace(work, kept=keep_tree(parts, objects, run, work.judgement.failure.code))

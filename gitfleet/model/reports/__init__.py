@@ -46,6 +46,7 @@ from gitfleet.model.reports.progress import (
     WaitingRun,
     waiting_run,
 )
+from gitfleet.model.reports.radar import ConflictsReport, Prediction, Predictions, Side, SideKind, SidesConflict
 from gitfleet.model.reports.rescuing import (
     RescueApplyReport,
     RescuePruneReport,
@@ -88,6 +89,7 @@ __all__ = [
     "CloseoutReport",
     "CloseoutRun",
     "CompletionReport",
+    "ConflictsReport",
     "ControlReport",
     "DemoReport",
     "Disclosure",
@@ -112,6 +114,8 @@ __all__ = [
     "PlacedTask",
     "PlacedWave",
     "Point",
+    "Prediction",
+    "Predictions",
     "Progress",
     "Report",
     "RescueApplyReport",
@@ -120,6 +124,9 @@ __all__ = [
     "RescueShowReport",
     "RunRow",
     "SessionStatus",
+    "Side",
+    "SideKind",
+    "SidesConflict",
     "Snapshot",
     "SnapshotFile",
     "StatusReport",
@@ -140,6 +147,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "logs": (LogReport, LogLine),
     "events": (EventsReport, Event),
     "claims": (ClaimsReport,),
+    "conflicts": (ConflictsReport,),
     "add": (AmendReport,),
     "cancel": (AmendReport,),
     "pause": (ControlReport,),

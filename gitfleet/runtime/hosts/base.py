@@ -146,6 +146,15 @@ class Host(Protocol):
         With the reason ``stalled`` the end says so, whoever reads it.
         """
 
+    def pause(self, handle: Handle, seconds: float, why: str, *, again: bool = False) -> bool:
+        """Ask the warden to stop the agent's processes where they are, for so many awake seconds unless asked again.
+
+        With ``again``, only where the pause was not taken back since; says whether it was asked for.
+        """
+
+    def proceed(self, handle: Handle) -> bool:
+        """Let a paused agent go on; says whether there was a pause to take back."""
+
     def revive(self, handle: Handle) -> bool:
         """Let a warden go on that somebody stopped (``SIGSTOP``); says whether it was stopped."""
 

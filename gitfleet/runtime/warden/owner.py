@@ -18,6 +18,7 @@ from gitfleet.runtime.output import LOG_LIMIT, BoundedLog
 from gitfleet.runtime.tables import open_table
 from gitfleet.runtime.tree import NONCE
 from gitfleet.runtime.warden.heart import Heart
+from gitfleet.runtime.warden.hold import Hold
 from gitfleet.runtime.warden.spawn import SpawnFailed, spawn
 
 TYPE_CHECKING = False
@@ -69,10 +70,10 @@ class Warden:
         self._reader = -1
         self._poll = select.poll()
         self._poll.register(self._wakeup, select.POLLIN)
-        self._log = BoundedLog(
-            self._path(attempt.LOG), int(spec.get("log_limit", LOG_LIMIT)), digest=bool(spec.get("digest"))
-        )
+        limit, digest = int(spec.get("log_limit", LOG_LIMIT)), bool(spec.get("digest"))
+        self._log = BoundedLog(self._path(attempt.LOG), limit, digest=digest)
         self._heart = Heart(self._path(attempt.PULSE), stall=spec.get("stall_seconds"), started=self._awake)
+        self._hold = Hold(directory, self._heart)
         self._deadline: float | None = spec.get("deadline_seconds")
         self._deadline_seen: tuple[int, int] | None = None
         self._introduce()
@@ -176,8 +177,8 @@ class Warden:
                 return "exited"
             if self._told_to_stop():
                 return attempt.stop_reason(self._directory)
-            deadline = self._current_deadline()
-            left = _TICK if deadline is None else self._awake + deadline - time.monotonic()
+            deadline, stood = self._current_deadline(), self._hold.look(self._tree)
+            left = _TICK if deadline is None else self._awake + deadline + stood - time.monotonic()
             if left <= 0:
                 return "deadline"
             self._pump(min(_TICK, left))
