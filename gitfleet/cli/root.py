@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "interrupt": ("interrupt", "Send an agent what Ctrl-C sends."),
     "restart": ("restart", "Start a run again, as a new attempt."),
     "open": ("open", "Open a shell in an agent's worktree."),
+    "closeout": ("closeout", "Show what is missing before a session is done."),
     "check": ("check", "Validate the documents below .planning."),
     "doctor": ("doctor", "Look for what would keep gitfleet from working here."),
     "rescue": ("rescue", "List, show, bring back and prune the snapshots of work."),
@@ -47,7 +48,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Begin": ("demo", "init", "doctor"),
     "Run": ("plan", "wave", "continue", "add", "cancel"),
     "Steer": ("pause", "resume", "drain", "stop", "interrupt", "restart"),
-    "Look": ("status", "inspect", "logs", "events", "claims", "conflicts", "open"),
+    "Look": ("status", "inspect", "logs", "events", "claims", "conflicts", "closeout", "open"),
     "Tidy": ("rescue", "check", "clean", "completion"),
 }
 """What each command is for; a command is in one group."""
@@ -58,7 +59,6 @@ LATER_COMMANDS = frozenset(
         "pick",
         "momentum",
         "usage",
-        "closeout",
     }
 )
 """Commands that the design names and that no release has yet; refused by name."""

@@ -155,4 +155,5 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
     yield from (Line(f"  {predicted(row)}", "yellow") for row in session.predictions)
     for landing in session.landings:
         commit = (landing.commit or landing.candidate)[:12]
-        yield Line(f"  landing {landing.number}: {commit} {landing.verdict}, {', '.join(landing.tasks)}")
+        word = str(landing.verdict) + " from the cache" * landing.cached
+        yield Line(f"  landing {landing.number}: {commit} {word}, {', '.join(landing.tasks)}")

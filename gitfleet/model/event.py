@@ -22,6 +22,7 @@ class EventKind(StrEnum):
     TIMEOUT = "timeout"
     STALL = "stall"
     WAITING = "waiting"
+    GUARD = "guard"
     GATE = "gate"
     VERIFY = "verify"
     LAND = "land"

@@ -42,12 +42,10 @@ _FIELDS: dict[str, frozenset[str]] = {
             "planner",
             "conflict",
             "landing",
-            "verify.fingerprint",
             "agents.*.model",
             "agents.*.effort",
             "agents.*.permissions",
             "agents.*.fallback",
-            "scope.protected",
         }
     ),
 }
@@ -57,7 +55,6 @@ _VALUES: dict[str, dict[str, frozenset[str]]] = {
     "config": {
         "agents.*.kind": frozenset({"claude", "codex", "opencode"}),
         "waves.overlap": frozenset({"merge", "narrow"}),
-        "scope.on_violation": frozenset({"spill", "extend"}),
     },
 }
 

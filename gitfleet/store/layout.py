@@ -164,9 +164,19 @@ class Layout:
         return self.radar / f"{checked(session, 'session')}.json"
 
     @property
+    def verify_cache(self) -> Path:
+        """Trees that were green, and targets that were seen red; losing it loses nothing."""
+        return self.root / "verify-cache"
+
+    @property
     def trash(self) -> Path:
         """What was taken away by a rename and may be deleted later."""
         return self.root / "trash"
+
+    @property
+    def history_cache(self) -> Path:
+        """What was read of history; anybody may remove it."""
+        return self.root / "cache" / "history"
 
     @property
     def clone_id(self) -> Path:

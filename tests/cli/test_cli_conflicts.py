@@ -34,6 +34,7 @@ def report(repo: Repo, *args: str, code: int = 1) -> ConflictsReport:
     answer = run("conflicts", "--json", *args, "--repo", str(repo.path))
     assert answer.code == code, answer.err
     validate(answer.json, ConflictsReport)
+    assert answer.json["schema"] == "gitfleet/report/conflicts/v1"
     return decode(answer.out.encode(), ConflictsReport)
 
 

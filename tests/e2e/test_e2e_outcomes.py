@@ -217,14 +217,3 @@ def test_a_brief_reaches_the_next_wave(fleet: FleetEnv) -> None:
     number = (fleet.root / "repo" / "number.txt").read_text().strip()
     assert number.startswith("The number is ")
     assert f"found {number.split(' ')[-1]}" in fleet.run("logs", "finder").out
-
-
-@pytest.mark.parametrize(("policy", "code"), [("reject", 1), ("spill", 2)])
-def test_on_violation_reject_is_the_only_policy(policy: str, code: int, fleet: FleetEnv) -> None:
-    repo = fleet.repo()
-    fleet.config(repo, config_of(scope={"on_violation": policy}))
-
-    outcome = fleet.run("wave", fleet.plan(plan_of(task("bad", "echo x > y", ["x"]))), "--yes").ok(code)
-
-    assert states(fleet, repo) == ({"bad": "rejected"} if code == 1 else {})
-    assert code == 1 or "not built yet" in outcome.text

@@ -78,6 +78,19 @@ def test_git_processes_are_a_constant_and_only_pairs_that_meet_are_merged(
         assert radar.counts.merged == 0
 
 
+def test_pairs_that_cannot_conflict_are_asked_about_once(tmp_path: Path, counter: GitCounter) -> None:
+    repo = Repo.with_files(tmp_path / "repo")
+    base = {"a": ("100644", LINES), "b": ("100644", LINES)}
+    root = committed(repo, base)
+    pair = (committed(repo, base | {"a": ("100644", "")}, root), committed(repo, base | {"b": ("100644", "")}, root))
+    with radar_on(repo) as radar:
+        counter.calls()
+        assert radar.predict([pair], root) == {}
+        assert len(counter.calls()) == 3
+        assert radar.predict([pair], root) == {}
+        assert counter.calls() == []
+
+
 def test_pairs_without_common_history_take_no_answer_from_others(tmp_path: Path) -> None:
     repo = Repo.with_files(tmp_path / "repo")
     root = committed(repo, {"a": ("100644", LINES)})

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitfleet.integrate.gate.bounds import Bounds
 from gitfleet.integrate.train import MOVES_ALLOWED, BaseRed, Entry, Landed, NothingLands, Stopped
 from gitfleet.integrate.verify import Interrupted, describe_red, run_checks, verify
 from gitfleet.model.evidence import CheckResult, Verdict, Verification
@@ -74,7 +75,7 @@ def test_when_every_run_conflicts_nothing_moves(yard: Yard) -> None:
 def test_a_branch_of_another_history_is_no_merge(yard: Yard) -> None:
     tree = yard.repo.oid("main^{tree}")
     root = yard.repo.git("commit-tree", tree, "-m", "from nowhere")
-    outcome = yard.run(Entry("one", "do one", "i-one", root, Scope.parse(["."])))
+    outcome = yard.run(Entry("one", "do one", "i-one", root, Bounds.of(Scope.parse(["."]))))
     assert isinstance(outcome, NothingLands)
     assert outcome.candidate.clashes[0].why == f"its branch and {MAIN} have no common ancestor here"
 

@@ -16,6 +16,8 @@ from gitfleet.git.refs import Refs
 from gitfleet.git.repository import Repository, discover
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import landing
+from gitfleet.integrate.gate.bounds import Bounds
+from gitfleet.integrate.gate.crossing import Closed
 from gitfleet.integrate.train import Builder, Candidate, Entry, Judge, Sealed, Tally, Train, TrainOutcome
 from gitfleet.model.config import VerifyConfig
 from gitfleet.model.evidence import CheckResult, Verification
@@ -59,7 +61,7 @@ class Yard:
         self.repo.git("switch", "-q", "-c", task, "main")
         tip = self.repo.commit(files, f"work of {task}")
         self.repo.git("switch", "-q", "main")
-        return Entry(task, f"do {task}", f"i-{task}", tip, Scope.parse([scope or "."]), frozenset(needs))
+        return Entry(task, f"do {task}", f"i-{task}", tip, Bounds.of(Scope.parse([scope or "."])), frozenset(needs))
 
     def stem(self, task: str, *needs: str, files: dict[str, str] | None = None) -> Entry:
         """A run on main that writes its own file, or these; without a checkout, so that many cost little."""
@@ -70,7 +72,7 @@ class Yard:
         }
         tree = self.objects.edit_tree(self.objects.commit(base).tree, changes)
         tip = self.objects.create_commit(tree, [base], f"work of {task}")
-        return Entry(task, f"do {task}", f"i-{task}", tip, Scope.parse(["."]), frozenset(needs))
+        return Entry(task, f"do {task}", f"i-{task}", tip, Bounds.of(Scope.parse(["."])), frozenset(needs))
 
     def land(self, old: str, new: str) -> landing.LandingOutcome:
         """Land for real."""
@@ -112,7 +114,7 @@ class Yard:
         train = Train(
             objects=self.objects,
             refs=Refs(self.found.git),
-            builder=Builder(self.objects, self.git, target, commands, fold=False, keep=config.keep),
+            builder=Builder(self.objects, self.git, target, commands, border=Closed(self.objects), keep=config.keep),
             judge=Judge(self.objects, self.git, runner, config, "verify", fold=False, say=self.said.append),
             target=target,
             session="s",

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.git.merging import Conflicted, Merged, NoBase, merge
 from gitfleet.git.worktrees import INSTANCE_FILE
-from gitfleet.integrate import gate
+from gitfleet.integrate.gate.crossing import Barred
+from gitfleet.integrate.gate.inspecting import REPORTED
 from gitfleet.integrate.train.outcome import Candidate, Clash, Entry
 from gitfleet.integrate.verify import check_out
 from gitfleet.model.paths import quote_path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from gitfleet.git.command import Git
     from gitfleet.git.objects import Objects
+    from gitfleet.integrate.gate.crossing import Border
     from gitfleet.model.evidence import Verification
     from gitfleet.model.plan import Check
 
@@ -35,7 +37,7 @@ class Builder:
     git: Git
     target: str
     checks: Sequence[Check]
-    fold: bool
+    border: Border
     keep: Sequence[str] = ()
 
     def begin(self, base: str) -> None:
@@ -77,14 +79,11 @@ class Builder:
                 cut = "; this clone is shallow, `git fetch --unshallow` brings the rest" if result.shallow else ""
                 return Clash(entry, (), f"its branch and {self.target} have no common ancestor here{cut}")
             case Merged():
+                crossed = self.border.cross(entry.instance, entry.bounds, commit, result.tree)
+                if isinstance(crossed, Barred):
+                    return _barred(entry, crossed)
                 names = [check.title for check in self.checks]
-                step = self.objects.create_commit(result.tree, [commit, entry.tip], _message(entry, names))
-                carried = gate.carried(self.objects, step, entry.scope, fold=self.fold)
-                if not carried:
-                    return step
-                paths = tuple(violation.path for violation in carried)
-                why = f"merging it would change {', '.join(paths)}, which is outside its scope"
-                return Clash(entry, paths, why)
+                return self.objects.create_commit(crossed.tree, [commit, entry.tip], _message(entry, names))
             case _:
                 assert_never(result)
 
@@ -103,6 +102,12 @@ class Builder:
             commit = self.objects.create_commit(tree, [commit, entry.tip], _message(entry, green))
             merged.append((entry, commit))
         return replace(candidate, commit=commit, merged=tuple(merged))
+
+
+def _barred(entry: Entry, barred: Barred) -> Clash:
+    paths = tuple(quote_path(one.path) for one in barred.found.violations[:REPORTED])
+    why = f"merging it would change {', '.join(paths[:10])}, which is outside its scope"
+    return Clash(entry, paths, f"{why}; {barred.why}" if barred.why else why)
 
 
 def _message(entry: Entry, checks: Sequence[str]) -> str:

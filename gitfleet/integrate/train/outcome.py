@@ -10,8 +10,8 @@ from gitfleet.integrate.verify import Interrupted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gitfleet.integrate.gate.bounds import Bounds
     from gitfleet.model.evidence import Verification
-    from gitfleet.planner.scopes import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Entry:
     name: str
     instance: str
     tip: str
-    scope: Scope
+    bounds: Bounds
     needs: frozenset[str] = frozenset()
 
 

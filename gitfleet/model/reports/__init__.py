@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.model.event import Event
 from gitfleet.model.reports.answers import ErrorBody, ErrorReport, PlacedProblem, Report
+from gitfleet.model.reports.closeout import CloseoutItem, CloseoutReport, CloseoutRun, Point
 from gitfleet.model.reports.control import ControlReport, Steered, UnsteeredSession
 from gitfleet.model.reports.endings import (
     AmendReport,
@@ -84,6 +85,9 @@ __all__ = [
     "ClaimsReport",
     "CleanItem",
     "CleanReport",
+    "CloseoutItem",
+    "CloseoutReport",
+    "CloseoutRun",
     "CompletionReport",
     "ConflictsReport",
     "ControlReport",
@@ -109,6 +113,7 @@ __all__ = [
     "PlacedProblem",
     "PlacedTask",
     "PlacedWave",
+    "Point",
     "Prediction",
     "Predictions",
     "Progress",
@@ -152,6 +157,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "interrupt": (ControlReport,),
     "restart": (ControlReport,),
     "open": (OpenReport,),
+    "closeout": (CloseoutReport,),
     "check": (CheckReport,),
     "doctor": (DoctorReport,),
     "rescue": (RescueReport, RescueShowReport, RescueApplyReport, RescuePruneReport),

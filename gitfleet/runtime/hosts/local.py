@@ -289,6 +289,7 @@ def _document(spec: LaunchSpec) -> dict[str, Any]:
         "deadline_seconds": spec.deadline_seconds,
         "stall_seconds": spec.stall_seconds,
         "log_limit": spec.log_limit,
+        "digest": spec.digest,
         "ladder": spec.ladder,
         "leftover_ladder": spec.leftover_ladder,
         "drain_seconds": spec.drain_seconds,

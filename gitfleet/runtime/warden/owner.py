@@ -70,7 +70,9 @@ class Warden:
         self._reader = -1
         self._poll = select.poll()
         self._poll.register(self._wakeup, select.POLLIN)
-        self._log = BoundedLog(self._path(attempt.LOG), int(spec.get("log_limit", LOG_LIMIT)))
+        self._log = BoundedLog(
+            self._path(attempt.LOG), int(spec.get("log_limit", LOG_LIMIT)), digest=bool(spec.get("digest"))
+        )
         self._heart = Heart(self._path(attempt.PULSE), stall=spec.get("stall_seconds"), started=self._awake)
         self._hold = Hold(directory, self._heart)
         self._deadline: float | None = spec.get("deadline_seconds")
@@ -265,7 +267,7 @@ class Warden:
             # Bytes on macOS, KiB everywhere else (getrusage(2)).
             "max_rss_kib": usage.ru_maxrss // 1024 if sys.platform == "darwin" else usage.ru_maxrss,
         }
-        result |= ladder.account(self._tree, climbed, message)
+        result |= ladder.account(self._tree, climbed, message) | self._log.account()
         self._insist(result)
 
     def _insist(self, result: dict[str, Any]) -> None:

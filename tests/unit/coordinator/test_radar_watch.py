@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -140,6 +141,7 @@ def test_a_conflict_is_told_once_for_its_paths_and_when_it_is_gone(scene: Scene)
     assert scene.told[2:] == [("cleared", "b and a would no longer conflict")]
     written = scene.parts.layout.predictions(scene.stage.books.session.id)
     assert decode(written.read_bytes(), Predictions).predictions == ()
+    assert json.loads(written.read_bytes())["schema"] == "gitfleet/predictions/v1"
     scene.watch.close()
     assert scene.worker.closed
     assert not written.exists()
