@@ -21,6 +21,7 @@ from gitfleet.model.paths import quote_path
 from gitfleet.model.reports import CleanItem, CleanReport
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
+from gitfleet.model.words import plural
 from gitfleet.store import locks
 from gitfleet.store.leases import Leases
 from gitfleet.store.state import State
@@ -76,6 +77,7 @@ class _Clean:
         yield from self._spills()
         for session, _ in closed:
             yield from self._session(session)
+        yield from self._cache()
         yield from clean_pool(self.workspace, dry_run=self.dry_run)
         yield from self._trash(trash)
 
@@ -236,6 +238,14 @@ class _Clean:
                 self.git.run("update-ref", "-d", ref, tip)
             forget_landed(self.git, session)
         yield CleanItem(kind="session", name=session.id, bytes=size, removed=True)
+
+    def _cache(self) -> Iterator[CleanItem]:
+        """Forget which trees were green: the checks run again where that matters."""
+        from gitfleet.store.verify_cache import VerifyCache  # noqa: PLC0415
+
+        count, size = VerifyCache(self.layout, self.workspace.now).clear(self.until, dry_run=self.dry_run)
+        if count:
+            yield CleanItem(kind="cache", name=f"verify-cache ({plural(count, 'file')})", bytes=size, removed=True)
 
     def _trashed(self) -> frozenset[str]:
         try:

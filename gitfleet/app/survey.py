@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,25 +32,39 @@ RECORD_PLACES = (
 )
 """Directories that hold records."""
 
+_RECORD = re.compile(rb"\.planning/sessions/([a-z0-9._-]+)/runs/([a-z0-9._-]+)\.json")
+
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the base's tree holds that matters before anything runs: symlinks, and shared infrastructure."""
+    """What the base's tree holds that matters before anything runs: symlinks, and shared infrastructure.
+
+    ``paths`` are all of them outside ``.planning``, ``records`` those of past runs: session, task, and id of the blob.
+    """
 
     links: dict[bytes, bytes]
     shared: tuple[bytes, ...]
+    paths: frozenset[bytes] = frozenset()
+    records: tuple[tuple[str, str, str], ...] = ()
 
 
 def survey_tree(objects: Objects, tree: str) -> Survey:
     """Walk a tree once."""
     links: dict[bytes, bytes] = {}
     shared: list[bytes] = []
+    paths: list[bytes] = []
+    records: list[tuple[str, str, str]] = []
     for path, entry in objects.entries(tree):
         if entry.mode == SYMLINK:
             links[path] = objects.blob(entry.oid)
         if shared_kind(path) is not None:
             shared.append(path)
-    return Survey(links, tuple(shared))
+        record = _RECORD.fullmatch(path)
+        if record is not None:
+            records.append((record[1].decode(), record[2].decode(), entry.oid))
+        elif not path.startswith(b".planning/"):
+            paths.append(path)
+    return Survey(links, tuple(shared), frozenset(paths), tuple(records))
 
 
 def resolved_scopes(plan: Plan, links: dict[bytes, bytes], *, fold: bool) -> tuple[dict[str, Scope], tuple[str, ...]]:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.app.base import applying, known_red, recheck_base, refuse_red, sentence
 from gitfleet.app.composition import build
 from gitfleet.app.disclosure import disclose
+from gitfleet.app.foresight import foretell
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
 from gitfleet.app.request import WaveRequest, only_tasks, overridden
@@ -42,9 +44,10 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.observer import Interrupts, Observer
     from gitfleet.git.repository import Repository
     from gitfleet.model.config import Config
-    from gitfleet.model.plan import Plan
+    from gitfleet.model.plan import Check, Plan
     from gitfleet.model.reports import Disclosure
     from gitfleet.planner.scopes import Scope
+    from gitfleet.store.verify_cache import RedTarget
 
 SUFFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 SLUG_LENGTH = 40
@@ -63,6 +66,12 @@ class Preparation:
     fold: bool
     disclosure: Disclosure
     session: str
+    recheck: tuple[Check, ...] = ()
+    red: RedTarget | None = None
+
+    def refuse_red(self) -> None:
+        """Raise ``GitfleetError`` (``base-red``) where the target is known to fail and is not checked again first."""
+        refuse_red(self.target, None if self.recheck else self.red)
 
 
 def prepare(
@@ -77,6 +86,9 @@ def prepare(
     config, unpublished = _publishing(repository, overridden(workspace.config, request))
     fold = preflight.folds_case(repository.git)
     loaded = load_plan_with_notes(request.plan_bytes, request.plan_name, config, fold=fold)
+    if request.recheck and not config.verify.commands:
+        message = "--recheck has nothing to run: no checks are configured."
+        raise GitfleetError(Kind.USAGE, "no-checks", message, hint="Set verify.commands in .planning/config.yaml.")
     plan, brought = only_tasks(loaded.plan, request.only)
     session = session_id(plan.name, random)
     if request.fetch:
@@ -93,6 +105,8 @@ def prepare(
             check_records(objects, base_tree, here)
         scopes, rewritten = resolved_scopes(plan, survey.links, fold=fold)
         named = to_be_named(objects, target.base, plan, config, scopes, fold=fold)
+        checks = applying(config, scopes.values(), fold=fold)
+        red = known_red(workspace, objects, config, target, checks)
     _check_branches(refs, config)
     try:
         placed = schedule(plan, config, fold=fold, scopes=scopes)
@@ -105,13 +119,31 @@ def prepare(
         ) from refused
     level, why = reversibility(placed, plan.tasks, survey.shared, scopes=scopes, fold=fold)
     pool = pool_root(repository, config.worktrees.root)
-    notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished, *named)
+    known = (sentence(target, red),) if red else ()
+    notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished, *named, *known)
     disclosure = disclose(plan, config, placed, target, (level, why), notes, str(pool))
-    return Preparation(workspace, config, plan, placed, scopes, target, fold, disclosure, session)
+    disclosure = foretell(disclosure, workspace, survey, plan, placed, config, scopes, fold=fold)
+    return Preparation(
+        workspace,
+        config,
+        plan,
+        placed,
+        scopes,
+        target,
+        fold,
+        disclosure,
+        session,
+        recheck=checks if request.recheck else (),
+        red=red,
+    )
 
 
 def run(preparation: Preparation, observer: Observer, interrupts: Interrupts) -> Outcome:
-    """Make the session and run it; returns when it is over or needs a person."""
+    """Make the session and run it; returns when it is over or needs a person.
+
+    Raises ``GitfleetError`` (``base-red``) where the target itself fails: then nothing was started.
+    """
+    preparation.refuse_red()
     workspace, plan, placed = preparation.workspace, preparation.plan, preparation.schedule
     finish_cut_off_fetches(workspace.repository, workspace.layout)
     with session_lock(workspace.layout, preparation.session, command="gitfleet wave") as proof:
@@ -127,6 +159,8 @@ def run(preparation: Preparation, observer: Observer, interrupts: Interrupts) ->
             runs=runs.values(),
             report=render_session(session, plan, runs),
         )
+        if preparation.recheck:
+            recheck_base(parts, session, preparation.target, preparation.recheck, observer, interrupts)
         worktree = workspace.repository.worktree
         if worktree is not None:
             link_live(workspace.layout.state, worktree, workspace.repository.common_dir / "info" / "exclude")

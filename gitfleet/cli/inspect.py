@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gitfleet.model.reports import InspectReport
     from gitfleet.model.run import Run
     from gitfleet.model.session import Landing
+    from gitfleet.model.tampering import Tampering
 
 
 SHORT_SECONDS = 10.0
@@ -128,6 +129,8 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
             yield Line(f"    {attempt.message}")
         if attempt and attempt.retry:
             yield Line(f"    {attempt.retry}")
+        for one in attempt.tampered if attempt else ():
+            yield from _tampering(one)
         for ref in attempt.snapshots if attempt else ():
             yield Line(f"    {'kept:':<12}gitfleet rescue show {ref.removeprefix(WIP)}", copy=True)
         for what in attempt.unkept if attempt else ():
@@ -135,6 +138,15 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
         for name, path in (("log", files.log), ("prompt", files.prompt), ("handoff", files.handoff)):
             if path:
                 yield Line(f"    {name + ':':<12}{path}")
+
+
+def _tampering(one: Tampering) -> Iterator[Piece]:
+    """What the guard of an attempt refused or found changed, and the command that puts it back."""
+    where = f"{one.name} ({one.by})" if one.by else one.name
+    others = f", also while {', '.join(one.others)} ran" if one.others else ""
+    yield Line(f"    {one.outcome + ':':<12}{one.kind} {where}{others}", "yellow")
+    if one.restore:
+        yield Line(f"    {'restore:':<12}{one.restore}", copy=True)
 
 
 def _end(attempt: Attempt) -> str:
@@ -194,8 +206,14 @@ def _check(title: str, check: CheckResult) -> Iterator[Piece]:
         return
     end = "timed out" if check.timed_out else f"exit code {check.exit_code}"
     word = "green" if check.green else "red, as it is on the target" if check.was_red else "red"
-    again = ", after it had timed out once" if check.retried else ""
+    again = (
+        ", after it had timed out once" * check.retried + ", not run again: green before on this tree" * check.cached
+    )
     yield Line(f"  {title} {check.name or check.run}: {word}, {end}, {_took(check.seconds)}{again}")
+    if check.output_sha256:
+        yield Line(f"    output: {plural(check.output_bytes or 0, 'byte')}, sha256 {check.output_sha256}")
+    if check.commit:
+        yield Line(f"    ran on: tree {check.tree[:12]}, of commit {check.commit[:12]}")
     if check.red and check.tail:
         yield Block(check.tail, "    | ")
 

@@ -120,7 +120,10 @@ def _landed(report: WaveReport, target: str) -> str:
     count = sum(1 for run in report.runs if run.state is RunState.LANDED)
     if report.verdict is None:
         return "Nothing landed" if not count else f"{count} of {plural(len(report.runs), 'run')} had nothing to land"
-    return f"{count} of {plural(len(report.runs), 'run')} landed on {target} ({report.verdict})"
+    word = str(report.verdict)
+    if any(landing.cached for landing in report.landings):
+        word += ", from the cache" if all(landing.cached for landing in report.landings) else ", partly from the cache"
+    return f"{count} of {plural(len(report.runs), 'run')} landed on {target} ({word})"
 
 
 def handoff(block: FinalHandoff) -> Iterator[Piece]:

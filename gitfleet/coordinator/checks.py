@@ -56,16 +56,18 @@ class CheckRunner:
             if self._stopped:
                 return None, False
             home = self._new_home(label)
+            argv = ("sh", "-c", check.run)
             spec = LaunchSpec(
                 instance=label,
                 attempt=int(home.name),
                 directory=home,
-                argv=("sh", "-c", check.run),
+                argv=argv,
                 cwd=directory,
                 env=check_environment(
                     self.parts.caller, self.session, directory=home, port_base=self._port_base(directory)
                 ),
                 deadline_seconds=check.timeout_seconds or self.parts.config.timeouts.verify,
+                digest=True,
             )
             handle = self.parts.host.start(spec)
             self._live[home] = handle
@@ -85,6 +87,9 @@ class CheckRunner:
             timed_out=ended.reason == "deadline",
             seconds=round(ended.seconds or 0.0, 3),
             tail=tail or ended.message,
+            argv=argv,
+            output_sha256=ended.output_sha256,
+            output_bytes=ended.output_bytes,
         )
         return result, ended.reason == "lost"
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
+from gitfleet.coordinator.attempt.tampering import status, told
 from gitfleet.coordinator.attempt.verdicts import gate_words
 from gitfleet.coordinator.retrying import is_gap, sentence
 from gitfleet.coordinator.sealing import extended_by, failed_run, landed_run, skipped_run
@@ -58,7 +59,9 @@ class Settling:
             outcome = again
         if work.kept is not None:
             run = noted(run, work.kept)
-        last = msgspec.structs.replace(run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes)
+        last = msgspec.structs.replace(
+            run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes, tampered=work.tampered
+        )
         run = self.books.record(
             task,
             attempts=(*run.attempts[:-1], last),
@@ -73,6 +76,8 @@ class Settling:
         self.books.event(
             EventKind.AGENT_COMPLETE, f"{task} ended: {outcome}, {_files(len(work.files))}", run=run, status=outcome
         )
+        if work.tampered:
+            self.books.event(EventKind.GUARD, told(task, work.tampered), run=run, status=status(work.tampered))
         if again:
             self.requeue(task, f"it was {again}")
             return

@@ -52,10 +52,13 @@ class SettlingTrains:
             self.forget_landing()
         self._tell([run for run in over if run.state is not RunState.LANDED])
         self.settling.seal(*over)
+        cached = " from the cache" if landing.cached else ""
         word = landing.verdict
         branch = decided.session.target.removeprefix("refs/heads/")
         self.books.event(
-            EventKind.LAND, f"landed {', '.join(landing.tasks)} on {branch} as {commit[:12]}, {word}", status=word
+            EventKind.LAND,
+            f"landed {', '.join(landing.tasks)} on {branch} as {commit[:12]}, {word}{cached}",
+            status=word,
         )
         if still_open:
             self.books.checkpoint(f"landing {landing.number}")

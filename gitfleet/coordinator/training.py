@@ -15,6 +15,7 @@ from gitfleet.coordinator.messages import IntegratedMessage
 from gitfleet.coordinator.trains.deciding import Decided
 from gitfleet.coordinator.trains.integration import Integration
 from gitfleet.coordinator.trains.integration_worktree import open_integration
+from gitfleet.coordinator.trains.remembering import Remembering
 from gitfleet.integrate import landing, train
 from gitfleet.integrate.verify import Interrupted, describe_red
 from gitfleet.model.event import EventKind
@@ -103,6 +104,7 @@ class Training:
             self.books.event(EventKind.ERROR, "the records were not published now; the next landing carries them")
 
     def _integration(self) -> Integration:
+        git = open_integration(self.parts, self.books.session)
         return Integration(
             parts=self.parts,
             session=self.books.session,
@@ -110,7 +112,8 @@ class Training:
             runs=dict(self.books.runs),
             scopes=dict(self.scopes),
             runner=ReadyFirst(self.parts, self.checks).one,
-            git=open_integration(self.parts, self.books.session),
+            git=git,
+            memory=Remembering(self.parts, self.books.session, self.checks, git),
             say=self._say,
             leaving=lambda: self.interrupts.requested,
         )
@@ -122,6 +125,8 @@ class Training:
         """Write into the books what a train came to; why the session must stop because of it, if it must."""
         self.under_way = False
         self.activity = ""
+        if message.work.memory.note:
+            self.books.event(EventKind.VERIFY, message.work.memory.note, status="not-remembered")
         outcome = message.outcome
         match outcome:
             case None:

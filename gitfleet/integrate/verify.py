@@ -3,6 +3,8 @@
 The tree is checked out in the integration worktree without ``.planning/``, as a commit of its own, so that a check sees
 a clean repository. Checks run in order, and stop at the first red one unless all are wanted. Each runs under a warden:
 a coordinator that dies leaves none writing. What a check does outside its worktree is its own affair.
+
+What was green before may be known to a ``Memory``, which is asked first and told afterwards.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from gitfleet.git.command import GitFailed
+from gitfleet.git.trees import tree_id
 from gitfleet.model.evidence import CheckResult, Verdict, Verification
 from gitfleet.model.paths import quote_path
 
@@ -34,6 +39,28 @@ class Runner(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """What trees turned out to be, with these checks in this order. ``commit`` has exactly the files of the tree."""
+
+    def recall(self, tree: str, commit: str, checks: Sequence[Check]) -> Verification | None:
+        """What is known of a tree; it may use the worktree, which is checked out anew for checks."""
+        ...
+
+    def remember(self, verification: Verification, commit: str, checks: Sequence[Check]) -> None:
+        """Take in what the checks said, right after they ran."""
+        ...
+
+
+class Forgetful:
+    """A memory that holds nothing."""
+
+    def recall(self, tree: str, commit: str, checks: Sequence[Check]) -> None:
+        """Nothing."""
+
+    def remember(self, verification: Verification, commit: str, checks: Sequence[Check]) -> None:
+        """Nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interrupted:
     """The checks were stopped before they could say anything."""
@@ -46,6 +73,15 @@ def without_planning(objects: Objects, commit: str) -> tuple[str, str]:
         return commit, facts.tree
     tree = objects.edit_tree(facts.tree, {b".planning": None})
     return objects.create_commit(tree, [commit], "gitfleet: the tree under verification\n"), tree
+
+
+def checked_tree(objects: Objects, commit: str) -> str:
+    """The tree of ``commit`` without ``.planning/``, as ``without_planning`` has it; nothing is stored."""
+    tree = objects.commit(commit).tree
+    names = objects.tree(tree)
+    if b".planning" not in names:
+        return tree
+    return tree_id({name: entry for name, entry in names.items() if name != b".planning"}, tree)
 
 
 def check_out(git: Git, commit: str, keep: Sequence[str] = ()) -> None:
@@ -90,7 +126,7 @@ def run_checks(
             return Interrupted()
         wrote = _written(git, commit)
         if wrote:
-            result = _with(result, wrote=wrote)
+            result = msgspec.structs.replace(result, wrote=wrote)
         results.append(result)
         if not result.green:
             if not every:
@@ -108,7 +144,7 @@ def twice(once: Callable[[], CheckResult | None], restore: Callable[[], None]) -
         return result
     restore()
     again = once()
-    return None if again is None else _with(again, retried=True)
+    return None if again is None else msgspec.structs.replace(again, retried=True)
 
 
 def _restore(git: Git, commit: str) -> None:
@@ -130,10 +166,9 @@ def _written(git: Git, commit: str) -> tuple[str, ...]:
     return tuple(quote_path(path) for path in suspects.split(b"\0") if path)[:20]
 
 
-def _with(result: CheckResult, **facts: object) -> CheckResult:
-    import msgspec  # noqa: PLC0415 - only a check that misbehaves pays for it
-
-    return msgspec.structs.replace(result, **facts)
+def stamped(results: Sequence[CheckResult], tree: str, commit: str) -> tuple[CheckResult, ...]:
+    """The same evidence, which says what it is about."""
+    return tuple(msgspec.structs.replace(result, tree=tree, commit=commit) for result in results)
 
 
 def verify(  # noqa: PLR0913 - what one verification needs
@@ -147,21 +182,29 @@ def verify(  # noqa: PLR0913 - what one verification needs
     say: Callable[[str], None],
     keep: Sequence[str] = (),
     every: bool = False,
+    memory: Memory | None = None,
 ) -> Verification | Interrupted:
     """Check out ``commit`` without ``.planning/`` in the worktree of ``git`` and run the checks on it.
 
     ``keep`` are patterns of ignored files that stay from the checks before. The checks end with the first red one
-    unless ``every`` is to run. The verdict is ``verified``, ``red``, or ``unverified`` when there are no checks.
+    unless ``every`` is to run. Nothing runs where ``memory`` knows the tree. The verdict is ``verified``, ``red``, or
+    ``unverified`` when there are no checks.
     """
     checked, tree = without_planning(objects, commit)
     if not checks:
         return Verification(verdict=Verdict.UNVERIFIED, tree=tree)
+    memory = memory or Forgetful()
+    known = memory.recall(tree, checked, checks)
+    if known is not None:
+        return known
     check_out(git, checked, keep)
     results = run_checks(git, checked, runner, checks, label, say, every=every)
     if isinstance(results, Interrupted):
         return results
     verdict = Verdict.VERIFIED if all(result.green for result in results) else Verdict.RED
-    return Verification(verdict=verdict, tree=tree, checks=results)
+    found = Verification(verdict=verdict, tree=tree, checks=stamped(results, tree, commit))
+    memory.remember(found, checked, checks)
+    return found
 
 
 def describe_red(result: CheckResult) -> str:

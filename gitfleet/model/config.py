@@ -9,6 +9,7 @@ from msgspec import Meta, field
 
 from gitfleet.model.base import Document, PositiveInt
 from gitfleet.model.plan import Check, TaskKind
+from gitfleet.model.radar import RadarConfig
 from gitfleet.model.retry import RetryConfig
 
 CONFIG_SCHEMA = "gitfleet/config/v1"
@@ -92,12 +93,37 @@ class AgentConfig(Document, frozen=True, kw_only=True):
     )
 
 
+class FingerprintConfig(Document, frozen=True, kw_only=True):
+    """What checks depend on besides the tree: where one of these differs, they are run again."""
+
+    files: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Files and directories outside the tree whose content counts: absolute, below ~/, or ignored "
+            "ones of your checkout.",
+            examples=[["~/.m2/settings.xml", ".venv/pyvenv.cfg"]],
+        ),
+    ] = ()
+    commands: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Shell commands whose output counts, run before and after the checks in the tree that they "
+            "check, for at most a minute each.",
+            examples=[["node --version"]],
+        ),
+    ] = ()
+
+
 class VerifyConfig(Document, frozen=True, kw_only=True):
     """Checks that every candidate must pass before it lands, in this order."""
 
     commands: Annotated[
         tuple[Check, ...], Meta(description="The checks; without one, landings are called unverified.")
     ] = ()
+    fingerprint: Annotated[
+        FingerprintConfig,
+        Meta(description="What else the checks depend on; a tree that was green counts as green while it is the same."),
+    ] = FingerprintConfig()
     keep: Annotated[
         tuple[str, ...],
         Meta(
@@ -291,6 +317,7 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     worktrees: Annotated[WorktreesConfig, Meta(description="Where agents work.")] = WorktreesConfig()
     pool: Annotated[PoolConfig, Meta(description="What stays in a worktree that changes hands.")] = PoolConfig()
     scope: Annotated[ScopeConfig, Meta(description="How scopes are enforced.")] = ScopeConfig()
+    radar: Annotated[RadarConfig, Meta(description="Looking ahead for conflicts while agents run.")] = RadarConfig()
     planning: Annotated[PlanningConfig, Meta(description="What reaches the branch.")] = PlanningConfig()
     notify: Annotated[NotifyConfig, Meta(description="How a person who is not looking is told.")] = NotifyConfig()
     branch_prefix: Annotated[

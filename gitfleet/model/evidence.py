@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from gitfleet.model.base import Document
 from gitfleet.model.handoff import Handoff
+from gitfleet.model.tampering import Tampering
 
 WIP = "refs/gitfleet/wip/"
 """Where snapshots are kept: below it by instance and number."""
@@ -34,6 +35,8 @@ class Exit(Document, frozen=True, kw_only=True):
         ),
     ] = ()
     message: str = ""
+    output_sha256: Annotated[str, Meta(description="SHA-256 of all output, of a check; empty where not known.")] = ""
+    output_bytes: Annotated[int | None, Meta(description="Bytes of all output, of a check.")] = None
 
 
 class FileChange(Document, frozen=True, kw_only=True):
@@ -71,6 +74,10 @@ class Attempt(Document, frozen=True, kw_only=True):
     unkept: Annotated[
         tuple[str, ...],
         Meta(description="What only its worktree holds, because no snapshot could; its tree is not reused."),
+    ] = ()
+    tampered: Annotated[
+        tuple[Tampering, ...],
+        Meta(description="What its guard refused, and what of the person's changed while it ran."),
     ] = ()
     log_bytes: int | None = None
     tokens: Annotated[int | None, Meta(description="Exact tokens; none means not measured.")] = None
@@ -118,6 +125,16 @@ class CheckResult(Document, frozen=True, kw_only=True):
     seconds: float = 0.0
     tail: Annotated[str, Meta(description="Last lines of its output, bounded.")] = ""
     wrote: Annotated[tuple[str, ...], Meta(description="Tracked files that it changed, which makes it red.")] = ()
+    argv: Annotated[tuple[str, ...], Meta(description="Program and arguments that were started.")] = ()
+    output_sha256: Annotated[
+        str, Meta(description="SHA-256 of its whole output, as it came; empty where it is not known.")
+    ] = ""
+    output_bytes: Annotated[int | None, Meta(description="Bytes of its whole output; none where not known.")] = None
+    tree: Annotated[str, Meta(description="Tree that it ran on; without .planning, for a candidate.")] = ""
+    commit: Annotated[str, Meta(description="Commit that it ran for: it ran on the files of this one.")] = ""
+    cached: Annotated[
+        bool, Meta(description="Whether it ran before, on the same tree in the same environment, and not again.")
+    ] = False
     retried: Annotated[bool, Meta(description="Whether it timed out first, and this is what it said then.")] = False
     skipped: Annotated[str, Meta(description="Why its `when` left it out; then it is neither green nor red.")] = ""
     was_red: Annotated[
@@ -156,6 +173,12 @@ class Verification(Document, frozen=True, kw_only=True):
     ]
     tree: Annotated[str, Meta(description="Tree without .planning that was checked.")] = ""
     checks: tuple[CheckResult, ...] = ()
+
+    @property
+    def cached(self) -> bool:
+        """Whether no check ran for it: all of them had been green on this tree before."""
+        ran = [check for check in self.checks if not check.skipped]
+        return bool(ran) and all(check.cached for check in ran)
 
     @property
     def blamed(self) -> CheckResult:

@@ -42,7 +42,6 @@ _FIELDS: dict[str, frozenset[str]] = {
             "planner",
             "conflict",
             "landing",
-            "verify.fingerprint",
             "agents.*.model",
             "agents.*.effort",
             "agents.*.permissions",

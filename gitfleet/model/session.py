@@ -77,6 +77,9 @@ class Landing(Document, frozen=True, kw_only=True):
     verdict: Annotated[
         Verdict, Meta(description="What the checks said of it: verified, no-worse, or unverified when none ran.")
     ]
+    cached: Annotated[
+        bool, Meta(description="Whether no check ran for it: all had been green on this tree before.")
+    ] = False
     tasks: tuple[str, ...]
     at: str = ""
     train: Annotated[TrainCounts, Meta(description="What it took to find out what lands.")] = TrainCounts()

@@ -78,6 +78,18 @@ def _checks(config: Config) -> Iterator[Finding]:
         if not check.run.strip():
             yield Finding((*trail, "run"), "the command is blank", "a shell command")
         yield from unfit_when((*trail, "when"), check.when)
+    for index, line in enumerate(config.verify.fingerprint.commands):
+        if not line.strip():
+            yield Finding(("verify", "fingerprint", "commands", index), "the command is blank", "a shell command")
+    for index, name in enumerate(config.verify.fingerprint.files):
+        outside = name.startswith(("/", "~/"))
+        if (
+            not name.strip("/")
+            or {"\0", "\n"} & set(name)
+            or (not outside and (name.startswith("~") or ".." in name.split("/")))
+        ):
+            expected = "an absolute path, one below ~/, or one below the repository"
+            yield Finding(("verify", "fingerprint", "files", index), f"`{name}` names no file", expected)
     for index, line in enumerate(config.notify.commands):
         if not line.strip():
             yield Finding(("notify", "commands", index), "the command is blank", "a shell command")

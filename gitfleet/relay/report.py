@@ -216,8 +216,9 @@ def _handoff(session: Session, runs: Sequence[Run]) -> list[str]:
 
 
 def _landing_line(landing: Landing, session: Session) -> str:
+    how = _HOW[landing.verdict] + " by checks that were green on this tree before" * landing.cached
     return (
-        f"Landing {landing.number} on {code(session.target)}, {_HOW[landing.verdict]}, candidate "
+        f"Landing {landing.number} on {code(session.target)}, {how}, candidate "
         f"{code(landing.candidate[:12])}{_took(landing.train)}"
     )
 

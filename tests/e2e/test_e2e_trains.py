@@ -158,7 +158,7 @@ def test_rolling_goes_on_beside_a_bisect_and_small_batches_ride_one_after_the_ot
     ]
     report = fleet.run("wave", fleet.plan(plan_of(*tasks)), "--yes", "--rolling", "--json").ok(1).json
     assert states(fleet, repo) == {f"t{number}": "failed" if number % 2 else "landed" for number in range(8)}
-    ejected = [name for landing in report["landings"] for name in landing["train"]["ejected"]]
+    ejected = [name for landing in report["landings"] for name in landing["train"].get("ejected", ())]
     assert set(ejected) <= {"t1", "t3", "t5", "t7"}
     assert not [name for name in fleet.git("ls-tree", "--name-only", "main").splitlines() if "bad" in name]
     assert_nothing_remains(fleet, repo)

@@ -15,12 +15,14 @@ import msgspec
 from gitfleet.agents.registry import agent_for
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.gating import Work, finish_spill, hold_against_scope
+from gitfleet.coordinator.attempt.guarding import tampered
 from gitfleet.coordinator.attempt.verdicts import Judgement, judge
 from gitfleet.coordinator.machine import Refused, refused, refused_by_words
 from gitfleet.git import worktrees
 from gitfleet.git.changes import file_changes, numstat
 from gitfleet.git.collect import Collected, Uncollected, commit_work
 from gitfleet.git.command import GitFailed
+from gitfleet.integrate.verify import stamped
 from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport
 from gitfleet.model.handoff import HandoffSource
 from gitfleet.model.paths import quote_path, unquote_path
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from gitfleet.model.handoff import Discoveries, Handoff
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
+    from gitfleet.model.tampering import Tampering
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
     from gitfleet.runtime.hosts.base import Handle
@@ -67,6 +70,7 @@ class Evidence:
     """What its claim grew by, and the whole claim then; empty where it did not grow."""
     kept: Outcome | None = None
     """What became of the work in its tree, where the attempt failed."""
+    tampered: tuple[Tampering, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,10 @@ def collect(
     except (GitFailed, OSError) as error:
         # What the agent did to its repository is its own failure, and must not end the session.
         work = refused(parts, error) or _uncollected(exit_, str(error), 0, _to_blame(parts, worktree_of(parts, run)))
-    if isinstance(work, Unchecked | Refused) or work.judgement.failure is None:
+    if isinstance(work, Unchecked | Refused):
+        return work
+    work = replace(work, tampered=tampered(parts, run))
+    if work.judgement.failure is None:
         return work
     with parts.open_objects() as objects:
         return replace(work, kept=keep_tree(parts, objects, run, work.judgement.failure.code))
@@ -114,12 +121,13 @@ def _collect(
         gated = hold_against_scope(parts, objects, task, run, scope, left)
         files = file_changes(numstat(parts.repository.git, gated.start, gated.tip))
         discoveries = _discoveries(objects, run, gated.tip, parsed.handoff)
+        whole = objects.commit(gated.tip).tree
     own_checks: tuple[CheckResult, ...] = ()
     if gated.report.passed and ended is None and task.verify:
         ran = checks.run_all(task.verify, tree, run.instance, [unquote_path(file.path) for file in files])
         if ran is None:
             return Unchecked()
-        own_checks = ran
+        own_checks = stamped(ran, whole, gated.tip)
     judgement = judge(
         ended=ended,
         exit_=exit_,

@@ -103,6 +103,7 @@ def decide(
         candidate=candidate.commit,
         previous=candidate.base,
         verdict=verification.verdict,
+        cached=verification.cached,
         tasks=tuple(entry.task for entry, _ in candidate.merged),
         at=at,
         train=TrainCounts(

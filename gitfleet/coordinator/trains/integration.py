@@ -19,6 +19,7 @@ from gitfleet.coordinator.trains.publishing import records
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import landing
 from gitfleet.integrate.train import (
+    BaseRed,
     Builder,
     Candidate,
     Entry,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from gitfleet.coordinator.trains.remembering import Remembering
     from gitfleet.git.command import Git
     from gitfleet.git.objects import Objects
     from gitfleet.integrate.landing import LandingOutcome
@@ -75,6 +77,7 @@ class Integration:
     git: Git
     say: Callable[[str], None]
     leaving: Callable[[], bool]
+    memory: Remembering
     decided: Decided | None = field(default=None)
 
     @property
@@ -99,7 +102,14 @@ class Integration:
                 refs=self.parts.refs,
                 builder=Builder(objects, self.git, self.session.target, verify.commands, border, verify.keep),
                 judge=Judge(
-                    objects, self.git, self.runner, verify, verify_label(self.session.id), self.parts.fold, self.say
+                    objects,
+                    self.git,
+                    self.runner,
+                    verify,
+                    verify_label(self.session.id),
+                    self.parts.fold,
+                    self.say,
+                    self.memory,
                 ),
                 target=self.session.target,
                 session=self.session.id,
@@ -108,7 +118,10 @@ class Integration:
                 lander=self._land,
                 say=self.say,
             )
-            return train.run(entries)
+            outcome = train.run(entries)
+            if isinstance(outcome, BaseRed):
+                self.memory.note_red(outcome.verification)
+            return outcome
 
     def land_again(self, pending: PendingLanding) -> TrainOutcome | None:
         """Move the target to a candidate that was verified and decided before; None when the target moved on."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from gitfleet.git.command import Git
     from gitfleet.git.objects import Objects
-    from gitfleet.integrate.verify import Runner
+    from gitfleet.integrate.verify import Memory, Runner
     from gitfleet.model.config import VerifyConfig
 
 _Applying = tuple[int, ...]
@@ -41,6 +41,7 @@ class Judge:
     label: str
     fold: bool
     say: Callable[[str], None]
+    memory: Memory | None = None
     doing: str = ""
     checked: int = 0
     _known: dict[tuple[str, _Applying], Verification] = field(default_factory=dict)
@@ -86,10 +87,11 @@ class Judge:
             say=self._say,
             keep=self.config.keep,
             every=self._allows,
+            memory=self.memory,
         )
         if isinstance(found, Interrupted):
             return found
-        self.checked += bool(applying)
+        self.checked += bool(applying) and not found.cached
         left = {number: skipped(check) for number, check in enumerate(checks) if number not in applying}
         self._known[tree, applying] = found = _with_skipped(found, left, applying)
         return found

@@ -12,6 +12,7 @@ from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.coordinator.trains.deciding import Decided, told
 from gitfleet.coordinator.trains.integration import Integration
+from gitfleet.coordinator.trains.remembering import Remembering
 from gitfleet.integrate.gate.bounds import Bounds
 from gitfleet.integrate.train import Candidate, Entry
 from gitfleet.model.base import encode
@@ -35,16 +36,18 @@ def integration(stage: SessionStage, *earlier: tuple[str, ...]) -> Integration:
         Landing(number=number, candidate="1" * 40, previous="2" * 40, verdict=Verdict.VERIFIED, tasks=tasks, at=AT)
         for number, tasks in enumerate(earlier, start=1)
     )
+    git, checks = stage.parts.repository.git, CheckRunner(stage.parts, SESSION)
     return Integration(
         parts=stage.parts,
         session=msgspec.structs.replace(stage.session, landings=landings),
         plan=stage.books.plan,
         runs=stage.books.runs,
         scopes=stage.scopes,
-        runner=CheckRunner(stage.parts, SESSION).one,
-        git=stage.parts.repository.git,
+        runner=checks.one,
+        git=git,
         say=lambda _: None,
         leaving=lambda: False,
+        memory=Remembering(stage.parts, stage.session, checks, git),
     )
 
 
