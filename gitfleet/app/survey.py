@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from dataclasses import dataclass
@@ -9,14 +10,21 @@ from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.trees import SYMLINK
+from gitfleet.integrate.gate.bounds import literal_paths
+from gitfleet.integrate.gate.checked import protection_of
 from gitfleet.planner.reversibility import shared_kind
-from gitfleet.planner.scopes import Scope, ScopeError, resolve_links
+from gitfleet.planner.scopes import Scope, ScopeError, entry_for, resolve_links
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from gitfleet.git.objects import Objects
+    from gitfleet.model.config import Config
     from gitfleet.model.plan import Plan
+
+_SHOWN = 3
+"""Protected paths that are named of each task."""
 
 RECORD_PLACES = (
     b".planning",
@@ -72,6 +80,34 @@ def resolved_scopes(plan: Plan, links: dict[bytes, bytes], *, fold: bool) -> tup
             ) from error
         notes.extend(f"{task.id}: {note}" for note in rewritten)
     return scopes, tuple(notes)
+
+
+def to_be_named(
+    objects: Objects, base: str, plan: Plan, config: Config, scopes: Mapping[str, Scope], *, fold: bool
+) -> tuple[str, ...]:
+    """Say of each task which protected files its scope covers without naming them: a change there is refused."""
+    if not config.scope.protected:
+        return ()
+    own = [check.run for check in config.verify.commands]
+    tracked = [path for path, _ in objects.entries(objects.commit(base).tree)]
+    known: dict[tuple[str, ...], list[bytes]] = {}
+    notes = []
+    for task in plan.tasks:
+        commands = (*own, *(check.run for check in task.verify))
+        if commands not in known:
+            protection = protection_of(objects, base, config.scope.protected, commands, fold=fold)
+            known[commands] = [path for path in tracked if protection.holds(path)]
+        named = literal_paths(scopes[task.id])
+        covered = [path for path in known[commands] if path not in named and scopes[task.id].matches(path)]
+        if covered:
+            first = ", ".join(entry_for(path) for path in covered[:_SHOWN])
+            more = f" and {len(covered) - _SHOWN} more" if len(covered) > _SHOWN else ""
+            it = "it" if len(covered) == 1 else "them"
+            notes.append(
+                f"{task.id}: its scope covers {first}{more}, which scope.protected keeps; a change there is refused "
+                f"unless the scope names {it}, as in scope: [..., {json.dumps(entry_for(covered[0]))}]"
+            )
+    return tuple(notes)
 
 
 def check_records(objects: Objects, tree: str, worktree: Path | None) -> None:

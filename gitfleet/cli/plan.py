@@ -81,6 +81,7 @@ def request_of(
     only: tuple[str, ...],
     agent: str | None,
     fetch: bool = False,
+    recheck: bool = False,
 ) -> WaveRequest:
     """Read the plan's bytes and put the request together; raises ``GitfleetError`` (``cannot-read``)."""
     from gitfleet.app.request import WaveRequest  # noqa: PLC0415
@@ -95,6 +96,7 @@ def request_of(
         only=only,
         agent=agent,
         fetch=fetch,
+        recheck=recheck,
     )
 
 
