@@ -14,6 +14,7 @@ from gitfleet.git.merging import Conflicted, Merged, NoBase, merge
 from gitfleet.git.refs import zero
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import gate, landing
+from gitfleet.integrate.rewritten import Entangled, TakenOver, brings_back, take_over
 from gitfleet.integrate.verify import Interrupted, verify
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.paths import quote_path
@@ -41,6 +42,8 @@ class Entry:
     instance: str
     tip: str
     scope: Scope
+    began: str = ""
+    """The commit of the target that the run began from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +175,11 @@ class Train:
         merged: list[tuple[Entry, str]] = []
         clashes: list[Clash] = []
         for entry in entries:
-            result = merge(self.git, commit, entry.tip)
+            tip = self._tip(entry, base)
+            if isinstance(tip, Clash):
+                clashes.append(tip)
+                continue
+            result = merge(self.git, commit, tip)
             match result:
                 case Conflicted():
                     paths = tuple(quote_path(path) for path in result.paths)
@@ -182,7 +189,7 @@ class Train:
                     why = f"its branch and {self.target} have no common ancestor here{cut}"
                     clashes.append(Clash(entry, (), why))
                 case Merged():
-                    step = self.objects.create_commit(result.tree, [commit, entry.tip], _message(entry, check_names))
+                    step = self.objects.create_commit(result.tree, [commit, tip], _message(entry, check_names))
                     carried = gate.carried(self.objects, step, entry.scope, fold=self.fold)
                     if carried:
                         paths = tuple(violation.path for violation in carried)
@@ -194,6 +201,22 @@ class Train:
                 case _:
                     assert_never(result)
         return Candidate(base, commit, tuple(merged), tuple(clashes))
+
+    def _tip(self, entry: Entry, base: str) -> str | Clash:
+        """What of an entry is merged: its own tip, unless that would bring back what a person took off the target."""
+        if not brings_back(self.objects, entry.tip, entry.began, base):
+            return entry.tip
+        result = take_over(self.git, self.objects, entry.tip, entry.began, base)
+        match result:
+            case TakenOver(commit):
+                return commit
+            case Conflicted():
+                paths = tuple(quote_path(path) for path in result.paths)
+                return Clash(entry, paths, f"{self.target} was rewritten, and it conflicts there in {', '.join(paths)}")
+            case Entangled():
+                return Clash(entry, (), f"{self.target} was rewritten after it had merged commits that are gone now")
+            case _:
+                assert_never(result)
 
     def _verify(self, commit: str, known: dict[str, Verification]) -> Verification | Interrupted:
         if commit not in known:

@@ -143,7 +143,7 @@ class Integration:
         self.parts.sleep(seconds)
 
     def _entry(self, run: Run) -> Entry:
-        return Entry(run.task, run.name, run.instance, run.tip, self.scopes[run.task])
+        return Entry(run.task, run.name, run.instance, run.tip, self.scopes[run.task], run.base)
 
     def _seal(self, objects: Objects, candidate: Candidate, verification: Verification) -> Sealed:
         """Decide what every run and the session will be once ``candidate`` landed, and which records go with it."""
