@@ -14,6 +14,7 @@ from gitfleet.git.merging import Conflicted, Merged, NoBase, merge
 from gitfleet.git.refs import zero
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import gate, landing
+from gitfleet.integrate.apart import Apart
 from gitfleet.integrate.rewritten import Entangled, TakenOver, brings_back, take_over
 from gitfleet.integrate.verify import Interrupted, verify
 from gitfleet.model.evidence import Verdict, Verification
@@ -174,12 +175,14 @@ class Train:
         commit = base
         merged: list[tuple[Entry, str]] = []
         clashes: list[Clash] = []
+        apart = Apart(self.objects, base)
         for entry in entries:
             tip = self._tip(entry, base)
             if isinstance(tip, Clash):
                 clashes.append(tip)
                 continue
-            result = merge(self.git, commit, tip)
+            tree = apart.merge(commit, tip, entry.began if tip == entry.tip else base)
+            result = merge(self.git, commit, tip) if tree is None else Merged(tree)
             match result:
                 case Conflicted():
                     paths = tuple(quote_path(path) for path in result.paths)
