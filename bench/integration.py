@@ -13,7 +13,10 @@ from gitfleet.git.engines import open_objects
 from gitfleet.git.refs import Refs
 from gitfleet.git.repository import discover
 from gitfleet.integrate import gate, landing
-from gitfleet.integrate.train import Entry, Landed, Sealed, Train
+from gitfleet.integrate.gate import Bounds
+from gitfleet.integrate.gate.crossing import Closed
+from gitfleet.integrate.train import Builder, Entry, Judge, Landed, Sealed, Train
+from gitfleet.model.config import VerifyConfig
 from gitfleet.planner.scopes import Scope
 
 if TYPE_CHECKING:
@@ -68,8 +71,8 @@ class Yard:
         call("update-index", "--index-info", data="\n".join(back) + "\n")
         return call("commit-tree", tree, "-p", self.base, "-m", f"work {number}")
 
-    def scope(self, number: int) -> Scope:
-        return Scope.parse([f"d{number % 50}/f{number}.txt", f"d{number % 50}/new{number}.txt"])
+    def scope(self, number: int) -> Bounds:
+        return Bounds.of(Scope.parse([f"d{number % 50}/f{number}.txt", f"d{number % 50}/new{number}.txt"]))
 
     def integrate(self) -> str:
         """What gitfleet does with gated runs, but for checks: gate, candidate, refs."""
@@ -82,9 +85,9 @@ class Yard:
             entries = []
             for number, tip in enumerate(self.tips):
                 scope = self.scope(number)
-                report = gate.inspect(self.found.git, objects, base=self.base, tip=tip, target=self.base, scope=scope)
+                report = gate.inspect(self.found.git, objects, base=self.base, tip=tip, target=self.base, bounds=scope)
                 assert report.passed, report
-                entries.append(Entry(f"t{number}", "work", f"i-{number}", tip, scope, self.base))
+                entries.append(Entry(f"t{number}", "work", f"i-{number}", tip, scope, began=self.base))
             outcome = train.run(entries)
             assert isinstance(outcome, Landed), outcome
             assert len(outcome.candidate.merged) == len(self.tips)
@@ -95,16 +98,14 @@ class Yard:
             refs.update(target, new, old)
             return landing.Landed()
 
+        config = VerifyConfig()
         return Train(
             objects=objects,
             refs=refs,
-            git=self.git,
-            runner=lambda *_: None,
-            checks=[],
+            builder=Builder(objects, self.git, target, (), Closed(objects)),
+            judge=Judge(objects, self.git, lambda *_: None, config, "verify", fold=False, say=lambda _: None),
             target=target,
             session="s",
-            label="verify",
-            fold=False,
             seal=lambda *_: Sealed({}, ""),
             before_landing=lambda _: None,
             lander=moved,

@@ -15,11 +15,13 @@ from gitfleet.app.clean_pool import bytes_of, clean_pool
 from gitfleet.app.landed_refs import forget_landed
 from gitfleet.app.open import instances
 from gitfleet.errors import GitfleetError
+from gitfleet.integrate.gate.spilling import spill_prefix
 from gitfleet.model.base import seconds_of
 from gitfleet.model.paths import quote_path
 from gitfleet.model.reports import CleanItem, CleanReport
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
+from gitfleet.model.words import plural
 from gitfleet.store import locks
 from gitfleet.store.leases import Leases
 from gitfleet.store.state import State
@@ -72,8 +74,10 @@ class _Clean:
             yield from trees
             yield from self._branches(session, runs, [tree.name for tree in trees if tree.removed])
             yield from self._logs(runs)
+        yield from self._spills()
         for session, _ in closed:
             yield from self._session(session)
+        yield from self._cache()
         yield from clean_pool(self.workspace, dry_run=self.dry_run)
         yield from self._trash(trash)
 
@@ -186,6 +190,13 @@ class _Clean:
                 continue
             yield CleanItem(kind="branch", name=run.branch, removed=False, reason=reason)
 
+    def _spills(self) -> Iterator[CleanItem]:
+        """Spill branches of any session: each is the only copy of work, and only a person can say that it is not."""
+        prefix = spill_prefix(self.workspace.config.branch_prefix)
+        for ref in self.git.run("for-each-ref", "--format=%(refname:short)", f"refs/heads/{prefix}/").text.splitlines():
+            reason = f"it is the only copy of spilled work; once you have what you want of it: git branch -D {ref}"
+            yield CleanItem(kind="branch", name=ref, removed=False, reason=reason)
+
     def _logs(self, runs: Mapping[str, Run]) -> Iterator[CleanItem]:
         for run in runs.values():
             if not run.instance:
@@ -227,6 +238,14 @@ class _Clean:
                 self.git.run("update-ref", "-d", ref, tip)
             forget_landed(self.git, session)
         yield CleanItem(kind="session", name=session.id, bytes=size, removed=True)
+
+    def _cache(self) -> Iterator[CleanItem]:
+        """Forget which trees were green: the checks run again where that matters."""
+        from gitfleet.store.verify_cache import VerifyCache  # noqa: PLC0415
+
+        count, size = VerifyCache(self.layout, self.workspace.now).clear(self.until, dry_run=self.dry_run)
+        if count:
+            yield CleanItem(kind="cache", name=f"verify-cache ({plural(count, 'file')})", bytes=size, removed=True)
 
     def _trashed(self) -> frozenset[str]:
         try:

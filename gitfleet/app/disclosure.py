@@ -48,6 +48,7 @@ def disclose(
     )
     commands = tuple(task.command for task in plan.tasks if task.command)
     argvs = tuple(" ".join(agent.argv) for agent in config.agents.values() if agent.argv)
+    asked, told = config.verify.fingerprint.commands, config.notify.commands
     own = tuple(check.run for task in plan.tasks for check in task.verify)
     return Disclosure(
         plan=plan.name,
@@ -60,7 +61,7 @@ def disclose(
         creates_target=target.new,
         base=target.base,
         checks=tuple(check.run for check in config.verify.commands),
-        commands=tuple(dict.fromkeys((*config.worktrees.setup, *commands, *argvs, *own, *config.notify.commands))),
+        commands=tuple(dict.fromkeys((*config.worktrees.setup, *asked, *commands, *argvs, *own, *told))),
         budget_tokens=sum(placement.tokens for placement in placed.placements.values()),
         permissions="commands run as you, each in a worktree of its own; nothing confines them to it",
         retries=_retries(plan, config),

@@ -52,6 +52,7 @@ def inspect(workspace: Workspace, word: str, session_id: str | None = None) -> I
         worktree=_worktree(workspace, run.instance) if run.state is not RunState.QUEUED else None,
         brief=str(brief) if brief.exists() else None,
         attempts=files,
+        landing=next((one for one in session.landings if run.merge and one.number == run.merge.landing), None),
     )
 
 

@@ -26,6 +26,7 @@ class WaveRequest:
     only: tuple[str, ...] = ()
     agent: str | None = None
     fetch: bool = False
+    recheck: bool = False
 
 
 def overridden(config: Config, request: WaveRequest) -> Config:

@@ -12,13 +12,24 @@ from gitfleet.app import attempt_files
 from gitfleet.app.find import find_session, sessions
 from gitfleet.app.orphans import Known, attempts, session_of
 from gitfleet.errors import GitfleetError
-from gitfleet.model.base import seconds_of
+from gitfleet.model.base import decode, seconds_of
 from gitfleet.model.lease import quoted
-from gitfleet.model.reports import Activity, LiveRun, Need, SessionStatus, StatusReport, WaitingRun, waiting_run
+from gitfleet.model.reports import (
+    Activity,
+    LiveRun,
+    Need,
+    Predictions,
+    SessionStatus,
+    StatusReport,
+    WaitingRun,
+    waiting_run,
+)
 from gitfleet.model.run import LIVE, RunState
 from gitfleet.model.session import SessionState
 from gitfleet.planner.retries import seconds_left
 from gitfleet.runtime.supervisor import Supervisor
+from gitfleet.store.damage import UNREADABLE
+from gitfleet.store.files import read_regular
 from gitfleet.store.leases import Leases
 from gitfleet.store.locks import holder
 from gitfleet.store.state import State
@@ -27,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitfleet.app.workspace import Workspace
+    from gitfleet.model.reports import Prediction
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
     from gitfleet.runtime.supervisor import Judgement
@@ -116,8 +128,17 @@ def _row(workspace: Workspace, supervisor: Supervisor, session: Session, runs: M
         restarted=sum(len(run.attempts) > 1 for run in runs.values()),
         waiting=tuple(_waiting(workspace, run) for run in runs.values() if run.not_before),
         live=live,
+        predictions=_predictions(workspace, session) if any(run.alive for run in live) else (),
         landings=session.landings,
     )
+
+
+def _predictions(workspace: Workspace, session: Session) -> tuple[Prediction, ...]:
+    """What its coordinator said last that would conflict."""
+    try:
+        return decode(read_regular(workspace.layout.predictions(session.id)), Predictions).predictions
+    except (OSError, *UNREADABLE):
+        return ()
 
 
 def _waiting(workspace: Workspace, run: Run) -> WaitingRun:

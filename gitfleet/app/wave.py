@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.app.base import applying, known_red, recheck_base, refuse_red, sentence
 from gitfleet.app.composition import build
 from gitfleet.app.disclosure import disclose
+from gitfleet.app.foresight import foretell
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
 from gitfleet.app.request import WaveRequest, only_tasks, overridden
-from gitfleet.app.survey import check_records, resolved_scopes, survey_tree
+from gitfleet.app.survey import check_records, resolved_scopes, survey_tree, to_be_named
 from gitfleet.app.target import Target, bring_up_to_date, choose, finish_cut_off_fetches
 from gitfleet.coordinator.control.amendments import queued_run
 from gitfleet.errors import GitfleetError, Kind
@@ -23,8 +25,9 @@ from gitfleet.git.engines import open_objects
 from gitfleet.git.identity import identity, probe_signing, signs
 from gitfleet.git.pool import pool_root
 from gitfleet.git.refs import Refs
+from gitfleet.integrate.gate.spilling import spill_prefix
 from gitfleet.model.base import instant
-from gitfleet.model.config import Publish
+from gitfleet.model.config import Publish, ViolationPolicy
 from gitfleet.model.session import Session, SessionState
 from gitfleet.planner.reversibility import reversibility
 from gitfleet.planner.waves import OverlapRefused, Schedule, schedule
@@ -41,9 +44,10 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.observer import Interrupts, Observer
     from gitfleet.git.repository import Repository
     from gitfleet.model.config import Config
-    from gitfleet.model.plan import Plan
+    from gitfleet.model.plan import Check, Plan
     from gitfleet.model.reports import Disclosure
     from gitfleet.planner.scopes import Scope
+    from gitfleet.store.verify_cache import RedTarget
 
 SUFFIX_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 SLUG_LENGTH = 40
@@ -62,6 +66,12 @@ class Preparation:
     fold: bool
     disclosure: Disclosure
     session: str
+    recheck: tuple[Check, ...] = ()
+    red: RedTarget | None = None
+
+    def refuse_red(self) -> None:
+        """Raise ``GitfleetError`` (``base-red``) where the target is known to fail and is not checked again first."""
+        refuse_red(self.target, None if self.recheck else self.red)
 
 
 def prepare(
@@ -76,6 +86,9 @@ def prepare(
     config, unpublished = _publishing(repository, overridden(workspace.config, request))
     fold = preflight.folds_case(repository.git)
     loaded = load_plan_with_notes(request.plan_bytes, request.plan_name, config, fold=fold)
+    if request.recheck and not config.verify.commands:
+        message = "--recheck has nothing to run: no checks are configured."
+        raise GitfleetError(Kind.USAGE, "no-checks", message, hint="Set verify.commands in .planning/config.yaml.")
     plan, brought = only_tasks(loaded.plan, request.only)
     session = session_id(plan.name, random)
     if request.fetch:
@@ -90,8 +103,11 @@ def prepare(
         if config.planning.publish is not Publish.OFF:
             here = repository.worktree if refs.head().branch == target.ref else None
             check_records(objects, base_tree, here)
-    scopes, rewritten = resolved_scopes(plan, survey.links, fold=fold)
-    _check_branches(refs, config.branch_prefix)
+        scopes, rewritten = resolved_scopes(plan, survey.links, fold=fold)
+        named = to_be_named(objects, target.base, plan, config, scopes, fold=fold)
+        checks = applying(config, scopes.values(), fold=fold)
+        red = known_red(workspace, objects, config, target, checks)
+    _check_branches(refs, config)
     try:
         placed = schedule(plan, config, fold=fold, scopes=scopes)
     except OverlapRefused as refused:
@@ -103,13 +119,31 @@ def prepare(
         ) from refused
     level, why = reversibility(placed, plan.tasks, survey.shared, scopes=scopes, fold=fold)
     pool = pool_root(repository, config.worktrees.root)
-    notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished)
+    known = (sentence(target, red),) if red else ()
+    notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished, *named, *known)
     disclosure = disclose(plan, config, placed, target, (level, why), notes, str(pool))
-    return Preparation(workspace, config, plan, placed, scopes, target, fold, disclosure, session)
+    disclosure = foretell(disclosure, workspace, survey, plan, placed, config, scopes, fold=fold)
+    return Preparation(
+        workspace,
+        config,
+        plan,
+        placed,
+        scopes,
+        target,
+        fold,
+        disclosure,
+        session,
+        recheck=checks if request.recheck else (),
+        red=red,
+    )
 
 
 def run(preparation: Preparation, observer: Observer, interrupts: Interrupts) -> Outcome:
-    """Make the session and run it; returns when it is over or needs a person."""
+    """Make the session and run it; returns when it is over or needs a person.
+
+    Raises ``GitfleetError`` (``base-red``) where the target itself fails: then nothing was started.
+    """
+    preparation.refuse_red()
     workspace, plan, placed = preparation.workspace, preparation.plan, preparation.schedule
     finish_cut_off_fetches(workspace.repository, workspace.layout)
     with session_lock(workspace.layout, preparation.session, command="gitfleet wave") as proof:
@@ -125,6 +159,8 @@ def run(preparation: Preparation, observer: Observer, interrupts: Interrupts) ->
             runs=runs.values(),
             report=render_session(session, plan, runs),
         )
+        if preparation.recheck:
+            recheck_base(parts, session, preparation.target, preparation.recheck, observer, interrupts)
         worktree = workspace.repository.worktree
         if worktree is not None:
             link_live(workspace.layout.state, worktree, workspace.repository.common_dir / "info" / "exclude")
@@ -155,15 +191,19 @@ def _publishing(repository: Repository, config: Config) -> tuple[Config, tuple[s
     return msgspec.structs.replace(config, planning=planning), (note,)
 
 
-def _check_branches(refs: Refs, prefix: str) -> None:
+def _check_branches(refs: Refs, config: Config) -> None:
     """A branch named like the prefix itself would make every task branch impossible (a file where a folder must be)."""
-    if refs.read(f"refs/heads/{prefix}") is not None:
-        raise GitfleetError(
-            Kind.NEEDS_PERSON,
-            "branch-clash",
-            f"There is a branch named {prefix}, so no branch {prefix}/<session>/<task> can be made.",
-            hint=f"Rename it, or set branch_prefix in .planning/config.yaml to something other than {prefix}.",
-        )
+    prefixes = [config.branch_prefix]
+    if config.scope.on_violation is ViolationPolicy.SPILL:
+        prefixes.append(spill_prefix(config.branch_prefix))
+    for prefix in prefixes:
+        if refs.read(f"refs/heads/{prefix}") is not None:
+            raise GitfleetError(
+                Kind.NEEDS_PERSON,
+                "branch-clash",
+                f"There is a branch named {prefix}, so no branch {prefix}/<session>/<task> can be made.",
+                hint="Rename it, or set another branch_prefix in .planning/config.yaml.",
+            )
 
 
 def _session(preparation: Preparation, clone: str) -> Session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitfleet.cli.foresight import outlook, reasons, warnings
 from gitfleet.cli.output import Line, Table
 from gitfleet.model.session import Reversibility
 from gitfleet.model.words import plural
@@ -49,6 +50,9 @@ def view(disclosure: Disclosure, *, explain: bool) -> Iterator[Piece]:
                 yield Line(f"  {task.task}{tokens}: {task.reason or 'nothing holds it back'}")
     yield Line()
     yield from _facts(disclosure, target)
+    yield from warnings(disclosure)
+    if explain:
+        yield from reasons(disclosure)
 
 
 def _facts(disclosure: Disclosure, target: str) -> Iterator[Piece]:
@@ -62,6 +66,7 @@ def _facts(disclosure: Disclosure, target: str) -> Iterator[Piece]:
             "budget",
             f"{disclosure.budget_tokens} tokens in all (hints, not measured)" if disclosure.budget_tokens else "",
         ),
+        ("forecast", outlook(disclosure)),
         ("permissions", disclosure.permissions),
         ("retries", disclosure.retries),
         ("worktrees", disclosure.worktrees),

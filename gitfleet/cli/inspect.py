@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitfleet.cli.command import Call, command
+from gitfleet.cli.gate import gate
 from gitfleet.cli.names import RUN, SESSION
 from gitfleet.cli.output import Block, Line, Table
 from gitfleet.cli.text import duration
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from gitfleet.model.evidence import Attempt, CheckResult
     from gitfleet.model.reports import InspectReport
     from gitfleet.model.run import Run
+    from gitfleet.model.session import Landing
+    from gitfleet.model.tampering import Tampering
 
 
 SHORT_SECONDS = 10.0
@@ -61,6 +64,7 @@ def view(report: InspectReport) -> Iterator[Piece]:
         ("latest event", f"{report.latest_event.at} {report.latest_event.message}" if report.latest_event else "none"),
         ("latest error", f"{report.latest_error.at} {report.latest_error.message}" if report.latest_error else "none"),
         ("not before", run.not_before),
+        ("extended by", ", ".join(run.extended)),
         ("branch", run.branch),
         ("tip", run.tip),
         ("worktree", report.worktree or ""),
@@ -68,6 +72,8 @@ def view(report: InspectReport) -> Iterator[Piece]:
     ]
     if run.merge:
         facts.append(("merge", f"{run.merge.commit} on {run.merge.target}, landing {run.merge.landing}"))
+    if report.landing:
+        facts.append(("train", train_words(report.landing)))
     for name, value in facts:
         if value:
             yield Line(f"  {name + ':':<14}{value}", hang=14)
@@ -77,6 +83,16 @@ def view(report: InspectReport) -> Iterator[Piece]:
         yield Line(f"next: {step}", copy=True)
 
 
+def train_words(landing: Landing) -> str:
+    """What the train of a landing did: on how many trees the checks ran, and who stayed behind."""
+    train = landing.train
+    words = [landing.verdict.value, f"{plural(train.checked, 'tree')} checked"]
+    words += [
+        f"{name} {', '.join(tasks)}" for name, tasks in (("ejected", train.ejected), ("held", train.held)) if tasks
+    ]
+    return ", ".join(words)
+
+
 def _next(report: InspectReport) -> Iterator[str]:
     """Commands that lead on from here."""
     run = report.run
@@ -84,6 +100,8 @@ def _next(report: InspectReport) -> Iterator[str]:
         yield f"git merge {run.branch}"
     elif run.sealed and run.state is not RunState.LANDED and run.files:
         yield f"git diff {run.base[:12]} {run.branch}"
+    if run.gate and run.gate.spilled:
+        yield f"git diff {run.gate.spilled}^1 {run.gate.spilled}"
     if any(attempt.log for attempt in report.attempts):
         yield f"gitfleet logs {run.instance}"
     if run.state is not RunState.LANDED and run.attempts and run.attempts[-1].snapshots:
@@ -111,6 +129,8 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
             yield Line(f"    {attempt.message}")
         if attempt and attempt.retry:
             yield Line(f"    {attempt.retry}")
+        for one in attempt.tampered if attempt else ():
+            yield from _tampering(one)
         for ref in attempt.snapshots if attempt else ():
             yield Line(f"    {'kept:':<12}gitfleet rescue show {ref.removeprefix(WIP)}", copy=True)
         for what in attempt.unkept if attempt else ():
@@ -118,6 +138,15 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
         for name, path in (("log", files.log), ("prompt", files.prompt), ("handoff", files.handoff)):
             if path:
                 yield Line(f"    {name + ':':<12}{path}")
+
+
+def _tampering(one: Tampering) -> Iterator[Piece]:
+    """What the guard of an attempt refused or found changed, and the command that puts it back."""
+    where = f"{one.name} ({one.by})" if one.by else one.name
+    others = f", also while {', '.join(one.others)} ran" if one.others else ""
+    yield Line(f"    {one.outcome + ':':<12}{one.kind} {where}{others}", "yellow")
+    if one.restore:
+        yield Line(f"    {'restore:':<12}{one.restore}", copy=True)
 
 
 def _end(attempt: Attempt) -> str:
@@ -159,12 +188,8 @@ def _files(run: Run) -> Iterator[Piece]:
 
 
 def _verdicts(run: Run) -> Iterator[Piece]:
-    if run.gate and not run.gate.passed:
-        yield Line("  gate: refused")
-        yield from (Line(f"    {violation.path}: {violation.reason}") for violation in run.gate.violations)
-    elif run.gate:
-        said = "passed" if run.gate.commits else "nothing to hold against the scope"
-        yield Line(f"  gate: {said}, {plural(run.gate.commits, 'commit')}")
+    if run.gate:
+        yield from gate(run.gate)
     if run.conflicts:
         yield Line("  conflicts: " + ", ".join(run.conflicts))
     for check in run.checks:
@@ -176,11 +201,20 @@ def _verdicts(run: Run) -> Iterator[Piece]:
 
 
 def _check(title: str, check: CheckResult) -> Iterator[Piece]:
+    if check.skipped:
+        yield Line(f"  {title} {check.name or check.run}: skipped, {check.skipped}")
+        return
     end = "timed out" if check.timed_out else f"exit code {check.exit_code}"
-    yield Line(
-        f"  {title} {check.name or check.run}: {'green' if check.green else 'red'}, {end}, {_took(check.seconds)}"
+    word = "green" if check.green else "red, as it is on the target" if check.was_red else "red"
+    again = (
+        ", after it had timed out once" * check.retried + ", not run again: green before on this tree" * check.cached
     )
-    if not check.green and check.tail:
+    yield Line(f"  {title} {check.name or check.run}: {word}, {end}, {_took(check.seconds)}{again}")
+    if check.output_sha256:
+        yield Line(f"    output: {plural(check.output_bytes or 0, 'byte')}, sha256 {check.output_sha256}")
+    if check.commit:
+        yield Line(f"    ran on: tree {check.tree[:12]}, of commit {check.commit[:12]}")
+    if check.red and check.tail:
         yield Block(check.tail, "    | ")
 
 

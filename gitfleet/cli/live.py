@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gitfleet.model.reports import AgentProgress, Progress
 
 INTERRUPTED = 130
+CLASHES_SHOWN = 6
 CLOCK_WIDTH = len("23:59:59 ")
 
 
@@ -175,7 +176,7 @@ def drawing(progress: Progress) -> Group:
     from rich.table import Table as Grid  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from gitfleet.cli.status_view import waiting  # noqa: PLC0415
+    from gitfleet.cli.status_view import predicted, waiting  # noqa: PLC0415
 
     rows = Grid(box=None, pad_edge=False, header_style="bold")
     # One row an agent, whatever the width: a long name is cut before a number is.
@@ -200,6 +201,8 @@ def drawing(progress: Progress) -> Group:
     )
     doing = [Text(inline(progress.activity), style="dim", no_wrap=True, overflow="ellipsis")]
     rest = [Text(inline(waiting(run)), style="dim", no_wrap=True, overflow="ellipsis") for run in progress.waiting]
+    clashes = [predicted(row) for row in progress.predictions[:CLASHES_SHOWN]]
+    rest += [Text(inline(line), style="yellow", no_wrap=True, overflow="ellipsis") for line in clashes]
     return Group(*[rows] * bool(progress.agents), *rest, bar, *doing * bool(progress.activity))
 
 

@@ -1,4 +1,4 @@
-"""Completion of names: sessions, tasks and instances from file names of the state, snapshots from refs. Never fails."""
+"""Completion of names: from file names of the state and of records, snapshots from refs. Never fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ else:
 
 
 class Name(_Text):
-    """A text that completes to what the state knows; ``kinds``: ``session``, ``task``, ``instance``, ``snapshot``."""
+    """A text that completes to names of these kinds: ``session``, ``task``, ``instance``, ``snapshot``, ``record``."""
 
     name = "text"
 
@@ -43,7 +43,8 @@ class Name(_Text):
         from gitfleet.store.layout import Layout  # noqa: PLC0415
         from gitfleet.store.state import State  # noqa: PLC0415
 
-        layout = Layout(discover(repo).common_dir)
+        repository = discover(repo)
+        layout = Layout(repository.common_dir)
         for session in State(layout).session_ids():
             if "session" in self.kinds:
                 yield session
@@ -52,9 +53,11 @@ class Name(_Text):
         if "snapshot" in self.kinds:
             from gitfleet.git.rescuing import kept  # noqa: PLC0415
 
-            for snapshot in kept(discover(repo)):
+            for snapshot in kept(repository):
                 yield snapshot.instance
                 yield f"{snapshot.instance}/{snapshot.number}"
+        if "record" in self.kinds and repository.worktree is not None:
+            yield from (path.name for path in (repository.worktree / ".planning" / "sessions").glob("[!.]*"))
         if "instance" in self.kinds:
             yield from (path.name for path in (layout.root / "attempts").glob("fleet-*-w*-a*"))
 
@@ -69,6 +72,7 @@ class PlanFile(click.Path):
 
 SESSION = Name("session")
 RUN = Name("instance", "task")
+CLOSEOUT = Name("instance", "session", "record")
 TASK = Name("task")
 SNAPSHOT = Name("snapshot")
 PLAN = PlanFile()

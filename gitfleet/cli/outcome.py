@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from gitfleet.cli.gate import way_on
 from gitfleet.cli.output import Block, Line, Table
 from gitfleet.cli.text import ended
 from gitfleet.model.evidence import WIP
 from gitfleet.model.reports import FinalHandoff, RunRow, WaveReport
 from gitfleet.model.run import RunState
-from gitfleet.model.session import SessionState
+from gitfleet.model.session import SessionState, weakest
 from gitfleet.model.words import plural
 from gitfleet.planner.retries import worth_telling
 
@@ -33,7 +34,7 @@ def report(outcome: Outcome) -> WaveReport:
         target=session.target,
         exit_code=int(outcome.exit_code),
         reason=session.reason,
-        verified=all(landing.verified for landing in session.landings) if session.landings else None,
+        verdict=weakest(landing.verdict for landing in session.landings) if session.landings else None,
         runs=tuple(row(run) for run in sorted(runs.values(), key=lambda run: run.wave)),
         landings=session.landings,
         red=_red(runs),
@@ -56,7 +57,9 @@ def row(run: Run) -> RunRow:
         branch=run.branch,
         commit=run.merge.commit if run.merge else "",
         reason=reason,
-        violations=tuple(f"{violation.path} ({violation.reason})" for violation in violations),
+        violations=tuple(
+            f"{one.path} ({one.reason}{', ' + one.outcome if one.outcome != 'refused' else ''})" for one in violations
+        ),
         conflicts=run.conflicts,
         retries=tuple(
             f"attempt {attempt.number}: {attempt.outcome or 'no end on record'}, {attempt.retry}"
@@ -115,9 +118,11 @@ def headline(report: WaveReport) -> str:
 
 def _landed(report: WaveReport, target: str) -> str:
     count = sum(1 for run in report.runs if run.state is RunState.LANDED)
-    if report.verified is None:
+    if report.verdict is None:
         return "Nothing landed" if not count else f"{count} of {plural(len(report.runs), 'run')} had nothing to land"
-    word = "verified" if report.verified else "unverified"
+    word = str(report.verdict)
+    if any(landing.cached for landing in report.landings):
+        word += ", from the cache" if all(landing.cached for landing in report.landings) else ", partly from the cache"
     return f"{count} of {plural(len(report.runs), 'run')} landed on {target} ({word})"
 
 
@@ -158,6 +163,11 @@ def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
     if landed and branch == f"gitfleet/{session.id}":
         following.append(f"review {branch}, then merge it: git merge {branch}")
     following += [
+        f"{run.task} spilled {plural(run.gate.outside, 'path')}: git diff {run.gate.spilled}^1 {run.gate.spilled}"
+        for run in runs.values()
+        if run.gate and run.gate.spilled
+    ]
+    following += [
         _left(run) for run in runs.values() if run.sealed and run.state not in {RunState.LANDED, RunState.CANCELLED}
     ]
     merges = " ".join(run.merge.commit[:12] for run in reversed(landed) if run.merge)
@@ -191,6 +201,8 @@ def _left(run: Run) -> str:
         work = f"its work is kept: gitfleet rescue show {kept[-1].removeprefix(WIP)}"
     else:
         work = "it changed nothing"
+    if run.state is RunState.REJECTED:
+        work += f"; {way_on(run)}"
     return f"{run.task} did not land ({run.state.value}); {work}; see: {tell}"
 
 
@@ -199,7 +211,7 @@ def _red(runs: dict[str, Run]) -> tuple[CheckResult, ...]:
     for run in runs.values():
         checks = (*run.checks, *(run.verification.checks if run.verification else ()))
         for check in checks:
-            if not check.green:
+            if check.red:
                 seen.setdefault((check.run, check.tail), check)
     return tuple(seen.values())
 

@@ -48,7 +48,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     only: tuple[str, ...],
     agent: str | None,
 ) -> int:
-    """Show the waves that PLAN would run in; starts and writes nothing but --output.
+    """Show the waves that PLAN would run in; starts nothing, and writes --output and what it read of history only.
 
     PLAN is YAML, JSON, TOML or Markdown; `-` reads standard input.
     """
@@ -81,6 +81,7 @@ def request_of(
     only: tuple[str, ...],
     agent: str | None,
     fetch: bool = False,
+    recheck: bool = False,
 ) -> WaveRequest:
     """Read the plan's bytes and put the request together; raises ``GitfleetError`` (``cannot-read``)."""
     from gitfleet.app.request import WaveRequest  # noqa: PLC0415
@@ -95,6 +96,7 @@ def request_of(
         only=only,
         agent=agent,
         fetch=fetch,
+        recheck=recheck,
     )
 
 

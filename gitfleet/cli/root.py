@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logs": ("logs", "Show the output of an agent."),
     "events": ("events", "Show the journal of a session."),
     "claims": ("claims", "Show who may write what at this moment."),
+    "conflicts": ("conflicts", "Show what would conflict if it were merged now."),
     "add": ("add", "Add a task to an open session."),
     "cancel": ("cancel", "Cancel a queued task of an open session."),
     "pause": ("pause", "Start nothing new; what runs goes on and lands."),
@@ -34,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "interrupt": ("interrupt", "Send an agent what Ctrl-C sends."),
     "restart": ("restart", "Start a run again, as a new attempt."),
     "open": ("open", "Open a shell in an agent's worktree."),
+    "closeout": ("closeout", "Show what is missing before a session is done."),
     "check": ("check", "Validate the documents below .planning."),
     "doctor": ("doctor", "Look for what would keep gitfleet from working here."),
     "rescue": ("rescue", "List, show, bring back and prune the snapshots of work."),
@@ -46,19 +48,17 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Begin": ("demo", "init", "doctor"),
     "Run": ("plan", "wave", "continue", "add", "cancel"),
     "Steer": ("pause", "resume", "drain", "stop", "interrupt", "restart"),
-    "Look": ("status", "inspect", "logs", "events", "claims", "open"),
+    "Look": ("status", "inspect", "logs", "events", "claims", "conflicts", "closeout", "open"),
     "Tidy": ("rescue", "check", "clean", "completion"),
 }
 """What each command is for; a command is in one group."""
 
 LATER_COMMANDS = frozenset(
     {
-        "conflicts",
         "compare",
         "pick",
         "momentum",
         "usage",
-        "closeout",
     }
 )
 """Commands that the design names and that no release has yet; refused by name."""

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from gitfleet.cli.output import Piece
-    from gitfleet.model.reports import LiveRun, SessionStatus, StatusReport, WaitingRun
+    from gitfleet.model.reports import LiveRun, Prediction, SessionStatus, StatusReport, WaitingRun
 
 
 NEEDS_SHOWN = 12
+PATHS_SHOWN = 3
 _HELD = {
     SessionState.PAUSED: "nothing new starts until then",
     SessionState.DRAINING: "it stops when what runs is over",
@@ -110,6 +111,13 @@ def waiting(run: WaitingRun) -> str:
     return f"{run.task} waits {math.ceil(run.seconds)} s before attempt {run.attempt}"
 
 
+def predicted(row: Prediction) -> str:
+    """Say which two would conflict, and where."""
+    more = f" and {len(row.paths) - PATHS_SHOWN} more" if len(row.paths) > PATHS_SHOWN else ""
+    paths = ", ".join(row.paths[:PATHS_SHOWN]) or "every file"
+    return f"{row.task} would conflict with {row.other} in {paths}{more} ({', '.join(row.kinds)})"
+
+
 def _session(session: SessionStatus) -> Iterator[Piece]:
     yield Line()
     head = f"{session.id}  {session.state.value} on {session.target.removeprefix('refs/heads/')}"
@@ -144,7 +152,8 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
             ],
         )
         yield from (Line(f"  {run.task}: {run.note}", "dim") for run in session.live if run.note)
+    yield from (Line(f"  {predicted(row)}", "yellow") for row in session.predictions)
     for landing in session.landings:
-        word = "verified" if landing.verified else "unverified"
         commit = (landing.commit or landing.candidate)[:12]
+        word = str(landing.verdict) + " from the cache" * landing.cached
         yield Line(f"  landing {landing.number}: {commit} {word}, {', '.join(landing.tasks)}")

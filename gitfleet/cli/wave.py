@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--only", multiple=True, help="Only this task and what it depends on; may be repeated.", metavar="TASK")
 @click.option("--agent", help="The agent of tasks that name none.")
 @click.option("--fetch", is_flag=True, help="Update the target from its upstream first.")
+@click.option("--recheck", is_flag=True, help="Run the checks on the target as it is first; stop where they fail.")
 @click.option("--dry-run", is_flag=True, help="Show what would happen, as `gitfleet plan` does, and stop.")
 @click.option("--yes", is_flag=True, help="Give the consent that is asked for.")
 def COMMAND(  # noqa: N802, PLR0913 - one argument an option
@@ -52,6 +53,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     only: tuple[str, ...],
     agent: str | None,
     fetch: bool,
+    recheck: bool,
     dry_run: bool,
     yes: bool,
 ) -> int:
@@ -63,12 +65,20 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     from gitfleet.app.wave import prepare  # noqa: PLC0415
 
     request = request_of(
-        plan, target=target, max_agents=max_agents, rolling=rolling, only=only, agent=agent, fetch=fetch and not dry_run
+        plan,
+        target=target,
+        max_agents=max_agents,
+        rolling=rolling,
+        only=only,
+        agent=agent,
+        fetch=fetch and not dry_run,
+        recheck=recheck,
     )
     preparation = prepare(call.workspace(), request)
     if dry_run:
         call.answer(preparation.disclosure, lambda: disclosure_view(preparation.disclosure, explain=False))
         return ExitCode.DONE
+    preparation.refuse_red()
     if not call.json:
         show(disclosure_view(preparation.disclosure, explain=False))
     consent(yes=yes, ask=not call.json)

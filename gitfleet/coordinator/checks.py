@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
+from gitfleet.integrate.verify import twice
+from gitfleet.integrate.when import left_out, skipped
 from gitfleet.model.evidence import CheckResult
 from gitfleet.runtime.environment import check_environment
 from gitfleet.runtime.hosts.base import LaunchSpec
@@ -53,16 +56,18 @@ class CheckRunner:
             if self._stopped:
                 return None, False
             home = self._new_home(label)
+            argv = ("sh", "-c", check.run)
             spec = LaunchSpec(
                 instance=label,
                 attempt=int(home.name),
                 directory=home,
-                argv=("sh", "-c", check.run),
+                argv=argv,
                 cwd=directory,
                 env=check_environment(
                     self.parts.caller, self.session, directory=home, port_base=self._port_base(directory)
                 ),
                 deadline_seconds=check.timeout_seconds or self.parts.config.timeouts.verify,
+                digest=True,
             )
             handle = self.parts.host.start(spec)
             self._live[home] = handle
@@ -82,18 +87,30 @@ class CheckRunner:
             timed_out=ended.reason == "deadline",
             seconds=round(ended.seconds or 0.0, 3),
             tail=tail or ended.message,
+            argv=argv,
+            output_sha256=ended.output_sha256,
+            output_bytes=ended.output_bytes,
         )
         return result, ended.reason == "lost"
 
-    def run_all(self, checks: Sequence[Check], directory: Path, instance: str) -> tuple[CheckResult, ...] | None:
-        """Run a task's own checks in its worktree, in order, up to the first red one; None when stopped meanwhile."""
+    def run_all(
+        self, checks: Sequence[Check], directory: Path, instance: str, changed: Sequence[bytes]
+    ) -> tuple[CheckResult, ...] | None:
+        """Run a task's own checks in its worktree, in order, up to the first red one; None when stopped meanwhile.
+
+        ``changed`` are the paths that the run changed, which decide about checks with ``when``.
+        """
         results: list[CheckResult] = []
         for check in checks:
-            result = self.one(check, directory, check_label(instance))
+            if left_out(check, changed, fold=self.parts.fold):
+                results.append(skipped(check))
+                continue
+            # Nothing is put back before it runs again: these are the run's own files.
+            result = twice(partial(self.one, check, directory, check_label(instance)), lambda: None)
             if result is None:
                 return None
             results.append(result)
-            if not result.green:
+            if result.red:
                 break
         return tuple(results)
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, assert_never
 
+import msgspec
+
 from gitfleet.model.base import instant
 from gitfleet.model.claim import Claim
 from gitfleet.planner.scopes import Scope, ScopeError, overlap
@@ -79,6 +81,30 @@ class Claiming:
         """Let claims go; a claim that is not there is no error."""
         with claims_lock(self.parts.layout) as proof:
             self.parts.claims.release(proof, instances)
+
+
+def grow(parts: Parts, instance: str, entries: tuple[str, ...]) -> Claim | str:
+    """Let the claim of an instance grow by entries that nobody else holds; or say, as a clause, who does.
+
+    Who only waits for one of them is no obstacle: it waits for this claim, or for somebody who holds it.
+    """
+    worktree = parts.repository.worktree
+    others = external(worktree).claims if worktree else ()
+    with claims_lock(parts.layout) as proof:
+        mine = next((claim for claim in parts.claims.live() if claim.instance == instance), None)
+        if mine is None:
+            return "its claim is gone"
+        wanted = msgspec.structs.replace(mine, scope=tuple(dict.fromkeys((*mine.scope, *entries))))
+        more = msgspec.structs.replace(mine, scope=entries)
+        result = parts.claims.acquire(proof, [wanted], lambda _, other: clash(more, other), others)
+    match result:
+        case Granted():
+            return wanted
+        case Held(by=by):
+            holder = f"{by.instance} of {by.session}" if isinstance(by, Claim) else f"{by.instance} ({by.file})"
+            return f"{result.witness.decode('utf-8', 'replace')} is held by {holder}"
+        case _:
+            assert_never(result)
 
 
 def clash(wanted: Claim, other: Claim | ExternalClaim) -> bytes | None:

@@ -34,6 +34,7 @@ from gitfleet.coordinator.messages import (
     Message,
     PreparedMessage,
 )
+from gitfleet.coordinator.radar.watch import RadarWatch
 from gitfleet.coordinator.restarting import restart
 from gitfleet.coordinator.retrying import Retrying
 from gitfleet.coordinator.settling import Settling
@@ -88,6 +89,7 @@ class Coordinator:
     _retrying: Retrying = field(init=False)
     _boundary: Boundary = field(init=False)
     _training: Training = field(init=False)
+    _radar: RadarWatch = field(init=False)
 
     def __post_init__(self) -> None:
         """Build what lives as long as the coordinator."""
@@ -100,6 +102,7 @@ class Coordinator:
             self.parts, self.books, self.scopes, claiming, self._workers, self._waves, self._retrying, self._checks
         )
         self._supervising = Supervising(self.parts, self.books)
+        self._radar = RadarWatch(self.parts, self.books)
         self._tracker = Tracker(self.parts, self.observer, self._supervising)
         self._shutdown = Shutdown(self.parts, self.books, claiming, self._checks)
         self._settling = Settling(self.parts, self.books, claiming, self._retrying, self._shutdown)
@@ -117,8 +120,11 @@ class Coordinator:
             run = self.books.runs[task]
             self._tracker.started(run, attempts.worktree_of(self.parts, run))
             self._wait_for(task, handle)
-        while self._step():
-            pass
+        try:
+            while self._step():
+                pass
+        finally:
+            self._radar.close()
         self._settling.finish()
         return self.halt
 
@@ -143,13 +149,15 @@ class Coordinator:
             self._integrate()
             self._dispatch()
             self._supervising.look()
+        self._radar.look(ending=self.halt is not None)
         self._shutdown.advance()
         if not self._workers.busy and self.halt is None:
             self.halt = self._steering.nothing_left_to_do()
         if not self._workers.busy and (self.halt or all(run.sealed for run in self.books.runs.values())):
             return False
         activity = self._training.activity or self._steering.activity
-        self._tracker.show(self.books, self._current_wave(), activity, self._retrying.waiting())
+        waiting, predictions = self._retrying.waiting(), self._radar.predictions
+        self._tracker.show(self.books, self._current_wave(), activity, waiting, predictions)
         message = self._workers.take(TICK_SECONDS)
         if message is not None:
             self._react(message)
@@ -261,9 +269,9 @@ class Coordinator:
         for run in [run for run in runs.values() if run.state is RunState.GATED and not run.files]:
             # A crash came between its gate and its end.
             self._settling.nothing_to_land(run)
-        ready = [
-            task.id for task in self.books.plan.tasks if runs[task.id].state in {RunState.GATED, RunState.VERIFIED}
-        ]
+        if self._training.go_on():
+            return
+        ready = self._training.ready()
         if not self.books.session.rolling:
             wave = self._current_wave()
             unsealed = [run for run in runs.values() if run.wave == wave and not run.sealed and run.task not in ready]
@@ -275,7 +283,7 @@ class Coordinator:
                 self.schedule = self._amendments.postpone(self.books, self.schedule, self.scopes, wave)
                 self._dispatching.held.clear()
         if ready:
-            self._training.start(tuple(ready))
+            self._training.start(ready)
         elif self._may_start:
             self.halt = self._dispatching.wait_for_claims()
 

@@ -20,10 +20,12 @@ from gitfleet.model.run import RunState, record
 from gitfleet.planner.retries import SET_UP, Final, Retry, decide, left_out, seconds_left, waiting_for
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from gitfleet.coordinator.books import Books
+    from gitfleet.model.plan import Plan
     from gitfleet.model.reports import WaitingRun
+    from gitfleet.model.retry import RetryConfig
     from gitfleet.model.run import Failure, Run
     from gitfleet.parts import Parts
 
@@ -38,20 +40,8 @@ class Retrying:
 
     def judge(self, run: Run, failure: Failure) -> tuple[Run, Retry | Final]:
         """Decide on a run that failed; gives the run with what its last attempt's record says of it."""
-        last = run.attempts[-1]
-        run = _noted(run, outcome=failure.code, message=failure.message, ended=last.ended or self.books.now())
-        document, config = self.books.plan.task(run.task), self.parts.config.retry
-        decision = decide(
-            run,
-            failure,
-            document,
-            document.retry_policy.over(config) if document.retry_policy else config,
-            dependents=waiting_for(self.books.plan, self.books.runs, run.task),
-            random=self.parts.random(),
-        )
-        if isinstance(decision, Final):
-            run = _noted(run, retry=f"not retried: {decision.why}")
-        return run, decision
+        config, random = self.parts.config.retry, self.parts.random()
+        return judged(run, failure, self.books.plan, self.books.runs, config, random=random, at=self.books.now())
 
     def facts(self, decision: Retry) -> dict[str, object]:
         """What the books say of a run that is queued for another attempt."""
@@ -88,6 +78,21 @@ class Retrying:
             left = seconds_left(run, self.parts.now())
             known = self._due[run.task] = run.not_before, self.parts.monotonic() + left
         return max(0.0, known[1] - self.parts.monotonic())
+
+
+def judged(
+    run: Run, failure: Failure, plan: Plan, runs: Mapping[str, Run], config: RetryConfig, *, random: float, at: str
+) -> tuple[Run, Retry | Final]:
+    """As ``Retrying.judge``, for books that the caller holds still."""
+    last = run.attempts[-1]
+    run = _noted(run, outcome=failure.code, message=failure.message, ended=last.ended or at)
+    task = plan.task(run.task)
+    policy = task.retry_policy.over(config) if task.retry_policy else config
+    waiting = waiting_for(plan, runs, run.task)
+    decision = decide(run, failure, task, policy, dependents=waiting, random=random)
+    if isinstance(decision, Final):
+        run = _noted(run, retry=f"not retried: {decision.why}")
+    return run, decision
 
 
 def _noted(run: Run, **facts: object) -> Run:

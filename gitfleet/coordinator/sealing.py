@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.coordinator.attempt.verdicts import receipt
-from gitfleet.model.evidence import Verdict
+from gitfleet.coordinator.attempt.verdicts import gate_words, receipt
 from gitfleet.model.run import Failure, FailureSource, Run, RunState, advance
 
 if TYPE_CHECKING:
@@ -20,8 +19,7 @@ def landed_run(run: Run, verification: Verification, merge: MergeRecord | None, 
     """A gated run as it is once its landing happened, or at once when it changed nothing."""
     if run.state is RunState.GATED:
         run = advance(run, RunState.VERIFIED, verification=verification)
-    word = "verified" if verification.verdict is Verdict.VERIFIED else "unverified"
-    where = f"landed as {merge.commit[:12]}, {word}" if merge else reason
+    where = f"landed as {merge.commit[:12]}, {verification.verdict}{gate_words(run)}" if merge else reason
     return advance(
         run,
         RunState.LANDED,
@@ -31,6 +29,13 @@ def landed_run(run: Run, verification: Verification, merge: MergeRecord | None, 
         claim=released(run, at),
         receipt=receipt(RunState.LANDED, None, where),
     )
+
+
+def extended_by(run: Run, entries: tuple[str, ...], claimed: tuple[str, ...]) -> dict[str, object]:
+    """Facts of a run whose claim grew; none where it did not."""
+    if not entries or run.claim is None:
+        return {}
+    return {"extended": entries, "claim": msgspec.structs.replace(run.claim, scope=claimed)}
 
 
 def failed_run(run: Run, state: RunState, failure: Failure, at: str) -> Run:

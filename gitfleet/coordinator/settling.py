@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
+from gitfleet.coordinator.attempt.tampering import status, told
+from gitfleet.coordinator.attempt.verdicts import gate_words
 from gitfleet.coordinator.retrying import is_gap, sentence
-from gitfleet.coordinator.sealing import failed_run, landed_run, skipped_run
+from gitfleet.coordinator.sealing import extended_by, failed_run, landed_run, skipped_run
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, RunState, advance
@@ -57,7 +59,9 @@ class Settling:
             outcome = again
         if work.kept is not None:
             run = noted(run, work.kept)
-        last = msgspec.structs.replace(run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes)
+        last = msgspec.structs.replace(
+            run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes, tampered=work.tampered
+        )
         run = self.books.record(
             task,
             attempts=(*run.attempts[:-1], last),
@@ -67,10 +71,13 @@ class Settling:
             handoff_source=work.source,
             gate=work.gate,
             checks=work.checks,
+            **extended_by(run, work.extended, work.claimed),
         )
         self.books.event(
             EventKind.AGENT_COMPLETE, f"{task} ended: {outcome}, {_files(len(work.files))}", run=run, status=outcome
         )
+        if work.tampered:
+            self.books.event(EventKind.GUARD, told(task, work.tampered), run=run, status=status(work.tampered))
         if again:
             self.requeue(task, f"it was {again}")
             return
@@ -83,7 +90,12 @@ class Settling:
         # What is relayed is written first: once the books say that the attempt was taken in, nobody looks at it again.
         self._relay(advance(self.books.runs[task], RunState.GATED), work)
         run = self.books.advance(task, RunState.GATED)
-        self.books.event(EventKind.GATE, f"{task} passed the gate: {_files(len(work.files))}", run=run, status="passed")
+        self.books.event(
+            EventKind.GATE,
+            f"{task} passed the gate: {_files(len(work.files))}{gate_words(run)}",
+            run=run,
+            status="passed",
+        )
         if not work.files:
             self.nothing_to_land(run)
 

@@ -1,17 +1,21 @@
-"""What becomes of a session's runs once their train is in: landed, conflicted, red, or kept for a person."""
+"""What becomes of a session's runs once their train is in: landed, conflicted, ejected, or kept for a person."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitfleet.coordinator.sealing import conflicted_run, failed_run
-from gitfleet.integrate.verify import describe_red
+from gitfleet.coordinator.sealing import conflicted_run
+from gitfleet.coordinator.trains.ejecting import ejected_runs, stranded
 from gitfleet.model.event import EventKind
-from gitfleet.model.run import Failure, FailureSource, RunState, record
+from gitfleet.model.run import RunState
+from gitfleet.planner.retries import CHECK_FAILED
+from gitfleet.recovery.keeping import where_kept
 from gitfleet.recovery.landings import forget_landing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.settling import Settling
     from gitfleet.coordinator.trains.integration import Integration
@@ -46,43 +50,45 @@ class SettlingTrains:
         self.books.update(landings=decided.session.landings, ended=decided.session.ended)
         if not outcome_open:
             self.forget_landing()
-        for run in over:
-            if run.state is not RunState.LANDED:
-                self.settling.tell_over(run)
+        self._tell([run for run in over if run.state is not RunState.LANDED])
         self.settling.seal(*over)
-        word = "verified" if landing.verified else "unverified"
+        cached = " from the cache" if landing.cached else ""
+        word = landing.verdict
         branch = decided.session.target.removeprefix("refs/heads/")
         self.books.event(
-            EventKind.LAND, f"landed {', '.join(landing.tasks)} on {branch} as {commit[:12]}, {word}", status=word
+            EventKind.LAND,
+            f"landed {', '.join(landing.tasks)} on {branch} as {commit[:12]}, {word}{cached}",
+            status=word,
         )
         if still_open:
             self.books.checkpoint(f"landing {landing.number}")
 
-    def clashed(self, candidate: train.Candidate) -> None:
-        """Runs that cannot be merged: their branches are kept."""
-        runs = self._conflicted(candidate)
-        self.books.replace_all(runs)
-        self.settling.over(runs)
+    def nothing_lands(self, outcome: train.NothingLands) -> None:
+        """Every run conflicts, was ejected or is held; what is over or queued again becomes so together."""
+        books, at = self.books, self.books.now()
+        changed = {
+            clash.entry.task: conflicted_run(books.runs[clash.entry.task], clash, at)
+            for clash in outcome.candidate.clashes
+        }
+        changed |= ejected_runs(self.parts, self.parts.objects, books.plan, books.runs, outcome.tally.ejected, at)
+        changed |= stranded(books.plan, {**books.runs, **changed}, outcome.candidate.held, at)
+        runs = list(changed.values())
+        books.replace_all(runs)
+        self._tell(runs)
+        self.settling.seal(*runs)
 
-    def red(self, outcome: train.Red) -> None:
-        """The candidate is red on a green base: its runs fail, with the check's own words."""
-        message = f"The candidate fails: {describe_red(outcome.verification.checks[-1])}"
-        failure = Failure(source=FailureSource.VERIFIER, code="check-failed", message=message)
-        at = self.books.now()
-        failed = [
-            failed_run(
-                record(self.books.runs[entry.task], verification=outcome.verification), RunState.FAILED, failure, at
-            )
-            for entry, _ in outcome.candidate.merged
-        ]
-        runs = [*self._conflicted(outcome.candidate), *failed]
-        self.books.replace_all(runs)
-        self.books.event(EventKind.VERIFY, message, status="red")
-        self.settling.over(runs)
-
-    def _conflicted(self, candidate: train.Candidate) -> list[Run]:
-        at = self.books.now()
-        return [conflicted_run(self.books.runs[clash.entry.task], clash, at) for clash in candidate.clashes]
+    def _tell(self, runs: Sequence[Run]) -> None:
+        """Tell what became of runs that do not land: who was ejected and for which check, and who is tried again."""
+        for run in runs:
+            last = run.attempts[-1] if run.attempts else None
+            if last is not None and last.outcome == CHECK_FAILED:
+                self.books.event(EventKind.VERIFY, f"{run.task} was ejected. {last.message}", run=run, status="red")
+            if run.sealed:
+                self.settling.tell_over(run)
+            elif last is not None:
+                kept = where_kept(run)
+                words = f"{run.task} is {last.retry}{f'; {kept}' if kept else ''}"
+                self.books.event(EventKind.RETRY, words, run=run, status=last.outcome)
 
     def stopped(self, work: Integration, outcome: train.Stopped) -> None:
         """The landing waits for a person; the candidate is kept and its runs stay verified."""

@@ -115,7 +115,7 @@ class Supervising:
                 self._on_stuck(run, watched)
             case Vitality.WORKING | Vitality.QUIET:
                 self._on_life(run, watched)
-            case Vitality.DEAD:
+            case Vitality.PAUSED | Vitality.DEAD:
                 pass
             case _:
                 assert_never(found.vitality)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.observer import Observer
     from gitfleet.coordinator.supervising import Supervising
-    from gitfleet.model.reports import WaitingRun
+    from gitfleet.model.reports import Prediction, WaitingRun
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
 
@@ -56,7 +56,14 @@ class Tracker:
         """The attempt is over."""
         self._watched.pop(run.task, None)
 
-    def show(self, books: Books, wave: int, activity: str, waiting: tuple[WaitingRun, ...] = ()) -> None:
+    def show(
+        self,
+        books: Books,
+        wave: int,
+        activity: str,
+        waiting: tuple[WaitingRun, ...] = (),
+        predictions: tuple[Prediction, ...] = (),
+    ) -> None:
         """Tell the observer how things stand, at most four times a second."""
         if not self.observer.wants_progress:
             return
@@ -77,6 +84,7 @@ class Tracker:
                 activity=activity,
                 agents=agents,
                 waiting=waiting,
+                predictions=predictions,
             )
         )
 

@@ -15,10 +15,13 @@ from gitfleet.coordinator.messages import IntegratedMessage
 from gitfleet.coordinator.trains.deciding import Decided
 from gitfleet.coordinator.trains.integration import Integration
 from gitfleet.coordinator.trains.integration_worktree import open_integration
+from gitfleet.coordinator.trains.remembering import Remembering
 from gitfleet.integrate import landing, train
 from gitfleet.integrate.verify import Interrupted, describe_red
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState
+from gitfleet.planner.graph import in_order
+from gitfleet.planner.retries import CHECK_FAILED, suffices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,14 +31,21 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.observer import Interrupts
     from gitfleet.coordinator.settling_trains import SettlingTrains
     from gitfleet.coordinator.workers import Workers
+    from gitfleet.model.plan import Task
     from gitfleet.model.session import PendingLanding, Session
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
 
 
+_WAITING = frozenset({RunState.GATED, RunState.VERIFIED})
+
+
 @dataclass(slots=True)
 class Training:
-    """Starts trains and takes in their ends; ``activity`` is what the one under way does, in words."""
+    """Starts trains and takes in their ends; ``activity`` is what the one under way does, in words.
+
+    ``rest`` were ready with the batch under way, or the last one, and ride next.
+    """
 
     parts: Parts
     books: Books
@@ -46,9 +56,31 @@ class Training:
     interrupts: Interrupts
     under_way: bool = False
     activity: str = ""
+    rest: tuple[str, ...] = ()
 
-    def start(self, batch: tuple[str, ...]) -> None:
-        """Take gated runs, in this order, to the target."""
+    def ready(self) -> tuple[str, ...]:
+        """Runs that may ride now, dependencies first, then as in the plan; not those that need one which may not."""
+        runs, plan = self.books.runs, self.books.plan
+        found: dict[str, Task] = {}
+        for task in in_order([task for task in plan.tasks if runs[task.id].state in _WAITING]):
+            if all(name in found or suffices(plan.task(name), runs[name].state) for name in task.depends_on):
+                found[task.id] = task
+        return tuple(found)
+
+    def go_on(self) -> bool:
+        """Start with what the batch before left, whatever else its wave still waits for; false when that is nothing."""
+        rest = set(self.rest)
+        batch = tuple(task for task in self.ready() if task in rest)
+        if batch:
+            self.start(batch)
+        return bool(batch)
+
+    def start(self, ready: tuple[str, ...]) -> None:
+        """Take runs, in this order, to the target: as many at once as is worth it; the others are the ``rest``."""
+        landed = sum(run.merge is not None for run in self.books.runs.values())
+        failed = [attempt.outcome for run in self.books.runs.values() for attempt in run.attempts].count(CHECK_FAILED)
+        size = train.batch_size(landed, failed)
+        batch, self.rest = ready[:size], ready[size:]
         for task in batch:
             if self.books.runs[task].state is RunState.VERIFIED:
                 self.books.advance(task, RunState.GATED)
@@ -72,6 +104,7 @@ class Training:
             self.books.event(EventKind.ERROR, "the records were not published now; the next landing carries them")
 
     def _integration(self) -> Integration:
+        git = open_integration(self.parts, self.books.session)
         return Integration(
             parts=self.parts,
             session=self.books.session,
@@ -79,7 +112,8 @@ class Training:
             runs=dict(self.books.runs),
             scopes=dict(self.scopes),
             runner=ReadyFirst(self.parts, self.checks).one,
-            git=open_integration(self.parts, self.books.session),
+            git=git,
+            memory=Remembering(self.parts, self.books.session, self.checks, git),
             say=self._say,
             leaving=lambda: self.interrupts.requested,
         )
@@ -91,18 +125,18 @@ class Training:
         """Write into the books what a train came to; why the session must stop because of it, if it must."""
         self.under_way = False
         self.activity = ""
+        if message.work.memory.note:
+            self.books.event(EventKind.VERIFY, message.work.memory.note, status="not-remembered")
         outcome = message.outcome
         match outcome:
             case None:
                 self.settling.forget_landing()
             case train.Landed():
                 self.settling.landed(message.work, outcome.commit)
-            case train.NothingMerged():
-                self.settling.clashed(outcome.candidate)
-            case train.Red():
-                self.settling.red(outcome)
+            case train.NothingLands():
+                self.settling.nothing_lands(outcome)
             case train.BaseRed():
-                red = outcome.verification.checks[-1]
+                red = outcome.verification.blamed
                 self.books.event(EventKind.VERIFY, f"the target is red: {describe_red(red)}", status="base-red")
                 branch = self.books.session.target.removeprefix("refs/heads/")
                 return Halt(f"{branch} itself fails: {red.run}")

@@ -11,6 +11,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -122,18 +123,52 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return cleaned
 
 
+class Leash:
+    """Ends the calls of a door from another thread, for work that nobody waits for; ``calls`` counts them."""
+
+    def __init__(self) -> None:
+        """Let every call run."""
+        self.calls = 0
+        self._lock = threading.Lock()
+        self._running: subprocess.Popen[bytes] | None = None
+        self._cut = False
+
+    def cut(self) -> None:
+        """End the call in hand, and every later one at once."""
+        with self._lock:
+            self._cut = True
+            if self._running is not None and self._running.poll() is None:
+                _kill_session(self._running)
+
+    def hold(self, process: subprocess.Popen[bytes]) -> None:
+        """Take a call that has just started."""
+        with self._lock:
+            self.calls += 1
+            self._running = process
+            if self._cut:
+                _kill_session(process)
+
+    def let_go(self) -> None:
+        """Forget the call in hand, which is about to be waited for, so that its number may become another's."""
+        with self._lock:
+            self._running = None
+
+
 @dataclass(frozen=True, slots=True)
 class Git:
     """Runs git in one directory.
 
     ``inherit`` are descriptors that children keep open: the session lock's, so that a lock that is free proves that no
-    git call of its holder still runs. ``settings`` are further ``-c`` values.
+    git call of its holder still runs. ``settings`` are further ``-c`` values. ``timeout`` is in seconds, for a call
+    that does not say; ``leash`` ends calls from another thread.
     """
 
     directory: Path
     inherit: tuple[int, ...] = ()
     settings: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    timeout: float | None = None
+    leash: Leash | None = None
 
     def at(self, directory: Path) -> Git:
         """The same door, in another directory."""
@@ -169,8 +204,10 @@ class Git:
         try:
             process = self._spawn(args, subprocess.DEVNULL if stdin is None else subprocess.PIPE, subprocess.PIPE)
             with process:
+                if self.leash is not None:
+                    self.leash.hold(process)
                 try:
-                    stdout, stderr = process.communicate(stdin, timeout)
+                    stdout, stderr = process.communicate(stdin, self.timeout if timeout is None else timeout)
                 except subprocess.TimeoutExpired:
                     _kill_session(process)
                     raise
@@ -181,6 +218,9 @@ class Git:
                     except BaseException:  # noqa: BLE001 - the first interruption is the one that goes on
                         _kill_session(process)
                     raise
+                finally:
+                    if self.leash is not None:
+                        self.leash.let_go()
         except FileNotFoundError as error:
             raise _absent(error) from error
         completed = Completed(args, process.returncode, stdout, stderr)

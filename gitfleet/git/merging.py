@@ -57,7 +57,8 @@ def merge(git: Git, ours: str, theirs: str) -> Merged | Conflicted | NoBase:
     end = fields.index(b"", 1)
     words: list[str] = []
     at = end + 1
-    while at < len(fields) and fields[at]:
+    # What is no number is git's advice about submodules, which it writes behind the messages.
+    while at < len(fields) and fields[at].isdigit():
         count = int(fields[at])
         words.append(fields[at + count + 2].decode("utf-8", "replace").rstrip("\n"))
         at += count + 3

@@ -5,6 +5,7 @@ Names are bytes and may be anything but NUL and ``/``. Nothing here checks that 
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from itertools import chain
@@ -94,6 +95,13 @@ def serialise(entries: Mapping[bytes, TreeEntry]) -> bytes:
     """Write a raw tree object; git sorts a directory as if its name ended in a slash."""
     ordered = sorted(entries.items(), key=lambda item: item[0] + b"/" if item[1].is_tree else item[0])
     return b"".join(b"%o %s\0%s" % (entry.mode, name, bytes.fromhex(entry.oid)) for name, entry in ordered)
+
+
+def tree_id(entries: Mapping[bytes, TreeEntry], like: str) -> str:
+    """The id that these entries have as a tree, in the hash that ``like`` is an id of; nothing is stored."""
+    data = serialise(entries)
+    kind = hashlib.sha1 if len(like) == 40 else hashlib.sha256
+    return kind(b"tree %d\0%s" % (len(data), data), usedforsecurity=False).hexdigest()
 
 
 @dataclass(slots=True)

@@ -244,6 +244,18 @@ def start_branch(repo: Repository, branch: str, commit: str, old: str | None) ->
             assert_never(outcome)
 
 
+def go_to(door: Git, worktree: Worktree, commit: str, *, old: str) -> None:
+    """Move what HEAD names from one commit to another, and index and files with it, whatever is in the way.
+
+    Whoever calls this has kept what the files hold. Begun again after a crash, it comes to the same end.
+    """
+    settings = ("core.fsync=reference", "submodule.recurse=false", "core.sparseCheckout=false")
+    git = worktree.git(door).having(*settings)
+    (worktree.git_dir / "index.lock").unlink(missing_ok=True)
+    git.run("update-ref", "-m", "gitfleet: spill", "HEAD", commit, old)
+    git.run("read-tree", "--reset", "-u", commit)
+
+
 def _forget(repo: Repository, worktree: Worktree) -> None:
     """Make git forget a worktree whose files are gone."""
     if locate(repo, worktree.path) is not None:

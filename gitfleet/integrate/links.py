@@ -8,6 +8,10 @@ at may be that link. Very many ways count as leaving.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 STEPS = 2000
 """Steps of one resolution before it is given up as leaving."""
@@ -31,9 +35,10 @@ class _Walk:
 class Links:
     """Every link, with each target that it has had."""
 
-    def __init__(self) -> None:
-        """Know no links."""
+    def __init__(self, forbidden: Callable[[bytes], bool] = lambda _: False) -> None:
+        """Know no links; a way that comes to a ``forbidden`` path leads out as well."""
         self._targets: dict[bytes, set[bytes]] = {}
+        self._forbidden = forbidden
 
     def add(self, path: bytes, target: bytes) -> None:
         """Note that ``path`` is, or was, a link to ``target``."""
@@ -64,16 +69,18 @@ class Links:
         part, rest = walk.parts[0], walk.parts[1:]
         if part in {b"", b"."}:
             return [replace(walk, parts=rest)]
-        if part == b"..":
-            return [replace(walk, place=walk.place[:-1], parts=rest)] if walk.place else None
-        if part is _ROOT:
+        if part is _ROOT or (part == b".." and not walk.place):
             return None
+        if part == b"..":
+            return [replace(walk, place=walk.place[:-1], parts=rest)]
         here = b"/".join((*walk.place, part))
         if len(walk.passed) > KERNEL_LINKS:
             return []
         targets = self._targets.get(here)
         if targets is None:
-            return [_Walk((*walk.place, part), rest, walk.passed)]
+            # What nobody may write is out of bounds however it is reached.
+            away = walk.passed and self._forbidden(here)
+            return None if away else [_Walk((*walk.place, part), rest, walk.passed)]
         return [_Walk(walk.place, (*_split(target), *rest), (*walk.passed, here)) for target in targets]
 
 

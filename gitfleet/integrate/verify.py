@@ -1,17 +1,24 @@
 """Run the configured checks on exactly one tree, and say what they said.
 
 The tree is checked out in the integration worktree without ``.planning/``, as a commit of its own, so that a check sees
-a clean repository. Checks run in order and stop at the first red one. Each runs under a warden: a coordinator that
-dies leaves none writing. What a check does outside its worktree is its own affair.
+a clean repository. Checks run in order, and stop at the first red one unless all are wanted. Each runs under a warden:
+a coordinator that dies leaves none writing. What a check does outside its worktree is its own affair.
+
+What was green before may be known to a ``Memory``, which is asked first and told afterwards.
 """
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from gitfleet.git.command import GitFailed
+from gitfleet.git.trees import tree_id
 from gitfleet.model.evidence import CheckResult, Verdict, Verification
 from gitfleet.model.paths import quote_path
 
@@ -32,6 +39,28 @@ class Runner(Protocol):
         ...
 
 
+class Memory(Protocol):
+    """What trees turned out to be, with these checks in this order. ``commit`` has exactly the files of the tree."""
+
+    def recall(self, tree: str, commit: str, checks: Sequence[Check]) -> Verification | None:
+        """What is known of a tree; it may use the worktree, which is checked out anew for checks."""
+        ...
+
+    def remember(self, verification: Verification, commit: str, checks: Sequence[Check]) -> None:
+        """Take in what the checks said, right after they ran."""
+        ...
+
+
+class Forgetful:
+    """A memory that holds nothing."""
+
+    def recall(self, tree: str, commit: str, checks: Sequence[Check]) -> None:
+        """Nothing."""
+
+    def remember(self, verification: Verification, commit: str, checks: Sequence[Check]) -> None:
+        """Nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Interrupted:
     """The checks were stopped before they could say anything."""
@@ -46,8 +75,20 @@ def without_planning(objects: Objects, commit: str) -> tuple[str, str]:
     return objects.create_commit(tree, [commit], "gitfleet: the tree under verification\n"), tree
 
 
-def check_out(git: Git, commit: str) -> None:
-    """Make the worktree hold exactly ``commit``, with nothing else in it, ignored files included."""
+def checked_tree(objects: Objects, commit: str) -> str:
+    """The tree of ``commit`` without ``.planning/``, as ``without_planning`` has it; nothing is stored."""
+    tree = objects.commit(commit).tree
+    names = objects.tree(tree)
+    if b".planning" not in names:
+        return tree
+    return tree_id({name: entry for name, entry in names.items() if name != b".planning"}, tree)
+
+
+def check_out(git: Git, commit: str, keep: Sequence[str] = ()) -> None:
+    """Make the worktree hold exactly ``commit``, with nothing else in it, ignored files included.
+
+    ``keep`` are patterns of ignored files that stay, as ``git clean -e`` reads them.
+    """
     # The check before may have taken the directory away, or the file that makes it a worktree.
     git.directory.mkdir(exist_ok=True)
     pointer = git.directory / ".git"
@@ -55,30 +96,60 @@ def check_out(git: Git, commit: str) -> None:
         pointer.write_bytes(b"gitdir: " + git.run("rev-parse", "--absolute-git-dir").stdout)
     git.run("read-tree", "--reset", "-u", commit)
     git.run("update-ref", "--no-deref", "HEAD", commit)
-    git.run("clean", "-ffdxq", "-e", "/.fleet-instance-id")
+    git.run("clean", "-ffdxq", *(word for pattern in ("/.fleet-instance-id", *keep) for word in ("-e", pattern)))
+    if keep:
+        # What is kept must be ignored, or a check would see files that no commit holds.
+        git.run("clean", "-ffdq")
 
 
 def run_checks(
-    git: Git, commit: str, runner: Runner, checks: Sequence[Check], label: str, say: Callable[[str], None]
+    git: Git,
+    commit: str,
+    runner: Runner,
+    checks: Sequence[Check],
+    label: str,
+    say: Callable[[str], None],
+    *,
+    every: bool = False,
 ) -> tuple[CheckResult, ...] | Interrupted:
-    """Run ``checks`` in order in the worktree of ``git``, as it is at ``commit``; stop at the first red one.
+    """Run ``checks`` in order in the worktree of ``git``, as it is at ``commit``; with ``every`` also after a red one.
 
-    A check that changes a tracked file is red even when it exits 0 (``wrote`` names the files): the tree that it
-    passed on is no longer the tree that would land.
+    A check that timed out is run once more, on files as the commit has them, and what it says then counts. A check that
+    changes a tracked file is red even when it exits 0 (``wrote`` names the files): the tree that it passed on is no
+    longer the tree that would land.
     """
     results: list[CheckResult] = []
-    for check in checks:
-        say(f"verify: {check.title}")
-        result = runner(check, git.directory, label)
+    for number, check in enumerate(checks, start=1):
+        say(f"verify: {check.title} ({number} of {len(checks)})")
+        result = twice(partial(runner, check, git.directory, label), partial(_restore, git, commit))
         if result is None:
             return Interrupted()
         wrote = _written(git, commit)
         if wrote:
-            result = _with_writes(result, wrote)
+            result = msgspec.structs.replace(result, wrote=wrote)
         results.append(result)
         if not result.green:
-            break
+            if not every:
+                break
+            if wrote:
+                # The next one is to judge the commit, not what this one made of it.
+                _restore(git, commit)
     return tuple(results)
+
+
+def twice(once: Callable[[], CheckResult | None], restore: Callable[[], None]) -> CheckResult | None:
+    """Run a check, and once more where it timed out: a machine that was busy for a while is nobody's fault."""
+    result = once()
+    if result is None or not result.timed_out:
+        return result
+    restore()
+    again = once()
+    return None if again is None else msgspec.structs.replace(again, retried=True)
+
+
+def _restore(git: Git, commit: str) -> None:
+    with suppress(GitFailed, OSError):  # where that fails, the check finds out
+        git.run("read-tree", "--reset", "-u", commit)
 
 
 def _written(git: Git, commit: str) -> tuple[str, ...]:
@@ -95,13 +166,12 @@ def _written(git: Git, commit: str) -> tuple[str, ...]:
     return tuple(quote_path(path) for path in suspects.split(b"\0") if path)[:20]
 
 
-def _with_writes(result: CheckResult, wrote: tuple[str, ...]) -> CheckResult:
-    import msgspec  # noqa: PLC0415 - only a check that misbehaves pays for it
+def stamped(results: Sequence[CheckResult], tree: str, commit: str) -> tuple[CheckResult, ...]:
+    """The same evidence, which says what it is about."""
+    return tuple(msgspec.structs.replace(result, tree=tree, commit=commit) for result in results)
 
-    return msgspec.structs.replace(result, wrote=wrote)
 
-
-def verify(
+def verify(  # noqa: PLR0913 - what one verification needs
     objects: Objects,
     git: Git,
     runner: Runner,
@@ -110,20 +180,31 @@ def verify(
     *,
     label: str,
     say: Callable[[str], None],
+    keep: Sequence[str] = (),
+    every: bool = False,
+    memory: Memory | None = None,
 ) -> Verification | Interrupted:
     """Check out ``commit`` without ``.planning/`` in the worktree of ``git`` and run the checks on it.
 
-    The verdict is ``verified``, ``red``, or ``unverified`` when no checks are configured.
+    ``keep`` are patterns of ignored files that stay from the checks before. The checks end with the first red one
+    unless ``every`` is to run. Nothing runs where ``memory`` knows the tree. The verdict is ``verified``, ``red``, or
+    ``unverified`` when there are no checks.
     """
     checked, tree = without_planning(objects, commit)
     if not checks:
         return Verification(verdict=Verdict.UNVERIFIED, tree=tree)
-    check_out(git, checked)
-    results = run_checks(git, checked, runner, checks, label, say)
+    memory = memory or Forgetful()
+    known = memory.recall(tree, checked, checks)
+    if known is not None:
+        return known
+    check_out(git, checked, keep)
+    results = run_checks(git, checked, runner, checks, label, say, every=every)
     if isinstance(results, Interrupted):
         return results
     verdict = Verdict.VERIFIED if all(result.green for result in results) else Verdict.RED
-    return Verification(verdict=verdict, tree=tree, checks=results)
+    found = Verification(verdict=verdict, tree=tree, checks=stamped(results, tree, commit))
+    memory.remember(found, checked, checks)
+    return found
 
 
 def describe_red(result: CheckResult) -> str:
@@ -136,5 +217,6 @@ def describe_red(result: CheckResult) -> str:
         how = f"changed tracked files ({', '.join(result.wrote)})"
     else:
         how = f"ended with exit code {result.exit_code}"
+    how += ", as it had been before" * (result.retried and result.timed_out)
     tail = f":{os.linesep}{result.tail}" if result.tail else "."
     return f"`{result.run}` {how}{tail}"

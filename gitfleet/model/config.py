@@ -9,6 +9,7 @@ from msgspec import Meta, field
 
 from gitfleet.model.base import Document, PositiveInt
 from gitfleet.model.plan import Check, TaskKind
+from gitfleet.model.radar import RadarConfig
 from gitfleet.model.retry import RetryConfig
 
 CONFIG_SCHEMA = "gitfleet/config/v1"
@@ -39,6 +40,8 @@ class ViolationPolicy(StrEnum):
     """What the gate does with a run that wrote outside its scope."""
 
     REJECT = "reject"
+    SPILL = "spill"
+    EXTEND = "extend"
 
 
 class StallPolicy(StrEnum):
@@ -47,6 +50,13 @@ class StallPolicy(StrEnum):
     WARN = "warn"
     INTERRUPT = "interrupt"
     RESTART = "restart"
+
+
+class Baseline(StrEnum):
+    """What a target that fails its own checks means for what is to land on it."""
+
+    REQUIRE = "require"
+    ALLOW = "allow"
 
 
 class NotifyOn(StrEnum):
@@ -83,12 +93,52 @@ class AgentConfig(Document, frozen=True, kw_only=True):
     )
 
 
+class FingerprintConfig(Document, frozen=True, kw_only=True):
+    """What checks depend on besides the tree: where one of these differs, they are run again."""
+
+    files: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Files and directories outside the tree whose content counts: absolute, below ~/, or ignored "
+            "ones of your checkout.",
+            examples=[["~/.m2/settings.xml", ".venv/pyvenv.cfg"]],
+        ),
+    ] = ()
+    commands: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Shell commands whose output counts, run before and after the checks in the tree that they "
+            "check, for at most a minute each.",
+            examples=[["node --version"]],
+        ),
+    ] = ()
+
+
 class VerifyConfig(Document, frozen=True, kw_only=True):
     """Checks that every candidate must pass before it lands, in this order."""
 
     commands: Annotated[
         tuple[Check, ...], Meta(description="The checks; without one, landings are called unverified.")
     ] = ()
+    fingerprint: Annotated[
+        FingerprintConfig,
+        Meta(description="What else the checks depend on; a tree that was green counts as green while it is the same."),
+    ] = FingerprintConfig()
+    keep: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Patterns of ignored files that stay in the tree in which checks run, from one candidate to "
+            "the next, as git clean -e reads them.",
+            examples=[["node_modules"]],
+        ),
+    ] = ()
+    baseline: Annotated[
+        Baseline,
+        Meta(
+            description="require: nothing lands while the target itself fails; allow: a check that fails on the "
+            "target, too, counts against nobody, all checks run, and what lands is called no-worse."
+        ),
+    ] = Baseline.REQUIRE
 
 
 class WavesConfig(Document, frozen=True, kw_only=True):
@@ -195,8 +245,20 @@ class ScopeConfig(Document, frozen=True, kw_only=True):
     """How scopes are enforced."""
 
     on_violation: Annotated[
-        ViolationPolicy, Meta(description="A run that wrote outside of its scope: nothing of it lands.")
+        ViolationPolicy,
+        Meta(
+            description="A run that wrote outside of its scope. reject: nothing of it lands; spill: what is in scope "
+            "goes on, the rest is kept on a branch of its own; extend: its claim grows by what nobody holds."
+        ),
     ] = ViolationPolicy.REJECT
+    protected: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Paths that a task may change only where its scope names them literally: entries of a scope, "
+            "or @ci, @locks and @checks (the tracked scripts that commands of checks name).",
+            examples=[["@ci", "@locks", "@checks", "deploy/"]],
+        ),
+    ] = ("@ci", "@locks", "@checks")
 
 
 class PlanningConfig(Document, frozen=True, kw_only=True):
@@ -255,6 +317,7 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     worktrees: Annotated[WorktreesConfig, Meta(description="Where agents work.")] = WorktreesConfig()
     pool: Annotated[PoolConfig, Meta(description="What stays in a worktree that changes hands.")] = PoolConfig()
     scope: Annotated[ScopeConfig, Meta(description="How scopes are enforced.")] = ScopeConfig()
+    radar: Annotated[RadarConfig, Meta(description="Looking ahead for conflicts while agents run.")] = RadarConfig()
     planning: Annotated[PlanningConfig, Meta(description="What reaches the branch.")] = PlanningConfig()
     notify: Annotated[NotifyConfig, Meta(description="How a person who is not looking is told.")] = NotifyConfig()
     branch_prefix: Annotated[

@@ -16,7 +16,7 @@ from gitfleet.model.handoff import Discoveries, Handoff
 from gitfleet.model.lease import Lease, SetAside
 from gitfleet.model.momentum import SessionMomentum
 from gitfleet.model.plan_document import PlanDocument
-from gitfleet.model.reports import COMMAND_REPORTS, Disclosure, ErrorReport, Progress, Report
+from gitfleet.model.reports import COMMAND_REPORTS, Disclosure, ErrorReport, Predictions, Progress, Report
 from gitfleet.model.run import Run
 from gitfleet.model.session import Session
 
@@ -233,6 +233,7 @@ KINDS: tuple[DocumentKind, ...] = (
             },
         ),
     ),
+    _report("predictions", Predictions),
     _report("disclosure", Disclosure),
     _report("progress", Progress),
     _report("error", ErrorReport),

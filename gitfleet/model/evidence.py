@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from gitfleet.model.base import Document
 from gitfleet.model.handoff import Handoff
+from gitfleet.model.tampering import Tampering
 
 WIP = "refs/gitfleet/wip/"
 """Where snapshots are kept: below it by instance and number."""
@@ -34,6 +35,8 @@ class Exit(Document, frozen=True, kw_only=True):
         ),
     ] = ()
     message: str = ""
+    output_sha256: Annotated[str, Meta(description="SHA-256 of all output, of a check; empty where not known.")] = ""
+    output_bytes: Annotated[int | None, Meta(description="Bytes of all output, of a check.")] = None
 
 
 class FileChange(Document, frozen=True, kw_only=True):
@@ -72,6 +75,10 @@ class Attempt(Document, frozen=True, kw_only=True):
         tuple[str, ...],
         Meta(description="What only its worktree holds, because no snapshot could; its tree is not reused."),
     ] = ()
+    tampered: Annotated[
+        tuple[Tampering, ...],
+        Meta(description="What its guard refused, and what of the person's changed while it ran."),
+    ] = ()
     log_bytes: int | None = None
     tokens: Annotated[int | None, Meta(description="Exact tokens; none means not measured.")] = None
 
@@ -83,19 +90,28 @@ class Violation(Document, frozen=True, kw_only=True):
     reason: Annotated[
         str,
         Meta(
-            description="out-of-scope, planning, git-name, submodule, symlink-escape, foreign-merge, malformed-tree "
-            "or read-only."
+            description="out-of-scope, protected, planning, git-name, submodule, symlink-escape, case-clash, "
+            "foreign-merge, bent-history, malformed-tree or read-only."
         ),
     ]
-    commit: str = ""
+    commit: Annotated[str, Meta(description="First commit that has it.")] = ""
+    outcome: Annotated[str, Meta(description="What became of it: refused, spilled or extended.")] = "refused"
 
 
 class GateReport(Document, frozen=True, kw_only=True):
     """The check of a diff against its scope."""
 
-    passed: bool
+    passed: Annotated[bool, Meta(description="Whether what goes on is inside of the scope.")]
     commits: Annotated[int, Meta(description="Commits looked at.")] = 0
-    violations: tuple[Violation, ...] = ()
+    violations: Annotated[
+        tuple[Violation, ...], Meta(description="Each path outside and its reason; a long list is cut.")
+    ] = ()
+    outside: Annotated[int, Meta(description="How many violations there are, those that were cut included.")] = 0
+    spilled: Annotated[str, Meta(description="Branch that keeps what was spilled, and the work as it was.")] = ""
+    original: Annotated[str, Meta(description="Commit that the agent ended at, where only a part goes on.")] = ""
+    fallback: Annotated[
+        str, Meta(description="Why the run was refused although the policy is to spill or to extend, as a clause.")
+    ] = ""
 
 
 class CheckResult(Document, frozen=True, kw_only=True):
@@ -109,24 +125,62 @@ class CheckResult(Document, frozen=True, kw_only=True):
     seconds: float = 0.0
     tail: Annotated[str, Meta(description="Last lines of its output, bounded.")] = ""
     wrote: Annotated[tuple[str, ...], Meta(description="Tracked files that it changed, which makes it red.")] = ()
+    argv: Annotated[tuple[str, ...], Meta(description="Program and arguments that were started.")] = ()
+    output_sha256: Annotated[
+        str, Meta(description="SHA-256 of its whole output, as it came; empty where it is not known.")
+    ] = ""
+    output_bytes: Annotated[int | None, Meta(description="Bytes of its whole output; none where not known.")] = None
+    tree: Annotated[str, Meta(description="Tree that it ran on; without .planning, for a candidate.")] = ""
+    commit: Annotated[str, Meta(description="Commit that it ran for: it ran on the files of this one.")] = ""
+    cached: Annotated[
+        bool, Meta(description="Whether it ran before, on the same tree in the same environment, and not again.")
+    ] = False
+    retried: Annotated[bool, Meta(description="Whether it timed out first, and this is what it said then.")] = False
+    skipped: Annotated[str, Meta(description="Why its `when` left it out; then it is neither green nor red.")] = ""
+    was_red: Annotated[
+        bool, Meta(description="Whether it is red on the target itself, too, which verify.baseline allows.")
+    ] = False
 
     @property
     def green(self) -> bool:
         """Whether the check passed."""
-        return self.exit_code == 0 and not self.timed_out and not self.wrote
+        return self.exit_code == 0 and not self.timed_out and not self.wrote and not self.skipped
+
+    @property
+    def red(self) -> bool:
+        """Whether the check ran and did not pass."""
+        return not self.green and not self.skipped
 
 
 class Verdict(StrEnum):
     """What verification says of a tree."""
 
     VERIFIED = "verified"
+    NO_WORSE = "no-worse"
     UNVERIFIED = "unverified"
     RED = "red"
 
 
 class Verification(Document, frozen=True, kw_only=True):
-    """The checks on exactly one integrated tree; ``unverified`` when none are configured."""
+    """The checks on exactly one integrated tree.
 
-    verdict: Annotated[Verdict, Meta(description="unverified when no check is configured.")]
+    ``verified``: every check that applies is green. ``no-worse``: some are red, and were red on the target, too.
+    ``unverified``: none are configured, or none applies to what changed.
+    """
+
+    verdict: Annotated[
+        Verdict, Meta(description="verified, no-worse (red as the target was), unverified (nothing ran), or red.")
+    ]
     tree: Annotated[str, Meta(description="Tree without .planning that was checked.")] = ""
     checks: tuple[CheckResult, ...] = ()
+
+    @property
+    def cached(self) -> bool:
+        """Whether no check ran for it: all of them had been green on this tree before."""
+        ran = [check for check in self.checks if not check.skipped]
+        return bool(ran) and all(check.cached for check in ran)
+
+    @property
+    def blamed(self) -> CheckResult:
+        """The first check that is red and was not before; of a verification that is red."""
+        return next(check for check in self.checks if check.red and not check.was_red)

@@ -26,7 +26,6 @@ _TASK = (
     "workspace.environment",
     "tags",
     "metadata",
-    "verify.*.when",
 )
 
 _FIELDS: dict[str, frozenset[str]] = {
@@ -43,15 +42,10 @@ _FIELDS: dict[str, frozenset[str]] = {
             "planner",
             "conflict",
             "landing",
-            "verify.keep",
-            "verify.fingerprint",
-            "verify.baseline",
-            "verify.commands.*.when",
             "agents.*.model",
             "agents.*.effort",
             "agents.*.permissions",
             "agents.*.fallback",
-            "scope.protected",
         }
     ),
 }
@@ -61,7 +55,6 @@ _VALUES: dict[str, dict[str, frozenset[str]]] = {
     "config": {
         "agents.*.kind": frozenset({"claude", "codex", "opencode"}),
         "waves.overlap": frozenset({"merge", "narrow"}),
-        "scope.on_violation": frozenset({"spill", "extend"}),
     },
 }
 

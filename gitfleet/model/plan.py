@@ -41,8 +41,16 @@ class Check(Document, frozen=True, kw_only=True):
     run: Annotated[str, Meta(description="The shell command.", examples=["pytest -q"], min_length=1)]
     name: Annotated[str, Meta(description="What messages call it; the command itself unless given.")] = ""
     timeout_seconds: Annotated[
-        PositiveInt | None, Meta(description="Seconds before it is stopped and counted as failed.")
+        PositiveInt | None,
+        Meta(description="Seconds before it is stopped; it is run once more, and counted as failed then."),
     ] = None
+    when: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Paths, as in a scope, of which one must have changed; else the check is skipped.",
+            examples=[["src/", "!src/docs/"]],
+        ),
+    ] = ()
 
     @property
     def title(self) -> str:

@@ -121,6 +121,9 @@ class Run(Document, frozen=True, kw_only=True, tag_field="schema", tag=RUN_SCHEM
     kind: Annotated[TaskKind, Meta(description="Sort of work, as the plan says.")] = TaskKind.BUILD
     objective: str = ""
     scope: tuple[str, ...] = ()
+    extended: Annotated[
+        tuple[str, ...], Meta(description="Paths outside the scope that its claim grew by, as entries of a scope.")
+    ] = ()
     depends_on: tuple[str, ...] = ()
     branch: str = ""
     base: str = ""
@@ -174,6 +177,7 @@ def requeue(run: Run, **facts: object) -> Run:
         RunState.QUEUED,
         **facts,
         tip="",
+        extended=(),
         claim=None,
         handoff=None,
         handoff_source=HandoffSource.NONE,

@@ -6,13 +6,17 @@ Its front matter lives in ``session.md``, one JSON value a line.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta
 
 from gitfleet.model.base import Document
+from gitfleet.model.evidence import Verdict
 from gitfleet.model.run import IllegalTransitionError, Run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SESSION_SCHEMA = "gitfleet/session/v1"
 
@@ -50,6 +54,16 @@ class Reversibility(StrEnum):
     RED = "red"
 
 
+class TrainCounts(Document, frozen=True, kw_only=True):
+    """What the train of one landing did."""
+
+    checked: Annotated[int, Meta(description="Trees that the checks ran on.")] = 0
+    ejected: Annotated[tuple[str, ...], Meta(description="Tasks whose runs turned the checks red.")] = ()
+    held: Annotated[
+        tuple[str, ...], Meta(description="Tasks whose runs wait for one that was ejected or conflicts.")
+    ] = ()
+
+
 class Landing(Document, frozen=True, kw_only=True):
     """One move of the target by this session."""
 
@@ -60,9 +74,26 @@ class Landing(Document, frozen=True, kw_only=True):
     ] = ""
     candidate: Annotated[str, Meta(description="The verified commit below the record commit.")]
     previous: Annotated[str, Meta(description="What the target pointed at before.")]
-    verified: Annotated[bool, Meta(description="False when no checks are configured.")]
+    verdict: Annotated[
+        Verdict, Meta(description="What the checks said of it: verified, no-worse, or unverified when none ran.")
+    ]
+    cached: Annotated[
+        bool, Meta(description="Whether no check ran for it: all had been green on this tree before.")
+    ] = False
     tasks: tuple[str, ...]
     at: str = ""
+    train: Annotated[TrainCounts, Meta(description="What it took to find out what lands.")] = TrainCounts()
+
+    @property
+    def verified(self) -> bool:
+        """Whether every check that applies was green on exactly this tree."""
+        return self.verdict is Verdict.VERIFIED
+
+
+def weakest(verdicts: Iterable[Verdict]) -> Verdict:
+    """The one word for several landings: what the least checked of them is called."""
+    order = list(Verdict)
+    return max(verdicts, key=order.index)
 
 
 class Session(Document, frozen=True, kw_only=True, tag_field="schema", tag=SESSION_SCHEMA):
@@ -97,7 +128,7 @@ class PendingLanding(Document, frozen=True, kw_only=True):
     previous: Annotated[str, Meta(description="The target's commit that the candidate was built on.")]
     commit: Annotated[str, Meta(description="The record commit that the target moves to.")]
     candidate: Annotated[str, Meta(description="The verified commit below it.")]
-    verified: bool
+    verdict: Verdict
     session: Annotated[Session, Meta(description="The session as it is once the landing happened.")]
     runs: Annotated[tuple[Run, ...], Meta(description="Runs that the landing changes, as they are then.")]
     wave_text: Annotated[str, Meta(description="The text of `waves/w<number>.md` that the landing carries.")] = ""

@@ -6,3 +6,15 @@ from __future__ import annotations
 def plural(count: int, noun: str, many: str = "") -> str:
     """Write a count with its noun, such as ``1 run`` or ``3 runs``."""
     return f"{count} {noun}" if count == 1 else f"{count} {many or noun + 's'}"
+
+
+def roughly(minutes: float) -> str:
+    """Write a time that is only foreseen, as roughly as it is known, such as ``about 25 min``."""
+    if minutes < 1:
+        return "under a minute"
+    if minutes < 20:
+        return f"about {minutes:.0f} min"
+    if minutes < 120:
+        return f"about {5 * round(minutes / 5)} min"
+    hours = minutes / 60
+    return f"about {hours:.0f} h" if hours >= 10 else f"about {round(2 * hours) / 2:g} h"

@@ -8,8 +8,10 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitfleet.planner.scopes import ScopeError, parse_entry
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from gitfleet.model.retry import RetryConfig
 
@@ -58,6 +60,18 @@ def unfit_backoff(trail: Trail, policy: RetryConfig) -> Iterator[Finding]:
         message = f"the longest wait ({longest:g} s) is shorter than the first one ({first:g} s)"
         hint = "lower initial_backoff_seconds, or raise max_backoff_seconds"
         yield Finding(trail, message, "at least initial_backoff_seconds", hint)
+
+
+def unfit_when(trail: Trail, entries: Sequence[str]) -> Iterator[Finding]:
+    """Refuse what ``when`` of a check cannot mean."""
+    excludes = 0
+    for position, entry in enumerate(entries):
+        try:
+            excludes += parse_entry(entry).exclude
+        except ScopeError as error:
+            yield Finding((*trail, position), f"bad entry `{entry}`: {error}", "a path of the repository")
+    if entries and excludes == len(entries):
+        yield Finding(trail, "it only excludes, so the check would never run", "an entry that may change")
 
 
 def near(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitfleet.model.retry import RetryConfig
-from gitfleet.planner.findings import Finding, Trail, is_branch_name, near, unfit_backoff, unfit_name, unknown_agent
+from gitfleet.planner.findings import (
+    Finding,
+    Trail,
+    is_branch_name,
+    near,
+    unfit_backoff,
+    unfit_name,
+    unfit_when,
+    unknown_agent,
+)
 from gitfleet.planner.knots import circles
 from gitfleet.planner.scopes import ScopeError, fold_name, parse_entry
 
@@ -108,6 +117,8 @@ def _entries(plan: Plan) -> Iterator[Finding]:
                     yield Finding(
                         ("tasks", index, name, position), f"bad entry `{entry}`: {error}", "a path of the repository"
                     )
+        for at, check in enumerate(task.verify):
+            yield from unfit_when(("tasks", index, "verify", at, "when"), check.when)
         if task.scope and excludes == len(task.scope):
             yield Finding(
                 ("tasks", index, "scope"),

@@ -6,7 +6,18 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
-from gitfleet.planner.findings import Finding, Trail, is_branch_name, unfit_backoff, unfit_name, unknown_agent
+from gitfleet.planner.findings import (
+    Finding,
+    Trail,
+    is_branch_name,
+    near,
+    unfit_backoff,
+    unfit_name,
+    unfit_when,
+    unknown_agent,
+)
+from gitfleet.planner.protection import WORDS
+from gitfleet.planner.scopes import ScopeError, parse_entry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +60,7 @@ def lint_config(config: Config) -> tuple[Finding, ...]:
         found.append(Finding(("branch_prefix",), message, expected))
     found.extend(_checks(config))
     found.extend(_files(config))
+    found.extend(_protected(config))
     found.extend(unfit_backoff(("retry", "max_backoff_seconds"), config.retry))
     return tuple(found)
 
@@ -65,6 +77,19 @@ def _checks(config: Config) -> Iterator[Finding]:
         yield from unfit_name((*trail, "name"), check.name)
         if not check.run.strip():
             yield Finding((*trail, "run"), "the command is blank", "a shell command")
+        yield from unfit_when((*trail, "when"), check.when)
+    for index, line in enumerate(config.verify.fingerprint.commands):
+        if not line.strip():
+            yield Finding(("verify", "fingerprint", "commands", index), "the command is blank", "a shell command")
+    for index, name in enumerate(config.verify.fingerprint.files):
+        outside = name.startswith(("/", "~/"))
+        if (
+            not name.strip("/")
+            or {"\0", "\n"} & set(name)
+            or (not outside and (name.startswith("~") or ".." in name.split("/")))
+        ):
+            expected = "an absolute path, one below ~/, or one below the repository"
+            yield Finding(("verify", "fingerprint", "files", index), f"`{name}` names no file", expected)
     for index, line in enumerate(config.notify.commands):
         if not line.strip():
             yield Finding(("notify", "commands", index), "the command is blank", "a shell command")
@@ -83,11 +108,29 @@ def _files(config: Config) -> Iterator[Finding]:
     for index, command in enumerate(wanted.setup):
         if not command.strip():
             yield Finding(("worktrees", "setup", index), "the command is blank", "a shell command")
-    for index, pattern in enumerate(config.pool.keep):
+    for name, index, pattern in (
+        *(("pool", index, pattern) for index, pattern in enumerate(config.pool.keep)),
+        *(("verify", index, pattern) for index, pattern in enumerate(config.verify.keep)),
+    ):
         stray = not pattern.strip(" */") or pattern.startswith(("-", "!", "#")) or ".." in pattern.split("/")
         if stray or "\n" in pattern:
             expected = "a pattern below the repository, such as node_modules"
-            yield Finding(("pool", "keep", index), f"`{pattern}` would keep what is not meant", expected)
+            yield Finding((name, "keep", index), f"`{pattern}` would keep what is not meant", expected)
+
+
+def _protected(config: Config) -> Iterator[Finding]:
+    for index, entry in enumerate(config.scope.protected):
+        trail: Trail = ("scope", "protected", index)
+        if entry in WORDS:
+            continue
+        if entry.startswith("@"):
+            expected = f"one of {', '.join(WORDS)}, or an entry of a scope"
+            yield Finding(trail, f"`{entry}` is not a word", expected, near(entry, WORDS))
+            continue
+        try:
+            parse_entry(entry)
+        except ScopeError as error:
+            yield Finding(trail, f"bad entry `{entry}`: {error}", "a path of the repository")
 
 
 def _variable(trail: Trail, name: str) -> Iterator[Finding]:

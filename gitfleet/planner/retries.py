@@ -1,9 +1,11 @@
 """Whether a failed attempt is made again, when, and with which prompt: pure, with randomness passed in.
 
-Two failures lead to another attempt. What was not the task's doing (``transport``: an agent that did not start or was
+Three failures lead to another attempt. What was not the task's doing (``transport``: an agent that did not start or was
 lost, a worktree that could not be set up) is tried again after a wait, within the policy. An attempt that ran out of
-time while others wait for its task is made once more with a reduced prompt. What the task itself got wrong, and what a
-gate or a check refused, would only be got wrong again: it is for people.
+time while others wait for its task is made once more with a reduced prompt. What passed its gate and then met the work
+of others, in a merge or in the checks of a candidate, is made again at once on what the target is by then, and told
+what happened. What the task itself got wrong, and what a gate or its own check refused, would only be got wrong again:
+it is for people.
 
 The wait before attempt n+1 lies in the upper half of ``initial * multiplier ** (n - 1)`` (equal jitter): a whole wave
 that the machine failed does not come back in one instant, and still each gives the machine at least half of the wait,
@@ -34,6 +36,12 @@ NOT_BEGUN = SET_UP | {"spawn-failed"}
 """Codes of failures after which nothing of the task can have been done."""
 
 DEADLINE = "deadline"
+
+CHECK_FAILED = "check-failed"
+"""Code of a run that a train ejected because it turned the checks red."""
+
+MET_OTHERS = {CHECK_FAILED: "it turned the checks red", "conflict": "it conflicted"}
+"""What an attempt may still fail of once it passed its gate, as clauses: what the next one starts from may differ."""
 
 _UNCOUNTED = frozenset({"", "success", "interrupted", "stopped", "restarted"})
 """Outcomes that use up no attempt: none was recorded, it came to its end, or somebody stopped it."""
@@ -70,12 +78,15 @@ def decide(
     used_up = f"all {policy.max_attempts} attempts are used up" if policy.max_attempts > 1 else "max_attempts is 1"
     if failure.code == DEADLINE:
         return _timed_out(run, task, left, used_up, dependents)
-    if failure.source is not FailureSource.TRANSPORT:
+    met = MET_OTHERS.get(failure.code)
+    if failure.source is not FailureSource.TRANSPORT and met is None:
         return Final(f"{_OWN} {_BLAME[failure.source]}, and would come again")
     if not task.retry_safe and failure.code not in SET_UP:
         return Final("the task is not retry_safe")
     if left <= 0:
         return Final(used_up)
+    if met is not None:
+        return Retry(0.0, run.reduced, met)
     return Retry(backoff(policy, spent, random), run.reduced, failure.message)
 
 

@@ -10,11 +10,12 @@ that it names, when it names a lock file and the like at any depth, or when a tr
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.model.paths import quote_path
 from gitfleet.model.session import Reversibility
-from gitfleet.planner.scopes import Scope, overlap
+from gitfleet.planner.scopes import Scope, fold_name, overlap
 from gitfleet.planner.waves import scopes_of
 
 if TYPE_CHECKING:
@@ -86,12 +87,44 @@ SHARED_NAMES = {
 }
 """Names of files and directories that are shared at any depth."""
 
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """One kind, ready to be compared with: names at any depth, and the names of anchored places."""
+
+    names: frozenset[str]
+    places: tuple[tuple[str, ...], ...]
+
+
+def _shared(kind: str, *, fold: bool) -> _Shared:
+    spelled = fold_name if fold else str
+    return _Shared(
+        frozenset(spelled(name) for name in SHARED_NAMES.get(kind, ())),
+        tuple(tuple(spelled(name) for name in place.split("/")) for place in SHARED_PLACES.get(kind, ())),
+    )
+
+
+_SHARED = {(kind, fold): _shared(kind, fold=fold) for kind in {*SHARED_PLACES, *SHARED_NAMES} for fold in (False, True)}
 _KIND_OF_NAME = {name: kind for kind, names in SHARED_NAMES.items() for name in names}
 _PLACES = tuple(
     (kind, Scope.parse([place]), place.encode())
     for kind, places in (*SHARED_PLACES.items(), *SHARED_NAMES.items())
     for place in places
 )
+
+
+def is_shared(path: bytes, kind: str, *, fold: bool = False, link: bool = False) -> bool:
+    """Whether a path is a shared place or name of one kind, or below one; with ``fold`` in any spelling.
+
+    A ``link`` counts as well where such a place would lie behind it.
+    """
+    names = tuple(path.decode("utf-8", "surrogateescape").split("/"))
+    if fold:
+        names = tuple(fold_name(name) for name in names)
+    if not _SHARED[kind, fold].names.isdisjoint(names):
+        return True
+    places = _SHARED[kind, fold].places
+    return any(names[: len(place)] == place or (link and place[: len(names)] == names) for place in places)
 
 
 def shared_kind(path: bytes) -> str | None:

@@ -13,6 +13,7 @@ from gitfleet.recovery.keeping import keep_tip, keep_tree, noted, where_kept
 from gitfleet.runtime.attempt import WARDEN
 
 if TYPE_CHECKING:
+    from gitfleet.git.objects import Objects
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
     from gitfleet.parts import Parts
@@ -37,17 +38,21 @@ def adoptable(parts: Parts, run: Run, *, once: bool = False) -> Handle | None:
     return handle
 
 
-def queued_again(parts: Parts, run: Run, why: str, **facts: object) -> tuple[Run, str]:
+def queued_again(
+    parts: Parts, run: Run, why: str, objects: Objects | None = None, /, **facts: object
+) -> tuple[Run, str]:
     """Keep what the run's tree and branch hold, and put the run back: the run as it is then, and a sentence for people.
 
-    What the attempt reported and changed moves into its own record. Raises ``GitfleetError`` (``work-not-kept``) where
-    not even its commits could be kept: its branch is about to start anew.
+    ``objects`` are the caller's own where it is not the coordinator's thread. What the attempt reported and changed
+    moves into its own record. Raises ``GitfleetError`` (``work-not-kept``) where not even its commits could be kept:
+    its branch is about to start anew.
     """
     if run.attempts:
-        run = noted(run, keep_tree(parts, parts.objects, run, why))
+        objects = objects or parts.objects
+        run = noted(run, keep_tree(parts, objects, run, why))
         tip = parts.refs.read(HEADS + run.branch) if run.branch else None
         if tip is not None and run.attempts[-1].unkept:
-            _keep_commits(parts, run, tip, why)
+            _keep_commits(parts, objects, run, tip, why)
         words = f"retried as attempt {len(run.attempts) + 1}: {why}"
         last = msgspec.structs.replace(run.attempts[-1], retry=words, handoff=run.handoff, files=run.files)
         facts = {"attempts": (*run.attempts[:-1], last), **facts}
@@ -55,10 +60,10 @@ def queued_again(parts: Parts, run: Run, why: str, **facts: object) -> tuple[Run
     return requeue(run, **facts), f"{run.task} is queued again: {why}{f'; {kept}' if kept else ''}"
 
 
-def _keep_commits(parts: Parts, run: Run, tip: str, why: str) -> None:
+def _keep_commits(parts: Parts, objects: Objects, run: Run, tip: str, why: str) -> None:
     """The tree could not be kept whole and stays as it is; the branch does not stay, so its commits must be."""
     try:
-        keep_tip(parts, parts.objects, run, tip, why)
+        keep_tip(parts, objects, run, tip, why)
     except OSError as error:
         message = f"The work of {run.instance} could not be kept: {error}"
         hint = f"Its branch {run.branch} and its worktree are as they were; `gitfleet continue` tries again."

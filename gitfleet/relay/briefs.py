@@ -138,7 +138,7 @@ def _failures(run: Run) -> list[str]:
     if run.gate is not None:
         items += [f"{code(found.path)} was not accepted: {inline(found.reason, 60)}" for found in run.gate.violations]
     checks = (*run.checks, *(run.verification.checks if run.verification else ()))
-    items += [_red(check) for check in checks if not check.green]
+    items += [_red(check) for check in checks if check.red]
     if run.conflicts:
         items.append(f"conflicts with the target in {_paths(run.conflicts)}")
     if run.handoff is not None:

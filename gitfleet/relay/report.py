@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from gitfleet.model.evidence import WIP
+from gitfleet.model.evidence import WIP, Verdict
 from gitfleet.model.run import FailureSource, RunState
-from gitfleet.model.session import SessionState
+from gitfleet.model.session import SessionState, weakest
 from gitfleet.planner.retries import SET_UP, is_survey, worth_telling
 from gitfleet.relay.text import code, inline
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gitfleet.model.plan import Plan
     from gitfleet.model.run import Run
-    from gitfleet.model.session import Landing, Session
+    from gitfleet.model.session import Landing, Session, TrainCounts
 
 MAX_LINES = 128
 """Lines of a report's body; with at most 20 lines of front matter ``session.md`` stays within 150."""
@@ -73,7 +73,7 @@ def verdict(session: Session, runs: Iterable[Run]) -> str:
     """One clause: how many runs ended how, and whether what landed was verified."""
     text = _counts(runs)
     if session.landings:
-        text += ", verified" if all(landing.verified for landing in session.landings) else ", unverified"
+        text += f", {weakest(landing.verdict for landing in session.landings)}"
     if session.state is SessionState.NEEDS_CONTINUE:
         text += "; needs a `gitfleet continue`"
     elif session.state is SessionState.ACTIVE:
@@ -187,7 +187,7 @@ def _gaps(runs: Sequence[Run], plan: Plan) -> list[str]:
 
 def _continuation(session: Session, runs: Sequence[Run]) -> list[str]:
     left = [run for run in runs if not run.sealed]
-    blocked = [run for run in runs if run.state in {RunState.CONFLICTED, RunState.LOST, RunState.SKIPPED}]
+    blocked = [run.task for run in runs if run.state in {RunState.CONFLICTED, RunState.LOST, RunState.SKIPPED}]
     failures = Counter(run.failure.source for run in runs if run.failure is not None and run.state in _FAILED)
     restarted = sum(len(run.attempts) > 1 for run in runs)
     return [
@@ -195,7 +195,7 @@ def _continuation(session: Session, runs: Sequence[Run]) -> list[str]:
         *[f"- Failures: {', '.join(f'{failures[it]} {it}' for it in FailureSource if failures[it])}"] * bool(failures),
         *[f"- Restarted: {restarted} of {len(runs)}"] * bool(restarted),
         f"- Next wave: {min(run.wave for run in left) if left else 'none'}",
-        f"- Left to do: {_tasks(left)}",
+        f"- Left to do: {_tasks([run.task for run in left])}",
         f"- Blocked items: {_tasks(blocked)}",
         f"- Target: {code(session.target)}",
     ]
@@ -206,7 +206,7 @@ def _handoff(session: Session, runs: Sequence[Run]) -> list[str]:
     conflicts = sorted({path for run in runs for path in run.conflicts})
     remaining = [text for run in runs if run.handoff for text in run.handoff.remaining]
     lines = [
-        f"- Landed: {_tasks([run for run in runs if run.state is RunState.LANDED])}",
+        f"- Landed: {_tasks([run.task for run in runs if run.state is RunState.LANDED])}",
         f"- Built: {_items(built, 6) or 'nothing was reported'}",
         f"- Conflicts: {_paths(conflicts, _PATHS) or 'none'}",
         f"- Remaining: {_items(remaining, 6) or 'nothing was reported'}",
@@ -216,13 +216,31 @@ def _handoff(session: Session, runs: Sequence[Run]) -> list[str]:
 
 
 def _landing_line(landing: Landing, session: Session) -> str:
-    how = "verified" if landing.verified else "unverified (no checks are configured)"
-    return f"Landing {landing.number} on {code(session.target)}, {how}, candidate {code(landing.candidate[:12])}"
+    how = _HOW[landing.verdict] + " by checks that were green on this tree before" * landing.cached
+    return (
+        f"Landing {landing.number} on {code(session.target)}, {how}, candidate "
+        f"{code(landing.candidate[:12])}{_took(landing.train)}"
+    )
 
 
-def _tasks(runs: Sequence[Run]) -> str:
-    shown = ", ".join(inline(run.task, 64) for run in runs[:20])
-    return (f"{shown} and {len(runs) - 20} more" if len(runs) > 20 else shown) or "none"
+_HOW = {
+    Verdict.VERIFIED: "verified",
+    Verdict.NO_WORSE: "no-worse (a check is red that was red on the target before)",
+    Verdict.UNVERIFIED: "unverified (no check ran)",
+    Verdict.RED: "red",
+}
+
+
+def _took(train: TrainCounts) -> str:
+    """What the train of a landing took, where it was more than one run of the checks."""
+    words = [f"{train.checked} trees were checked"] if train.checked > 1 else []
+    words += [f"{name} {_tasks(tasks)}" for name, tasks in (("ejected", train.ejected), ("held", train.held)) if tasks]
+    return f"; {', '.join(words)}" if words else ""
+
+
+def _tasks(tasks: Sequence[str]) -> str:
+    shown = ", ".join(inline(task, 64) for task in tasks[:20])
+    return (f"{shown} and {len(tasks) - 20} more" if len(tasks) > 20 else shown) or "none"
 
 
 def _items(items: Sequence[str], limit: int = _ITEMS) -> str:

@@ -9,6 +9,9 @@
 ``pulse``       when output, CPU, children and the warden itself last showed life (``pulse.py``)
 ``deadline``    awake seconds from the start that the attempt may take; the coordinator may move it
 ``stop``        its presence asks the warden to stop the agent; a word in it is the reason that is recorded
+``hold``        asks the warden to pause the agent: until when, in awake seconds, and why
+``paused``      the warden's: the agent is paused, and why; not there when it runs
+``stood``       seconds that it was paused so far, which the deadline does not count
 ``exit.json``   how it ended: written once, durably, into space that was taken at the start
 ``warden.log``  what went wrong in the warden itself, empty unless there is a defect
 =============  ==================================================================================================
@@ -35,6 +38,9 @@ LOG = "out.log"
 PULSE = "pulse"
 DEADLINE = "deadline"
 STOP = "stop"
+HOLD = "hold"
+PAUSED = "paused"
+STOOD = "stood"
 EXIT = "exit.json"
 STALLED = "stalled"
 """The word in ``stop`` for an agent that showed no life any more."""
@@ -110,6 +116,24 @@ def stop_reason(directory: str) -> str:
     except OSError:
         word = ""
     return word if word == STALLED else "stopped"
+
+
+def read_hold(directory: str) -> tuple[float, str] | None:
+    """Until when (awake seconds) the agent is to be paused, and why; none when it is not."""
+    words = read_words(directory, HOLD).partition("\n")
+    try:
+        return float(words[0]), words[2]
+    except ValueError:
+        return None
+
+
+def read_words(directory: str, name: str) -> str:
+    """Read a short file of text; nothing where there is none."""
+    try:
+        with open(os.path.join(directory, name), "rb", opener=open_regular) as file:
+            return file.read(4096).decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def open_lock(directory: str) -> int:

@@ -96,7 +96,7 @@ def _step(
             return False
         members = tree.members()
     if name == "KILL":
-        members = _freeze(tree, members)
+        members = freeze(tree, members)
     climbed.stopped.update({(member.pid, member.start): member for member in members if counts(member)})
     number = signal.Signals["SIG" + name]
     tree.table.signal(members, number)
@@ -107,7 +107,8 @@ def _step(
     return True
 
 
-def _freeze(tree: Tree, members: Iterable[Process]) -> list[Process]:
+def freeze(tree: Tree, members: Iterable[Process]) -> list[Process]:
+    """Stop processes of the tree (SIGSTOP) until a look finds none that is not; gives all, in the order of stopping."""
     frozen: dict[tuple[int, int], Process] = {}
     for _ in range(_ROUNDS):
         fresh = [member for member in members if (member.pid, member.start) not in frozen]

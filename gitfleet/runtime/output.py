@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
 
 from gitfleet.runtime.attempt import open_regular
+
+if TYPE_CHECKING:
+    import hashlib
 
 LOG_LIMIT = 16 * 1024 * 1024
 """Bytes of output that an attempt keeps unless its spec says otherwise."""
@@ -31,16 +35,28 @@ def head_size(limit: int) -> int:
 class BoundedLog:
     """The writing side; a full disk loses output and never blocks or ends the agent."""
 
-    def __init__(self, path: str, limit: int) -> None:
-        """Start an empty log that stays within ``limit`` bytes (at least ``SMALLEST_LIMIT``)."""
+    def __init__(self, path: str, limit: int, *, digest: bool = False) -> None:
+        """Start an empty log that stays within ``limit`` bytes (at least ``SMALLEST_LIMIT``).
+
+        With ``digest`` everything that comes is hashed, what is cut later and what a full disk loses included.
+        """
         self.limit = max(limit, SMALLEST_LIMIT)
         self.total = 0
+        self._came = 0
+        self._hash: hashlib._Hash | None = None
+        if digest:
+            import hashlib  # noqa: PLC0415 - loads OpenSSL, which no agent's warden needs
+
+            self._hash = hashlib.sha256(usedforsecurity=False)
         self._size = 0
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
 
     def write(self, data: bytes) -> None:
         """Append output."""
         self.total += len(data)
+        if self._hash is not None:
+            self._hash.update(data)
+            self._came += len(data)
         view = memoryview(data)
         try:
             while view:
@@ -65,6 +81,12 @@ class BoundedLog:
         os.pwrite(self._descriptor, _MARK % (written - head - keep), head)
         os.ftruncate(self._descriptor, target + keep)
         self._size = target + keep
+
+    def account(self) -> dict[str, str | int]:
+        """What the end of the attempt says of the whole output; nothing where it was not hashed."""
+        if self._hash is None:
+            return {}
+        return {"output_sha256": self._hash.hexdigest(), "output_bytes": self._came}
 
     def close(self) -> None:
         """Close the file."""

@@ -61,6 +61,11 @@ class Pulse:
         self._kin, self._stopped = kin, stopped
         self.beat()
 
+    def woke(self) -> None:
+        """Note that the agent could work from now on: a pause is over."""
+        self._cpu, self._stopped = self._awake(), False
+        self.beat()
+
     def flush(self) -> None:
         """Write what a flood held back."""
         if self._late:

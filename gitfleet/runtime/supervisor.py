@@ -44,6 +44,7 @@ class Vitality(StrEnum):
     WORKING = "working"
     QUIET = "quiet"
     SILENT = "silent"
+    PAUSED = "paused"
     STUCK = "stuck"
     DEAD = "dead"
 
@@ -53,7 +54,8 @@ class Reading:
     """What is known of an attempt without a recorded end at one moment.
 
     ``held``: somebody holds its lock. ``awake`` and ``wall`` are the present. ``changed`` is a change in its worktree
-    in POSIX seconds, 0 where there is none and none where nobody looked.
+    in POSIX seconds, 0 where there is none and none where nobody looked. ``paused`` says why its warden holds it, where
+    it does.
     """
 
     held: bool
@@ -62,6 +64,7 @@ class Reading:
     awake: float
     wall: float
     changed: float | None = None
+    paused: str = ""
 
     def with_change(self, changed: float) -> Reading:
         """Give the same with what a look at the files showed; 0 for nothing."""
@@ -73,7 +76,8 @@ class Judgement:
     """How an attempt stands.
 
     ``seconds`` are awake seconds since ``sign``, the newest sign of life, and ``output`` those since the last output.
-    ``stopped``: the agent's process was, by a signal. ``lasting``: whatever is done about it by policy had its time.
+    ``stopped``: the agent's process was, by a signal. ``paused``: why its warden holds it. ``lasting``: whatever is
+    done about it by policy had its time.
     """
 
     vitality: Vitality
@@ -82,6 +86,7 @@ class Judgement:
     output: float
     stopped: bool = False
     lasting: bool = False
+    paused: str = ""
 
     @property
     def activity(self) -> Activity:
@@ -100,6 +105,8 @@ class Judgement:
                 return f"quiet: no output for {spell(self.output)}, {self.sign} {spell(self.seconds)} ago"
             case Vitality.SILENT:
                 return f"no sign of life for {spell(self.seconds)}" + ", stopped by a signal" * self.stopped
+            case Vitality.PAUSED:
+                return f"paused: {self.paused}"
             case Vitality.STUCK:
                 return "its warden does not move"
             case _:
@@ -125,6 +132,8 @@ def judge(reading: Reading) -> Judgement:
         vitality = Vitality.DEAD
     elif reading.awake - pulse.beat > STUCK_SECONDS:
         vitality = Vitality.STUCK
+    elif reading.paused:
+        vitality = Vitality.PAUSED
     elif output < min(RECENT_SECONDS, reading.stall):
         vitality = Vitality.WORKING
     elif seconds < reading.stall:
@@ -132,7 +141,7 @@ def judge(reading: Reading) -> Judgement:
     else:
         vitality = Vitality.SILENT
     lasting = vitality is Vitality.STUCK or (vitality is Vitality.SILENT and seconds >= 2 * reading.stall)
-    return Judgement(vitality, seconds, sign, output, pulse.stopped, lasting)
+    return Judgement(vitality, seconds, sign, output, pulse.stopped, lasting, reading.paused)
 
 
 class Supervisor:
@@ -163,6 +172,8 @@ class Supervisor:
 
     def read(self, directory: Path, *, held: bool) -> Reading | None:
         """Read what is known of an attempt, its worktree left out."""
+        # First: a pause that ends leaves a sign of life in the pulse before it says that it is over.
+        paused = attempt.read_words(str(directory), attempt.PAUSED)
         facts = read_pulse(str(directory / attempt.PULSE))
         warden = attempt.read_json(str(directory), attempt.WARDEN)
         if facts is None or warden is None or not warden.get("stall"):
@@ -171,7 +182,7 @@ class Supervisor:
             self._boot = open_table().boot()
         if held and warden["boot"] != self._boot:
             return None
-        return Reading(held, Pulse(*facts), float(warden["stall"]), self._awake(), self._wall())
+        return Reading(held, Pulse(*facts), float(warden["stall"]), self._awake(), self._wall(), paused=paused)
 
 
 def spell(seconds: float) -> str:
@@ -191,7 +202,10 @@ def overdue(directory: Path, awake: float) -> float | None:
         deadline = float(read_regular(directory / attempt.DEADLINE, 64))
     if deadline is None or "awake" not in warden:
         return None
-    return awake - float(warden["awake"]) - float(deadline)
+    stood = 0.0
+    with contextlib.suppress(ValueError):
+        stood = float(attempt.read_words(str(directory), attempt.STOOD) or 0)
+    return awake - float(warden["awake"]) - float(deadline) - stood
 
 
 def newest_change(directory: Path, after: float, now: float) -> float | None:

@@ -155,9 +155,28 @@ class Layout:
         return self.root / "journal" / f"{checked(session, 'session')}.jsonl"
 
     @property
+    def radar(self) -> Path:
+        """Predicted conflicts of running sessions, and the places in which they are computed."""
+        return self.root / "radar"
+
+    def predictions(self, session: str) -> Path:
+        """What a session's coordinator predicts now; gone with the coordinator's orderly end."""
+        return self.radar / f"{checked(session, 'session')}.json"
+
+    @property
+    def verify_cache(self) -> Path:
+        """Trees that were green, and targets that were seen red; losing it loses nothing."""
+        return self.root / "verify-cache"
+
+    @property
     def trash(self) -> Path:
         """What was taken away by a rename and may be deleted later."""
         return self.root / "trash"
+
+    @property
+    def history_cache(self) -> Path:
+        """What was read of history; anybody may remove it."""
+        return self.root / "cache" / "history"
 
     @property
     def clone_id(self) -> Path:

@@ -8,7 +8,7 @@ import msgspec
 
 from gitfleet.errors import ExitCode
 from gitfleet.model.base import instant
-from gitfleet.model.evidence import Attempt
+from gitfleet.model.evidence import Attempt, Verdict
 from gitfleet.model.reports import StatusReport
 from gitfleet.model.run import Failure, FailureSource, RunState
 from gitfleet.model.session import Landing, SessionState
@@ -109,7 +109,12 @@ def test_counts_failures_conflicts_and_landings(repo: Repo) -> None:
             state=SessionState.COMPLETED,
             landings=(
                 Landing(
-                    number=1, commit="c" * 40, candidate="d" * 40, previous="0" * 40, verified=False, tasks=("api",)
+                    number=1,
+                    commit="c" * 40,
+                    candidate="d" * 40,
+                    previous="0" * 40,
+                    verdict=Verdict.UNVERIFIED,
+                    tasks=("api",),
                 ),
             ),
         ),

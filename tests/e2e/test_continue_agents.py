@@ -51,9 +51,9 @@ def test_what_an_agent_does_to_its_tree_does_not_lose_its_work(name: str, fleet:
 
 FAILS = {
     "goes behind its base": "git reset -q --hard HEAD~1; echo x > mine.txt; git add -A; git commit -qm x",
-    "starts a history of its own": "git checkout -q --orphan new; git rm -qrf .; echo x > mine.txt; git add -A; git commit -qm x",
+    "starts a history of its own": "git rm -qrf .; echo x > mine.txt; git add -A; git reset -q --hard $(git commit-tree -m x $(git write-tree))",
     "holds a repository": "echo x > mine.txt; git init -q inner; cd inner; echo y > y; git add -A; git -c user.name=a -c user.email=a@b commit -qm y",
-    "removes its worktree": "echo x > mine.txt; git worktree remove --force .",
+    "removes its worktree": "echo x > mine.txt; command -p git worktree remove --force .",  # past the guard
     "deletes its directory": 'rm -rf "$PWD"',
     "writes a huge sparse handoff": 'echo x > mine.txt; truncate -s 1G "$GITFLEET_HANDOFF"',
     "writes a handoff that is not text": 'echo x > mine.txt; printf \'{"built": ["\\377\\376"]}\' > "$GITFLEET_HANDOFF"',

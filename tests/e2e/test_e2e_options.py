@@ -205,6 +205,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "stop": ("stop", "--all"),
     "interrupt": ("interrupt", "one"),
     "restart": ("restart", "one"),
+    "closeout": ("closeout", "{session}"),
     "open": ("open", "one", "--print"),
     "check": ("check",),
     "doctor": ("doctor",),
@@ -231,16 +232,18 @@ def schema_for(answer: dict[str, Any]) -> dict[str, Any]:
 def test_json_of_every_command_follows_a_schema_from_anywhere(name: str, ends: str, fleet: FleetEnv) -> None:
     repo = fleet.repo()
     plan = fleet.plan(plan_of(ONE))
+    looking = {"inspect", "logs", "events", "open", "status", "claims", "continue", "clean", "closeout"}
+    if ends == "well" and name in looking:
+        fleet.run("wave", plan, "--yes", cwd=repo)
     words = [
         word.format(
             plan=plan,
             task=fleet.plan(plan_of(TWO), "task.yaml"),
             demo=fleet.root / "demo",
+            session=next(iter(session_ids(fleet, repo)), "none"),
         )
         for word in COMMANDS[name]
     ]
-    if ends == "well" and name in {"inspect", "logs", "events", "open", "status", "claims", "continue", "clean"}:
-        fleet.run("wave", plan, "--yes", cwd=repo)
 
     where = repo if ends == "well" else fleet.root / "nowhere"
     outcome = fleet.run(*words, "--json", "--repo", where, cwd=fleet.root)

@@ -175,7 +175,7 @@ def test_the_record_of_a_session(done: FleetEnv) -> None:
     assert seconds_of(facts["started"]) <= seconds_of(landing["at"]) <= seconds_of(facts["ended"])
     assert (facts["max_agents"], facts.get("rolling", False)) == (2, False)
     assert (facts["direction"], facts.get("reason", "")) == ("Onwards.", "")
-    assert (landing["number"], landing["tasks"], landing["verified"]) == (1, ["one"], True)
+    assert (landing["number"], landing["tasks"], landing["verdict"]) == (1, ["one"], "verified")
     assert (landing["previous"], landing["commit"]) == (facts["base"], done.git("rev-parse", "main"))
     assert landing["candidate"] == done.git("rev-parse", "main~1")
     assert facts["clone"]

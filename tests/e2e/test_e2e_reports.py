@@ -75,7 +75,7 @@ def test_a_finished_session_in_wave_status_inspect_and_logs(fleet: FleetEnv) -> 
     runs = state_runs(fleet, repo)
 
     assert (ended["session"], ended["state"], ended["target"]) == (name, "completed", "refs/heads/main")
-    assert (ended["exit_code"], ended["verified"]) == (1, False)
+    assert (ended["exit_code"], ended["verdict"]) == (1, "unverified")
     assert ended.get("reason", "") == ""
     assert ended.get("red", []) == []
     rows = {row["task"]: row for row in ended["runs"]}

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.leaves_worktrees("a run that did not land keeps its tree"),
-    pytest.mark.xfail(strict=True, reason="a red candidate fails all its runs as long as there is no bisection"),
 ]
 
 RUNS = 20

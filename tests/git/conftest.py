@@ -9,9 +9,13 @@ import pytest
 
 from tests.support.git_env import LEAKS, GitCounter, hermetic
 from tests.support.repo import Repo
+from tests.support.yard import open_yard
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.support.yard import Yard
 
 
 @pytest.fixture(autouse=True)
@@ -32,3 +36,11 @@ def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> GitCounter:
     made = GitCounter(tmp_path / "counter")
     monkeypatch.setenv("PATH", f"{made.directory}{os.pathsep}{os.environ['PATH']}")
     return made
+
+
+@pytest.fixture
+def yard(repo: Repo, tmp_path: Path) -> Iterator[Yard]:
+    """A repository with an integration worktree."""
+    repo.commit({"shared": "1\n2\n3\n", ".planning/notes/n.md": "note\n", ".gitignore": "*.o\n"}, "begin")
+    with open_yard(repo, tmp_path) as opened:
+        yield opened

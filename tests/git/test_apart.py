@@ -20,7 +20,10 @@ from gitfleet.git.repository import discover
 from gitfleet.git.trees import EXECUTABLE, FILE, SUBMODULE, SYMLINK, TreeEntry
 from gitfleet.integrate import gate, landing
 from gitfleet.integrate.apart import Apart
-from gitfleet.integrate.train import Entry, Landed, Sealed, Train
+from gitfleet.integrate.gate import Bounds
+from gitfleet.integrate.gate.crossing import Closed
+from gitfleet.integrate.train import Builder, Entry, Judge, Landed, Sealed, Train
+from gitfleet.model.config import VerifyConfig
 from gitfleet.planner.scopes import Scope
 from tests.support.git_env import hermetic
 
@@ -166,7 +169,9 @@ def test_a_train_of_runs_that_are_apart_starts_as_many_processes_however_long_it
     for number in range(runs):
         repo.git("switch", "-q", "--detach", base)
         tip = repo.commit({f"f{number}": "x"}, f"work {number}")
-        entries.append(Entry(f"t{number}", "work", f"i{number}", tip, Scope.parse([f"f{number}"]), base))
+        entries.append(
+            Entry(f"t{number}", "work", f"i{number}", tip, Bounds.of(Scope.parse([f"f{number}"])), began=base)
+        )
     found = discover(repo.path)
     made = worktrees.add(found, tmp_path / "integration", base, None, nullcontext(), checkout=False)
     assert not isinstance(made, worktrees.BranchTaken)
@@ -177,16 +182,15 @@ def test_a_train_of_runs_that_are_apart_starts_as_many_processes_however_long_it
             refs.update("refs/heads/main", new, old)
             return landing.Landed()
 
+        config = VerifyConfig()
+        door = made.git(found.git)
         train = Train(
             objects=objects,
             refs=refs,
-            git=made.git(found.git),
-            runner=lambda *_: None,
-            checks=[],
+            builder=Builder(objects, door, "refs/heads/main", (), Closed(objects)),
+            judge=Judge(objects, door, lambda *_: None, config, "verify", fold=False, say=lambda _: None),
             target="refs/heads/main",
             session="s",
-            label="verify",
-            fold=False,
             seal=lambda *_: Sealed({}, ""),
             before_landing=lambda _: None,
             lander=moved,
@@ -194,7 +198,7 @@ def test_a_train_of_runs_that_are_apart_starts_as_many_processes_however_long_it
         )
         counter.calls()
         for entry in entries:
-            report = gate.inspect(found.git, objects, base=base, tip=entry.tip, target=base, scope=entry.scope)
+            report = gate.inspect(found.git, objects, base=base, tip=entry.tip, target=base, bounds=entry.bounds)
             assert report.passed
         assert isinstance(train.run(entries), Landed)
     calls = counter.calls()

@@ -1,134 +1,23 @@
 from __future__ import annotations
 
-import subprocess
-import time
-from contextlib import nullcontext
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gitfleet.git import worktrees
-from gitfleet.git.engines import open_objects
-from gitfleet.git.refs import Refs
-from gitfleet.git.repository import Repository, discover
-from gitfleet.integrate import landing
-from gitfleet.integrate.train import (
-    MOVES_ALLOWED,
-    BaseRed,
-    Entry,
-    Landed,
-    NothingMerged,
-    Red,
-    Sealed,
-    Stopped,
-    Train,
-    TrainOutcome,
-)
-from gitfleet.integrate.verify import Interrupted, Runner, describe_red, run_checks, verify
+from gitfleet.integrate.gate.bounds import Bounds
+from gitfleet.integrate.train import MOVES_ALLOWED, BaseRed, Entry, Landed, NothingLands, Stopped
+from gitfleet.integrate.verify import Interrupted, describe_red, run_checks, verify
 from gitfleet.model.evidence import CheckResult, Verdict, Verification
 from gitfleet.model.plan import Check
 from gitfleet.planner.scopes import Scope
+from tests.support.yard import MAIN, run_here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from gitfleet.integrate import landing
+    from tests.support.yard import Yard
 
-    from gitfleet.git.command import Git
-    from gitfleet.git.objects import Objects
-    from tests.support.repo import Repo
-
-MAIN = "refs/heads/main"
 CANDIDATES = "refs/gitfleet/candidates/s"
-
-
-def run_here(check: Check, directory: Path, label: str) -> CheckResult:
-    """Run a check as a plain process; wardens have tests of their own."""
-    assert label == "verify"
-    done = subprocess.run(["sh", "-c", check.run], cwd=directory, capture_output=True, text=True, check=False)
-    return CheckResult(name=check.title, run=check.run, exit_code=done.returncode, tail=done.stdout.strip())
-
-
-@dataclass
-class Yard:
-    """A repository with an integration worktree, where trains are put together."""
-
-    repo: Repo
-    found: Repository
-    git: Git
-    objects: Objects
-    intents: Path
-    said: list[str] = field(default_factory=list)
-    decided: list[str] = field(default_factory=list)
-
-    def branch(self, task: str, files: dict[str, str | bytes | None], scope: str | None = None) -> Entry:
-        """Commit to a branch that starts where main is."""
-        self.repo.git("switch", "-q", "-c", task, "main")
-        tip = self.repo.commit(files, f"work of {task}")
-        self.repo.git("switch", "-q", "main")
-        return Entry(task, f"do {task}", f"i-{task}", tip, Scope.parse([scope or "."]))
-
-    def land(self, old: str, new: str) -> landing.LandingOutcome:
-        """Land for real."""
-        return landing.land(
-            landing.LandingRequest(
-                git=self.found.git,
-                common_dir=self.found.common_dir,
-                target=MAIN,
-                old=old,
-                new=new,
-                intents=self.intents,
-                id="s-w1",
-                clock=time.monotonic,
-                sleep=time.sleep,
-                say=self.said.append,
-                worktree=self.found.worktree,
-                git_dir=self.found.git_dir,
-            )
-        )
-
-    def run(
-        self,
-        *entries: Entry,
-        checks: tuple[str, ...] = (),
-        runner: Runner = run_here,
-        lander: Callable[[str, str], landing.LandingOutcome] | None = None,
-        files: dict[str, bytes] | None = None,
-        target: str = MAIN,
-    ) -> TrainOutcome:
-        """Send a train off."""
-        train = Train(
-            objects=self.objects,
-            refs=Refs(self.found.git),
-            git=self.git,
-            runner=runner,
-            checks=[Check(run=check) for check in checks],
-            target=target,
-            session="s",
-            label="verify",
-            fold=False,
-            seal=lambda _candidate, _verification: Sealed(files or {}, "records\n"),
-            before_landing=self.decided.append,
-            lander=lander or self.land,
-            say=self.said.append,
-        )
-        return train.run(entries)
-
-    def without_planning(self, rev: str) -> str:
-        """The tree of a commit without its `.planning`."""
-        lines = [line for line in self.repo.git("ls-tree", rev).splitlines() if not line.endswith("\t.planning")]
-        return self.repo.git("mktree", stdin=("\n".join(lines) + "\n").encode())
-
-
-@pytest.fixture
-def yard(repo: Repo, tmp_path: Path) -> Iterator[Yard]:
-    repo.commit({"shared": "1\n2\n3\n", ".planning/notes/n.md": "note\n", ".gitignore": "*.o\n"}, "begin")
-    found = discover(repo.path)
-    made = worktrees.add(found, tmp_path / "integration", repo.oid(), None, nullcontext(), checkout=False)
-    assert not isinstance(made, worktrees.BranchTaken)
-    with open_objects(found) as objects:
-        yield Yard(repo, found, made.git(found.git), objects, tmp_path / "intents")
-    repo.git("worktree", "remove", "--force", str(tmp_path / "integration"))
 
 
 def test_two_runs_land_as_two_merges_below_their_records(yard: Yard) -> None:
@@ -178,7 +67,7 @@ def test_when_every_run_conflicts_nothing_moves(yard: Yard) -> None:
     one = yard.branch("one", {"shared": "one\n2\n3\n"})
     before = yard.repo.commit({"shared": "mine\n2\n3\n"}, "a person")
     outcome = yard.run(one, checks=("false",))
-    assert isinstance(outcome, NothingMerged)
+    assert isinstance(outcome, NothingLands)
     assert (outcome.candidate.base, outcome.candidate.commit) == (before, before)
     assert (yard.repo.oid("main"), yard.decided) == (before, [])
 
@@ -186,8 +75,8 @@ def test_when_every_run_conflicts_nothing_moves(yard: Yard) -> None:
 def test_a_branch_of_another_history_is_no_merge(yard: Yard) -> None:
     tree = yard.repo.oid("main^{tree}")
     root = yard.repo.git("commit-tree", tree, "-m", "from nowhere")
-    outcome = yard.run(Entry("one", "do one", "i-one", root, Scope.parse(["."])))
-    assert isinstance(outcome, NothingMerged)
+    outcome = yard.run(Entry("one", "do one", "i-one", root, Bounds.of(Scope.parse(["."]))))
+    assert isinstance(outcome, NothingLands)
     assert outcome.candidate.clashes[0].why == f"its branch and {MAIN} have no common ancestor here"
 
 
@@ -206,7 +95,7 @@ def test_a_merge_that_carries_work_out_of_its_scope_does_not_land(yard: Yard, se
     yard.repo.git("mv", "old", "new")
     before = yard.repo.commit({}, "rename")
     outcome = yard.run(one)
-    assert isinstance(outcome, NothingMerged)
+    assert isinstance(outcome, NothingLands)
     (clash,) = outcome.candidate.clashes
     assert (clash.paths, clash.why) == (("new/c",), why)
     assert b"new/c" not in yard.repo.files("main")
@@ -216,11 +105,13 @@ def test_a_merge_that_carries_work_out_of_its_scope_does_not_land(yard: Yard, se
 def test_a_red_candidate_on_a_green_base_is_the_runs_fault(yard: Yard) -> None:
     before = yard.repo.oid()
     outcome = yard.run(yard.branch("one", {"bad": "x"}), checks=("true", "echo no; test ! -f bad", "test ! -f bad"))
-    assert isinstance(outcome, Red)
-    assert [check.exit_code for check in outcome.verification.checks] == [0, 1]
-    assert outcome.verification.checks[-1].tail == "no"
+    assert isinstance(outcome, NothingLands)
+    (ejection,) = outcome.tally.ejected
+    assert (ejection.entry.task, ejection.onto, outcome.tally.checked) == ("one", before, 2)
+    assert [check.exit_code for check in ejection.verification.checks] == [0, 1]
+    assert ejection.verification.blamed.tail == "no"
     assert (yard.repo.oid(), yard.decided) == (before, [])
-    assert "verify: the target itself, because the candidate is red" in yard.said
+    assert "verify: true (1 of 3), the target itself, because the candidate is red, 1 tree checked so far" in yard.said
 
 
 def test_a_red_base_is_nobodys_fault(yard: Yard) -> None:
@@ -251,7 +142,7 @@ def test_a_target_that_moves_is_tried_again_on_what_it_is_then(yard: Yard) -> No
             moved.append(yard.repo.commit({"other": "x"}, "somebody was faster"))
         return yard.land(old, new)
 
-    outcome = yard.run(one, checks=("true",), lander=late)
+    outcome = yard.run(one, checks=["true"], lander=late)
     assert isinstance(outcome, Landed)
     assert outcome.candidate.base == moved[0]
     assert {b"one", b"other"} <= yard.repo.files("main").keys()
@@ -275,7 +166,7 @@ def test_a_file_in_the_way_stops_the_landing_and_keeps_the_candidate(yard: Yard)
     one = yard.branch("one", {"one": "1"})
     yard.repo.write("one", "somebody's own")
     before = yard.repo.oid()
-    outcome = yard.run(one, checks=("true",))
+    outcome = yard.run(one, checks=["true"])
     assert isinstance(outcome, Stopped)
     assert (outcome.code, outcome.paths, outcome.landed) == ("in-the-way", ("one",), "")
     assert yard.repo.oid() == before
@@ -321,7 +212,7 @@ def test_a_check_that_changes_a_tracked_file_is_red(yard: Yard) -> None:
         (0, (), True),
         (0, ("README", "shared"), False),
     ]
-    assert yard.said == ["verify: touch README; echo x > new", "verify: echo x >> shared; rm README"]
+    assert yard.said == ["verify: touch README; echo x > new (1 of 3)", "verify: echo x >> shared; rm README (2 of 3)"]
 
 
 @pytest.mark.parametrize(

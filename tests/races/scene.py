@@ -15,8 +15,11 @@ from gitfleet.git.engines import open_objects
 from gitfleet.git.refs import Refs
 from gitfleet.git.repository import discover
 from gitfleet.integrate import landing
-from gitfleet.integrate.train import Entry, Sealed, Stopped, Train, TrainOutcome
+from gitfleet.integrate.gate import Bounds
+from gitfleet.integrate.gate.crossing import Closed
+from gitfleet.integrate.train import Builder, Entry, Judge, Sealed, Stopped, Train, TrainOutcome
 from gitfleet.integrate.verify import Runner
+from gitfleet.model.config import VerifyConfig
 from gitfleet.model.evidence import CheckResult
 from gitfleet.model.plan import Check
 from gitfleet.planner.scopes import Scope
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from gitfleet.git.command import Completed
 
 PATHS = ("kept.txt", "one.txt", "own.env", "deep/n.txt")
-SCOPE = Scope.parse(["kept.txt", "one.txt", "own.env", "deep/"])
+SCOPE = Bounds.of(Scope.parse(["kept.txt", "one.txt", "own.env", "deep/"]))
 
 STAGES = (
     "built",  # the candidate is there, its checks have not begun
@@ -134,16 +137,15 @@ class Scene:
                 self.reach("decided")
 
             self.landings += 1
+            git = made.git(found.git)
+            config = VerifyConfig(commands=(Check(run="not both"),))
             train = Train(
                 objects=objects,
                 refs=Refs(found.git),
-                git=made.git(found.git),
-                runner=self.check,
-                checks=[Check(run="not both")],
+                builder=Builder(objects, git, TARGET, config.commands, Closed(objects)),
+                judge=Judge(objects, git, self.check, config, "verify", fold=False, say=self.said.append),
                 target=TARGET,
                 session="s",
-                label="verify",
-                fold=False,
                 seal=seal,
                 before_landing=before_landing,
                 lander=lambda old, new: self.land(repository.git, old, new),
@@ -151,7 +153,7 @@ class Scene:
             )
             try:
                 return train.run(
-                    [Entry("one", "do one", "i-one", self.tip, SCOPE, self.place.git("rev-parse", "run~1"))]
+                    [Entry("one", "do one", "i-one", self.tip, SCOPE, began=self.place.git("rev-parse", "run~1"))]
                 )
             finally:
                 found.git.run("worktree", "remove", "--force", "--force", str(self.integration), ok=range(256))

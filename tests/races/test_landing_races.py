@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitfleet.integrate import landing
-from gitfleet.integrate.train import Landed, NothingMerged, Red, Stopped
+from gitfleet.integrate.train import Landed, NothingLands, Stopped
 from tests.races.acts import ACTS, Then
 from tests.races.scene import BEFORE_LANDING, PATHS, STAGES, build, copy
 from tests.support.landings import TARGET, files, person_env
@@ -94,9 +94,11 @@ def assert_expected(act: Act, outcome: object) -> None:
             assert isinstance(outcome, Stopped), outcome
             assert outcome.code == "target-gone"
         case Then.CLASHES:
-            assert isinstance(outcome, NothingMerged), outcome
+            assert isinstance(outcome, NothingLands), outcome
+            assert outcome.candidate.clashes
         case Then.RED:
-            assert isinstance(outcome, Red), outcome
+            assert isinstance(outcome, NothingLands), outcome
+            assert outcome.tally.ejected
 
 
 def assert_kept(

@@ -14,16 +14,18 @@ import msgspec
 
 from gitfleet.agents.registry import agent_for
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
+from gitfleet.coordinator.attempt.gating import Work, finish_spill, hold_against_scope
+from gitfleet.coordinator.attempt.guarding import tampered
 from gitfleet.coordinator.attempt.verdicts import Judgement, judge
 from gitfleet.coordinator.machine import Refused, refused, refused_by_words
 from gitfleet.git import worktrees
 from gitfleet.git.changes import file_changes, numstat
 from gitfleet.git.collect import Collected, Uncollected, commit_work
 from gitfleet.git.command import GitFailed
-from gitfleet.integrate import gate
+from gitfleet.integrate.verify import stamped
 from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport
 from gitfleet.model.handoff import HandoffSource
-from gitfleet.model.paths import quote_path
+from gitfleet.model.paths import quote_path, unquote_path
 from gitfleet.model.run import Failure, FailureSource, RunState
 from gitfleet.recovery.keeping import keep_tip, keep_tree
 from gitfleet.relay.discoveries import pin
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from gitfleet.model.handoff import Discoveries, Handoff
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
+    from gitfleet.model.tampering import Tampering
     from gitfleet.parts import Parts
     from gitfleet.planner.scopes import Scope
     from gitfleet.runtime.hosts.base import Handle
@@ -62,8 +65,12 @@ class Evidence:
     judgement: Judgement
     log_bytes: int
     discoveries: Discoveries | None
+    extended: tuple[str, ...] = ()
+    claimed: tuple[str, ...] = ()
+    """What its claim grew by, and the whole claim then; empty where it did not grow."""
     kept: Outcome | None = None
     """What became of the work in its tree, where the attempt failed."""
+    tampered: tuple[Tampering, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,10 @@ def collect(
     except (GitFailed, OSError) as error:
         # What the agent did to its repository is its own failure, and must not end the session.
         work = refused(parts, error) or _uncollected(exit_, str(error), 0, _to_blame(parts, worktree_of(parts, run)))
-    if isinstance(work, Unchecked | Refused) or work.judgement.failure is None:
+    if isinstance(work, Unchecked | Refused):
+        return work
+    work = replace(work, tampered=tampered(parts, run))
+    if work.judgement.failure is None:
         return work
     with parts.open_objects() as objects:
         return replace(work, kept=keep_tree(parts, objects, run, work.judgement.failure.code))
@@ -98,31 +108,33 @@ def _collect(
     output = _output(parts, handle)
     parsed = read_handoff(_read(directory / "handoff.json"), output.data)
     with parts.open_objects() as objects:
+        finish_spill(parts, objects, run, tree)
         work = _commit(parts, objects, run, tree)
         if isinstance(work, Uncollected):
             blame = _to_blame(parts, tree)
             return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
-        files = file_changes(numstat(parts.repository.git, run.base, work.tip))
-        discoveries = _discoveries(objects, run, work.tip, parsed.handoff)
+        ended = agent_for(task, parts.config).outcome(exit_)
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
         known = parts.refs.read(target) or run.base
-        report = gate.inspect(
-            parts.repository.git, objects, base=run.base, tip=work.tip, target=known, scope=scope, fold=parts.fold
-        )
-    ended = agent_for(task, parts.config).outcome(exit_)
+        well = ended is None and parsed.failure is None
+        left = Work(work.tip, tree, known, well=well)
+        gated = hold_against_scope(parts, objects, task, run, scope, left)
+        files = file_changes(numstat(parts.repository.git, gated.start, gated.tip))
+        discoveries = _discoveries(objects, run, gated.tip, parsed.handoff)
+        whole = objects.commit(gated.tip).tree
     own_checks: tuple[CheckResult, ...] = ()
-    if report.passed and ended is None and task.verify:
-        ran = checks.run_all(task.verify, tree, run.instance)
+    if gated.report.passed and ended is None and task.verify:
+        ran = checks.run_all(task.verify, tree, run.instance, [unquote_path(file.path) for file in files])
         if ran is None:
             return Unchecked()
-        own_checks = ran
+        own_checks = stamped(ran, whole, gated.tip)
     judgement = judge(
         ended=ended,
         exit_=exit_,
         handoff=parsed.handoff,
         handoff_failure=parsed.failure,
         files=files,
-        gate=report,
+        gate=gated.report,
         checks=own_checks,
         read_only=not task.scope,
     )
@@ -130,16 +142,18 @@ def _collect(
         judgement = _nested(work.nested)
     parts.host.clean_up(handle)
     return Evidence(
-        tip=work.tip,
+        tip=gated.tip,
         exit=exit_,
         files=files,
         handoff=parsed.handoff,
         source=parsed.source,
-        gate=report,
+        gate=gated.report,
         checks=own_checks,
         judgement=judgement,
         log_bytes=output.next,
         discoveries=discoveries,
+        extended=gated.extended,
+        claimed=gated.claimed,
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 from gitfleet.model.base import decode
 from gitfleet.model.momentum import SessionMomentum
 from gitfleet.model.run import RunState
-from gitfleet.planner.retries import DEADLINE, waiting_for
+from gitfleet.planner.retries import DEADLINE, MET_OTHERS, waiting_for
 from gitfleet.planner.scopes import Scope, ScopeError, overlap
 from gitfleet.relay.again import Earlier
 from gitfleet.relay.briefs import Brief, brief, select
@@ -42,7 +42,7 @@ class Context:
     _scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict)
 
     def prompt(self, books: Books, task: Task, run: Run) -> bytes:
-        """The prompt of one attempt; a reduced one tells of direct dependencies alone, and of the attempt before."""
+        """The prompt of one attempt; a reduced one tells of direct dependencies alone."""
         others = [
             self._brief(other, books)
             for other in books.runs.values()
@@ -58,7 +58,7 @@ class Context:
             wave=run.wave,
             briefs=select(others, task, budget_bytes=BRIEFS_BYTES, touches=self._touches),
             momentum=None if run.reduced else self._of_past_sessions(run.base, books.session.id),
-            earlier=_earlier(books, run) if run.reduced else None,
+            earlier=_earlier(books, run),
         )
 
     def _brief(self, run: Run, books: Books) -> Brief:
@@ -100,6 +100,6 @@ class Context:
 
 
 def _earlier(books: Books, run: Run) -> Earlier | None:
-    """The last attempt that ran out of time, for the one that follows it."""
-    late = [attempt for attempt in run.attempts if attempt.outcome == DEADLINE]
-    return Earlier(late[-1], waiting_for(books.plan, books.runs, run.task)) if late else None
+    """The last attempt that the one after it is told of: it met the work of others, or ran out of time."""
+    told = [one for one in run.attempts if one.outcome in MET_OTHERS or (run.reduced and one.outcome == DEADLINE)]
+    return Earlier(told[-1], waiting_for(books.plan, books.runs, run.task)) if told else None

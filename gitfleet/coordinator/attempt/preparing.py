@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gitfleet.agents.base import Assignment
 from gitfleet.agents.registry import agent_for
 from gitfleet.coordinator.attempt.attempts import worktree_of
+from gitfleet.coordinator.attempt.guarding import guarded
 from gitfleet.coordinator.attempt.setting_up import make_ready
 from gitfleet.coordinator.machine import Refused, refused
 from gitfleet.errors import GitfleetError
@@ -88,7 +89,7 @@ def prepare(
             directory=directory,
             argv=launch.argv,
             cwd=tree,
-            env={**_identity(parts), **env, **launch.env},
+            env=guarded(parts, run, {**_identity(parts), **env, **launch.env}),
             stdin=launch.stdin,
             deadline_seconds=task.timeout_seconds or parts.config.timeouts.of(task.kind),
             stall_seconds=parts.config.timeouts.stall,

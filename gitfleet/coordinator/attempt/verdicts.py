@@ -9,6 +9,7 @@ from gitfleet.errors import ExitCode
 from gitfleet.integrate.verify import describe_red
 from gitfleet.model.run import Failure, FailureSource, Receipt, ReceiptVerdict, Run, RunState
 from gitfleet.model.session import Session, SessionState
+from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,8 +43,10 @@ def judge(
     """
     if not gate.passed:
         paths = ", ".join(f"{violation.path} ({violation.reason})" for violation in gate.violations[:10])
-        more = len(gate.violations) - 10
+        more = gate.outside - 10
         message = f"It wrote what it must not: {paths}" + (f" and {more} more." if more > 0 else ".")
+        if gate.fallback:
+            message += f" {gate.fallback[0].upper()}{gate.fallback[1:]}."
         return Judgement(RunState.REJECTED, Failure(source=FailureSource.TASK, code="out-of-scope", message=message))
     if ended is not None:
         states = {"deadline": RunState.TIMED_OUT, "lost": RunState.LOST}
@@ -54,7 +57,7 @@ def judge(
     if not files and not read_only and not reason:
         message = "It changed nothing and gave no reason: a handoff with `no_change` says why nothing had to change."
         return _failed(FailureSource.TASK, "no-changes", message)
-    red = next((check for check in checks if not check.green), None)
+    red = next((check for check in checks if check.red), None)
     if red is not None:
         return _failed(FailureSource.VERIFIER, "task-check", f"Its own check {describe_red(red)}")
     return Judgement(RunState.GATED)
@@ -62,6 +65,16 @@ def judge(
 
 def _failed(source: FailureSource, code: str, message: str) -> Judgement:
     return Judgement(RunState.FAILED, Failure(source=source, code=code, message=message))
+
+
+def gate_words(run: Run) -> str:
+    """What became of paths outside the scope of a run that goes on, as the end of a sentence; empty without any."""
+    told = []
+    if run.gate is not None and run.gate.spilled:
+        told.append(f"; {plural(run.gate.outside, 'path')} outside its scope spilled to {run.gate.spilled}")
+    if run.extended:
+        told.append(f"; its claim grew by {', '.join(run.extended)}")
+    return "".join(told)
 
 
 def receipt(state: RunState, failure: Failure | None, reason: str = "") -> Receipt:

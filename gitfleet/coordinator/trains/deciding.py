@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.coordinator.sealing import conflicted_run, landed_run, skipped_run
-from gitfleet.model.evidence import Verdict
+from gitfleet.coordinator.trains.ejecting import stranded
 from gitfleet.model.run import MergeRecord, RunState
-from gitfleet.model.session import Landing, PendingLanding, SessionState, move
+from gitfleet.model.session import Landing, PendingLanding, SessionState, TrainCounts, move
 from gitfleet.planner.dispatch import doomed
 from gitfleet.relay.report import render_wave
 
@@ -65,7 +65,7 @@ class Decided:
             previous=move.previous,
             commit=move.commit,
             candidate=move.candidate,
-            verified=move.verified,
+            verdict=move.verdict,
             session=self.session,
             runs=tuple(run for task, run in self.runs.items() if run != before[task]),
             wave_text=self.wave_text,
@@ -73,16 +73,28 @@ class Decided:
 
 
 def decide(
-    session: Session, plan: Plan, runs: Mapping[str, Run], candidate: Candidate, verification: Verification, at: str
+    session: Session,
+    plan: Plan,
+    runs: Mapping[str, Run],
+    candidate: Candidate,
+    verification: Verification,
+    at: str,
+    *,
+    ejected: Mapping[str, Run] | None = None,
+    checked: int = 0,
 ) -> Decided:
-    """Say what ``session`` and every run will be once ``candidate`` landed; ``at`` is the instant that they name."""
+    """Say what ``session`` and every run will be once ``candidate`` landed; ``at`` is the instant that they name.
+
+    ``ejected`` are runs that the train left behind, as they will be; the checks ran on ``checked`` trees.
+    """
     number = len(session.landings) + 1
-    after = dict(runs)
+    after = {**runs, **(ejected or {})}
     for entry, commit in candidate.merged:
         merge = MergeRecord(commit=commit, landing=number, target=session.target)
         after[entry.task] = landed_run(after[entry.task], verification, merge, at)
     for clash in candidate.clashes:
         after[clash.entry.task] = conflicted_run(after[clash.entry.task], clash, at)
+    after |= stranded(plan, after, candidate.held, at)
     for task, reason in doomed(plan, {task: run.state for task, run in after.items()}).items():
         after[task] = skipped_run(after[task], reason)
     about = told(session, candidate, after)
@@ -90,9 +102,13 @@ def decide(
         number=number,
         candidate=candidate.commit,
         previous=candidate.base,
-        verified=verification.verdict is Verdict.VERIFIED,
+        verdict=verification.verdict,
+        cached=verification.cached,
         tasks=tuple(entry.task for entry, _ in candidate.merged),
         at=at,
+        train=TrainCounts(
+            checked=checked, ejected=tuple(ejected or ()), held=tuple(entry.task for entry in candidate.held)
+        ),
     )
     session = msgspec.structs.replace(session, landings=(*session.landings, landing))
     if all(run.sealed for run in after.values()):

@@ -11,15 +11,31 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
+from gitfleet.coordinator.attempt.gating import bounds_of
+from gitfleet.coordinator.trains.border import PolicyBorder
 from gitfleet.coordinator.trains.deciding import Decided, decide
+from gitfleet.coordinator.trains.ejecting import ejected_runs
 from gitfleet.coordinator.trains.publishing import records
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import landing
-from gitfleet.integrate.train import Candidate, Entry, Landed, Sealed, Train, TrainOutcome, stopped_by
+from gitfleet.integrate.train import (
+    BaseRed,
+    Builder,
+    Candidate,
+    Entry,
+    Judge,
+    Landed,
+    Sealed,
+    Tally,
+    Train,
+    TrainOutcome,
+    stopped_by,
+)
 from gitfleet.integrate.verify import Interrupted
 from gitfleet.model.base import encode, instant
-from gitfleet.model.evidence import Verdict, Verification
+from gitfleet.model.evidence import Verification
 from gitfleet.model.session import PendingLanding, Session, SessionState
+from gitfleet.planner.retries import suffices
 from gitfleet.relay.momentum import share
 from gitfleet.store.files import remove_durable, write_durable
 from gitfleet.store.layout import verify_label
@@ -29,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from gitfleet.coordinator.trains.remembering import Remembering
     from gitfleet.git.command import Git
     from gitfleet.git.objects import Objects
     from gitfleet.integrate.landing import LandingOutcome
@@ -60,6 +77,7 @@ class Integration:
     git: Git
     say: Callable[[str], None]
     leaving: Callable[[], bool]
+    memory: Remembering
     decided: Decided | None = field(default=None)
 
     @property
@@ -75,24 +93,35 @@ class Integration:
             return Interrupted()
 
     def _run(self, batch: Sequence[str]) -> TrainOutcome:
-        entries = [self._entry(self.runs[task]) for task in batch]
         with self._train_lock(), self.parts.open_objects() as objects:
+            entries = [self._entry(objects, self.runs[task]) for task in batch]
+            border = PolicyBorder(self.parts, objects, self.runs)
+            verify = self.parts.config.verify
             train = Train(
                 objects=objects,
                 refs=self.parts.refs,
-                git=self.git,
-                runner=self.runner,
-                checks=self.parts.config.verify.commands,
+                builder=Builder(objects, self.git, self.session.target, verify.commands, border, verify.keep),
+                judge=Judge(
+                    objects,
+                    self.git,
+                    self.runner,
+                    verify,
+                    verify_label(self.session.id),
+                    self.parts.fold,
+                    self.say,
+                    self.memory,
+                ),
                 target=self.session.target,
                 session=self.session.id,
-                label=verify_label(self.session.id),
-                fold=self.parts.fold,
-                seal=lambda candidate, verification: self._seal(objects, candidate, verification),
+                seal=lambda *found: self._seal(objects, border, *found),
                 before_landing=self._before_landing,
                 lander=self._land,
                 say=self.say,
             )
-            return train.run(entries)
+            outcome = train.run(entries)
+            if isinstance(outcome, BaseRed):
+                self.memory.note_red(outcome.verification)
+            return outcome
 
     def land_again(self, pending: PendingLanding) -> TrainOutcome | None:
         """Move the target to a candidate that was verified and decided before; None when the target moved on."""
@@ -104,8 +133,7 @@ class Integration:
             return Interrupted()
         match outcome:
             case landing.Landed():
-                verdict = Verdict.VERIFIED if pending.verified else Verdict.UNVERIFIED
-                return Landed(candidate, Verification(verdict=verdict), pending.commit)
+                return Landed(candidate, Verification(verdict=pending.verdict), pending.commit)
             case landing.TargetMoved():
                 return None
             case landing.InTheWay() | landing.Busy():
@@ -142,13 +170,33 @@ class Integration:
             raise _LeftError
         self.parts.sleep(seconds)
 
-    def _entry(self, run: Run) -> Entry:
-        return Entry(run.task, run.name, run.instance, run.tip, self.scopes[run.task], run.base)
+    def _entry(self, objects: Objects, run: Run) -> Entry:
+        bounds = bounds_of(self.parts, objects, self.plan.task(run.task), run, self.scopes[run.task])
+        return Entry(run.task, run.name, run.instance, run.tip, bounds, self._needs(run), run.base)
 
-    def _seal(self, objects: Objects, candidate: Candidate, verification: Verification) -> Sealed:
+    def _needs(self, run: Run) -> frozenset[str]:
+        """Dependencies of a run that have not landed."""
+        return frozenset(name for name in run.depends_on if not suffices(self.plan.task(name), self.runs[name].state))
+
+    def _seal(
+        self, objects: Objects, border: PolicyBorder, candidate: Candidate, verification: Verification, tally: Tally
+    ) -> Sealed:
         """Decide what every run and the session will be once ``candidate`` landed, and which records go with it."""
         at = instant(self.parts.now())
-        decided = decide(self.session, self.plan, self.runs, candidate, verification, at)
+        merged = [(entry.task, commit) for entry, commit in candidate.merged]
+        # Before anything lands without it: what is spilled exists nowhere else.
+        border.keep(merged)
+        ejected = ejected_runs(self.parts, objects, self.plan, self.runs, tally.ejected, at)
+        decided = decide(
+            self.session,
+            self.plan,
+            border.told(merged),
+            candidate,
+            verification,
+            at,
+            ejected=ejected,
+            checked=tally.checked,
+        )
         if decided.session.state is SessionState.COMPLETED:
             found = self.parts.state.read_discoveries(self.session.id)
             self.parts.state.write_momentum(self.parts.proof, share(decided.session, decided.runs.values(), found))

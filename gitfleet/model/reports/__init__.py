@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.model.event import Event
 from gitfleet.model.reports.answers import ErrorBody, ErrorReport, PlacedProblem, Report
+from gitfleet.model.reports.closeout import CloseoutItem, CloseoutReport, CloseoutRun, Point
 from gitfleet.model.reports.control import ControlReport, Steered, UnsteeredSession
 from gitfleet.model.reports.endings import (
     AmendReport,
@@ -45,6 +46,7 @@ from gitfleet.model.reports.progress import (
     WaitingRun,
     waiting_run,
 )
+from gitfleet.model.reports.radar import ConflictsReport, Prediction, Predictions, Side, SideKind, SidesConflict
 from gitfleet.model.reports.rescuing import (
     RescueApplyReport,
     RescuePruneReport,
@@ -83,7 +85,11 @@ __all__ = [
     "ClaimsReport",
     "CleanItem",
     "CleanReport",
+    "CloseoutItem",
+    "CloseoutReport",
+    "CloseoutRun",
     "CompletionReport",
+    "ConflictsReport",
     "ControlReport",
     "DemoReport",
     "Disclosure",
@@ -107,6 +113,9 @@ __all__ = [
     "PlacedProblem",
     "PlacedTask",
     "PlacedWave",
+    "Point",
+    "Prediction",
+    "Predictions",
     "Progress",
     "Report",
     "RescueApplyReport",
@@ -115,6 +124,9 @@ __all__ = [
     "RescueShowReport",
     "RunRow",
     "SessionStatus",
+    "Side",
+    "SideKind",
+    "SidesConflict",
     "Snapshot",
     "SnapshotFile",
     "StatusReport",
@@ -135,6 +147,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "logs": (LogReport, LogLine),
     "events": (EventsReport, Event),
     "claims": (ClaimsReport,),
+    "conflicts": (ConflictsReport,),
     "add": (AmendReport,),
     "cancel": (AmendReport,),
     "pause": (ControlReport,),
@@ -144,6 +157,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "interrupt": (ControlReport,),
     "restart": (ControlReport,),
     "open": (OpenReport,),
+    "closeout": (CloseoutReport,),
     "check": (CheckReport,),
     "doctor": (DoctorReport,),
     "rescue": (RescueReport, RescueShowReport, RescueApplyReport, RescuePruneReport),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gitfleet.model.evidence import CheckResult, FileChange
+from gitfleet.model.evidence import CheckResult, FileChange, Verdict
 from gitfleet.model.reports.answers import Report
 from gitfleet.model.run import RunState
 from gitfleet.model.session import Landing, SessionState
@@ -49,8 +49,8 @@ class WaveReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="git
     target: str
     exit_code: Annotated[int, Meta(description="Exit code of the command.")]
     reason: str = ""
-    verified: Annotated[
-        bool | None, Meta(description="Whether checks passed on what landed; none when nothing landed.")
+    verdict: Annotated[
+        Verdict | None, Meta(description="What the least checked of the landings is called; none when nothing landed.")
     ] = None
     runs: Annotated[tuple[RunRow, ...], Meta(description="Every run of the session, by wave.")] = ()
     landings: tuple[Landing, ...] = ()

@@ -11,7 +11,7 @@ from gitfleet.model.event import Event
 from gitfleet.model.reports.answers import Report
 from gitfleet.model.reports.progress import ACTIVITY, NOTE, Activity
 from gitfleet.model.run import Run
-from gitfleet.model.session import SessionState
+from gitfleet.model.session import Landing, SessionState
 
 COORDINATOR_GONE = "its coordinator is gone"
 """Why a claim is stale that `continue` takes up again."""
@@ -50,6 +50,9 @@ class InspectReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="
     worktree: Annotated[str | None, Meta(description="Its worktree, while it exists.")] = None
     brief: Annotated[str | None, Meta(description="Path of its brief, once there is one.")] = None
     attempts: tuple[AttemptFiles, ...] = ()
+    landing: Annotated[Landing | None, Meta(description="The landing that it came with, and what its train did.")] = (
+        None
+    )
 
 
 class LogReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/log/v1"):

@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gitfleet.model.reports.answers import Report
+from gitfleet.model.reports.radar import Prediction
 from gitfleet.model.run import Run, RunState
 from gitfleet.model.session import Landing, SessionState
 
@@ -17,14 +18,17 @@ class Activity(StrEnum):
 
     WORKING = "working"
     SILENT = "silent"
+    PAUSED = "paused"
     STUCK = "stuck"
     DEAD = "dead"
 
 
 ACTIVITY = Meta(
     description="working: output, events, CPU, children or file changes within timeouts.stall; silent: none of them; "
-    "stuck: its warden does not move; dead: nobody owns it any more. None before that is known and when it has ended."
+    "paused: it stands and will go on, see the note; stuck: its warden does not move; dead: nobody owns it any more. "
+    "None before that is known and when it has ended."
 )
+PREDICTED = Meta(description="Conflicts that merging the work as it is now would have.")
 NOTE = Meta(description="More about the activity, such as that a working agent is quiet; empty when there is none.")
 
 
@@ -75,6 +79,7 @@ class Progress(Report, frozen=True, kw_only=True):
     activity: Annotated[str, Meta(description="What the coordinator itself does, such as `verify: pytest -q`.")] = ""
     agents: tuple[AgentProgress, ...] = ()
     waiting: Annotated[tuple[WaitingRun, ...], Meta(description="Runs that wait for their next attempt.")] = ()
+    predictions: Annotated[tuple[Prediction, ...], PREDICTED] = ()
 
 
 class Need(Report, frozen=True, kw_only=True):
@@ -124,6 +129,7 @@ class SessionStatus(Report, frozen=True, kw_only=True):
     restarted: Annotated[int, Meta(description="Runs that were started more than once.")] = 0
     waiting: Annotated[tuple[WaitingRun, ...], Meta(description="Runs that wait for their next attempt.")] = ()
     live: Annotated[tuple[LiveRun, ...], Meta(description="Runs that hold a claim at this moment.")] = ()
+    predictions: Annotated[tuple[Prediction, ...], PREDICTED] = ()
     landings: tuple[Landing, ...] = ()
 
 

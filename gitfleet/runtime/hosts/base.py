@@ -26,9 +26,10 @@ class LaunchSpec:
     ``directory`` is the attempt's own and is made where it is missing. ``env`` is the whole environment but for the
     attempt's nonce. ``stdin`` is a file, or none for ``/dev/null``. ``deadline_seconds`` are awake seconds from the
     start. ``stall_seconds`` is the period without any sign of life after which somebody will call it silent; none where
-    nobody watches. ``log_limit`` is in bytes. A ladder is signal names with the seconds that each is given. ``sweep``
-    says whether a process counts as the attempt's by working in ``cwd``: false where people work too. ``subreaper`` and
-    ``processes`` (``proc`` or ``ps``) choose how the tree is followed; by default with what the system offers.
+    nobody watches. ``log_limit`` is in bytes; with ``digest`` the end says the hash of the output. A ladder is
+    signal names with the seconds that each is given. ``sweep`` says whether a process counts as the attempt's by
+    working in ``cwd``: false where people work too. ``subreaper`` and ``processes`` (``proc`` or ``ps``) choose how the
+    tree is followed; by default with what the system offers.
     """
 
     instance: str
@@ -41,6 +42,7 @@ class LaunchSpec:
     deadline_seconds: float | None = None
     stall_seconds: float | None = None
     log_limit: int = LOG_LIMIT
+    digest: bool = False
     ladder: tuple[tuple[str, float], ...] = STOP_LADDER
     leftover_ladder: tuple[tuple[str, float], ...] = LEFTOVER_LADDER
     drain_seconds: float = 2.0
@@ -143,6 +145,15 @@ class Host(Protocol):
 
         With the reason ``stalled`` the end says so, whoever reads it.
         """
+
+    def pause(self, handle: Handle, seconds: float, why: str, *, again: bool = False) -> bool:
+        """Ask the warden to stop the agent's processes where they are, for so many awake seconds unless asked again.
+
+        With ``again``, only where the pause was not taken back since; says whether it was asked for.
+        """
+
+    def proceed(self, handle: Handle) -> bool:
+        """Let a paused agent go on; says whether there was a pause to take back."""
 
     def revive(self, handle: Handle) -> bool:
         """Let a warden go on that somebody stopped (``SIGSTOP``); says whether it was stopped."""

@@ -179,7 +179,21 @@ class LocalHost:
 
     def interrupt(self, handle: Handle) -> bool:
         """Send the agent what Ctrl-C sends; says whether there was a warden to ask."""
+        self.proceed(handle)
         return self._signal(handle, signal.SIGUSR1)
+
+    def pause(self, handle: Handle, seconds: float, why: str, *, again: bool = False) -> bool:
+        """Ask the warden to stop the agent's processes where they are; ``again``: unless that was taken back since."""
+        if again and not (handle.directory / attempt.HOLD).exists():
+            return False
+        attempt.replace(str(handle.directory), attempt.HOLD, f"{time.monotonic() + seconds:.3f}\n{why}".encode())
+        return True
+
+    def proceed(self, handle: Handle) -> bool:
+        """Let a paused agent go on; says whether there was a pause to take back."""
+        held = (handle.directory / attempt.HOLD).exists()
+        (handle.directory / attempt.HOLD).unlink(missing_ok=True)
+        return held
 
     def stop(self, handle: Handle, *, reason: str = "") -> None:
         """Ask for the ladder; the end comes through ``wait``.
@@ -275,6 +289,7 @@ def _document(spec: LaunchSpec) -> dict[str, Any]:
         "deadline_seconds": spec.deadline_seconds,
         "stall_seconds": spec.stall_seconds,
         "log_limit": spec.log_limit,
+        "digest": spec.digest,
         "ladder": spec.ladder,
         "leftover_ladder": spec.leftover_ladder,
         "drain_seconds": spec.drain_seconds,

@@ -41,6 +41,10 @@ class Heart:
         """Note that output came, ``size`` bytes so far."""
         self._pulse.came(size)
 
+    def woke(self) -> None:
+        """Note that the agent goes on after a pause, which is life until it shows some of its own."""
+        self._pulse.woke()
+
     def beat(self, tree: Tree, agent: int) -> None:
         """Write what a flood held back; look at the tree when that is due. ``agent`` is 0 before there is one."""
         self._pulse.flush()

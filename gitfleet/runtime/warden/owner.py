@@ -18,6 +18,7 @@ from gitfleet.runtime.output import LOG_LIMIT, BoundedLog
 from gitfleet.runtime.tables import open_table
 from gitfleet.runtime.tree import NONCE
 from gitfleet.runtime.warden.heart import Heart
+from gitfleet.runtime.warden.hold import Hold
 from gitfleet.runtime.warden.spawn import SpawnFailed, spawn
 
 TYPE_CHECKING = False
@@ -69,8 +70,11 @@ class Warden:
         self._reader = -1
         self._poll = select.poll()
         self._poll.register(self._wakeup, select.POLLIN)
-        self._log = BoundedLog(self._path(attempt.LOG), int(spec.get("log_limit", LOG_LIMIT)))
+        self._log = BoundedLog(
+            self._path(attempt.LOG), int(spec.get("log_limit", LOG_LIMIT)), digest=bool(spec.get("digest"))
+        )
         self._heart = Heart(self._path(attempt.PULSE), stall=spec.get("stall_seconds"), started=self._awake)
+        self._hold = Hold(directory, self._heart)
         self._deadline: float | None = spec.get("deadline_seconds")
         self._deadline_seen: tuple[int, int] | None = None
         self._introduce()
@@ -174,8 +178,8 @@ class Warden:
                 return "exited"
             if self._told_to_stop():
                 return attempt.stop_reason(self._directory)
-            deadline = self._current_deadline()
-            left = _TICK if deadline is None else self._awake + deadline - time.monotonic()
+            deadline, stood = self._current_deadline(), self._hold.look(self._tree)
+            left = _TICK if deadline is None else self._awake + deadline + stood - time.monotonic()
             if left <= 0:
                 return "deadline"
             self._pump(min(_TICK, left))
@@ -263,7 +267,7 @@ class Warden:
             # Bytes on macOS, KiB everywhere else (getrusage(2)).
             "max_rss_kib": usage.ru_maxrss // 1024 if sys.platform == "darwin" else usage.ru_maxrss,
         }
-        result |= ladder.account(self._tree, climbed, message)
+        result |= ladder.account(self._tree, climbed, message) | self._log.account()
         self._insist(result)
 
     def _insist(self, result: dict[str, Any]) -> None:

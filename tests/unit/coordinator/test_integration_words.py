@@ -12,9 +12,11 @@ from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.coordinator.trains.deciding import Decided, told
 from gitfleet.coordinator.trains.integration import Integration
+from gitfleet.coordinator.trains.remembering import Remembering
+from gitfleet.integrate.gate.bounds import Bounds
 from gitfleet.integrate.train import Candidate, Entry
 from gitfleet.model.base import encode
-from gitfleet.model.evidence import Attempt
+from gitfleet.model.evidence import Attempt, Verdict
 from gitfleet.model.momentum import SessionMomentum
 from gitfleet.model.run import ClaimHeld, MergeRecord, Run, RunState
 from gitfleet.model.session import Landing
@@ -31,19 +33,21 @@ AT = "2026-01-02T03:04:05.000Z"
 def integration(stage: SessionStage, *earlier: tuple[str, ...]) -> Integration:
     """An integration after landings of these tasks."""
     landings = tuple(
-        Landing(number=number, candidate="1" * 40, previous="2" * 40, verified=True, tasks=tasks, at=AT)
+        Landing(number=number, candidate="1" * 40, previous="2" * 40, verdict=Verdict.VERIFIED, tasks=tasks, at=AT)
         for number, tasks in enumerate(earlier, start=1)
     )
+    git, checks = stage.parts.repository.git, CheckRunner(stage.parts, SESSION)
     return Integration(
         parts=stage.parts,
         session=msgspec.structs.replace(stage.session, landings=landings),
         plan=stage.books.plan,
         runs=stage.books.runs,
         scopes=stage.scopes,
-        runner=CheckRunner(stage.parts, SESSION).one,
-        git=stage.parts.repository.git,
+        runner=checks.one,
+        git=git,
         say=lambda _: None,
         leaving=lambda: False,
+        memory=Remembering(stage.parts, stage.session, checks, git),
     )
 
 
@@ -53,7 +57,9 @@ def landed(task: str, wave: int, number: int) -> Run:
 
 
 def candidate(*tasks: str) -> Candidate:
-    merged = tuple((Entry(task, task, f"i-{task}", "4" * 40, Scope.parse(["."])), "5" * 40) for task in tasks)
+    merged = tuple(
+        (Entry(task, task, f"i-{task}", "4" * 40, Bounds.of(Scope.parse(["."]))), "5" * 40) for task in tasks
+    )
     return Candidate("2" * 40, "5" * 40, merged, ())
 
 

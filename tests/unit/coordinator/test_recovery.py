@@ -11,7 +11,7 @@ from gitfleet.coordinator.claiming import Claiming
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import encode
 from gitfleet.model.claim import Claim
-from gitfleet.model.evidence import Attempt
+from gitfleet.model.evidence import Attempt, Verdict
 from gitfleet.model.run import ClaimHeld, Failure, FailureSource, MergeRecord, Run, RunState
 from gitfleet.model.session import Landing, PendingLanding, SessionState
 from gitfleet.planner.scopes import Scope
@@ -189,7 +189,9 @@ def decided(stage: SessionStage) -> PendingLanding:
     run = begun(stage, "a", RunState.RUNNING, RunState.FINISHED, RunState.GATED, RunState.VERIFIED)
     base = stage.repo.oid()
     candidate = work_on(stage, "a")
-    move = Landing(number=1, commit=candidate, candidate=candidate, previous=base, verified=False, tasks=("a",), at=AT)
+    move = Landing(
+        number=1, commit=candidate, candidate=candidate, previous=base, verdict=Verdict.UNVERIFIED, tasks=("a",), at=AT
+    )
     merge = MergeRecord(commit=candidate, landing=1, target=MAIN)
     pending = PendingLanding(
         number=1,
@@ -197,7 +199,7 @@ def decided(stage: SessionStage) -> PendingLanding:
         previous=base,
         commit=candidate,
         candidate=candidate,
-        verified=False,
+        verdict=Verdict.UNVERIFIED,
         session=msgspec.structs.replace(stage.session, landings=(move,)),
         runs=(msgspec.structs.replace(run, state=RunState.LANDED, merge=merge, claim=None),),
         wave_text="# Wave 1\n",

@@ -7,6 +7,7 @@ import pytest
 from gitfleet.coordinator.attempt.verdicts import Judgement, exit_code, judge, receipt
 from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
 from gitfleet.errors import ExitCode
+from gitfleet.integrate.gate.bounds import Bounds
 from gitfleet.integrate.train import Clash, Entry
 from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport, Verdict, Verification, Violation
 from gitfleet.model.handoff import Handoff
@@ -53,7 +54,7 @@ def code_of(judgement: Judgement) -> str:
 
 def violations(count: int) -> GateReport:
     found = tuple(Violation(path=f"p{number}", reason="out-of-scope") for number in range(count))
-    return GateReport(passed=False, violations=found)
+    return GateReport(passed=False, violations=found, outside=count)
 
 
 def test_good_work_is_gated() -> None:
@@ -190,7 +191,7 @@ def test_a_failed_run_agrees_with_its_failure() -> None:
 
 
 def test_a_conflicted_run_keeps_its_branch_and_names_the_paths() -> None:
-    entry = Entry("api", "api", "i", "1" * 40, Scope.parse(["src"]))
+    entry = Entry("api", "api", "i", "1" * 40, Bounds.of(Scope.parse(["src"])))
     run = conflicted_run(claimed(RunState.GATED), Clash(entry, ("src/a",), "it conflicts in src/a"), AT)
     assert (run.state, run.conflicts) == (RunState.CONFLICTED, ("src/a",))
     assert run.failure is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitfleet.model.config import AgentConfig, Config, VerifyConfig
+from gitfleet.model.config import AgentConfig, Config, FingerprintConfig, VerifyConfig
 from gitfleet.model.plan import Check
 from gitfleet.planner.lint_config import lint_config
 
@@ -33,3 +33,17 @@ def test_a_finding_has_its_place_and_its_words(config: Config, trail: tuple[str 
 def test_a_right_config_has_no_findings() -> None:
     checks = VerifyConfig(commands=(Check(run="make test", name="tests"),))
     assert lint_config(Config(agents={"a": RIGHT}, agent="a", target="main", verify=checks)) == ()
+
+
+@pytest.mark.parametrize("name", ["", "/", "../x", "a/../b", "~", "~jo/x", "a\0b", "a\nb"])
+def test_a_file_of_the_fingerprint_is_a_plain_place(name: str) -> None:
+    config = Config(
+        verify=VerifyConfig(fingerprint=FingerprintConfig(files=("/etc/os-release", "~/.toolrc", "a/b", name)))
+    )
+    (finding,) = lint_config(config)
+    assert finding.trail == ("verify", "fingerprint", "files", 3)
+
+
+def test_a_command_of_the_fingerprint_is_not_blank() -> None:
+    (finding,) = lint_config(Config(verify=VerifyConfig(fingerprint=FingerprintConfig(commands=(" ",)))))
+    assert finding.trail == ("verify", "fingerprint", "commands", 0)

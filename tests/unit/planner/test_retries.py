@@ -83,7 +83,7 @@ def test_waits_grow_stay_within_bounds_and_are_at_least_half(policy: RetryConfig
         (FailureSource.TASK, "out-of-scope"),
         (FailureSource.TASK, "no-changes"),
         (FailureSource.VERIFIER, "task-check"),
-        (FailureSource.NEEDS_PERSON, "conflict"),
+        (FailureSource.NEEDS_PERSON, "nested-repository"),
     ],
 )
 def test_what_is_not_transport_is_final_and_not_news(source: FailureSource, code: str) -> None:

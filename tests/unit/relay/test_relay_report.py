@@ -5,7 +5,7 @@ import re
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitfleet.model.evidence import Attempt, FileChange
+from gitfleet.model.evidence import Attempt, FileChange, Verdict
 from gitfleet.model.handoff import Fact, Handoff
 from gitfleet.model.plan import Plan, Task
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
@@ -14,7 +14,9 @@ from gitfleet.relay.report import render_session, render_wave, verdict
 from gitfleet.store.documents import front_matter
 from tests.unit.store.samples import make_run, make_session
 
-LANDING = Landing(number=1, commit="c" * 40, candidate="d" * 40, previous="e" * 40, verified=True, tasks=("api",))
+LANDING = Landing(
+    number=1, commit="c" * 40, candidate="d" * 40, previous="e" * 40, verdict=Verdict.VERIFIED, tasks=("api",)
+)
 API = make_run(
     "api",
     RunState.LANDED,
@@ -74,10 +76,10 @@ def test_the_report_of_a_session() -> None:
 
 
 def test_a_landing_without_checks_is_called_unverified() -> None:
-    landing = Landing(number=1, commit="c", candidate="d", previous="e", verified=False, tasks=())
+    landing = Landing(number=1, commit="c", candidate="d", previous="e", verdict=Verdict.UNVERIFIED, tasks=())
     session = make_session(landings=(LANDING, landing), state=SessionState.COMPLETED)
     assert verdict(session, [API]) == "1 landed, unverified"
-    assert "unverified (no checks are configured)" in render_session(session, PLAN, RUNS)
+    assert "unverified (no check ran)" in render_session(session, PLAN, RUNS)
     assert verdict(make_session(), []) == "nothing ran; in progress"
 
 

@@ -115,7 +115,9 @@ def test_other_closed_sessions_ride_along_once(tmp_path: Path) -> None:
 
 def test_a_session_that_its_own_landing_closed_never_rides_on_another_branch(tmp_path: Path) -> None:
     state = filled(tmp_path)
-    landing = Landing(number=1, candidate="d", previous="e", verified=True, tasks=("a",), at="2026-01-03T00:00:00.000Z")
+    landing = Landing(
+        number=1, candidate="d", previous="e", verdict=Verdict.VERIFIED, tasks=("a",), at="2026-01-03T00:00:00.000Z"
+    )
     for session, ended in (("carried-aaaaaa", landing.at), ("later-bbbbbb", "2026-01-04T00:00:00.000Z")):
         closed = make_session(session, SessionState.COMPLETED, landings=(landing,), ended=ended)
         make_state(tmp_path, make_run("a", session=session), session=closed)
