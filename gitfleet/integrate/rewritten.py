@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitfleet.git.merging import Conflicted, Merged, NoBase, merge
+from gitfleet.git.merging import Conflicted, DriverFailed, Merged, NoBase, merge
 
 if TYPE_CHECKING:
     from gitfleet.git.command import Git
@@ -43,7 +43,9 @@ def brings_back(objects: Objects, tip: str, began: str, base: str) -> bool:
     return _merged_what_is_gone(objects, own)
 
 
-def take_over(git: Git, objects: Objects, tip: str, began: str, base: str) -> TakenOver | Conflicted | Entangled:
+def take_over(
+    git: Git, objects: Objects, tip: str, began: str, base: str
+) -> TakenOver | Conflicted | DriverFailed | Entangled:
     """Apply what lies between ``began`` and ``tip`` to ``base``, in memory."""
     if _merged_what_is_gone(objects, objects.walk(tip, [base, began])):
         return Entangled()
@@ -57,7 +59,7 @@ def take_over(git: Git, objects: Objects, tip: str, began: str, base: str) -> Ta
         case Merged(tree):
             message = f"Take over {tip}\n\nIt began on {began}, which is not in the target any more.\n"
             return TakenOver(objects.create_commit(tree, [base], message))
-        case Conflicted():
+        case Conflicted() | DriverFailed():
             return merged
         case NoBase():
             return Entangled()
