@@ -157,7 +157,8 @@ class RadarWatch:
 
     def _forget_what_ended(self) -> None:
         """Take back what was said of runs that are over or started anew: others would wait for them."""
-        over = {run.instance for run in self.books.runs.values() if run.sealed or run.state is RunState.QUEUED}
+        runs = [run for run in self.books.runs.values() if run.instance]
+        over = {run.instance for run in runs if run.sealed or run.state is RunState.QUEUED}
         left = tuple(row for row in self.predictions if not {row.instance, row.other_instance} & over)
         if left != self.predictions:
             self._say(left)

@@ -59,14 +59,16 @@ class Radar:
     fold: bool
     counts: Counts = field(default_factory=Counts)
     _known: dict[tuple[str, str], Conflict | None] = field(default_factory=dict)
+    _attributes: str = ""
 
     def predict(self, pairs: Iterable[tuple[str, str]], attributes: str) -> dict[tuple[str, str], Conflict]:
         """Give the conflicts among pairs of commits; a merge goes into the first of a pair.
 
         ``attributes`` is the commit whose attributes count. Raises ``GitFailed`` and ``OSError``.
         """
-        if attributes != self.scratch.attributes_of:
+        if attributes != self._attributes:
             self._known.clear()
+            self._attributes = attributes
         wanted = list(dict.fromkeys(pair for pair in pairs if pair[0] != pair[1]))
         self.counts = Counts(pairs=len(wanted))
         fresh = [pair for pair in wanted if pair not in self._known]

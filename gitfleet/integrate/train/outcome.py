@@ -26,6 +26,8 @@ class Entry:
     tip: str
     bounds: Bounds
     needs: frozenset[str] = frozenset()
+    began: str = ""
+    """The commit of the target that the run began from."""
 
 
 @dataclass(frozen=True, slots=True)

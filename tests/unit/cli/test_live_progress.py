@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 
 from gitfleet.cli.live import drawing
-from gitfleet.model.reports import AgentProgress, Progress
+from gitfleet.model.reports import AgentProgress, Prediction, Progress
 
 
 def drawn(progress: Progress) -> str:
@@ -41,3 +41,12 @@ def test_unknown_is_not_zero() -> None:
 
     row = next(line for line in text.splitlines() if "preparing" in line)
     assert " 0" not in row
+
+
+def test_predicted_conflicts_have_a_row_each_and_paths_are_not_without_end() -> None:
+    paths = tuple(f"f{number}" for number in range(5))
+    row = Prediction(task="two", instance="i-2", other="one", other_instance="i-1", paths=paths, kinds=("contents",))
+
+    text = drawn(Progress(session="x", wave=1, waves=1, done=0, total=2, predictions=(row,)))
+
+    assert "two would conflict with one in f0, f1, f2 and 2 more (contents)" in text
