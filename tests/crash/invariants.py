@@ -101,6 +101,13 @@ def check(round_: Round, whole: Whole | None, code: int) -> list[str]:
         said = round_.last.read_text(errors="replace")
     over = code == 0 and "no session to continue" in said
     assert code == scenario.EXIT_CODE or over, f"exit {code}: {said}"
+    if not over:
+        held = scenario.state_runs(common)[scenario.GIVEN_UP]
+        assert held["state"] == "conflicted", held
+        assert len(list(common.glob("gitfleet/state/claims/*"))) == 1
+        assert round_.run("given up", "cancel", scenario.GIVEN_UP) == 0, round_.last.read_text()
+        assert round_.run("afterwards", "continue") == scenario.AFTERWARDS, round_.last.read_text()
+        round_.settled()
     _ends(round_, whole)
     _nothing_held(round_, whole)
     _trees(round_)
