@@ -28,7 +28,8 @@ class Status:
 
     ``changed`` are tracked paths that differ from HEAD; ``unstaged`` those of them whose files differ from the index.
     ``nested`` are repositories that are not submodules, without a final slash, and submodules with uncommitted work.
-    ``unread`` are git's words about directories that it could not look into.
+    ``edited`` are regular files of ``unstaged`` with what the index holds for them. ``unread`` are git's words about
+    directories that it could not look into.
     """
 
     head: str | None
@@ -40,6 +41,7 @@ class Status:
     ignored: tuple[bytes, ...] = ()
     nested: tuple[bytes, ...] = ()
     staged: tuple[Staged, ...] = ()
+    edited: tuple[Staged, ...] = ()
     unread: tuple[str, ...] = ()
 
     @property
@@ -58,10 +60,39 @@ def read_status(git: Git, *, ignored: bool = False) -> Status:
     """Ask git what differs; one call. With ``ignored``, ignored files too (a wholly ignored directory is one entry)."""
     options = ["--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--ignore-submodules=none", "--no-renames"]
     done = git.run("status", *options, f"--ignored={'matching' if ignored else 'no'}")
-    found = parse_status(done.stdout)
+    found = _without_unwritten(git.directory, parse_status(done.stdout))
     # git says so and goes on with exit code 0, as if the directory were empty.
     unread = [line.removeprefix("warning: ") for line in done.error.splitlines() if "could not open directory" in line]
     return replace(found, unread=tuple(unread)) if unread else found
+
+
+def _without_unwritten(root: Path, found: Status) -> Status:
+    """Leave out files that hold, byte by byte, the blob that HEAD and the index have for them.
+
+    git calls a file modified where attributes or filters would store it as something else (CRLF that was committed
+    before ``eol`` was set, a large file before LFS), however untouched it is. Whoever works there did not write it.
+    """
+    staged = {item.path for item in found.staged}
+    same = {item.path for item in found.edited if item.path not in staged and _holds(root, item)}
+    if not same:
+        return found
+    changed, unstaged = (tuple(path for path in paths if path not in same) for paths in (found.changed, found.unstaged))
+    return replace(found, changed=changed, unstaged=unstaged)
+
+
+def _holds(root: Path, item: Staged) -> bool:
+    import hashlib  # noqa: PLC0415 - loads OpenSSL, which hardly any call needs
+
+    kind = hashlib.sha1 if len(item.oid) == 40 else hashlib.sha256
+    try:
+        descriptor = os.open(os.fsencode(root) + b"/" + item.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            digest = kind(b"blob %d\0" % os.fstat(descriptor).st_size, usedforsecurity=False)
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return False
+    return digest.hexdigest() == item.oid
 
 
 def parse_status(output: bytes) -> Status:
@@ -71,6 +102,7 @@ def parse_status(output: bytes) -> Status:
         name: [] for name in ("changed", "unstaged", "unmerged", "untracked", "ignored", "nested")
     }
     staged: list[Staged] = []
+    edited: list[Staged] = []
     for line in output.split(b"\0"):
         kind, _, rest = line.partition(b" ")
         if kind == b"#":
@@ -84,6 +116,8 @@ def parse_status(output: bytes) -> Status:
             _tracked(fields, lists)
             if kind == b"1" and fields[1][:1] != b".":
                 staged.append(Staged(fields[8], int(fields[4], 8), fields[7].decode("ascii")))
+            if kind == b"1" and fields[1][1:] == b"M" and fields[4] == fields[5] and fields[4][:3] == b"100":
+                edited.append(Staged(fields[8], int(fields[4], 8), fields[7].decode("ascii")))
         elif kind == b"?":
             lists["nested" if rest.endswith(b"/") else "untracked"].append(rest.removesuffix(b"/"))
         elif kind == b"!":
@@ -98,6 +132,7 @@ def parse_status(output: bytes) -> Status:
         ignored=tuple(lists["ignored"]),
         nested=tuple(lists["nested"]),
         staged=tuple(staged),
+        edited=tuple(edited),
     )
 
 

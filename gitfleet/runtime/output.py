@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitfleet.runtime.attempt import open_regular
 
 if TYPE_CHECKING:
     import hashlib
+    from collections.abc import Mapping
 
 LOG_LIMIT = 16 * 1024 * 1024
 """Bytes of output that an attempt keeps unless its spec says otherwise."""
@@ -50,6 +51,11 @@ class BoundedLog:
             self._hash = hashlib.sha256(usedforsecurity=False)
         self._size = 0
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+
+    @classmethod
+    def wanted(cls, path: str, spec: Mapping[str, Any]) -> BoundedLog:
+        """Start the log that an attempt's spec asks for."""
+        return cls(path, int(spec.get("log_limit", LOG_LIMIT)), digest=bool(spec.get("digest")))
 
     def write(self, data: bytes) -> None:
         """Append output."""

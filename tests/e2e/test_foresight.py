@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.support.fleet import write
 from tests.support.git_env import GitCounter
@@ -121,3 +124,34 @@ def test_past_sessions_say_how_long_work_takes(fleet: FleetEnv) -> None:
         assert after["forecast"]["landing_minutes"] is not None
         assert after["forecast"]["parallel_minutes"] <= 3
         (repo / ".git" / "gitfleet" / "state").rename(fleet.root / "gone") if place == "state" else None
+
+
+@pytest.mark.slow
+def test_twenty_thousand_commits_cost_one_bounded_reading(fleet: FleetEnv) -> None:
+    repo = fleet.repo({"api/user": "0", "web/form": "0", "docs/a": "0"})
+    stream = [b"feature done\n"]
+    for number in range(20_000):
+        stream.append(b"commit refs/heads/main\ncommitter A <a@b> %d +0000\ndata 1\nx\n" % (1_900_000_000 + number))
+        stream.append(b"from refs/heads/main^0\n" if not number else b"")
+        paths = (b"api/user", b"web/form") if number % 9 == 0 else (b"d%d/f%d" % (number % 50, number % 997),)
+        stream += [b"M 100644 inline %s\ndata %d\n%d\n" % (path, len(str(number)), number) for path in paths]
+    stream.append(b"done\n")
+    subprocess.run(["git", "fast-import", "--quiet"], input=b"".join(stream), cwd=repo, env=fleet.environ, check=True)
+    fleet.git("reset", "-q", "--hard")
+    plan = fleet.plan(PLAN)
+    traces = fleet.root / "traces"
+    traces.mkdir()
+    fleet.variables["GIT_TRACE2_EVENT"] = str(traces)
+
+    def processes() -> int:
+        before = len(list(traces.iterdir()))
+        report = fleet.run("plan", plan, "--json").ok().json
+        assert report["history"] == {"commits": 5000, "large": 0, "cut": "commits"}
+        assert [(pair["first"], pair["second"]) for pair in report["coupled"]] == [("api", "web")]
+        return len(list(traces.iterdir())) - before
+
+    cold = processes()
+    assert processes() == cold - 1
+    fleet.git("commit", "-q", "--allow-empty", "-m", "More")
+    assert processes() == cold
+    assert (repo / ".git" / "gitfleet" / "cache" / "history").stat().st_size < 1 << 20

@@ -101,7 +101,7 @@ def test_a_history_of_all_that_git_can_hold(fleet: FleetEnv) -> None:
         [(b"sub", COMMIT, b"22")],
         [(b".github/workflows/ci.yml", FILE, b"on: push"), (b".planning/config.yaml", FILE, b"verify: [")],
         [(b"link", "", b""), (b"mod", LINK, b"gone")],
-        [(b".gitattributes", FILE, b"* text eol=crlf\n"), (b"crlf", FILE, b"a\nb\n")],
+        [(b".gitattributes", FILE, b"* text eol=crlf\n"), (b"crlf", FILE, b"a\r\nb\r\n")],
         [(b".gitignore", FILE, b"*\n"), (b"ignored", FILE, b"1")],
         [(b"sub", "", b""), (b"sub/now/files", FILE, b"1")],
         [(b"keep", "", b"")],

@@ -352,3 +352,27 @@ def test_numstat_of_binary_type_changes_and_submodules(repo: Repo) -> None:
         FileStat(b"turn", "type-changed", 1, 1),
     ]
     assert [change.path for change in file_changes([FileStat(b"a\n", "added", 1, 0)])] == ['"a\\n"']
+
+
+def test_what_git_calls_modified_and_nobody_wrote_is_nobodys_work(repo: Repo, tmp_path: Path) -> None:
+    crlf = b"1\r\n2\r\n"
+    repo.commit({b"old.bat": crlf, b"edited.bat": crlf, b"staged.bat": crlf}, "before the rule")
+    repo.write(".gitattributes", "*.bat text eol=crlf\n")
+    repo.git("add", ".gitattributes")
+    repo.git("commit", "-qm", "the rule, without renormalising")
+    found = discover(repo.path)
+    worktree = add(found, tmp_path / "pool" / "w", repo.oid(), BRANCH, nullcontext(), instance="fleet-s-abc123-w1-a1")
+    assert isinstance(worktree, Worktree)
+    inside = Repo(worktree.path)
+    # What git thinks after any touch: it would store something else.
+    (inside.path / "old.bat").write_bytes(crlf)
+    assert " M old.bat" in inside.status()
+    assert is_pristine(found.git, worktree)
+    with open_objects(found) as objects:
+        untouched = Attempt(repo, found, objects, worktree, inside, repo.oid())
+        assert not untouched.collect().committed
+        inside.write("edited.bat", crlf + b"3\r\n")
+        inside.git("add", "--renormalize", "staged.bat")
+        outcome = untouched.collect()
+    assert [stat.path for stat in numstat(found.git, repo.oid(), outcome.tip)] == [b"edited.bat", b"staged.bat"]
+    assert repo.files(outcome.tip)[b"old.bat"] == crlf

@@ -12,6 +12,7 @@ from gitfleet.git.engines import open_objects
 from gitfleet.git.repository import discover
 from gitfleet.integrate.gate.bounds import Bounds, is_git_name, is_planning, literal_paths
 from gitfleet.integrate.gate.inspecting import REPORTED, carried, inspect
+from gitfleet.planner.protection import Protection
 from gitfleet.planner.scopes import Scope
 from tests.support.landings import Place, new_place
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitfleet.model.evidence import GateReport
-    from gitfleet.planner.protection import Protection
 
 BASE = {"src/a.txt": "a\n", "src/deep/b.txt": "b\n", "other/c.txt": "c\n", ".planning/x": "x\n"}
 
@@ -323,3 +323,115 @@ def test_very_many_violations_are_bounded(place: Place) -> None:
     assert not report.passed
     assert len(report.violations) == REPORTED
     assert report.outside == REPORTED + 5 + 2  # and what the made tree lacks: other/c.txt and .planning/x
+
+
+def test_exclusions_hold_in_every_spelling_where_names_fold(place: Place) -> None:
+    scope = Scope.parse(["src", "!src/deep"])
+    tip = place.build({"src/Deep/b.txt": "2\n", "src/deep/b.txt": None})
+    assert ("src/Deep/b.txt", "out-of-scope") in found(gate(place, tip, scope, fold=True))
+
+
+def test_another_spelling_beside_a_name_is_a_clash_where_names_fold(place: Place) -> None:
+    tip = place.build({"src/A.txt": "2\n"})
+    assert found(gate(place, tip, fold=True)) == {("src/A.txt", "case-clash")}
+    assert gate(place, tip).passed
+    renamed = place.build({"src/A.txt": "a\n", "src/a.txt": None})
+    assert gate(place, renamed, fold=True).passed
+
+
+def test_both_forms_of_an_accent_are_apart_unless_names_fold(place: Place) -> None:
+    composed, decomposed = "src/caf\u00e9", "src/cafe\u0301"
+    tip = place.build({composed: "1\n", decomposed: "2\n"})
+    assert gate(place, tip).passed
+    assert {reason for _, reason in found(gate(place, tip, fold=True))} == {"case-clash"}
+    scope = Scope.parse([composed])
+    report = gate(place, place.build({decomposed: "2\n"}), scope, fold=True)
+    assert {reason for _, reason in found(report)} == {"out-of-scope"}
+
+
+@pytest.mark.parametrize("where", [".planning", "../.planning/x", "../.git/hooks", "deep/../../.planning"])
+def test_links_into_what_nobody_may_write(where: str, place: Place) -> None:
+    inside = where == ".planning"  # below src it is an ordinary name
+    report = gate(place, place.build({"src/link": f"-> {where}"}))
+    assert found(report) == (set() if inside else {("src/link", "symlink-escape")})
+
+
+def test_a_chain_into_planning_is_found_and_a_link_to_other_places_is_not_followed(place: Place) -> None:
+    chain = place.build({"src/one": "-> two", "src/two": "-> ../.planning"})
+    assert found(gate(place, chain)) == {("src/one", "symlink-escape"), ("src/two", "symlink-escape")}
+    # What is written through it is a change of its own path.
+    assert gate(place, place.build({"src/other": "-> ../other"})).passed
+    swapped = place.build({"src/deep/b.txt": None, "src/deep": "-> ../other"})
+    assert gate(place, swapped).passed
+    assert found(gate(place, place.build({"other/c.txt": "through\n"}, swapped))) == {("other/c.txt", "out-of-scope")}
+
+
+def test_protected_paths_are_refused_unless_named(place: Place) -> None:
+    protection = Protection.of(["@ci", "@locks", "@checks"], [b"src/check.sh"])
+    tip = place.build({"src/check.sh": "x:exit 0\n", "src/yarn.lock": "l\n", "src/a.txt": "2\n"})
+    assert found(gate(place, tip, protection=protection)) == {
+        ("src/check.sh", "protected"),
+        ("src/yarn.lock", "protected"),
+    }
+    named = Scope.parse(["src", "src/check.sh", "src/yarn.lock"])
+    assert gate(place, tip, named, protection=protection).passed
+    gone = place.build({"src/check.sh": None}, tip)
+    assert ("src/check.sh", "protected") in found(gate(place, gone, protection=protection))
+    linked = place.build({".github": "-> src"})
+    everything = Scope.parse(["."])
+    assert found(gate(place, linked, everything, protection=protection)) == {(".github", "protected")}
+
+
+def test_an_older_commit_of_the_target_is_not_charged(place: Place) -> None:
+    base = place.git("rev-parse", "main")
+    older = place.build({"other/c.txt": "2\n"}, base)
+    newest = place.build({"other/c.txt": "3\n", "other/new": "n\n"}, older)
+    place.git("update-ref", "refs/heads/main", newest)
+    own = place.build({"src/a.txt": "2\n"}, base)
+    merge = commit_tree(place, place.build({"src/a.txt": "2\n"}, older), own, older)
+    assert gate(place, merge).passed
+    octopus = commit_tree(place, place.build({"src/a.txt": "2\n", "other/c.txt": "c\n"}, newest), own, base, newest)
+    assert found(gate(place, octopus)) == {("other/c.txt", "out-of-scope")}
+
+
+def test_a_criss_cross_of_the_targets_commits_is_not_charged(place: Place) -> None:
+    base = place.git("rev-parse", "main")
+    left = place.build({"other/left": "l\n"}, base)
+    right = place.build({"other/right": "r\n"}, base)
+    both = commit_tree(place, place.build({"other/left": "l\n"}, right), left, right)
+    place.git("update-ref", "refs/heads/main", both)
+    own = place.build({"src/a.txt": "2\n"}, left)
+    tree = place.build({"src/a.txt": "2\n"}, both)
+    assert gate(place, commit_tree(place, tree, own, right)).passed
+    evil = place.build({"src/a.txt": "2\n", "other/left": "evil\n"}, both)
+    assert found(gate(place, commit_tree(place, evil, own, right))) == {("other/left", "out-of-scope")}
+
+
+def test_a_history_that_was_cut_off_by_the_run_is_a_violation(place: Place) -> None:
+    one = place.build({"other/c.txt": "2\n"})
+    two = place.build({"other/c.txt": "c\n"}, one)
+    merge = commit_tree(place, place.build({"src/a.txt": "2\n"}, two), two, "main")
+    (place.common / "shallow").write_text(f"{two}\n")
+    assert (".", "bent-history") in found(gate(place, merge, Scope.parse(["."])))
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"other/c.txt": "x:c\n"}, "other/c.txt"),
+        ({"other/c.txt": "-> ../src/a.txt"}, "other/c.txt"),
+        ({"other/c.txt": None, "other": "file\n"}, "other"),
+        ({"-x": "1\n"}, "-x"),
+        ({"other/.gitattributes": "* filter=x\n"}, "other/.gitattributes"),
+    ],
+)
+def test_modes_types_and_odd_names_outside(changes: Mapping[str, str | None], path: str, place: Place) -> None:
+    assert (path, "out-of-scope") in found(gate(place, place.build(changes)))
+
+
+def test_ten_thousand_violations_are_counted_exactly_and_soon(place: Place) -> None:
+    lines = "".join(f"M 100644 inline out/{number % 100}/f{number}\ndata 1\nx\n" for number in range(10_000))
+    head = "commit refs/heads/many\ncommitter A <a@b> 1767323045 +0000\ndata 1\nm\nfrom refs/heads/main\n"
+    place.git("fast-import", "--quiet", stdin=(head + lines).encode())
+    report = gate(place, "refs/heads/many")
+    assert (report.outside, len(report.violations)) == (10_000, REPORTED)

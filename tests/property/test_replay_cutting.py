@@ -22,7 +22,7 @@ def apply(tree: dict[bytes, str], step: Step) -> None:
 def lines(draw: st.DrawFn) -> list[Step]:
     """Random linear histories in which a file may stand where a directory stood, as git's own diffs tell them."""
     tree: dict[bytes, str] = {}
-    steps = []
+    steps: list[Step] = []
     for number in range(draw(st.integers(1, 14))):
         edits: dict[bytes, Edit] = {}
         for path in draw(st.sets(st.sampled_from(NAMES), min_size=1, max_size=3)):

@@ -14,7 +14,7 @@ import sys
 import time
 
 from gitfleet.runtime import attempt, ladder
-from gitfleet.runtime.output import LOG_LIMIT, BoundedLog
+from gitfleet.runtime.output import BoundedLog
 from gitfleet.runtime.tables import open_table
 from gitfleet.runtime.tree import NONCE
 from gitfleet.runtime.warden.heart import Heart
@@ -70,9 +70,7 @@ class Warden:
         self._reader = -1
         self._poll = select.poll()
         self._poll.register(self._wakeup, select.POLLIN)
-        self._log = BoundedLog(
-            self._path(attempt.LOG), int(spec.get("log_limit", LOG_LIMIT)), digest=bool(spec.get("digest"))
-        )
+        self._log = BoundedLog.wanted(self._path(attempt.LOG), spec)
         self._heart = Heart(self._path(attempt.PULSE), stall=spec.get("stall_seconds"), started=self._awake)
         self._hold = Hold(directory, self._heart)
         self._deadline: float | None = spec.get("deadline_seconds")
