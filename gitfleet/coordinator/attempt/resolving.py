@@ -197,12 +197,12 @@ def _hold_against(
     bounds = bounds_of(parts, objects, task, run, scope)
     found = gate.inspect(git, objects, base=begun.onto, tip=tip, target=known, bounds=bounds)
     extended, claimed = run.extended, run.claim.scope if run.claim else ()
-    moved = {one.path for one in run.conflicts if one.kind is ConflictKind.OUTSIDE_SCOPE}
+    clashing = {one.path for one in run.conflicts}
     if not found.passed:
         paths = ", ".join(f"{one.path} ({one.reason})" for one in found.report().violations[:_NAMED])
         why = f"What was committed changes what the run must not: {paths}."
-        # That the run may change what the target moved out of its scope is for a person to say, and here it is said.
-        if not found.only_border or any(quote_path(one.path) not in moved for one in found.violations):
+        # That the run may change a path in conflict where the target put it is for a person to say, and here it is said.
+        if not found.only_border or any(quote_path(one.path) not in clashing for one in found.violations):
             return Unresolved(why)
         grown = extension(parts, run, bounds, found.violations)
         if isinstance(grown, str):
