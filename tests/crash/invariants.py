@@ -81,6 +81,7 @@ def names(common: Path) -> frozenset[str]:
         name = re.sub(r"trial-[a-z2-7]{6}", "ID", name)
         name = re.sub(r"\b(attempts/[^/]*)/\d+", r"\1/N", name)
         name = re.sub(r"\btree-\d+", "tree-N", name)
+        name = re.sub(r"(?<=/requests/)[0-9a-f]{16}", "N", name)
         found.add(re.sub(r"(?<=[./-])\d+$", "N", name))
     return frozenset(found)
 
