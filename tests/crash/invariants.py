@@ -81,6 +81,7 @@ def names(common: Path) -> frozenset[str]:
         name = re.sub(r"trial-[a-z2-7]{6}", "ID", name)
         name = re.sub(r"\b(attempts/[^/]*)/\d+", r"\1/N", name)
         name = re.sub(r"\btree-\d+", "tree-N", name)
+        name = re.sub(r"(?<=/requests/)[0-9a-f]{16}", "N", name)
         found.add(re.sub(r"(?<=[./-])\d+$", "N", name))
     return frozenset(found)
 
@@ -101,6 +102,13 @@ def check(round_: Round, whole: Whole | None, code: int) -> list[str]:
         said = round_.last.read_text(errors="replace")
     over = code == 0 and "no session to continue" in said
     assert code == scenario.EXIT_CODE or over, f"exit {code}: {said}"
+    if not over:
+        held = scenario.state_runs(common)[scenario.GIVEN_UP]
+        assert held["state"] == "conflicted", held
+        assert len(list(common.glob("gitfleet/state/claims/*"))) == 1
+        assert round_.run("given up", "cancel", scenario.GIVEN_UP) == 0, round_.last.read_text()
+        assert round_.run("afterwards", "continue") == scenario.AFTERWARDS, round_.last.read_text()
+        round_.settled()
     _ends(round_, whole)
     _nothing_held(round_, whole)
     _trees(round_)

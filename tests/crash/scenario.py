@@ -25,14 +25,18 @@ COMMAND = ("wave", "../plan.yaml", "--yes")
 PERSONS = "theirs.txt"
 
 EXIT_CODE = 3
-"""A conflict needs a person."""
+"""A conflict needs a person, who gives it up."""
+
+GIVEN_UP = "clash"
+AFTERWARDS = 1
+"""Exit code of the `continue` after that: the others that did not land failed."""
 
 EXPECTED = {
     "one": "landed",
     "two": "landed",
     "outside": "rejected",
     "three": "landed",
-    "clash": "conflicted",
+    "clash": "cancelled",
     "slow": "timed-out",
     "four": "landed",
     "five": "landed",
@@ -94,6 +98,7 @@ def make_template(place: Path, *, setup: bool = False) -> None:
         config_of(
             ["test ! -e elsewhere.txt"],
             waves={"max_agents": 3, "rolling": False},
+            conflict="hold",
             retry={"max_attempts": 20, "initial_backoff_seconds": 0},
             worktrees={"copy": [".env"], "setup": ["test -e .env && echo ready >made.log"]} if setup else {},
         )
