@@ -88,7 +88,7 @@ def crew(place: Path) -> list[tuple[int, str]]:
 
 
 def one_round(
-    template: Path, place: Path, seed: int, length: float, whole: invariants.Whole
+    what: scenario.Scenario, template: Path, place: Path, seed: int, length: float, whole: invariants.Whole
 ) -> Callable[[Result], None]:
     """The work of a round whose moments and victims come from the seed."""
 
@@ -96,7 +96,7 @@ def one_round(
         result.place = place.name
         scenario.copy(template, place)
         dice = random.Random(seed)  # noqa: S311 - moments, not secrets
-        round_ = Round(place)
+        round_ = Round(place, what)
         assassin = Assassin(round_, dice, length)
         twice = dice.random() < 0.4
         try:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitfleet.__main__ import main
+from gitfleet.coordinator.radar.watch import RadarWatch
 from gitfleet.runtime.hosts import local
 from tests.crash import invariants, scenario
 from tests.crash.interpose import Killer
@@ -78,6 +79,7 @@ class Round:
     """Runs commands in one place and answers for the person meanwhile."""
 
     place: Path
+    scenario: scenario.Scenario
     wardens: Point | None = None
     person: scenario.Person = field(init=False)
     _number: int = 0
@@ -136,7 +138,7 @@ class Round:
         tempfile.tempdir = str(self.temporary)  # without the probe, which may be cut off too
         watched = (*local.INTERPRETER, str(WRAPPER), str(orders))
         local.LocalHost.__init__.__kwdefaults__["interpreter"] = watched  # type: ignore[index]
-        _hurry()
+        _hurry(radar=self.scenario.radar)
         if target is None:
             killer = Killer(str(self.ops), process)
         else:
@@ -210,8 +212,8 @@ class Round:
             time.sleep(0.004)
 
 
-def _hurry() -> None:
-    """Shorten the one deadline that is meant to pass."""
+def _hurry(*, radar: bool) -> None:
+    """Shorten the one deadline that is meant to pass, and what the radar waits for before it looks first."""
     start = local.LocalHost.start
 
     def hurried(self: local.LocalHost, spec: LaunchSpec) -> Handle:
@@ -220,6 +222,14 @@ def _hurry() -> None:
         return start(self, spec)
 
     local.LocalHost.start = hurried  # type: ignore[method-assign]
+    if radar:
+        begin = RadarWatch.__post_init__
+
+        def at_once(self: RadarWatch) -> None:
+            begin(self)
+            self._due = 0.0
+
+        RadarWatch.__post_init__ = at_once  # type: ignore[method-assign]
 
 
 def forked(work: Callable[[Result], None], result: Result, report: Path) -> int:
@@ -241,7 +251,12 @@ def forked(work: Callable[[Result], None], result: Result, report: Path) -> int:
 
 
 def one_round(
-    template: Path, place: Path, point: Point | None, second: Point | None, whole: invariants.Whole | None
+    what: scenario.Scenario,
+    template: Path,
+    place: Path,
+    point: Point | None,
+    second: Point | None,
+    whole: invariants.Whole | None,
 ) -> Callable[[Result], None]:
     """The work of a round that dies at ``point``, whose ``continue`` dies at ``second``."""
 
@@ -249,7 +264,7 @@ def one_round(
         result.place = place.name
         scenario.copy(template, place)
         warden = point if point is not None and point.process.startswith("warden") else None
-        round_ = Round(place, warden)
+        round_ = Round(place, what, warden)
         target = point if warden is None else None
         try:
             began = time.monotonic()
@@ -264,7 +279,7 @@ def one_round(
             result.deaths = round_.deaths()
             result.notes = invariants.check(round_, whole, result.codes[-1])
             if whole is None:
-                invariants.reused(round_)
+                what.struck(scenario.Facts(scenario.state_runs(round_.repo / ".git"), round_.ops.read_text()))
         except BaseException:
             result.deaths = round_.deaths()
             round_.clear()
