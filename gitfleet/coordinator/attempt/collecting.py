@@ -137,6 +137,7 @@ def _collect(
         gate=gated.report,
         checks=own_checks,
         read_only=not task.scope,
+        gate_open=gated.open,
     )
     if work.nested and judgement.state is RunState.GATED:
         judgement = _nested(work.nested)
