@@ -7,7 +7,7 @@ import os
 import platform
 import subprocess
 
-from bench import history, pool, radar, scopes, startup, wave
+from bench import history, integration, pool, radar, scopes, startup, wave
 from bench.measure import show, workplace
 
 
@@ -26,6 +26,7 @@ def main() -> None:
             scopes.bench([100] if options.quick else [100, 200, 400]),
             pool.bench(place, [1_000] if options.quick else [1_000, 10_000], 3 if options.quick else 7),
             history.bench(place, 6_000 if options.quick else 20_000, 3 if options.quick else 7),
+            integration.bench(place, 1_000, 20, 3) if options.quick else integration.bench(place, 10_000, 100, 5),
             radar.bench(place, 1_000 if options.quick else 10_000),
             wave.bench(place, tasks),
         ]

@@ -47,6 +47,7 @@ def _stale(workspace: Workspace, state: State, known: set[str], claim: Claim) ->
         return "its session has no such task"
     if run.sealed:
         return f"its run is {run.state.value}"
-    if holder(workspace.layout.session_lock(claim.session)) is None:
+    # Of a run held in conflict a person is waited for, whether or not somebody runs the session meanwhile.
+    if not run.held and holder(workspace.layout.session_lock(claim.session)) is None:
         return COORDINATOR_GONE
     return ""

@@ -13,6 +13,7 @@ from gitfleet.app.find import find_session, sessions
 from gitfleet.app.orphans import Known, attempts, session_of
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import decode, seconds_of
+from gitfleet.model.conflict import paths_of
 from gitfleet.model.lease import quoted
 from gitfleet.model.reports import (
     Activity,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from gitfleet.runtime.supervisor import Judgement
 
 CLOSED_SHOWN = 3
+_PATHS = 10
 FAILED = frozenset({RunState.FAILED, RunState.REJECTED, RunState.TIMED_OUT, RunState.LOST})
 
 
@@ -205,11 +207,17 @@ def _needs(session: Session, runs: Mapping[str, Run], *, coordinator: bool, late
             Need(
                 session=session.id,
                 task=run.task,
-                reason=f"conflicts with {target} in " + (", ".join(run.conflicts) or "files that git did not name"),
-                next=f"git merge {run.branch}" if run.branch else f"gitfleet inspect {run.task}",
+                reason=(
+                    f"conflicts with {target} in {', '.join(paths_of(run.conflicts)[:_PATHS])}"
+                    if run.conflicts
+                    else run.failure.message
+                    if run.failure
+                    else f"conflicts with {target}"
+                ),
+                next=f"gitfleet resolve {run.instance}",
             )
             for run in runs.values()
-            if run.state is RunState.CONFLICTED
+            if run.held
         ]
         found += [
             Need(

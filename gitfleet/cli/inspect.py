@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitfleet.cli.output import Piece
+    from gitfleet.model.conflict import Conflict
     from gitfleet.model.evidence import Attempt, CheckResult
     from gitfleet.model.reports import InspectReport
     from gitfleet.model.run import Run
@@ -83,6 +84,14 @@ def view(report: InspectReport) -> Iterator[Piece]:
         yield Line(f"next: {step}", copy=True)
 
 
+def _sides(conflict: Conflict) -> Iterator[Piece]:
+    for name, side in (("target", conflict.target), ("run", conflict.run)):
+        yield Line(f"      {name}: {side.blob[:12] or 'nothing there'}")
+        for change in side.changes:
+            by = f" ({change.instance})" if change.instance else ""
+            yield Line(f"        {change.commit[:12]} {change.subject}{by}")
+
+
 def train_words(landing: Landing) -> str:
     """What the train of a landing did: on how many trees the checks ran, and who stayed behind."""
     train = landing.train
@@ -97,7 +106,8 @@ def _next(report: InspectReport) -> Iterator[str]:
     """Commands that lead on from here."""
     run = report.run
     if run.state is RunState.CONFLICTED and run.branch:
-        yield f"git merge {run.branch}"
+        yield f"gitfleet resolve {run.instance}"
+        yield f"gitfleet restart {run.instance}"
     elif run.sealed and run.state is not RunState.LANDED and run.files:
         yield f"git diff {run.base[:12]} {run.branch}"
     if run.gate and run.gate.spilled:
@@ -191,7 +201,13 @@ def _verdicts(run: Run) -> Iterator[Piece]:
     if run.gate:
         yield from gate(run.gate)
     if run.conflicts:
-        yield Line("  conflicts: " + ", ".join(run.conflicts))
+        yield Line(f"  conflicts: {plural(len(run.conflicts), 'path')}")
+        for conflict in run.conflicts:
+            yield Line(f"    {conflict.path}: {conflict.kind}")
+            yield from _sides(conflict)
+    if run.resolution:
+        how = f"as {run.resolution.commit[:12]}" if run.resolution.commit else "under way in its worktree"
+        yield Line(f"  resolved by a person: {how}, with {run.resolution.onto[:12]} of the target")
     for check in run.checks:
         yield from _check("task check", check)
     if run.verification:

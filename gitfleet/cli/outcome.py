@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gitfleet.cli.gate import way_on
 from gitfleet.cli.output import Block, Line, Table
 from gitfleet.cli.text import ended
+from gitfleet.model.conflict import described, paths_of
 from gitfleet.model.evidence import WIP
 from gitfleet.model.reports import FinalHandoff, RunRow, WaveReport
 from gitfleet.model.run import RunState
@@ -47,7 +48,7 @@ def row(run: Run) -> RunRow:
     violations = run.gate.violations if run.gate else ()
     reason = run.failure.message if run.failure else run.receipt.reason if run.receipt else ""
     if run.state is RunState.CONFLICTED and run.conflicts and not run.failure:
-        reason = "conflicts in " + ", ".join(run.conflicts)
+        reason = "conflicts in " + ", ".join(paths_of(run.conflicts))
     return RunRow(
         task=run.task,
         instance=run.instance,
@@ -152,9 +153,14 @@ def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
         if run.files and not (run.handoff and run.handoff.built)
     ]
     clashed = [run for run in runs.values() if run.state is RunState.CONFLICTED]
-    conflicts = [f"{run.task}: {', '.join(run.conflicts) or 'no common ancestor'}" for run in clashed]
+    conflicts = [f"{run.task}: {described(one)}" for run in clashed for one in run.conflicts]
+    conflicts += [f"{run.task}: {run.failure.message}" for run in clashed if run.failure and not run.conflicts]
     conflicts += [f"{run.task}: {item}" for run, said in reports for item in said.conflicts]
     following = [f"{run.task}: {item}" for run, said in reports for item in said.remaining]
+    following[:0] = [
+        f"gitfleet resolve {run.instance} opens a tree with the merge of {run.task}; or gitfleet restart {run.instance}"
+        for run in clashed
+    ]
     if session.state is not SessionState.COMPLETED:
         following.insert(0, f"gitfleet continue {session.id}")
     if session.state is SessionState.PAUSED:
@@ -189,8 +195,6 @@ def _left(run: Run) -> str:
     if not run.branch:
         reason = f": {run.failure.message}" if run.failure else ""
         return f"{run.task} did not run ({run.state.value}{reason})"
-    if run.state is RunState.CONFLICTED:
-        return f"{run.task} is in conflict; to resolve it: git merge {run.branch}"
     own = run.failure is not None and run.failure.code in {"out-of-scope", "check-failed"}
     tell = f"gitfleet inspect {run.instance}" if own else f"gitfleet logs {run.instance}"
     kept = run.attempts[-1].snapshots if run.attempts else ()

@@ -115,6 +115,7 @@ class Dispatching:
             worktree=slot,
             wave=run.wave,
             reduced=run.reduced,
+            resolver=run.resolving,
         )
         run = self.books.advance(
             task,

@@ -20,6 +20,7 @@ from gitfleet.coordinator.boundary import Boundary
 from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.claiming import Claiming
 from gitfleet.coordinator.closing import Halt, broken, nothing_can_run
+from gitfleet.coordinator.conflicts import Conflicts
 from gitfleet.coordinator.control.amendments import Amendments
 from gitfleet.coordinator.control.requests import Requests
 from gitfleet.coordinator.control.shutdown import Shutdown
@@ -31,6 +32,7 @@ from gitfleet.coordinator.messages import (
     CollectedMessage,
     EndedMessage,
     IntegratedMessage,
+    LookedMessage,
     Message,
     PreparedMessage,
 )
@@ -89,6 +91,7 @@ class Coordinator:
     _retrying: Retrying = field(init=False)
     _boundary: Boundary = field(init=False)
     _training: Training = field(init=False)
+    _conflicts: Conflicts = field(init=False)
     _radar: RadarWatch = field(init=False)
 
     def __post_init__(self) -> None:
@@ -111,6 +114,7 @@ class Coordinator:
         self._training = Training(
             self.parts, self.books, self.scopes, trains, self._checks, self._workers, self.interrupts
         )
+        self._conflicts = Conflicts(self.parts, self.books, self.scopes, self._settling, self._checks, self._workers)
         paused = self.books.session.state is SessionState.PAUSED
         self._steering = Steering(self.parts, self.books, self.interrupts, found_paused=paused)
 
@@ -120,6 +124,7 @@ class Coordinator:
             run = self.books.runs[task]
             self._tracker.started(run, attempts.worktree_of(self.parts, run))
             self._wait_for(task, handle)
+        self._conflicts.look()
         try:
             while self._step():
                 pass
@@ -143,6 +148,7 @@ class Coordinator:
             self.halt = Halt(self.interrupts.why, interrupted=True, for_good=self.interrupts.for_good)
             self._shutdown.begin(self.interrupts.why)
         if self.halt is None:
+            self._conflicts.decide()
             self._skip_doomed()
             self._waves.tell_over()
             self._boundary.cross(self._current_wave(), over=all(run.sealed for run in self.books.runs.values()))
@@ -152,7 +158,7 @@ class Coordinator:
         self._radar.look(ending=self.halt is not None)
         self._shutdown.advance()
         if not self._workers.busy and self.halt is None:
-            self.halt = self._steering.nothing_left_to_do()
+            self.halt = self._steering.nothing_left_to_do() or self._conflicts.nothing_else_left()
         if not self._workers.busy and (self.halt or all(run.sealed for run in self.books.runs.values())):
             return False
         activity = self._training.activity or self._steering.activity
@@ -174,6 +180,8 @@ class Coordinator:
             case IntegratedMessage():
                 halt = self._training.ended(message)
                 self.halt = self.halt or halt
+            case LookedMessage():
+                self._conflicts.looked(message.task, message.found)
             case BrokenMessage():
                 self.halt = broken(self.parts, message.error, self.halt)
             case _:
@@ -182,8 +190,9 @@ class Coordinator:
     # -- starting ------------------------------------------------------------------------------------------------
 
     def _current_wave(self) -> int:
-        """The first wave that is not over; the last one when all are."""
-        waves = [run.wave for run in self.books.runs.values() if not run.sealed]
+        """The first wave that is not over; the last one when all are. What waits for a person keeps no wave back."""
+        waiting = self._conflicts.waiting()
+        waves = [run.wave for run in self.books.runs.values() if not run.sealed and run.task not in waiting]
         return min(waves, default=len(self.schedule.waves))
 
     def _skip_doomed(self) -> None:
@@ -274,7 +283,8 @@ class Coordinator:
         ready = self._training.ready()
         if not self.books.session.rolling:
             wave = self._current_wave()
-            unsealed = [run for run in runs.values() if run.wave == wave and not run.sealed and run.task not in ready]
+            going = self._conflicts.waiting().union(ready)
+            unsealed = [run for run in runs.values() if run.wave == wave and not run.sealed and run.task not in going]
             behind = self._retrying.left_out() | set(self._dispatching.held)
             # What cannot start now must not keep the rest of its wave from landing.
             if any(run.task not in behind and not self._left_queued(run) for run in unsealed):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gitfleet.coordinator.attempt.collecting import Evidence, Unchecked
     from gitfleet.coordinator.attempt.preparing import Prepared, Unprepared
+    from gitfleet.coordinator.attempt.resolving import Resolved, Unresolved
     from gitfleet.coordinator.machine import Refused
     from gitfleet.coordinator.trains.integration import Integration
     from gitfleet.integrate.train import TrainOutcome
@@ -53,4 +54,12 @@ class BrokenMessage:
     error: BaseException
 
 
-Message = PreparedMessage | EndedMessage | CollectedMessage | IntegratedMessage | BrokenMessage
+@dataclass(frozen=True, slots=True)
+class LookedMessage:
+    """What a person did about a conflict was looked at."""
+
+    task: str
+    found: Resolved | Unresolved
+
+
+Message = PreparedMessage | EndedMessage | CollectedMessage | IntegratedMessage | LookedMessage | BrokenMessage

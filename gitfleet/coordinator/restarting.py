@@ -43,7 +43,7 @@ def restart(
     refused = refusal(parts, books, run)
     if refused is not None:
         return Reply(id=request.id, task=run.task, error=refused[0], message=refused[1]), None
-    settling.requeue(run.task, WHY)
+    settling.requeue(run.task, WHY, resolving=False)
     for other in _skipped_because_of(books, run.task):
         if not published(parts, books.session, other.task):
             books.replace(requeue(other))

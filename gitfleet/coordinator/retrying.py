@@ -55,7 +55,9 @@ class Retrying:
         A task is left out of a wave for as long as the wave has others that go on without it.
         """
         left = self.left_out()
-        company = {run.wave for run in self.books.runs.values() if not run.sealed and run.task not in left}
+        company = {
+            run.wave for run in self.books.runs.values() if not run.sealed and not run.held and run.task not in left
+        }
         alone = {task for task in left if self.books.session.rolling or self.books.runs[task].wave not in company}
         return (left - alone) | {task for task, run in self.books.runs.items() if self.seconds_left(run)}
 

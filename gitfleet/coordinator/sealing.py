@@ -43,11 +43,38 @@ def failed_run(run: Run, state: RunState, failure: Failure, at: str) -> Run:
     return advance(run, state, failure=failure, claim=released(run, at), receipt=receipt(state, failure))
 
 
-def conflicted_run(run: Run, clash: Clash, at: str) -> Run:
-    """A gated run that cannot be merged; its branch is kept."""
+def conflicted_run(run: Run, clash: Clash) -> Run:
+    """A gated run that cannot be merged, until it is decided what becomes of it; branch, tree and claim stay."""
     message = f"{clash.why[0].upper()}{clash.why[1:]}. Its branch {run.branch} is kept."
     failure = Failure(source=FailureSource.NEEDS_PERSON, code="conflict", message=message)
-    return msgspec.structs.replace(failed_run(run, RunState.CONFLICTED, failure, at), conflicts=clash.paths)
+    return advance(
+        run, RunState.CONFLICTED, failure=failure, conflicts=clash.conflicts, resolution=None, resolving=False
+    )
+
+
+def held_again(run: Run, failure: Failure, at: str) -> Run:
+    """A run whose resolver failed: in conflict as before it, at the tip that it had then."""
+    before = run.conflict_met
+    if before is None:
+        msg = f"{run.task}: a resolver without a conflict"
+        raise AssertionError(msg)
+    last = run.attempts[-1]
+    why = "not retried: what an agent could not resolve is for a person"
+    last = msgspec.structs.replace(
+        last, outcome=failure.code, message=failure.message, ended=last.ended or at, retry=why, files=run.files
+    )
+    message = f"{run.attempts[before.number - 1].message} Its resolver failed: {failure.message}"
+    return advance(
+        run,
+        RunState.CONFLICTED,
+        failure=Failure(source=FailureSource.NEEDS_PERSON, code="conflict", message=message),
+        attempts=(*run.attempts[:-1], last),
+        tip=before.tip,
+        handoff=before.handoff,
+        files=before.files,
+        conflicts=before.conflicts,
+        resolving=False,
+    )
 
 
 def skipped_run(run: Run, reason: str) -> Run:

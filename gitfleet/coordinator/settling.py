@@ -10,10 +10,10 @@ import msgspec
 from gitfleet.coordinator.attempt.tampering import status, told
 from gitfleet.coordinator.attempt.verdicts import gate_words
 from gitfleet.coordinator.retrying import is_gap, sentence
-from gitfleet.coordinator.sealing import extended_by, failed_run, landed_run, skipped_run
+from gitfleet.coordinator.sealing import extended_by, failed_run, held_again, landed_run, skipped_run
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
-from gitfleet.model.run import Failure, RunState, advance
+from gitfleet.model.run import LIVE, Failure, RunState, advance
 from gitfleet.planner.retries import Final, Retry, worth_telling
 from gitfleet.recovery.keeping import noted, where_kept
 from gitfleet.recovery.runs import queued_again
@@ -89,7 +89,7 @@ class Settling:
     def _gated(self, task: str, work: Evidence) -> None:
         # What is relayed is written first: once the books say that the attempt was taken in, nobody looks at it again.
         self._relay(advance(self.books.runs[task], RunState.GATED), work)
-        run = self.books.advance(task, RunState.GATED)
+        run = self.books.advance(task, RunState.GATED, resolving=False)
         self.books.event(
             EventKind.GATE,
             f"{task} passed the gate: {_files(len(work.files))}{gate_words(run)}",
@@ -103,6 +103,8 @@ class Settling:
         """A run that rightly changed nothing is over once it passed the gate."""
         reason = run.handoff.no_change if run.handoff else ""
         why = f"no change: {reason}" if reason else "read-only: nothing to land"
+        if run.resolution is not None:
+            why = "what a person made of its conflict is what the target has"
         nothing = Verification(verdict=Verdict.UNVERIFIED)
         over = landed_run(run, nothing, None, self.books.now(), why)
         self.parts.state.write_brief(self.parts.proof, run.task, brief(over))
@@ -113,6 +115,9 @@ class Settling:
 
         ``work`` is what the attempt leaves to tell the next wave, if it came that far.
         """
+        if self.books.runs[task].attempts[-1].resolver:
+            self.unresolved(task, failure)
+            return
         run, decision = self.retrying.judge(self.books.runs[task], failure)
         match decision:
             case Final():
@@ -124,6 +129,11 @@ class Settling:
                 self._again(run, failure, decision)
             case _:
                 assert_never(decision)
+
+    def unresolved(self, task: str, failure: Failure) -> None:
+        """The agent that was to resolve a conflict did not: the conflict is a person's, as it was before."""
+        run = held_again(self.books.runs[task], failure, self.books.now())
+        self.tell_over(self.books.replace(run))
 
     def _again(self, run: Run, failure: Failure, decision: Retry) -> None:
         """Queue a run for another attempt; its work so far is kept, and its claim goes while it waits."""
@@ -148,10 +158,10 @@ class Settling:
             why += f" ({run.attempts[-1].retry})"
         self.books.event(kind, f"{run.task} {run.state}: {why}", run=run, status=str(run.state))
 
-    def requeue(self, task: str, why: str) -> None:
+    def requeue(self, task: str, why: str, **facts: object) -> None:
         """Put a run back: its work is kept under a wip ref, its claim goes, its tree stays."""
         run = self.books.runs[task]
-        run, sentence = queued_again(self.parts, run, why)
+        run, sentence = queued_again(self.parts, run, why, **facts)
         self.books.replace(run)
         if self.shutdown is not None and self.shutdown.begun:
             self.shutdown.release_later(run.instance)
@@ -166,8 +176,8 @@ class Settling:
             self.parts.state.write_discoveries(self.parts.proof, work.discoveries)
 
     def seal(self, *runs: Run) -> None:
-        """Runs are over: their claims go. The tree of one that landed is for the next attempt from now on."""
-        started = [run for run in runs if run.instance]
+        """Claims of runs that need them no longer go. The tree of one that landed is free from now on."""
+        started = [run for run in runs if run.instance and run.state not in LIVE]
         if started:
             self.claiming.release([run.instance for run in started])
 

@@ -67,8 +67,7 @@ class SettlingTrains:
         """Every run conflicts, was ejected or is held; what is over or queued again becomes so together."""
         books, at = self.books, self.books.now()
         changed = {
-            clash.entry.task: conflicted_run(books.runs[clash.entry.task], clash, at)
-            for clash in outcome.candidate.clashes
+            clash.entry.task: conflicted_run(books.runs[clash.entry.task], clash) for clash in outcome.candidate.clashes
         }
         changed |= ejected_runs(self.parts, self.parts.objects, books.plan, books.runs, outcome.tally.ejected, at)
         changed |= stranded(books.plan, {**books.runs, **changed}, outcome.candidate.held, at)
@@ -83,7 +82,7 @@ class SettlingTrains:
             last = run.attempts[-1] if run.attempts else None
             if last is not None and last.outcome == CHECK_FAILED:
                 self.books.event(EventKind.VERIFY, f"{run.task} was ejected. {last.message}", run=run, status="red")
-            if run.sealed:
+            if run.sealed or run.state is RunState.CONFLICTED:
                 self.settling.tell_over(run)
             elif last is not None:
                 kept = where_kept(run)

@@ -124,8 +124,8 @@ def _drain(server: Server, seconds: float) -> tuple[bytes, Cut]:
     deadline = time.monotonic() + seconds
     data = bytearray()
     while True:
-        ready, _, _ = select.select([descriptor], [], [], max(deadline - time.monotonic(), 0.0))
-        if not ready:
+        left = deadline - time.monotonic()
+        if left <= 0 or not select.select([descriptor], [], [], left)[0]:
             return bytes(data), Cut.SECONDS
         block = os.read(descriptor, 1 << 20)
         if not block:

@@ -292,6 +292,14 @@ class Objects:
     ) -> Iterator[TreeChange]:
         if old == new:
             return
+        if old is not None and new is not None and old.is_tree and new.is_tree:
+            sides = trees.differing(
+                self._expect("tree", old.oid), self._expect("tree", new.oid), len(old.oid) // 2, strict=strict
+            )
+            for name, (before, after) in sides.items():
+                below = path + b"/" + name if path else name
+                yield from self._differences(below, before, after, strict=strict)
+            return
         old_tree = self.tree(old.oid, strict=strict) if old is not None and old.is_tree else {}
         new_tree = self.tree(new.oid, strict=strict) if new is not None and new.is_tree else {}
         old_leaf = old if old is not None and not old.is_tree else None

@@ -6,7 +6,9 @@ Names are bytes and may be anything but NUL and ``/``. Nothing here checks that 
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ DIRECTORY = 0o040000
 
 # 0o100664 is what the first versions of git wrote for a file.
 _MODES = frozenset({FILE, EXECUTABLE, SYMLINK, SUBMODULE, DIRECTORY, 0o100664})
+_RECORD = {width: re.compile(rb"([0-7]+) ([^\0]*)\0(.{%d})" % width, re.DOTALL) for width in (20, 32)}
 _FORBIDDEN = (b"", b".", b"..")
 
 
@@ -49,18 +52,43 @@ def parse(data: bytes, oid_bytes: int, *, strict: bool = False) -> dict[bytes, T
     With ``strict``, raises ``ValueError`` for one that git would not write: a name twice, or a mode of no meaning that
     git reads as something else than what is given here.
     """
-    found: dict[bytes, TreeEntry] = {}
-    at = count = 0
-    while at < len(data):
-        count += 1
-        space = data.index(b" ", at)
-        nul = data.index(b"\0", space)
-        end = nul + 1 + oid_bytes
-        found[data[space + 1 : nul]] = TreeEntry(int(data[at:space], 8), data[nul + 1 : end].hex())
-        at = end
-    if strict and (count != len(found) or any(entry.mode not in _MODES for entry in found.values())):
-        raise ValueError("a tree of a form that git does not write")
+    records = _records(data, oid_bytes)
+    found = {name: TreeEntry(int(mode, 8), oid.hex()) for mode, name, oid in records}
+    if strict:
+        _as_git_writes(records)
     return found
+
+
+def differing(
+    old: bytes, new: bytes, oid_bytes: int, *, strict: bool = False
+) -> dict[bytes, tuple[TreeEntry | None, TreeEntry | None]]:
+    """The names that two raw tree objects have different entries under, without reading the others closely.
+
+    ``strict`` as for ``parse``, for both.
+    """
+    before, after = _records(old, oid_bytes), _records(new, oid_bytes)
+    if strict:
+        _as_git_writes(before)
+        _as_git_writes(after)
+    found: dict[bytes, tuple[TreeEntry | None, TreeEntry | None]] = {}
+    for mode, name, oid in set(before).difference(after):
+        found[name] = (TreeEntry(int(mode, 8), oid.hex()), None)
+    for mode, name, oid in set(after).difference(before):
+        found[name] = (found.get(name, (None, None))[0], TreeEntry(int(mode, 8), oid.hex()))
+    return found
+
+
+def _records(data: bytes, oid_bytes: int) -> list[tuple[bytes, bytes, bytes]]:
+    found: list[tuple[bytes, bytes, bytes]] = _RECORD[oid_bytes].findall(data)
+    if sum(map(len, chain.from_iterable(found))) + 2 * len(found) != len(data):
+        raise ValueError("a tree that is cut off")
+    return found
+
+
+def _as_git_writes(records: list[tuple[bytes, bytes, bytes]]) -> None:
+    modes = {int(mode, 8) for mode, _, _ in records}
+    if len({name for _, name, _ in records}) != len(records) or not modes <= _MODES:
+        raise ValueError("a tree of a form that git does not write")
 
 
 def serialise(entries: Mapping[bytes, TreeEntry]) -> bytes:

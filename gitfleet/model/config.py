@@ -59,6 +59,14 @@ class Baseline(StrEnum):
     ALLOW = "allow"
 
 
+class ConflictPolicy(StrEnum):
+    """What becomes of a run that cannot be merged."""
+
+    REQUEUE = "requeue"
+    RESOLVER = "resolver"
+    HOLD = "hold"
+
+
 class NotifyOn(StrEnum):
     """What a person who is not looking can be told of."""
 
@@ -317,6 +325,14 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     worktrees: Annotated[WorktreesConfig, Meta(description="Where agents work.")] = WorktreesConfig()
     pool: Annotated[PoolConfig, Meta(description="What stays in a worktree that changes hands.")] = PoolConfig()
     scope: Annotated[ScopeConfig, Meta(description="How scopes are enforced.")] = ScopeConfig()
+    conflict: Annotated[
+        ConflictPolicy,
+        Meta(
+            description="What becomes of a run that conflicts with the target: requeue does it again on what the "
+            "target is then, resolver has its agent resolve just that, both within `retry`; hold leaves it to "
+            "`gitfleet resolve`, as the others do in the end."
+        ),
+    ] = ConflictPolicy.REQUEUE
     radar: Annotated[RadarConfig, Meta(description="Looking ahead for conflicts while agents run.")] = RadarConfig()
     planning: Annotated[PlanningConfig, Meta(description="What reaches the branch.")] = PlanningConfig()
     notify: Annotated[NotifyConfig, Meta(description="How a person who is not looking is told.")] = NotifyConfig()

@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gitfleet.model.base import Document
+from gitfleet.model.conflict import Conflict
 from gitfleet.model.handoff import Handoff
 from gitfleet.model.tampering import Tampering
 
@@ -74,6 +75,13 @@ class Attempt(Document, frozen=True, kw_only=True):
     unkept: Annotated[
         tuple[str, ...],
         Meta(description="What only its worktree holds, because no snapshot could; its tree is not reused."),
+    ] = ()
+    resolver: Annotated[
+        bool, Meta(description="Whether it was to resolve the conflict of the attempt before, and nothing else.")
+    ] = False
+    tip: Annotated[str, Meta(description="Commit that it came to, when it met a conflict.")] = ""
+    conflicts: Annotated[
+        tuple[Conflict, ...], Meta(description="What it conflicted in, when another attempt followed.")
     ] = ()
     tampered: Annotated[
         tuple[Tampering, ...],

@@ -40,7 +40,6 @@ _FIELDS: dict[str, frozenset[str]] = {
     "config": frozenset(
         {
             "planner",
-            "conflict",
             "landing",
             "agents.*.model",
             "agents.*.effort",

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from gitfleet.model.base import Document
+from gitfleet.model.conflict import Conflict, Resolution
 from gitfleet.model.evidence import Attempt, CheckResult, FileChange, GateReport, Verification
 from gitfleet.model.handoff import Handoff, HandoffSource
 from gitfleet.model.plan import TaskKind
@@ -36,10 +37,10 @@ class RunState(StrEnum):
 
 
 _S = RunState
-_ENDED = frozenset({_S.REJECTED, _S.CONFLICTED, _S.FAILED, _S.TIMED_OUT, _S.CANCELLED, _S.LOST})
+_ENDED = frozenset({_S.REJECTED, _S.FAILED, _S.TIMED_OUT, _S.CANCELLED, _S.LOST})
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     _S.QUEUED: frozenset({_S.PREPARING, _S.CANCELLED, _S.SKIPPED}),
-    _S.PREPARING: frozenset({_S.RUNNING, _S.FAILED, _S.CANCELLED, _S.LOST, _S.QUEUED}),
+    _S.PREPARING: frozenset({_S.RUNNING, _S.FAILED, _S.CONFLICTED, _S.CANCELLED, _S.LOST, _S.QUEUED}),
     _S.RUNNING: frozenset({_S.FINISHED, _S.FAILED, _S.TIMED_OUT, _S.CANCELLED, _S.LOST, _S.QUEUED}),
     _S.FINISHED: frozenset(
         {_S.GATED, _S.REJECTED, _S.CONFLICTED, _S.FAILED, _S.TIMED_OUT, _S.LOST, _S.CANCELLED, _S.QUEUED}
@@ -47,6 +48,8 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
     _S.GATED: frozenset({_S.VERIFIED, _S.CONFLICTED, _S.FAILED, _S.CANCELLED, _S.QUEUED}),
     _S.VERIFIED: frozenset({_S.LANDED, _S.GATED, _S.CONFLICTED, _S.FAILED, _S.QUEUED}),
     _S.LANDED: frozenset(),
+    # A person resolves it, starts it again or gives it up; nothing of it is over until then.
+    _S.CONFLICTED: frozenset({_S.QUEUED, _S.GATED, _S.CANCELLED}),
     **{state: frozenset({_S.QUEUED}) for state in _ENDED},
     _S.SKIPPED: frozenset({_S.QUEUED}),
 }
@@ -143,8 +146,24 @@ class Run(Document, frozen=True, kw_only=True, tag_field="schema", tag=RUN_SCHEM
     verification: Verification | None = None
     merge: MergeRecord | None = None
     failure: Failure | None = None
-    conflicts: Annotated[tuple[str, ...], Meta(description="Paths that conflict with the target.")] = ()
+    conflicts: Annotated[
+        tuple[Conflict, ...], Meta(description="Paths that conflict with the target, with both sides.")
+    ] = ()
+    resolving: Annotated[
+        bool, Meta(description="Whether its next attempt resolves the conflict of the last one that had one.")
+    ] = False
+    resolution: Annotated[Resolution | None, Meta(description="What a person does about the conflict.")] = None
     receipt: Receipt | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether it is in conflict, and waits for a person."""
+        return self.state is RunState.CONFLICTED and bool(self.attempts) and bool(self.attempts[-1].retry)
+
+    @property
+    def conflict_met(self) -> Attempt | None:
+        """The attempt whose conflict the next one, or a resolver, is about: the last one that met any."""
+        return next((attempt for attempt in reversed(self.attempts) if attempt.conflicts), None)
 
     @property
     def sealed(self) -> bool:
@@ -187,6 +206,7 @@ def requeue(run: Run, **facts: object) -> Run:
         verification=None,
         failure=None,
         conflicts=(),
+        resolution=None,
         receipt=None,
     )
 

@@ -100,7 +100,6 @@ def doomed(plan: Plan, states: Mapping[str, RunState]) -> dict[str, str]:
 
 _ENDED = {
     RunState.REJECTED: "was rejected",
-    RunState.CONFLICTED: "conflicted",
     RunState.FAILED: "failed",
     RunState.TIMED_OUT: "timed out",
     RunState.CANCELLED: "was cancelled",

@@ -55,6 +55,8 @@ def queued_again(
             _keep_commits(parts, objects, run, tip, why)
         words = f"retried as attempt {len(run.attempts) + 1}: {why}"
         last = msgspec.structs.replace(run.attempts[-1], retry=words, handoff=run.handoff, files=run.files)
+        if run.conflicts:
+            last = msgspec.structs.replace(last, tip=run.tip, conflicts=run.conflicts)
         facts = {"attempts": (*run.attempts[:-1], last), **facts}
     kept = where_kept(run)
     return requeue(run, **facts), f"{run.task} is queued again: {why}{f'; {kept}' if kept else ''}"

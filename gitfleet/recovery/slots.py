@@ -42,13 +42,16 @@ class Stands:
     notes: tuple[str, ...] = ()
 
 
-def stand(parts: Parts, run: Run) -> Stands | BranchTaken:
+def stand(parts: Parts, run: Run, start: str = "") -> Stands | BranchTaken:
     """Make the slot of a run's last attempt ready: renewed where it was somebody's, made where it was not there.
+
+    Its branch begins at ``run.base``, or at ``start``, a commit that the run has already.
 
     Raises ``GitfleetError``, ``GitFailed`` and ``OSError`` when git or the system cannot.
     """
     path = parts.pool / run.attempts[-1].worktree
-    old = parts.refs.read(HEADS + run.branch) if len(run.attempts) > 1 else None
+    old = parts.refs.read(HEADS + run.branch) if start or len(run.attempts) > 1 else None
+    start = start or run.base
     notes: tuple[str, ...] = ()
     found = slots.usable(parts.repository, path)
     if found is not None and ((found.git_dir / "index").exists() or not _debris(parts, path)):
@@ -59,7 +62,7 @@ def stand(parts: Parts, run: Run) -> Stands | BranchTaken:
                 taken = slots.renew(
                     parts.repository,
                     found,
-                    run.base,
+                    start,
                     run.branch,
                     instance=run.instance,
                     old=old,
@@ -76,7 +79,7 @@ def stand(parts: Parts, run: Run) -> Stands | BranchTaken:
             raise GitfleetError(Kind.ENVIRONMENT, "slot-taken", f"something else stands at {path}")
         notes = (_set_aside(parts, path, "git does not know it any more, or somebody locked it"),)
     made = worktrees.add(
-        parts.repository, path, run.base, run.branch, worktrees_lock(parts.layout), instance=run.instance, old=old
+        parts.repository, path, start, run.branch, worktrees_lock(parts.layout), instance=run.instance, old=old
     )
     return Stands(made, notes) if isinstance(made, worktrees.Worktree) else made
 

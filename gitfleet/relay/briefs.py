@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.model.brief import BriefHeader
+from gitfleet.model.conflict import paths_of
 from gitfleet.relay.text import code, inline
 from gitfleet.store.documents import front_matter
 
@@ -140,7 +141,7 @@ def _failures(run: Run) -> list[str]:
     checks = (*run.checks, *(run.verification.checks if run.verification else ()))
     items += [_red(check) for check in checks if check.red]
     if run.conflicts:
-        items.append(f"conflicts with the target in {_paths(run.conflicts)}")
+        items.append(f"conflicts with the target in {_paths(paths_of(run.conflicts))}")
     if run.handoff is not None:
         items += [inline(item, _ITEM_LIMIT) for item in (*run.handoff.failures, *run.handoff.conflicts)]
     return items

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.relay.again import asked, note
 from gitfleet.relay.briefs import Selection
+from gitfleet.relay.conflicts import told, wanted
 from gitfleet.relay.text import code, fence, inline, one_line, plain
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from gitfleet.model.plan import Plan, Task
     from gitfleet.relay.again import Earlier
+    from gitfleet.relay.conflicts import Met
     from gitfleet.relay.momentum import Momentum
 
 _HANDOFF = """\
@@ -44,7 +46,7 @@ You work in a Git worktree of your own. Commit when you like or not at all: what
 you. Do not switch branches, push, or touch other branches or the repository's configuration."""
 
 
-def prompt(
+def prompt(  # noqa: PLR0913 - everything that an agent is told
     plan: Plan,
     task: Task,
     *,
@@ -54,11 +56,12 @@ def prompt(
     momentum: Momentum | None = None,
     rules: Sequence[str] = (),
     earlier: Earlier | None = None,
+    met: Met | None = None,
 ) -> bytes:
     """Write the prompt of a task (UTF-8 Markdown); the same arguments give the same bytes.
 
-    ``rules`` are sentences of the project for every agent; ``earlier`` is an attempt that ran out of time. Without a
-    scope the task is told that it is read-only.
+    ``rules`` are sentences of the project for every agent; ``earlier`` is an attempt that ran out of time, ``met``
+    a conflict with the work of others. Without a scope the task is told that it is read-only.
     """
     selection = briefs or Selection()
     sections = [
@@ -66,11 +69,12 @@ def prompt(
         ("## Direction", plain(plan.direction).strip()),
         ("## Objective", plain(task.objective).strip()),
         ("## Instructions", plain(task.instructions).strip()),
-        ("## What is wanted now", asked(earlier) if earlier else ""),
-        ("## What the attempt before you left", note(earlier) if earlier else ""),
+        ("## What is wanted now", wanted(met) if met else asked(earlier) if earlier else ""),
+        ("## The conflict", told(met) if met else ""),
+        ("## What the attempt before you left", note(earlier) if earlier and not met else ""),
         ("## Context", _list(task.context)),
         ("## Project rules", _list(rules)),
-        ("## What you may write", _scope(task)),
+        ("## What you may write", _conflicting(met) if met and met.resolver else _scope(task)),
         ("## What you may rely on", _reads(task)),
         ("## Checks", _checks(task)),
         ("## What agents before you reported", _briefs(selection)),
@@ -98,6 +102,11 @@ def _scope(task: Task) -> str:
     if refused:
         lines += ["", "But not these:", "", *(f"- {code(entry)}" for entry in refused)]
     return "\n".join([*lines, "", never])
+
+
+def _conflicting(met: Met) -> str:
+    lines = [f"- {code(conflict.path, 200)}" for conflict in met.attempt.conflicts]
+    return "\n".join(["Only the paths in conflict; what git merged by itself stays as it is:", "", *lines])
 
 
 def _reads(task: Task) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from gitfleet.model.conflict import paths_of
 from gitfleet.model.evidence import WIP, Verdict
 from gitfleet.model.run import FailureSource, RunState
 from gitfleet.model.session import SessionState, weakest
@@ -17,6 +18,7 @@ from gitfleet.relay.text import code, inline
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from gitfleet.model.conflict import Conflict
     from gitfleet.model.plan import Plan
     from gitfleet.model.run import Run
     from gitfleet.model.session import Landing, Session, TrainCounts
@@ -146,10 +148,19 @@ def _result(run: Run) -> list[str]:
         ]
         lines += [f"- **{name}:** {_items(items)}" for name, items in groups if items]
     if run.conflicts:
-        lines.append(f"- **Conflicts:** {_paths(run.conflicts, _PATHS)}")
+        lines.append(f"- **Conflicts:** {_clashes(run.conflicts)}")
     if run.files:
         lines.append(f"- **Files:** {_paths([file.path for file in run.files], _PATHS)}")
     return lines
+
+
+def _clashes(conflicts: Sequence[Conflict]) -> str:
+    """Paths in conflict, each with its kind and who is on the other side."""
+    shown = "; ".join(
+        f"{code(one.path, 120)} ({one.kind}{inline(f', with {one.others[0]}' if one.others else '', 120)})"
+        for one in conflicts[:_PATHS]
+    )
+    return f"{shown}; and {len(conflicts) - _PATHS} more" if len(conflicts) > _PATHS else shown
 
 
 def _relay(runs: Sequence[Run]) -> list[str]:
@@ -203,7 +214,7 @@ def _continuation(session: Session, runs: Sequence[Run]) -> list[str]:
 
 def _handoff(session: Session, runs: Sequence[Run]) -> list[str]:
     built = [text for run in runs if run.state is RunState.LANDED and run.handoff for text in run.handoff.built]
-    conflicts = sorted({path for run in runs for path in run.conflicts})
+    conflicts = sorted({path for run in runs for path in paths_of(run.conflicts)})
     remaining = [text for run in runs if run.handoff for text in run.handoff.remaining]
     lines = [
         f"- Landed: {_tasks([run.task for run in runs if run.state is RunState.LANDED])}",

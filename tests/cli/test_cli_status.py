@@ -8,6 +8,7 @@ import msgspec
 
 from gitfleet.errors import ExitCode
 from gitfleet.model.base import instant
+from gitfleet.model.conflict import Conflict, ConflictKind
 from gitfleet.model.evidence import Attempt, Verdict
 from gitfleet.model.reports import StatusReport
 from gitfleet.model.run import Failure, FailureSource, RunState
@@ -120,10 +121,18 @@ def test_counts_failures_conflicts_and_landings(repo: Repo) -> None:
         ),
         a_run("api", RunState.LANDED),
         a_run("ui", RunState.FAILED, failure=failure),
-        a_run("doc", RunState.CONFLICTED, conflicts=("README.md",)),
+        a_run(
+            "doc",
+            RunState.CONFLICTED,
+            conflicts=(Conflict(path="README.md", kind=ConflictKind.CONTENT),),
+            attempts=(Attempt(number=1, base="0" * 40, started="", retry="not retried: conflict is hold"),),
+        ),
     )
     answer = run("status", "--repo", repo.path)
-    assert "  auth-k3f9qm doc: conflicts with main in README.md\n    git merge fleet/auth-k3f9qm/doc\n" in answer.out
+    assert (
+        "  auth-k3f9qm doc: conflicts with main in README.md\n    gitfleet resolve fleet-auth-k3f9qm-w1-a1\n"
+        in answer.out
+    )
     assert "  runs: 1 landed, 1 conflicted, 1 failed (failures: 1 task)\n" in answer.out
     assert "  landing 1: cccccccccccc unverified, api\n" in answer.out
 

@@ -165,6 +165,7 @@ def test_a_red_base_blames_nobody(fleet: FleetEnv) -> None:
 def test_a_conflict_keeps_the_branch_and_needs_a_person(fleet: FleetEnv) -> None:
     repo = fleet.repo({"shared.txt": "one\n"})
     point = fleet.point("wrote")
+    fleet.config(repo, config_of(conflict="hold"))
     plan = fleet.plan(plan_of(task("edit", f"echo agent > shared.txt; {point.shell}", ["shared.txt"])))
 
     session = fleet.start("wave", plan, "--yes")
@@ -177,7 +178,7 @@ def test_a_conflict_keeps_the_branch_and_needs_a_person(fleet: FleetEnv) -> None
     assert outcome.code == 3, outcome.text
     run = state_runs(fleet, repo)["edit"]
     assert run.state == "conflicted"
-    assert run.conflicts == ("shared.txt",)
+    assert [(one.path, one.kind) for one in run.conflicts] == [("shared.txt", "content")]
     assert "shared.txt" in outcome.text
     assert fleet.git("show", f"{run.branch}:shared.txt") == "agent"
     assert (repo / "shared.txt").read_text() == "person\n"

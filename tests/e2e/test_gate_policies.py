@@ -207,7 +207,7 @@ def test_protected_can_be_switched_off_and_replaced(fleet: FleetEnv) -> None:
 def test_what_the_target_renamed_meanwhile_meets_the_policy_too(policy: str, code: int, fleet: FleetEnv) -> None:
     lines = "".join(f"{number}\n" for number in range(20))
     repo = fleet.repo({"src/a.txt": lines, "src/b.txt": "b\n"})
-    fleet.config(repo, config_of(scope={"on_violation": policy}))
+    fleet.config(repo, config_of(scope={"on_violation": policy}, conflict="hold"))
     point = fleet.point("renamed")
     work = f"sed -i s/^7$/seven/ src/a.txt; echo 2 > src/b.txt; {point.shell}"
     session = fleet.start("wave", fleet.plan(plan_of(task("one", work, ["src"]))), "--yes")

@@ -16,6 +16,7 @@ from gitfleet.agents.registry import agent_for
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.gating import Work, finish_spill, hold_against_scope
 from gitfleet.coordinator.attempt.guarding import tampered
+from gitfleet.coordinator.attempt.resolving import judge_resolver
 from gitfleet.coordinator.attempt.verdicts import Judgement, judge
 from gitfleet.coordinator.machine import Refused, refused, refused_by_words
 from gitfleet.git import worktrees
@@ -116,7 +117,8 @@ def _collect(
         ended = agent_for(task, parts.config).outcome(exit_)
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
         known = parts.refs.read(target) or run.base
-        well = ended is None and parsed.failure is None
+        # Of what a resolver made, all goes on or nothing.
+        well = ended is None and parsed.failure is None and not run.attempts[-1].resolver
         left = Work(work.tip, tree, known, well=well)
         gated = hold_against_scope(parts, objects, task, run, scope, left)
         files = file_changes(numstat(parts.repository.git, gated.start, gated.tip))
@@ -139,6 +141,9 @@ def _collect(
         read_only=not task.scope,
         gate_open=gated.open,
     )
+    before = run.conflict_met if run.attempts[-1].resolver else None
+    if before is not None and judgement.state is RunState.GATED:
+        judgement = judge_resolver(parts, run, before, work)
     if work.nested and judgement.state is RunState.GATED:
         judgement = _nested(work.nested)
     parts.host.clean_up(handle)
@@ -146,7 +151,8 @@ def _collect(
         tip=gated.tip,
         exit=exit_,
         files=files,
-        handoff=parsed.handoff,
+        # What the task came to is still told by the attempt that did it.
+        handoff=before.handoff or parsed.handoff if before is not None else parsed.handoff,
         source=parsed.source,
         gate=gated.report,
         checks=own_checks,

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.coordinator.attempt.telling import conflict_met
 from gitfleet.model.base import decode
 from gitfleet.model.momentum import SessionMomentum
 from gitfleet.model.run import RunState
-from gitfleet.planner.retries import DEADLINE, MET_OTHERS, waiting_for
+from gitfleet.planner.retries import CHECK_FAILED, DEADLINE, waiting_for
 from gitfleet.planner.scopes import Scope, ScopeError, overlap
 from gitfleet.relay.again import Earlier
 from gitfleet.relay.briefs import Brief, brief, select
@@ -59,6 +60,7 @@ class Context:
             briefs=select(others, task, budget_bytes=BRIEFS_BYTES, touches=self._touches),
             momentum=None if run.reduced else self._of_past_sessions(run.base, books.session.id),
             earlier=_earlier(books, run),
+            met=conflict_met(self.parts, run, books.session.target),
         )
 
     def _brief(self, run: Run, books: Books) -> Brief:
@@ -100,6 +102,6 @@ class Context:
 
 
 def _earlier(books: Books, run: Run) -> Earlier | None:
-    """The last attempt that the one after it is told of: it met the work of others, or ran out of time."""
-    told = [one for one in run.attempts if one.outcome in MET_OTHERS or (run.reduced and one.outcome == DEADLINE)]
+    """The last attempt that the one after it is told of: it turned the checks red, or ran out of time."""
+    told = [one for one in run.attempts if one.outcome == CHECK_FAILED or (run.reduced and one.outcome == DEADLINE)]
     return Earlier(told[-1], waiting_for(books.plan, books.runs, run.task)) if told else None

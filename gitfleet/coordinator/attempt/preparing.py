@@ -12,6 +12,7 @@ from gitfleet.agents.base import Assignment
 from gitfleet.agents.registry import agent_for
 from gitfleet.coordinator.attempt.attempts import worktree_of
 from gitfleet.coordinator.attempt.guarding import guarded
+from gitfleet.coordinator.attempt.resolving import merge_target
 from gitfleet.coordinator.attempt.setting_up import make_ready
 from gitfleet.coordinator.machine import Refused, refused
 from gitfleet.errors import GitfleetError
@@ -60,12 +61,15 @@ def prepare(
     tree = worktree_of(parts, run)
     try:
         make_directory(directory)
-        made = stand(parts, run)
+        met = run.conflict_met if run.attempts[-1].resolver else None
+        made = stand(parts, run, met.tip if met else "")
         if isinstance(made, BranchTaken):
             return _unprepared(made.why)
         failure = make_ready(parts, checks, made.worktree, run)
         if failure is not None:
             return Unprepared(failure, made.notes)
+        if met is not None:
+            merge_target(parts, made.worktree, run.base)
         prompt_file = directory / "prompt.md"
         # Not flushed: after a power cut nobody is left to read it, and the next attempt gets its own.
         prompt_file.write_bytes(prompt)

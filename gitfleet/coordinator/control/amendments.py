@@ -13,12 +13,14 @@ import msgspec
 
 from gitfleet.agents.registry import agent_name
 from gitfleet.coordinator.attempt.verdicts import receipt
+from gitfleet.coordinator.sealing import released
 from gitfleet.model.event import EventKind
 from gitfleet.model.request import Reply, Request
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
 from gitfleet.planner.scopes import Scope, ScopeError, resolve_links
 from gitfleet.planner.waves import OverlapRefused, Schedule, schedule
 from gitfleet.store.documents.plans import write_plan
+from gitfleet.store.locks import claims_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -94,11 +96,17 @@ class Amendments:
         run = books.runs.get(task)
         if run is None:
             return Reply(id=request.id, task=task, error="unknown-task", message=f"The session has no task {task}.")
-        if run.state is not RunState.QUEUED:
-            message = f"{task} is {run.state}; only a queued task can be cancelled."
+        if run.state is not RunState.QUEUED and not run.held:
+            message = f"{task} is {run.state}; only a queued task, or one held in conflict, can be cancelled."
             return Reply(id=request.id, task=task, error="not-queued", message=message)
-        failure = Failure(source=FailureSource.TASK, code="cancelled", message="It was cancelled before it started.")
-        run = books.advance(task, RunState.CANCELLED, failure=failure, receipt=receipt(RunState.CANCELLED, failure))
+        when = "while it was held in conflict" if run.held else "before it started"
+        failure = Failure(source=FailureSource.TASK, code="cancelled", message=f"It was cancelled {when}.")
+        claim = released(run, books.now())
+        run = books.advance(
+            task, RunState.CANCELLED, failure=failure, claim=claim, receipt=receipt(RunState.CANCELLED, failure)
+        )
+        with claims_lock(self.parts.layout) as proof:
+            self.parts.claims.release(proof, [run.instance] if run.instance else [])
         books.event(EventKind.CANCEL, f"{task} was cancelled", run=run, status="cancelled")
         return Reply(id=request.id, task=task, message=f"{task} is cancelled.")
 

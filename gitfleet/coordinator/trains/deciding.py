@@ -93,7 +93,7 @@ def decide(
         merge = MergeRecord(commit=commit, landing=number, target=session.target)
         after[entry.task] = landed_run(after[entry.task], verification, merge, at)
     for clash in candidate.clashes:
-        after[clash.entry.task] = conflicted_run(after[clash.entry.task], clash, at)
+        after[clash.entry.task] = conflicted_run(after[clash.entry.task], clash)
     after |= stranded(plan, after, candidate.held, at)
     for task, reason in doomed(plan, {task: run.state for task, run in after.items()}).items():
         after[task] = skipped_run(after[task], reason)
@@ -120,13 +120,14 @@ def told(session: Session, candidate: Candidate, runs: Mapping[str, Run]) -> dic
     """The runs that the next landing of ``session`` tells about: those it lands, and what ended since the last one."""
     number = len(session.landings) + 1
     waves = {runs[entry.task].wave for entry, _ in candidate.merged}
+    clashed = {clash.entry.task for clash in candidate.clashes}
     previous = session.landings[-1].at if session.landings else ""
 
     def belongs(run: Run) -> bool:
         if run.merge is not None:
             return run.merge.landing == number
         if not run.sealed:
-            return False
+            return run.task in clashed
         if run.claim is not None:
             return run.claim.released > previous
         if run.state is RunState.SKIPPED:

@@ -172,7 +172,7 @@ class Integration:
 
     def _entry(self, objects: Objects, run: Run) -> Entry:
         bounds = bounds_of(self.parts, objects, self.plan.task(run.task), run, self.scopes[run.task])
-        return Entry(run.task, run.name, run.instance, run.tip, bounds, self._needs(run))
+        return Entry(run.task, run.name, run.instance, run.tip, bounds, self._needs(run), run.base)
 
     def _needs(self, run: Run) -> frozenset[str]:
         """Dependencies of a run that have not landed."""

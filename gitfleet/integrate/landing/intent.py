@@ -54,6 +54,10 @@ class Intent(Document, frozen=True, kw_only=True, tag_field="schema", tag=INTENT
     )
     checkouts: tuple[CheckoutNote, ...] = ()
 
+    def naming(self, target: str) -> Intent:
+        """The same landing on what its target turned out to name."""
+        return structs.replace(self, target=target)
+
     def holding(self, checkouts: Iterable[Checkout]) -> Intent:
         """The same intent with these checkouts and nothing pending in them."""
         return structs.replace(self, checkouts=tuple(_note(checkout) for checkout in checkouts))

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, assert_never
 from gitfleet.git import index as git_index
 from gitfleet.git.durable import pack_range
 from gitfleet.integrate.landing import swap as ref
-from gitfleet.integrate.landing.checkouts import Checkout, Heads, Occupied, Unreachable, heads, occupied
+from gitfleet.integrate.landing.checkouts import Checkout, Heads, heads, occupied
 from gitfleet.integrate.landing.follow import settle, untouched
 from gitfleet.integrate.landing.intent import Intent, Workspace
 from gitfleet.integrate.landing.outcome import Busy, InTheWay, Landed, NotLanded, TargetMoved
-from gitfleet.integrate.landing.patience import Blocked, Patience
+from gitfleet.integrate.landing.patience import Blocked, Patience, blocked_by
 from gitfleet.integrate.landing.recover import finish
-from gitfleet.integrate.landing.way import obstacles, refused
+from gitfleet.integrate.landing.way import moved_since, obstacles, present, refused
 
 if TYPE_CHECKING:
     from gitfleet.git.command import Git
@@ -95,6 +95,7 @@ class _Landing:
         self._held: list[IndexLock] = []
         self._prepared = False
         self._swapped = False
+        self._present: dict[int, frozenset[bytes]] = {}
         self._changes: list[Change] | None = None
 
     def prepare(self) -> None:
@@ -108,6 +109,7 @@ class _Landing:
     def attempt(self, patience: Patience) -> LandingOutcome | Blocked:
         """Try once; whatever was locked is free again when the answer is ``Blocked``."""
         current = self._heads()
+        self._resolve()
         actual = ref.read(self._git, self._target)
         if actual != self._request.old:
             self.give_up()
@@ -123,10 +125,18 @@ class _Landing:
             return InTheWay(tuple(found))
         return self._swap(checkouts, patience)
 
+    def _resolve(self) -> None:
+        """Follow a target that a person made a symbolic ref meanwhile, or an ordinary one again."""
+        target = ref.resolve(self._git, self._request.target)
+        if target != self._target:
+            self._target = target
+            self._intent = self._intent.naming(target)
+            self._workspace.write(self._intent)
+
     def _take(self, current: Heads, checkouts: tuple[Checkout, ...]) -> Blocked | None:
         """Lock every checkout of the target, if nobody is in the middle of anything."""
         # Before any lock: a person's rebase must not meet ours each time we look whether it is over.
-        blocked = _blocked(occupied(self._request.common_dir, self._target, current))
+        blocked = blocked_by(occupied(self._request.common_dir, self._target, current))
         if blocked is not None:
             return blocked
         if self._intent != self._intent.holding(checkouts):
@@ -139,7 +149,7 @@ class _Landing:
         current = self._heads()
         if current.on(self._target) != checkouts:
             return Blocked(f"checkouts of {self._target} are changing", "another git command")
-        return _blocked(occupied(self._request.common_dir, self._target, current))
+        return blocked_by(occupied(self._request.common_dir, self._target, current))
 
     def _swap(self, checkouts: tuple[Checkout, ...], patience: Patience) -> LandingOutcome | Blocked:
         request = self._request
@@ -190,6 +200,7 @@ class _Landing:
         copy.unlink(missing_ok=True)
         if not git_index.copy_index(self._held[number].index, copy):
             return []
+        self._present[number] = present(checkout.worktree, self._difference())
         own = git_index.with_index(checkout.git(self._git), copy)
         return obstacles(own, checkout.worktree, self._request.old, self._request.new, self._difference())
 
@@ -211,15 +222,18 @@ class _Landing:
                 continue
             if not marker.exists():
                 continue
-            own = git_index.with_index(checkout.git(self._git), marker)
-            answer = git_index.move(own, self._request.old, self._request.new)
-            if answer.code == 0:
-                followed.append(checkout)
-                continue
-            if not followed and untouched(checkout.git(self._git), checkout, self._workspace, self._difference()):
-                taken_back = self._take_back(checkouts)
-                if taken_back:
-                    return InTheWay(tuple(refused(checkout.worktree, answer)))
+            found = moved_since(checkout.worktree, self._difference(), self._present[number])
+            clean = bool(found)
+            if not found:
+                own = git_index.with_index(checkout.git(self._git), marker)
+                answer = git_index.move(own, self._request.old, self._request.new)
+                if answer.code == 0:
+                    followed.append(checkout)
+                    continue
+                found = refused(checkout.worktree, answer)
+                clean = untouched(checkout.git(self._git), checkout, self._workspace, self._difference())
+            if clean and not followed and self._take_back(checkouts):
+                return InTheWay(tuple(found))
             left += self._settle(number, checkout)
             followed.append(checkout)
         return self._finish(checkouts, followed, left, patience)
@@ -284,15 +298,3 @@ class _Landing:
             left += self._settle(number, checkout)
             lock.release()
         return left
-
-
-def _blocked(occupation: Occupied | Unreachable | None) -> Blocked | None:
-    match occupation:
-        case None:
-            return None
-        case Occupied(why, who):
-            return Blocked(why, who)
-        case Unreachable(why):
-            return Blocked(why, "mount it, or switch it to another branch")
-        case _:
-            assert_never(occupation)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
+from gitfleet.integrate.landing.checkouts import Occupied, Unreachable
 from gitfleet.integrate.landing.outcome import POLL_SECONDS
 
 if TYPE_CHECKING:
@@ -20,6 +21,19 @@ class Blocked:
 
     why: str
     who: str
+
+
+def blocked_by(occupation: Occupied | Unreachable | None) -> Blocked | None:
+    """A person in the middle of something, as what is waited for."""
+    match occupation:
+        case None:
+            return None
+        case Occupied(why, who):
+            return Blocked(why, who)
+        case Unreachable(why):
+            return Blocked(why, "mount it, or switch it to another branch")
+        case _:
+            assert_never(occupation)
 
 
 class Patience:

@@ -48,8 +48,11 @@ def read(git: Git, ref: str) -> str | None:
 
 
 def swap(git: Git, ref: str, *, new: str, old: str, message: str) -> Swapped | Elsewhere | RefHeld:
-    """Move a ref from ``old`` to ``new``, durably, and only from there."""
-    done = git.having(_DURABLE).run("update-ref", "--no-deref", "-m", message, ref, new, old, ok=range(256))
+    """Move a ref from ``old`` to ``new``, durably, and only from there.
+
+    A person may have made it a symbolic one since it was resolved: that stays one, and what it names moves.
+    """
+    done = git.having(_DURABLE).run("update-ref", "-m", message, ref, new, old, ok=range(256))
     if done.code == 0:
         return Swapped()
     actual = read(git, ref)

@@ -37,6 +37,30 @@ def obstacles(git: Git, worktree: Path, old: str, new: str, changes: Sequence[Ch
     return [] if answer.code == 0 else refused(worktree, answer)
 
 
+def present(worktree: Path, changes: Sequence[Change]) -> frozenset[bytes]:
+    """The changed paths at which something lies."""
+    ground = Ground(worktree, ())
+    return frozenset(change.path for change in changes if ground.holds(change.path))
+
+
+def moved_since(worktree: Path, changes: Sequence[Change], before: frozenset[bytes]) -> list[Obstacle]:
+    """What came or went since ``present`` looked; git would write over an ignored file, and bring a deleted one back.
+
+    Without a call of git, so that little time passes between this look and the write.
+    """
+    found = []
+    ground = Ground(worktree, [change.path for change in changes if change.new is None])
+    for change in changes:
+        if change.path in before:
+            if change.new is not None and not ground.holds(change.path):
+                found.append(Obstacle(worktree, change.path, Reason.DELETED))
+        elif change.old is None:
+            blocker = ground.blocker(change.path)
+            if blocker is not None:
+                found.append(Obstacle(worktree, blocker, Reason.UNTRACKED))
+    return found
+
+
 def refused(worktree: Path, answer: Completed) -> list[Obstacle]:
     """Obstacles out of git's own refusal; at least one, with its words where it names no path."""
     detail = answer.error.split("\n")[0] or f"git read-tree ended with exit code {answer.code}"
@@ -111,6 +135,10 @@ class Ground:
             if isinstance(known, bytes):
                 return known
         return self._occupant(path)
+
+    def holds(self, path: bytes) -> bool:
+        """Whether anything lies at ``path``."""
+        return self._lstat(path) is not None
 
     def _passable(self, parent: bytes) -> bytes | bool:
         """Whether a parent is a directory to look into (true), leaves room (false), or is itself in the way."""

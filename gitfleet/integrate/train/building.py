@@ -6,16 +6,17 @@ one that no check has run in yet is empty, and then git reads them from its inde
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, assert_never
 
-from gitfleet.git.merging import Conflicted, Merged, NoBase, merge
+from gitfleet.git.merging import Conflicted, DriverFailed, Merged, NoBase
 from gitfleet.git.worktrees import INSTANCE_FILE
+from gitfleet.integrate.apart import Apart
+from gitfleet.integrate.conflicts import explain, merge_run, named, outside
 from gitfleet.integrate.gate.crossing import Barred
-from gitfleet.integrate.gate.inspecting import REPORTED
+from gitfleet.integrate.rewritten import Entangled, TakenOver, brings_back, take_over
 from gitfleet.integrate.train.outcome import Candidate, Clash, Entry
 from gitfleet.integrate.verify import check_out
-from gitfleet.model.paths import quote_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,6 +40,7 @@ class Builder:
     checks: Sequence[Check]
     border: Border
     keep: Sequence[str] = ()
+    _aparts: dict[str, Apart] = field(default_factory=dict)
 
     def begin(self, base: str) -> None:
         """Make the worktree clean at the commit that is merged on."""
@@ -60,7 +62,7 @@ class Builder:
             if not entry.needs <= inside:
                 held.append(entry)
                 continue
-            result = self._merge(commit, entry)
+            result = self._merge(candidate.base, commit, entry)
             if isinstance(result, Clash):
                 clashes.append(result)
                 continue
@@ -69,21 +71,48 @@ class Builder:
             inside.add(entry.task)
         return Candidate(candidate.base, commit, tuple(merged), tuple(clashes), tuple(held))
 
-    def _merge(self, commit: str, entry: Entry) -> str | Clash:
-        result = merge(self.git, commit, entry.tip)
+    def _merge(self, base: str, commit: str, entry: Entry) -> str | Clash:
+        tip = self._tip(base, entry)
+        if isinstance(tip, Clash):
+            return tip
+        apart = self._aparts.setdefault(base, Apart(self.objects, base))
+        tree = apart.merge(commit, tip, entry.began if tip == entry.tip else base)
+        result = merge_run(self.git, commit, tip) if tree is None else Merged(tree)
         match result:
             case Conflicted():
-                paths = tuple(quote_path(path) for path in result.paths)
-                return Clash(entry, paths, f"it conflicts with {self.target} in {', '.join(paths)}")
+                found = explain(self.git, commit, tip, result)
+                return Clash(entry, found, f"it conflicts with {self.target} in {named(found)}")
+            case DriverFailed():
+                return Clash(entry, (), f"it could not be merged into {self.target}: {result.why}")
             case NoBase():
                 cut = "; this clone is shallow, `git fetch --unshallow` brings the rest" if result.shallow else ""
                 return Clash(entry, (), f"its branch and {self.target} have no common ancestor here{cut}")
             case Merged():
                 crossed = self.border.cross(entry.instance, entry.bounds, commit, result.tree)
                 if isinstance(crossed, Barred):
-                    return _barred(entry, crossed)
+                    found = outside(self.git, self.objects, commit, tip, result.tree, crossed.found)
+                    why = f"merging it would change {named(found)}, which is outside its scope"
+                    return Clash(entry, found, f"{why}; {crossed.why}" if crossed.why else why)
                 names = [check.title for check in self.checks]
-                return self.objects.create_commit(crossed.tree, [commit, entry.tip], _message(entry, names))
+                return self.objects.create_commit(crossed.tree, [commit, tip], _message(entry, names))
+            case _:
+                assert_never(result)
+
+    def _tip(self, base: str, entry: Entry) -> str | Clash:
+        """What of an entry is merged: its own tip, unless that would bring back what a person took off the target."""
+        if not brings_back(self.objects, entry.tip, entry.began, base):
+            return entry.tip
+        result = take_over(self.git, self.objects, entry.tip, entry.began, base)
+        match result:
+            case TakenOver(commit):
+                return commit
+            case Conflicted():
+                found = explain(self.git, base, entry.tip, result)
+                return Clash(entry, found, f"{self.target} was rewritten, and it conflicts there in {named(found)}")
+            case DriverFailed():
+                return Clash(entry, (), f"{self.target} was rewritten, and it could not be merged: {result.why}")
+            case Entangled():
+                return Clash(entry, (), f"{self.target} was rewritten after it had merged commits that are gone now")
             case _:
                 assert_never(result)
 
@@ -98,16 +127,10 @@ class Builder:
         commit = candidate.base
         merged: list[tuple[Entry, str]] = []
         for entry, step in candidate.merged:
-            tree = self.objects.commit(step).tree
-            commit = self.objects.create_commit(tree, [commit, entry.tip], _message(entry, green))
+            made = self.objects.commit(step)
+            commit = self.objects.create_commit(made.tree, [commit, made.parents[1]], _message(entry, green))
             merged.append((entry, commit))
         return replace(candidate, commit=commit, merged=tuple(merged))
-
-
-def _barred(entry: Entry, barred: Barred) -> Clash:
-    paths = tuple(quote_path(one.path) for one in barred.found.violations[:REPORTED])
-    why = f"merging it would change {', '.join(paths[:10])}, which is outside its scope"
-    return Clash(entry, paths, f"{why}; {barred.why}" if barred.why else why)
 
 
 def _message(entry: Entry, checks: Sequence[str]) -> str:

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.integrate.verify import Interrupted
+from gitfleet.model.conflict import paths_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitfleet.integrate.gate.bounds import Bounds
+    from gitfleet.model.conflict import Conflict
     from gitfleet.model.evidence import Verification
 
 
@@ -24,15 +26,22 @@ class Entry:
     tip: str
     bounds: Bounds
     needs: frozenset[str] = frozenset()
+    began: str = ""
+    """The commit of the target that the run began from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A run that could not be merged, with the paths and a sentence that says why."""
+    """A run that could not be merged: both sides path by path, and a sentence that says why."""
 
     entry: Entry
-    paths: tuple[str, ...]
+    conflicts: tuple[Conflict, ...]
     why: str
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths in conflict."""
+        return paths_of(self.conflicts)
 
 
 @dataclass(frozen=True, slots=True)

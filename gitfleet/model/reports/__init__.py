@@ -19,6 +19,7 @@ from gitfleet.model.reports.endings import (
     FinalHandoff,
     IdleReport,
     OpenReport,
+    ResolveReport,
     RunRow,
     WaveReport,
 )
@@ -122,6 +123,7 @@ __all__ = [
     "RescuePruneReport",
     "RescueReport",
     "RescueShowReport",
+    "ResolveReport",
     "RunRow",
     "SessionStatus",
     "Side",
@@ -157,6 +159,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "interrupt": (ControlReport,),
     "restart": (ControlReport,),
     "open": (OpenReport,),
+    "resolve": (ResolveReport,),
     "closeout": (CloseoutReport,),
     "check": (CheckReport,),
     "doctor": (DoctorReport,),

@@ -1,4 +1,4 @@
-"""How sessions and changes to them ended: wave, continue, add, cancel, open, demo."""
+"""How sessions and changes to them ended: wave, continue, add, cancel, open, resolve, demo."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from gitfleet.model.conflict import Conflict
 from gitfleet.model.evidence import CheckResult, FileChange, Verdict
 from gitfleet.model.reports.answers import Report
 from gitfleet.model.run import RunState
@@ -24,7 +25,7 @@ class RunRow(Report, frozen=True, kw_only=True):
     commit: Annotated[str, Meta(description="Its merge commit on the target, when it landed.")] = ""
     reason: str = ""
     violations: Annotated[tuple[str, ...], Meta(description="Paths that it must not have written, with why.")] = ()
-    conflicts: tuple[str, ...] = ()
+    conflicts: Annotated[tuple[Conflict, ...], Meta(description="What it conflicts in, with both sides.")] = ()
     retries: Annotated[
         tuple[str, ...], Meta(description="How each attempt that failed ended, and whether it was retried.")
     ] = ()
@@ -70,6 +71,22 @@ class AmendReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gi
     action: Annotated[str, Meta(description="add or cancel.")]
     task: str
     message: str = ""
+
+
+class ResolveReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/resolve/v1"):
+    """Where a conflict is resolved, and what is left to do there."""
+
+    session: str
+    task: str
+    instance: str
+    branch: str
+    path: Annotated[str, Meta(description="The worktree, with the merge of the target under way.")]
+    target: str
+    onto: Annotated[str, Meta(description="Commit of the target that is merged there.")]
+    again: Annotated[bool, Meta(description="Whether it was opened before, and is shown as it was left.")]
+    merging: Annotated[bool, Meta(description="Whether the merge is not committed yet.")]
+    unmerged: Annotated[tuple[str, ...], Meta(description="Paths that are still in conflict there.")] = ()
+    conflicts: Annotated[tuple[Conflict, ...], Meta(description="What the run conflicts in, with both sides.")] = ()
 
 
 class OpenReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/open/v1"):

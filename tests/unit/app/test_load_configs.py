@@ -56,7 +56,6 @@ branch_prefix: robots
         ("pool: {keep: ['**']}", "pool.keep[0]", "`**` would keep what is not meant"),
         ("worktrees: {copy: [a/../b]}", "worktrees.copy[0]", "`a/../b` is not a plain path below the repository"),
         ("worktrees: {link: [.Git/x]}", "worktrees.link[0]", "`.Git/x` is not a plain path below the repository"),
-        ("conflict: hold", "conflict", "`conflict` is not built yet"),
         ("landing: {style: squash}", "landing", "`landing` is not built yet"),
         ("agents: {a: {kind: claude}}", "agents.a.kind", "`kind: claude` is not built yet"),
         ("agents: {a: {argv: [x], effort: high}}", "agents.a.effort", "`agents.a.effort` is not built yet"),
@@ -100,8 +99,8 @@ def test_secrets_are_refused(name: str) -> None:
 
 
 def test_shape_and_meaning_are_told_in_one_answer() -> None:
-    found = problems("agent: b\nagents: {a: {argv: ['{x}'], model: y}}\nconflict: {}\n")
-    assert set(found) == {"agent", "agents.a.argv[0]", "agents.a.model", "conflict"}
+    found = problems("agent: b\nagents: {a: {argv: ['{x}'], model: y}}\nlanding: {}\n")
+    assert set(found) == {"agent", "agents.a.argv[0]", "agents.a.model", "landing"}
 
 
 def test_markdown_is_not_a_config() -> None:

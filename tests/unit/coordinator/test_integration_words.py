@@ -14,7 +14,7 @@ from gitfleet.coordinator.trains.deciding import Decided, told
 from gitfleet.coordinator.trains.integration import Integration
 from gitfleet.coordinator.trains.remembering import Remembering
 from gitfleet.integrate.gate.bounds import Bounds
-from gitfleet.integrate.train import Candidate, Entry
+from gitfleet.integrate.train import Candidate, Clash, Entry
 from gitfleet.model.base import encode
 from gitfleet.model.evidence import Attempt, Verdict
 from gitfleet.model.momentum import SessionMomentum
@@ -56,10 +56,12 @@ def landed(task: str, wave: int, number: int) -> Run:
     return make_run(task, RunState.LANDED, wave=wave, merge=merge)
 
 
+def entry(task: str) -> Entry:
+    return Entry(task, task, f"i-{task}", "4" * 40, Bounds.of(Scope.parse(["."])))
+
+
 def candidate(*tasks: str) -> Candidate:
-    merged = tuple(
-        (Entry(task, task, f"i-{task}", "4" * 40, Bounds.of(Scope.parse(["."]))), "5" * 40) for task in tasks
-    )
+    merged = tuple((entry(task), "5" * 40) for task in tasks)
     return Candidate("2" * 40, "5" * 40, merged, ())
 
 
@@ -78,13 +80,15 @@ def test_a_landing_tells_of_its_wave_and_of_what_ended_since_the_one_before(repo
         "all-failed": ended("all-failed", RunState.FAILED, 2, after),
         "behind-failed": ended("behind-failed", RunState.SKIPPED, 4, "", "all-failed"),
         "now": landed("now", 3, 2),
-        "clashed": ended("clashed", RunState.CONFLICTED, 3, after),
+        "held": make_run("held", RunState.CONFLICTED, wave=1),
+        "clashed": make_run("clashed", RunState.CONFLICTED, wave=3),
         "going": make_run("going", RunState.RUNNING, wave=3),
         "later": make_run("later", RunState.CANCELLED, wave=4),
     }
     with session_on(repo, task_of("first")) as stage:
         session = integration(stage, ("first",)).session
-        about = told(session, candidate("now"), runs)
+        clash = Clash(entry("clashed"), (), "it conflicts")
+        about = told(session, replace(candidate("now"), clashes=(clash,)), runs)
         assert list(about) == [
             "late",
             "all-failed",

@@ -9,6 +9,7 @@ from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run,
 from gitfleet.errors import ExitCode
 from gitfleet.integrate.gate.bounds import Bounds
 from gitfleet.integrate.train import Clash, Entry
+from gitfleet.model.conflict import Conflict, ConflictKind
 from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport, Verdict, Verification, Violation
 from gitfleet.model.handoff import Handoff
 from gitfleet.model.run import (
@@ -203,8 +204,11 @@ def test_a_failed_run_agrees_with_its_failure() -> None:
 
 def test_a_conflicted_run_keeps_its_branch_and_names_the_paths() -> None:
     entry = Entry("api", "api", "i", "1" * 40, Bounds.of(Scope.parse(["src"])))
-    run = conflicted_run(claimed(RunState.GATED), Clash(entry, ("src/a",), "it conflicts in src/a"), AT)
-    assert (run.state, run.conflicts) == (RunState.CONFLICTED, ("src/a",))
+    conflict = Conflict(path="src/a", kind=ConflictKind.CONTENT)
+    run = conflicted_run(claimed(RunState.GATED), Clash(entry, (conflict,), "it conflicts in src/a"))
+    assert (run.state, run.conflicts, run.sealed) == (RunState.CONFLICTED, (conflict,), False)
+    assert run.claim is not None
+    assert run.claim.released == ""
     assert run.failure is not None
     assert run.failure.source is FailureSource.NEEDS_PERSON
     assert run.failure.message == "It conflicts in src/a. Its branch fleet/auth-k3f9qm/api is kept."

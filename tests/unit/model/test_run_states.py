@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitfleet.model.base import decode, encode
+from gitfleet.model.conflict import Conflict, ConflictKind, Resolution
 from gitfleet.model.evidence import Attempt, CheckResult, FileChange, GateReport, Verdict, Verification
 from gitfleet.model.handoff import Handoff, HandoffSource
 from gitfleet.model.run import (
@@ -28,7 +29,7 @@ from gitfleet.model.run import (
 )
 
 S = RunState
-OVER_WITHOUT_LANDING = [S.REJECTED, S.CONFLICTED, S.FAILED, S.TIMED_OUT, S.CANCELLED, S.LOST]
+OVER_WITHOUT_LANDING = [S.REJECTED, S.FAILED, S.TIMED_OUT, S.CANCELLED, S.LOST]
 
 
 def run_in(state: RunState) -> Run:
@@ -70,7 +71,7 @@ def test_what_is_over_can_only_be_queued_again(state: RunState) -> None:
 
 def test_states_are_queued_live_or_sealed() -> None:
     assert {S.LANDED, S.SKIPPED, *OVER_WITHOUT_LANDING} == SEALED
-    assert {S.PREPARING, S.RUNNING, S.FINISHED, S.GATED, S.VERIFIED} == LIVE
+    assert {S.PREPARING, S.RUNNING, S.FINISHED, S.GATED, S.VERIFIED, S.CONFLICTED} == LIVE
     assert [run_in(state).sealed for state in RunState] == [state in SEALED for state in RunState]
 
 
@@ -125,7 +126,9 @@ def test_a_run_that_is_queued_again_keeps_its_attempts_and_says_no_more_of_the_l
         gate=GateReport(passed=True),
         verification=Verification(verdict=Verdict.VERIFIED),
         failure=failure,
-        conflicts=("a",),
+        conflicts=(Conflict(path="a", kind=ConflictKind.CONTENT),),
+        resolution=Resolution(tip="2" * 40, onto="3" * 40, since="2026-01-02T03:04:05.000Z"),
+        extended=("b",),
         receipt=Receipt(verdict=ReceiptVerdict.FAIL, reason="it conflicts"),
     )
     assert requeue(over) == msgspec.structs.replace(plain, state=S.QUEUED)

@@ -97,7 +97,6 @@ def test_a_sealed_run_frees_its_scope() -> None:
         (RunState.TIMED_OUT, "a timed out"),
         (RunState.CANCELLED, "a was cancelled"),
         (RunState.REJECTED, "a was rejected"),
-        (RunState.CONFLICTED, "a conflicted"),
         (RunState.LOST, "a was lost"),
         (RunState.SKIPPED, "a was skipped"),
     ],

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitfleet.model.brief import BriefHeader
+from gitfleet.model.conflict import Conflict, ConflictKind
 from gitfleet.model.evidence import CheckResult, FileChange, GateReport, Verdict, Verification, Violation
 from gitfleet.model.handoff import Fact, Handoff
 from gitfleet.model.plan import Task
@@ -38,7 +39,7 @@ def full_run(count: int = 1) -> Run:
                 CheckResult(name="w", run="t", exit_code=0, wrote=("x",)),
             ),
         ),
-        conflicts=tuple(f"c{number}" for number in range(12)),
+        conflicts=tuple(Conflict(path=f"c{number}", kind=ConflictKind.CONTENT) for number in range(12)),
         files=(FileChange(path="f.py", change="added"),),
         handoff=Handoff(
             built=tuple(f"built {number}" for number in range(count)),
