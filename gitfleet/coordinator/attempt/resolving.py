@@ -201,7 +201,7 @@ def _hold_against(
     if not found.passed:
         paths = ", ".join(f"{one.path} ({one.reason})" for one in found.report().violations[:_NAMED])
         why = f"What was committed changes what the run must not: {paths}."
-        # That the run may change a path in conflict where the target put it is for a person to say, and here it is said.
+        # That the run may change a path in conflict where the target put it a person says, and here did.
         if not found.only_border or any(quote_path(one.path) not in clashing for one in found.violations):
             return Unresolved(why)
         grown = extension(parts, run, bounds, found.violations)
