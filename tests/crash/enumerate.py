@@ -61,7 +61,9 @@ class Stage:
                 importlib.import_module(name)
         self.length = result.session
         self.whole = invariants.Whole(invariants.tree(place / "repo"), invariants.names(place / "repo/.git"))
-        self.points = list(places(line.split("\t", 4) for line in (place / "ops").read_text().splitlines()))
+        self.points = list(
+            places(self.what, (line.split("\t", 4) for line in (place / "ops").read_text().splitlines()))
+        )
 
     @property
     def template(self) -> Path:
@@ -122,13 +124,14 @@ def environment(home: Path) -> None:
     os.environ.update({**kept, **fixed, "HOME": str(home)})
 
 
-def places(lines: Iterable[list[str]]) -> Iterator[Point]:
+def places(what: scenario.Scenario, lines: Iterable[list[str]]) -> Iterator[Point]:
     """Every place of an undisturbed run where a process can die."""
-    for process, _, kind, number, what in lines:
-        if process != COORDINATOR and not process.startswith("warden"):
+    commands = {COORDINATOR, *(step.process for step in what.steps)}
+    for process, _, kind, number, detail in lines:
+        if process not in commands and not process.startswith("warden"):
             continue
         whens: tuple[str, ...] = (BEFORE, AFTER)
-        if kind in {GIT, REF, INDEX} and not what.startswith(("pygit2", "rename", "replace")):
+        if kind in {GIT, REF, INDEX} and not detail.startswith(("pygit2", "rename", "replace")):
             whens = (BEFORE, WHILE, AFTER)
         for when in whens:
             yield Point(process, kind, int(number), when)

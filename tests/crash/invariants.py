@@ -81,6 +81,8 @@ def names(common: Path) -> frozenset[str]:
         name = re.sub(r"trial-[a-z2-7]{6}", "ID", name)
         name = re.sub(r"\b(attempts/[^/]*)/\d+", r"\1/N", name)
         name = re.sub(r"\btree-\d+", "tree-N", name)
+        name = re.sub(r"\bwaves/w\d+", "waves/wN", name)
+        name = re.sub(r"\brequests/[0-9a-f]{16}", "requests/ID", name)
         name = re.sub(r"\bgreen-[0-9a-f]{64}", "green-KEY", name)
         if "verify-cache/.tmp-" in name:
             continue
@@ -89,9 +91,12 @@ def names(common: Path) -> frozenset[str]:
     return frozenset(found - {"gitfleet/radar"})
 
 
-def check(round_: Round, whole: Whole | None, code: int) -> list[str]:
-    """Hold everything against the undisturbed run; raises ``AssertionError``. Gives what is worth a word."""
-    repo, common = round_.repo, round_.repo / ".git"
+def came_to_an_end(round_: Round, code: int) -> tuple[int, list[str]]:
+    """A session that a death kept from beginning is begun again; gives its exit code, and what is worth a word.
+
+    It is over, or waits for a person and holds nothing but what they are to decide.
+    """
+    common, expected = round_.repo / ".git", round_.what.exit_code
     said = round_.last.read_text(errors="replace")
     sessions = common / "gitfleet/state/sessions"
     begun = sessions.is_dir() and bool(list(sessions.iterdir()))
@@ -103,8 +108,21 @@ def check(round_: Round, whole: Whole | None, code: int) -> list[str]:
         notes.append("died before the session was there, which was begun again")
         code = round_.run("again", *scenario.COMMAND)
         said = round_.last.read_text(errors="replace")
-    over = code == 0 and "no session to continue" in said
-    assert code == round_.scenario.exit_code or over, f"exit {code}: {said}"
+        round_.settled()
+    over = code == 0 and "no session to continue" in said and not round_.what.held
+    assert code == expected or over, f"exit {code}: {said}"
+    claims = [json.loads(path.read_bytes())["task"] for path in common.glob("gitfleet/state/claims/*")]
+    assert sorted(claims) == sorted(round_.what.held), f"claims of {claims}"
+    for path in (common / "gitfleet/radar").glob("scratch-*"):
+        msg = f"the radar left {path.name}"
+        raise AssertionError(msg)
+    return code, notes
+
+
+def check(round_: Round, whole: Whole | None) -> None:
+    """Hold everything against the undisturbed run; raises ``AssertionError``."""
+    repo = round_.repo
+    round_.settled()
     _ends(round_, whole)
     _only_green(round_)
     _in_order(round_)
@@ -119,31 +137,31 @@ def check(round_: Round, whole: Whole | None, code: int) -> list[str]:
     assert again == 0, f"continue again: exit {again}: {round_.last.read_text()}"
     assert "no session to continue" in round_.last.read_text()
     round_.settled()
-    return notes
 
 
 def _ends(round_: Round, whole: Whole | None) -> None:
     """Every task ended as it does undisturbed, and landed once if it did."""
     repo = round_.repo
     runs = scenario.state_runs(repo / ".git")
-    expected = round_.scenario.expected
+    expected = round_.what.expected
     assert runs.keys() == expected.keys(), f"runs of {sorted(runs)}"
     strange = [(task, run["state"], run.get("failure")) for task, run in runs.items() if run["state"] != expected[task]]
     assert not strange, strange
     now = tree(repo)
-    if scenario.PERSONS in now:
-        persons = git(repo, "show", f"main:{scenario.PERSONS}")
-        assert re.fullmatch(r"a person's line \d+\n", persons), persons
+    persons = round_.what.persons
+    for path, words in persons.items():
+        said = git(repo, "show", f"main:{path}") if path in now else ""
+        assert re.fullmatch(words, said), f"{path}: {said!r}"
     if whole is not None:
-        wanted = {path: facts for path, facts in whole.tree.items() if path != scenario.PERSONS}
-        found = {path: facts for path, facts in now.items() if path != scenario.PERSONS}
+        wanted = {path: facts for path, facts in whole.tree.items() if path not in persons}
+        found = {path: facts for path, facts in now.items() if path not in persons}
         assert found == wanted, f"the tree differs: {set(found.items()) ^ set(wanted.items())}"
     merged = sorted(instance for instance, _ in merges(repo))
     landed = sorted(str(run["instance"]) for run in runs.values() if run["state"] == "landed")
     assert merged == landed, f"merged {merged}, landed {landed}"
-    for path in (repo / ".git/gitfleet/state/sessions").glob("*/waves/*.md"):
-        record = f"main:.planning/{path.relative_to(repo / '.git/gitfleet/state').as_posix()}"
-        assert git(repo, "show", record) == path.read_text(), f"{record} differs from the state"
+    for text in (repo / ".git/gitfleet/state/sessions").glob("*/waves/*.md"):
+        record = f"main:.planning/{text.relative_to(repo / '.git/gitfleet/state').as_posix()}"
+        assert git(repo, "show", record) == text.read_text(), f"{record} differs from the state"
 
 
 def merges(repo: Path) -> list[tuple[str, str]]:
@@ -165,7 +183,7 @@ def contents(repo: Path, treeish: str) -> dict[str, str]:
 
 def _only_green(round_: Round) -> None:
     """The target never pointed at a tree that fails the checks, and no such tree is remembered as green."""
-    repo, passes = round_.repo, round_.scenario.passes
+    repo, passes = round_.repo, round_.what.passes
     for commit in dict.fromkeys(git(repo, "log", "-g", "--format=%H", "main").split()):
         assert passes(contents(repo, commit)), f"the target pointed at {commit}, which fails the checks"
     for path in (repo / ".git/gitfleet").glob("verify-cache/green-*.json"):
@@ -184,7 +202,7 @@ def _in_order(round_: Round) -> None:
         assert not early, f"{task} landed before {early}"
         before.add(task)
         files = contents(repo, commit)
-        for path, content in round_.scenario.landed.get(task, {}).items():
+        for path, content in round_.what.landed.get(task, {}).items():
             assert files.get(path) == content, f"{task} landed with {path}: {files.get(path)!r}"
 
 
@@ -216,10 +234,16 @@ def _kept(round_: Round) -> None:
     repo = round_.repo
     runs = scenario.state_runs(repo / ".git")
     refs = git(repo, "for-each-ref", "--format=%(refname)", "refs/gitfleet/wip", "refs/heads").split()
-    for task, path, content in round_.scenario.kept:
+    for task, path, content in round_.what.kept:
         mine = [ref for ref in refs if f"/{runs[task]['instance']}/" in ref or ref.endswith(f"/{task}")]
         having = [ref for ref in mine if git(repo, "ls-tree", "--name-only", ref, path)]
-        assert any(git(repo, "show", f"{ref}:{path}") == content for ref in having), (
+        if any(git(repo, "show", f"{ref}:{path}") == content for ref in having):
+            continue
+        commits = (
+            git(repo, "log", "--all", "--format=%H", "--", path).split() if runs[task]["state"] == "landed" else ()
+        )
+        below = (commit for commit in commits if git(repo, "ls-tree", "--name-only", commit, path))
+        assert any(git(repo, "show", f"{commit}:{path}") == content for commit in below), (
             f"{path} of {task} is lost: it is in none of {mine}"
         )
 

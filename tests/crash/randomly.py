@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.crash import invariants, scenario
-from tests.crash.rounds import CONTINUE, COORDINATOR, KILLED, Result, Round
+from tests.crash.rounds import CONTINUE, COORDINATOR, KILLED, Result, Round, end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,8 +109,7 @@ def one_round(
                 result.codes.append(round_.wait(pid, assassin.act))
             if result.codes[-1] == KILLED:
                 result.codes.append(round_.run("last", "continue"))
-            result.deaths = round_.deaths()
-            result.notes = invariants.check(round_, whole, result.codes[-1])
+            end(round_, whole, result)
         except BaseException:
             result.deaths = round_.deaths()
             round_.clear()

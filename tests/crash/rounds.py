@@ -79,7 +79,7 @@ class Round:
     """Runs commands in one place and answers for the person meanwhile."""
 
     place: Path
-    scenario: scenario.Scenario
+    what: scenario.Scenario
     wardens: Point | None = None
     person: scenario.Person = field(init=False)
     _number: int = 0
@@ -138,8 +138,8 @@ class Round:
         tempfile.tempdir = str(self.temporary)  # without the probe, which may be cut off too
         watched = (*local.INTERPRETER, str(WRAPPER), str(orders))
         local.LocalHost.__init__.__kwdefaults__["interpreter"] = watched  # type: ignore[index]
-        _hurry(radar=self.scenario.radar)
-        if target is None:
+        _hurry(radar=self.what.radar)
+        if target is None or target.process != process:
             killer = Killer(str(self.ops), process)
         else:
             killer = Killer(str(self.ops), process, target.kind, target.number, target.when)
@@ -250,6 +250,22 @@ def forked(work: Callable[[Result], None], result: Result, report: Path) -> int:
     os._exit(0)
 
 
+def end(round_: Round, whole: invariants.Whole | None, result: Result, target: Point | None = None) -> None:
+    """Do what a session that came this far still needs of people, and hold what it left against what must be true."""
+    code, note = invariants.came_to_an_end(round_, result.codes[-1])
+    for step in round_.what.steps if code == round_.what.exit_code else ():
+        step.before(round_.place)
+        code = round_.run(step.process, *step.args, target=target)
+        if code == KILLED:
+            code = round_.run(f"{step.process} again", *step.args)
+        result.codes.append(code)
+        over = code == 0 and "no session to continue" in round_.last.read_text()
+        assert code == step.exit_code or over, f"{step.process}: exit {code}: {round_.last.read_text()}"
+    result.deaths = round_.deaths()
+    invariants.check(round_, whole)
+    result.notes = note
+
+
 def one_round(
     what: scenario.Scenario,
     template: Path,
@@ -276,8 +292,7 @@ def one_round(
                     result.codes.append(round_.run(CONTINUE, "continue", target=second))
                 if result.codes[-1] == KILLED:
                     result.codes.append(round_.run("last", "continue"))
-            result.deaths = round_.deaths()
-            result.notes = invariants.check(round_, whole, result.codes[-1])
+            end(round_, whole, result, target)
             if whole is None:
                 what.struck(scenario.Facts(scenario.state_runs(round_.repo / ".git"), round_.ops.read_text()))
         except BaseException:

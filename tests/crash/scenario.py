@@ -24,10 +24,22 @@ SHORTER = 0.25
 """The one deadline that is meant to pass takes this part of a second, so that rounds do not wait for it."""
 
 COMMAND = ("wave", "../plan.yaml", "--yes")
-PERSONS = "theirs.txt"
 
 Files = dict[str, str]
 """Contents of a tree outside ``.planning``, by path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a person does once the session waits for them: ``before`` with their own hands, then a command.
+
+    ``process`` is what the command's operations are filed under; when it dies there it is given once more.
+    """
+
+    process: str
+    args: tuple[str, ...]
+    exit_code: int = 0
+    before: Callable[[Path], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,9 @@ class Scenario:
 
     ``passes`` is what the checks say of a tree, once more. ``kept`` is what agents wrote that did not land, as task,
     path and content; it must not be lost either. ``landed`` is what tasks brought, by task and path, though later ones
-    may have taken it away again. With ``radar`` that looks at agents as soon as they work.
+    may have taken it away again. ``held`` are tasks whose claims stay when the session ends with ``exit_code``, until
+    the ``steps``. With ``radar`` that looks at agents as soon as they work. What is said by a person in ``persons``, by
+    path, differs between rounds.
     """
 
     name: str
@@ -48,6 +62,9 @@ class Scenario:
     kept: Sequence[tuple[str, str, str]]
     landed: Mapping[str, Files]
     settings: Mapping[str, object] = field(default_factory=dict)
+    held: Sequence[str] = ()
+    steps: Sequence[Step] = ()
+    persons: Mapping[str, str] = field(default_factory=dict)
     radar: bool = False
     struck: Callable[[Facts], None] = lambda _: None
     """Says of an undisturbed run, as an ``AssertionError``, that it does not hold what is to be struck."""
@@ -107,10 +124,10 @@ class Person:
         """Answer every letter in the box."""
         for letter in list((self.place / "person").glob("asked.*")):
             self.commits += 1
-            repo = self.place / "repo"
-            (repo / PERSONS).write_text(f"a person's line {self.commits}\n")
-            git(repo, "add", PERSONS)
-            git(repo, "commit", "-qm", f"A person's commit {self.commits}", "--", PERSONS)
+            repo, path = self.place / "repo", letter.read_text().strip()
+            (repo / path).write_text(f"a person's line {self.commits}\n")
+            git(repo, "add", path)
+            git(repo, "commit", "-qm", f"A person's commit {self.commits}", "--", path)
             letter.rename(letter.with_name(letter.name.replace("asked", "done")))
 
 

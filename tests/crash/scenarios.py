@@ -2,7 +2,9 @@
 
 ``waves`` has three waves of three agents with a rejection, a conflict, a timeout and a retry. ``trains`` has a train
 with two culprits, of whom one is mended and one is not, work that is spilled, and a landing that the cache vouches for.
-``grown`` has a claim that grows, is given back with an ejected run and grows again, and the conflict radar.
+``grown`` has a claim that grows, is given back with an ejected run and grows again, a run that conflicts and is made
+again, and the conflict radar. ``conflicts`` has a conflict that an agent resolves, and one that it does not: a person
+does, and something waits for that.
 """
 
 from __future__ import annotations
@@ -10,16 +12,22 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from tests.crash.scenario import PERSONS, TIMEOUT_SECONDS, Facts, Files, Scenario
+from tests.crash.scenario import TIMEOUT_SECONDS, Facts, Files, Scenario, Step, git, state_runs
 from tests.support.sessions import task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _BOX = "set -e; w=$(git rev-parse --path-format=absolute --git-common-dir)/../../person; "
 
-# The agent asks for a commit of the person's and goes on when it is there.
-_CLASH = _BOX + ': >"$w/asked.$$"; until test -e "$w/done.$$"; do sleep 0.02; done; echo agent >theirs.txt'
+_PERSONS = r"a person's line \d+\n"
+
+
+def _meet(path: str) -> str:
+    """Ask the person for a commit to a path, and go on when it is there."""
+    return f'echo {path} >"$w/new.$$"; mv "$w/new.$$" "$w/asked.$$"; until test -e "$w/done.$$"; do sleep 0.02; done'
+
 
 # The first attempt kills its own warden: it is lost, and tried again. What it wrote is there before its mark.
 _LOST_ONCE = (
@@ -52,7 +60,7 @@ WAVES = Scenario(
         task("two", "echo 2 >two.txt && git add -A && git commit -qm two", ["two.txt"]),
         task("outside", "echo x >elsewhere.txt", ["mine.txt"]),
         task("three", "cat one.txt two.txt >three.txt", ["three.txt"], "one", "two"),
-        task("clash", _CLASH, [PERSONS], "one"),
+        task("clash", f"{_BOX}{_meet('theirs.txt')}; echo agent >theirs.txt", ["theirs.txt"], "one"),
         task("slow", "echo part >slow.txt && exec sleep 60", ["slow.txt"], "one", timeout_seconds=TIMEOUT_SECONDS),
         task("four", "cat three.txt >four.txt", ["four.txt"], "three"),
         task("five", _LOST_ONCE, ["deep/"], "three"),
@@ -65,7 +73,7 @@ WAVES = Scenario(
         "two": "landed",
         "outside": "rejected",
         "three": "landed",
-        "clash": "conflicted",
+        "clash": "cancelled",
         "slow": "timed-out",
         "four": "landed",
         "five": "landed",
@@ -74,10 +82,14 @@ WAVES = Scenario(
     exit_code=3,
     kept=(
         ("outside", "elsewhere.txt", "x\n"),
-        ("clash", PERSONS, "agent\n"),
+        ("clash", "theirs.txt", "agent\n"),
         ("five", "deep/er/half.txt", "half\n"),
     ),
     landed={"three": {"three.txt": "1\n2\n"}, "five": {"deep/er/five.txt": "5\n"}},
+    settings={"conflict": "hold"},
+    held=("clash",),
+    steps=(Step("cancel", ("cancel", "clash")), Step("close", ("continue",), exit_code=1)),
+    persons={"theirs.txt": _PERSONS},
     struck=_handed_on,
 )
 
@@ -146,17 +158,24 @@ TRAINS = Scenario(
 
 def _grown_twice(facts: Facts) -> None:
     runs = facts.runs
+    assert _outcomes(runs["meets"]) == ["conflict", "success"], runs["meets"]["attempts"]
     assert _outcomes(runs["grows"]) == ["check-failed", "success"], runs["grows"]["attempts"]
     assert runs["grows"]["extended"] == ["far/out.txt"], runs["grows"]
     assert runs["more"]["extended"] == ["far/more.txt"], runs["more"]
     assert "merge-tree" in facts.ops, "the radar looked at nothing"
 
 
+# Made again on what the person committed, it goes on from that.
+_MEETS = (
+    f"{_BOX}if test -e theirs.txt; then echo agent >>theirs.txt; else echo agent >theirs.txt; {_meet('theirs.txt')}; fi"
+)
+
 GROWN = Scenario(
     name="grown",
     tasks=(
         task("grows", _BOX + f"echo in >in.txt; mkdir -p far; {_broken_once('far/out.txt', 'out')}", ["in.txt"]),
         task("other", "echo other >other.txt", ["other.txt"]),
+        task("meets", _MEETS, ["theirs.txt"]),
         task("more", "echo 1 >one.txt; echo more >far/more.txt", ["one.txt"], "grows"),
         task(
             "takes", "cat far/out.txt in.txt >taken.txt; echo taken >far/out.txt", ["taken.txt", "far/out.txt"], "grows"
@@ -164,17 +183,65 @@ GROWN = Scenario(
     ),
     checks=_CHECKS,
     passes=_whole,
-    expected={"grows": "landed", "other": "landed", "more": "landed", "takes": "landed"},
+    expected={"grows": "landed", "other": "landed", "meets": "landed", "more": "landed", "takes": "landed"},
     exit_code=0,
-    kept=(("grows", "far/out.txt", "broken\n"),),
+    kept=(("grows", "far/out.txt", "broken\n"), ("meets", "theirs.txt", "agent\n")),
     landed={
         "grows": {"in.txt": "in\n", "far/out.txt": "out\n"},
         "more": {"one.txt": "1\n", "far/more.txt": "more\n"},
         "takes": {"taken.txt": "out\nin\n", "far/out.txt": "taken\n"},
     },
-    settings={"scope": {"on_violation": "extend"}},
+    settings={"scope": {"on_violation": "extend"}, "conflict": "requeue"},
+    persons={"theirs.txt": _PERSONS + "agent\n"},
     radar=True,
     struck=_grown_twice,
 )
 
-SCENARIOS = {scenario.name: scenario for scenario in (WAVES, TRAINS, GROWN)}
+_FIXED = (
+    f"{_BOX}if grep -qs '<<<<' fixed.txt; then echo both >fixed.txt; git add -A; git commit -q --no-edit; "
+    f"elif test -e fixed.txt; then echo both >fixed.txt; else echo mine >fixed.txt; {_meet('fixed.txt')}; fi"
+)
+_LEFT = f"{_BOX}if ! grep -qs '<<<<' left.txt; then echo agent >left.txt; {_meet('left.txt')}; fi"
+
+
+def _resolve(place: Path) -> None:
+    """Write the resolution into the tree that was opened."""
+    run = state_runs(place / "repo/.git")["left"]
+    tree = place / "repo.fleet" / run["attempts"][-1]["worktree"]
+    assert "<<<<" in (tree / "left.txt").read_text(), "nothing is in conflict in the tree that was opened"
+    (tree / "left.txt").write_text("resolved\n")
+    git(tree, "add", "left.txt")
+
+
+def _resolved_twice(facts: Facts) -> None:
+    runs = facts.runs
+    assert _outcomes(runs["fixed"]) == ["conflict", "success"], runs["fixed"]["attempts"]
+    assert runs["fixed"]["attempts"][1]["resolver"], runs["fixed"]["attempts"]
+    assert len(_outcomes(runs["left"])) == 2, runs["left"]["attempts"]
+    assert runs["left"]["resolution"]["commit"], runs["left"]
+
+
+CONFLICTS = Scenario(
+    name="conflicts",
+    tasks=(
+        task("fixed", _FIXED, ["fixed.txt"]),
+        task("left", _LEFT, ["left.txt"]),
+        task("later", "cat left.txt >later.txt", ["later.txt"], "left"),
+    ),
+    checks=_CHECKS,
+    passes=_whole,
+    expected={"fixed": "landed", "left": "landed", "later": "landed"},
+    exit_code=3,
+    held=("left",),
+    steps=(Step("resolve", ("resolve", "left", "--print")), Step("close", ("continue",), before=_resolve)),
+    kept=(("fixed", "fixed.txt", "mine\n"), ("left", "left.txt", "agent\n")),
+    landed={
+        "fixed": {"fixed.txt": "both\n"},
+        "left": {"left.txt": "resolved\n"},
+        "later": {"later.txt": "resolved\n"},
+    },
+    settings={"conflict": "resolver"},
+    struck=_resolved_twice,
+)
+
+SCENARIOS = {scenario.name: scenario for scenario in (WAVES, TRAINS, GROWN, CONFLICTS)}
