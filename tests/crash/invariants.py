@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from tests.crash.rounds import Round
 
 
+SHARED = re.compile(r"/(verify-cache|requests)/\.tmp-")
+"""Unfinished writes that nobody can tell from those of others: they go after an hour, or with their session."""
+
+
 @dataclass(frozen=True, slots=True)
 class Whole:
     """The undisturbed run: what its target holds, by path, and the names of the files that it left beside it."""
@@ -84,7 +88,7 @@ def names(common: Path) -> frozenset[str]:
         name = re.sub(r"\bwaves/w\d+", "waves/wN", name)
         name = re.sub(r"\brequests/[0-9a-f]{16}", "requests/ID", name)
         name = re.sub(r"\bgreen-[0-9a-f]{64}", "green-KEY", name)
-        if "verify-cache/.tmp-" in name:
+        if SHARED.search(name):
             continue
         found.add(re.sub(r"(?<=[./-])\d+$", "N", name))
     # Whether the radar came to look is a matter of time; what it must take away again is below.
@@ -214,8 +218,7 @@ def _nothing_held(round_: Round, whole: Whole | None) -> None:
     assert not list(common.glob("gitfleet/state/claims/*"))
     leavings = [path.name for path in round_.temporary.iterdir()]
     assert not leavings, f"temporary files are left: {leavings}"
-    # Those of the verification cache belong to several writers, and go after an hour.
-    unfinished = [str(path) for path in common.rglob("*.tmp-*") if path.parent.name != "verify-cache"]
+    unfinished = [str(path) for path in common.rglob("*.tmp-*") if not SHARED.search(str(path))]
     assert not unfinished, f"unfinished writes are left: {unfinished}"
     if whole is not None:
         strange = sorted(name for name in names(common) - whole.names if not _explained(name))
