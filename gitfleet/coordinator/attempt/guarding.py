@@ -6,6 +6,7 @@ refused, and how the picture differs from what is there. Reading may be repeated
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import suppress
 from functools import lru_cache
@@ -57,7 +58,8 @@ def guarded(parts: Parts, run: Run, environment: Mapping[str, str]) -> dict[str,
     chain = Path(known.hooks)
     usual = parts.repository.common_dir / "hooks"
     seen = _picture(parts, (usual, chain) if chain.is_absolute() and chain != usual else (usual,))
-    (directory / _PICTURE).write_bytes(msgspec.json.encode(seen))
+    # Names that are not UTF-8 come back from escapes, which this JSON has and that of documents has not.
+    (directory / _PICTURE).write_text(json.dumps(msgspec.to_builtins(seen)))
     guard = Guard(directory, parts.repository.common_dir, run.branch, known.hooks, known.pushes)
     return {**environment, **install(guard, environment)}
 
@@ -67,9 +69,9 @@ def tampered(parts: Parts, run: Run) -> tuple[Tampering, ...]:
     directory = _directory(parts, run)
     tries = read_tries(directory)
     try:
-        before = msgspec.json.decode((directory / _PICTURE).read_bytes(), type=Picture)
+        before = msgspec.convert(json.loads((directory / _PICTURE).read_bytes()), Picture)
         changed = list(_changed(parts, run, before, tries))
-    except (OSError, GitFailed, msgspec.MsgspecError):
+    except (OSError, GitFailed, ValueError):
         # Nothing to compare with, such as after a power cut: what was refused is known all the same.
         return bounded(list(refused(tries, None)))
     names = {(one.kind, one.name) for one in changed}
