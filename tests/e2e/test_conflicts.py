@@ -169,6 +169,17 @@ def test_an_agent_resolves_a_conflict(fleet: FleetEnv) -> None:
 
 
 @pytest.mark.slow
+def test_a_resolver_that_was_lost_is_started_again(fleet: FleetEnv) -> None:
+    resolve = """test "$GITFLEET_ATTEMPT" -gt 2 || kill -9 $PPID; printf 'one\\nboth twos\\nthree\\n' > shared.txt"""
+    retry = {"max_attempts": 3, "initial_backoff_seconds": 0}
+    repo, outcome = clash(fleet, "resolver", RESOLVER.format(resolve=resolve), retry=retry)
+
+    outcome.ok()
+    assert (repo / "shared.txt").read_text() == BOTH
+    attempts = state_runs(fleet, repo)["edit"].attempts
+    assert [(one.outcome, one.resolver) for one in attempts] == [("conflict", False), ("lost", True), ("success", True)]
+
+
 @pytest.mark.parametrize(
     ("resolve", "why"),
     [

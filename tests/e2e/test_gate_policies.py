@@ -153,6 +153,19 @@ def test_extend_never_takes_what_a_running_task_holds(fleet: FleetEnv) -> None:
     assert (repo / "other/c.txt").read_text() == "3\n"
 
 
+@pytest.mark.parametrize("policy", ["spill", "extend"])
+def test_an_attempt_that_was_lost_over_the_border_is_made_again(policy: str, fleet: FleetEnv) -> None:
+    repo = started(fleet, on_violation=policy)
+    lost = 'echo 2 > a.txt; echo n > new.txt; test "$GITFLEET_ATTEMPT" -gt 1 || kill -9 $PPID'
+    retry = {"max_attempts": 2, "initial_backoff_seconds": 0}
+
+    fleet.run("wave", fleet.plan(plan_of(task("one", lost, ["a.txt"], retry_policy=retry))), "--yes").ok()
+
+    run = state_runs(fleet, repo)["one"]
+    assert [attempt.outcome for attempt in run.attempts] == ["lost", "success"]
+    assert run.state == "landed"
+
+
 def test_extend_keeps_to_what_the_scope_excludes(fleet: FleetEnv) -> None:
     repo = started(fleet, on_violation="extend")
 

@@ -40,13 +40,17 @@ MOST_EXTENDED = 100
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """What the gate says of an attempt: ``tip`` is the commit that goes on, ``claimed`` the claim where it grew."""
+    """What the gate says of an attempt: ``tip`` is the commit that goes on, ``claimed`` the claim where it grew.
+
+    With ``open`` what is outside would have met the policy, had the attempt ended well: it is held against nobody.
+    """
 
     tip: str
     start: str
     report: GateReport
     extended: tuple[str, ...] = ()
     claimed: tuple[str, ...] = ()
+    open: bool = False
 
 
 def bounds_of(parts: Parts, objects: Objects, task: Task, run: Run, scope: Scope) -> Bounds:
@@ -94,11 +98,12 @@ def hold_against_scope(parts: Parts, objects: Objects, task: Task, run: Run, sco
     plain = Gated(tip, start or run.base, found.report())
     if found.passed:
         return passing.as_before(plain)
-    if not work.well or not found.only_border or start is None:
+    policy = parts.config.scope.on_violation
+    if policy is ViolationPolicy.REJECT or not found.only_border or start is None or not task.scope:
         return plain
-    match parts.config.scope.on_violation:
-        case ViolationPolicy.REJECT:
-            return plain
+    if not work.well:
+        return replace(plain, open=True)
+    match policy:
         case ViolationPolicy.EXTEND:
             return passing.extend(plain, found)
         case ViolationPolicy.SPILL:
