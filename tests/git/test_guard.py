@@ -11,12 +11,11 @@ import pytest
 
 from gitfleet.runtime.guard.install import HOOKS, Guard, install
 from gitfleet.runtime.guard.tries import Try, read_tries
+from tests.support.repo import Repo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from tests.support.repo import Repo
 
 BRANCH = "fleet/trial/one"
 
@@ -191,6 +190,22 @@ git worktree add -q ../linked x
     for place in (agent.repo.path, agent.repo.path / ".git", f"file://{agent.repo.path}", agent.tree):
         assert "do not push" in agent.sh(f"cd ../other; git push -q {place} HEAD:refs/heads/in", code=1)
     assert "in" not in agent.repo.git("branch", "--list", "in")
+
+
+def test_a_submodule_that_an_agent_fills_in_is_its_own(tmp_path: Path, repo: Repo) -> None:
+    other = Repo.with_files(tmp_path / "other")
+    allow = ("-c", "protocol.file.allow=always")
+    repo.git(*allow, "submodule", "--quiet", "add", str(other.path), "sub")
+    repo.git("commit", "-q", "-m", "sub")
+    write_hook(repo.path / ".git/hooks/pre-commit", "exit 1")
+    agent = enter(tmp_path, repo)
+    update = "git -c protocol.file.allow=always submodule update -q --init"
+    agent.sh(f"{update} && cd sub && git switch -q -c topic && echo x >x && git add x && git commit -q -m x")
+    agent.sh("cd sub && echo y >x && git stash -q && git stash pop -q && git fetch -q origin && git tag t1")
+    assert agent.tries == ()
+    # The one of the person's checkout is not.
+    agent.sh(f"git -C {repo.path}/sub tag mine", code=128)
+    assert [one.name for one in agent.tries] == ["refs/tags/mine"]
 
 
 def test_a_home_of_its_own_may_be_configured(agent: Agent) -> None:
