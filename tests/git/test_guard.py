@@ -213,6 +213,24 @@ def test_a_home_of_its_own_may_be_configured(agent: Agent) -> None:
     assert "Own" in (agent.root / "own/.gitconfig").read_text()
 
 
+def test_a_path_that_a_search_path_cannot_hold_is_guarded(tmp_path: Path, repo: Repo) -> None:
+    repo.write("README", "set aside\n")
+    repo.git("stash", "-q")
+    (tmp_path / "a:b").mkdir()
+    agent = enter(tmp_path / "a:b", repo, TMPDIR=str(tmp_path / "tmp"))
+    assert "stash is the person's" in agent.sh("git stash pop", code=1)
+    assert repo.git("stash", "list") != ""
+
+
+def test_nobody_is_asked_in_an_editor(agent: Agent, tmp_path: Path) -> None:
+    agent.repo.git("config", "core.editor", "false")
+    bare = "unset GIT_EDITOR VISUAL EDITOR\n"
+    agent.sh(bare + COMMIT + "commit 1; commit 2; git commit -q --amend; git rebase -q -i HEAD~1")
+    # What the agent names itself is what runs.
+    agent.sh(f"{bare}GIT_EDITOR='echo told >{tmp_path}/told; true' git commit -q --amend")
+    assert (tmp_path / "told").read_text() == "told\n"
+
+
 def test_settings_of_the_environment_stay(tmp_path: Path, repo: Repo) -> None:
     given = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "alias.say", "GIT_CONFIG_VALUE_0": "!echo said"}
     assert enter(tmp_path, repo, **given).sh("git say; git config gc.auto") == "said\n0\n"
