@@ -107,7 +107,8 @@ def hold_against_scope(parts: Parts, objects: Objects, task: Task, run: Run, sco
     if why:
         return replace(plain, report=found.report(fallback=f"{_NOT_DONE[policy]}: {why}"))
     if not work.well:
-        return replace(plain, open=True)
+        unwell = found.report(fallback=f"{_NOT_DONE[policy]}: only work that ended well goes on")
+        return replace(plain, report=unwell, open=True)
     match policy:
         case ViolationPolicy.EXTEND:
             return passing.extend(plain, found)
