@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.cli.gate import way_on
 from gitfleet.cli.output import Block, Line, Table
-from gitfleet.cli.text import ended
+from gitfleet.cli.text import ended, headed
 from gitfleet.model.conflict import described, paths_of
 from gitfleet.model.evidence import WIP
 from gitfleet.model.reports import FinalHandoff, RunRow, WaveReport
@@ -230,5 +230,4 @@ def _end(check: CheckResult) -> str:
 
 
 def _first(reason: str) -> str:
-    lines = reason.strip().splitlines()
-    return lines[0] if lines else "-"
+    return headed(reason) or "-"

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import Line, Table
-from gitfleet.cli.text import duration
+from gitfleet.cli.text import duration, headed
 from gitfleet.model.reports import Activity
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
@@ -72,7 +72,7 @@ def view(report: StatusReport) -> Iterator[Piece]:
             # The reason as a comment: the whole line may be copied to a shell.
             yield Line(f"  {need.next}  # {need.reason}", copy=True)
             continue
-        yield Line(f"  {need.session}{' ' + need.task if need.task else ''}: {need.reason}")
+        yield Line(f"  {need.session}{' ' + need.task if need.task else ''}: {headed(need.reason)}")
         if need.next:
             yield Line(f"    {need.next}", "cyan", copy=True)
     if len(report.needs) > NEEDS_SHOWN:
