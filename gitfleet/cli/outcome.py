@@ -225,7 +225,8 @@ def _end(check: CheckResult) -> str:
         return f"timed out after {check.seconds:.0f} s"
     if check.wrote:
         return "it changed tracked files: " + ", ".join(check.wrote)
-    return f"signal {check.signal}" if check.signal else f"exit code {check.exit_code}"
+    how = f"signal {check.signal}" if check.signal else f"exit code {check.exit_code}"
+    return how + ", as on the target" * check.was_red
 
 
 def _first(reason: str) -> str:

@@ -52,10 +52,10 @@ def refuse_secrets(names: Iterable[str], where: str) -> None:
 def temporary_directory(attempt: Path) -> Path:
     """Say where an attempt's TMPDIR is: below its directory, or below the system's where that path would be too long.
 
-    It is the host that makes and removes it.
+    Nor may it hold what separates the PATH, on which the guard stands. It is the host that makes and removes it.
     """
     own = attempt / "tmp"
-    if len(os.fsencode(own)) <= _LONGEST_TEMPORARY:
+    if len(os.fsencode(own)) <= _LONGEST_TEMPORARY and os.pathsep not in str(own):
         return own
     return Path(tempfile.gettempdir()) / f"gitfleet-{hashlib.sha256(os.fsencode(attempt)).hexdigest()[:12]}"
 

@@ -109,7 +109,21 @@ def test_what_is_worse_than_a_step_over_the_border_takes_all_with_it(
     assert (run.state, run.extended) == ("rejected", ())
     assert run.gate is not None
     assert reason in {one.reason for one in run.gate.violations}
+    assert f"({reason}) is more than a step over the border of its scope" in run.gate.fallback
     assert {one.outcome for one in run.gate.violations} == {"refused"}
+
+
+def test_work_that_did_not_end_well_is_not_spilled_and_says_so(fleet: FleetEnv) -> None:
+    repo = started(fleet, on_violation="spill")
+    failing = task("failing", "echo 2 > a.txt; echo 2 > other/c.txt; exit 3", ["a.txt"])
+
+    fleet.run("wave", fleet.plan(plan_of(failing, task("reading", "echo 2 > other/d.txt", []))), "--yes").ok(1)
+
+    said = {name: run.gate.fallback if run.gate else "" for name, run in state_runs(fleet, repo).items()}
+    assert said == {
+        "failing": "it was not spilled: only work that ended well goes on",
+        "reading": "it was not spilled: the task is read-only",
+    }
 
 
 def test_extend_grows_the_claim_and_says_so(fleet: FleetEnv) -> None:

@@ -11,12 +11,11 @@ import pytest
 
 from gitfleet.runtime.guard.install import HOOKS, Guard, install
 from gitfleet.runtime.guard.tries import Try, read_tries
+from tests.support.repo import Repo
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from tests.support.repo import Repo
 
 BRANCH = "fleet/trial/one"
 
@@ -193,9 +192,43 @@ git worktree add -q ../linked x
     assert "in" not in agent.repo.git("branch", "--list", "in")
 
 
+def test_a_submodule_that_an_agent_fills_in_is_its_own(tmp_path: Path, repo: Repo) -> None:
+    other = Repo.with_files(tmp_path / "other")
+    allow = ("-c", "protocol.file.allow=always")
+    repo.git(*allow, "submodule", "--quiet", "add", str(other.path), "sub")
+    repo.git("commit", "-q", "-m", "sub")
+    write_hook(repo.path / ".git/hooks/pre-commit", "exit 1")
+    agent = enter(tmp_path, repo)
+    update = "git -c protocol.file.allow=always submodule update -q --init"
+    agent.sh(f"{update} && cd sub && git switch -q -c topic && echo x >x && git add x && git commit -q -m x")
+    agent.sh("cd sub && echo y >x && git stash -q && git stash pop -q && git fetch -q origin && git tag t1")
+    assert agent.tries == ()
+    # The one of the person's checkout is not.
+    agent.sh(f"git -C {repo.path}/sub tag mine", code=128)
+    assert [one.name for one in agent.tries] == ["refs/tags/mine"]
+
+
 def test_a_home_of_its_own_may_be_configured(agent: Agent) -> None:
     agent.sh("mkdir ../own; unset GIT_CONFIG_GLOBAL; HOME=$PWD/../own git config --global user.name Own")
     assert "Own" in (agent.root / "own/.gitconfig").read_text()
+
+
+def test_a_path_that_a_search_path_cannot_hold_is_guarded(tmp_path: Path, repo: Repo) -> None:
+    repo.write("README", "set aside\n")
+    repo.git("stash", "-q")
+    (tmp_path / "a:b").mkdir()
+    agent = enter(tmp_path / "a:b", repo, TMPDIR=str(tmp_path / "tmp"))
+    assert "stash is the person's" in agent.sh("git stash pop", code=1)
+    assert repo.git("stash", "list") != ""
+
+
+def test_nobody_is_asked_in_an_editor(agent: Agent, tmp_path: Path) -> None:
+    agent.repo.git("config", "core.editor", "false")
+    bare = "unset GIT_EDITOR VISUAL EDITOR\n"
+    agent.sh(bare + COMMIT + "commit 1; commit 2; git commit -q --amend; git rebase -q -i HEAD~1")
+    # What the agent names itself is what runs.
+    agent.sh(f"{bare}GIT_EDITOR='echo told >{tmp_path}/told; true' git commit -q --amend")
+    assert (tmp_path / "told").read_text() == "told\n"
 
 
 def test_settings_of_the_environment_stay(tmp_path: Path, repo: Repo) -> None:

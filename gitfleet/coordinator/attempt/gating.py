@@ -17,8 +17,10 @@ from gitfleet.integrate import gate
 from gitfleet.integrate.gate.bounds import Bounds
 from gitfleet.integrate.gate.checked import protection_of
 from gitfleet.integrate.gate.history import forked_from
+from gitfleet.integrate.gate.inspecting import BORDER
 from gitfleet.integrate.gate.spilling import NothingInside, NotKept, Spill, spill, spill_branch, spilled
 from gitfleet.model.config import ViolationPolicy
+from gitfleet.model.paths import quote_path
 from gitfleet.planner.scopes import Scope, ScopeError, entry_for
 from gitfleet.recovery.keeping import keep_tree
 
@@ -99,8 +101,11 @@ def hold_against_scope(parts: Parts, objects: Objects, task: Task, run: Run, sco
     if found.passed:
         return passing.as_before(plain)
     policy = parts.config.scope.on_violation
-    if policy is ViolationPolicy.REJECT or not found.only_border or start is None or not task.scope:
+    if policy is ViolationPolicy.REJECT:
         return plain
+    why = _refuses_all(found, start)
+    if why:
+        return replace(plain, report=found.report(fallback=f"{_NOT_DONE[policy]}: {why}"))
     if not work.well:
         return replace(plain, open=True)
     match policy:
@@ -110,6 +115,19 @@ def hold_against_scope(parts: Parts, objects: Objects, task: Task, run: Run, sco
             return passing.spill(plain, found, work.tree, task.title)
         case other:
             assert_never(other)
+
+
+_NOT_DONE = {ViolationPolicy.EXTEND: "its claim did not grow", ViolationPolicy.SPILL: "it was not spilled"}
+
+
+def _refuses_all(found: Inspection, start: str | None) -> str:
+    """Why no policy but ``reject`` may do anything about what was found, as a clause; empty where one may."""
+    if any(one.reason == "read-only" for one in found.violations):
+        return "the task is read-only"
+    if not found.only_border:
+        worse = next(one for one in found.violations if one.reason != BORDER)
+        return f"{quote_path(worse.path)} ({worse.reason}) is more than a step over the border of its scope"
+    return "" if start is not None else "it has no commit in common with the target"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,9 @@
 # The git that agents find first on the PATH. It refuses what no hook hears of, and is the real one for everything else.
 # Set above: guard common branch git home.
 
+# Nobody sits at an agent's editor: `rebase --continue` would wait for it, or open the person's, until the deadline.
+[ -n "${GIT_EDITOR-}${VISUAL-}${EDITOR-}" ] || export GIT_EDITOR=:
+
 command='' before=0 skip=
 for word do
   if [ -n "$skip" ]; then

@@ -6,7 +6,10 @@ case $name:$1 in
   reference-transaction:prepared) ;;
   reference-transaction:*)
     # Most runs of this hook: git tells how each transaction ended, and only hooks of the person's may care.
-    case ${GIT_DIR-} in "$common" | "$common"/*) [ -x "$chain/$name" ] || exit 0 ;; esac
+    case ${GIT_DIR-} in
+      "$common"/worktrees/*/modules/*) ;;
+      "$common" | "$common"/*) [ -x "$chain/$name" ] || exit 0 ;;
+    esac
     ;;
 esac
 
@@ -20,7 +23,8 @@ refuse() { # kind, name, old, new, sentence
 
 is_common() { # directory: whether it belongs to the guarded repository
   place=$(cd -P -- "$1" 2>/dev/null && pwd -P) || return 1
-  case $place in "$common" | "$common"/*) return 0 ;; esac
+  # A submodule that an agent filled in has its repository in its worktree's, where nobody else has anything.
+  case $place in "$common"/worktrees/*/modules/*) return 1 ;; "$common" | "$common"/*) return 0 ;; esac
   return 1
 }
 
@@ -35,6 +39,7 @@ here=${GIT_DIR:-.git}
 [ -d "$here" ] || here=.
 ours=
 case $here in
+  "$common"/worktrees/*/modules/*) ;;
   "$common" | "$common"/*) ours=1 ;;
   *) if is_common "$here"; then ours=1; fi ;;
 esac

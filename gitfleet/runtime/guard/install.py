@@ -71,7 +71,8 @@ class Guard:
 def install(guard: Guard, environment: Mapping[str, str]) -> dict[str, str]:
     """Write the guard's files and give the variables that an agent with this environment needs besides.
 
-    The environment has a PATH. Raises ``OSError``; may be called again for the same attempt.
+    The environment has a PATH, and a TMPDIR of the attempt's own. Raises ``OSError``; may be called again for the
+    same attempt.
     """
     git = shutil.which("git", path=environment["PATH"]) or "git"
     facts = {
@@ -91,8 +92,20 @@ def install(guard: Guard, environment: Mapping[str, str]) -> dict[str, str]:
     for link in (*(hooks / name for name in HOOKS), programs / f"git-remote-{NO_PUSH}"):
         if not link.is_symlink():
             link.symlink_to("../hook")
-    path = f"{programs}{os.pathsep}{environment['PATH']}"
+    path = f"{_speakable(programs, environment)}{os.pathsep}{environment['PATH']}"
     return {"PATH": path, **_settings(environment, [("core.hooksPath", str(hooks)), *_SETTINGS, *_pushes(guard)])}
+
+
+def _speakable(programs: Path, environment: Mapping[str, str]) -> Path:
+    """Give a name of a directory that a PATH can hold, which has no way to quote what separates its entries."""
+    if os.pathsep not in str(programs):
+        return programs
+    temporary = Path(environment["TMPDIR"])
+    temporary.mkdir(mode=0o700, exist_ok=True)
+    link = temporary / ".guard"
+    link.unlink(missing_ok=True)
+    link.symlink_to(programs)
+    return link
 
 
 def _program(path: Path, text: str) -> None:

@@ -99,3 +99,7 @@ def test_a_temporary_directory_leaves_room_for_a_socket() -> None:
     assert temporary_directory(long) == temporary_directory(long)
     assert len(os.fsencode(temporary_directory(long))) < len(os.fsencode(long))
     assert not temporary_directory(long).is_relative_to(long)
+
+
+def test_a_temporary_directory_can_stand_in_a_search_path() -> None:
+    assert ":" not in str(temporary_directory(Path("/a:b")))
