@@ -223,13 +223,15 @@ def _hurry(*, radar: bool) -> None:
 
     local.LocalHost.start = hurried  # type: ignore[method-assign]
     if radar:
-        begin = RadarWatch.__post_init__
+        look = RadarWatch.look
 
-        def at_once(self: RadarWatch) -> None:
-            begin(self)
-            self._due = 0.0
+        def at_once(self: RadarWatch, *, ending: bool) -> None:
+            if self._worker._thread is None:  # nothing was there to be compared yet
+                self._due = 0.0
+            look(self, ending=ending)
 
-        RadarWatch.__post_init__ = at_once  # type: ignore[method-assign]
+        RadarWatch.look = at_once  # type: ignore[method-assign]
+        RadarWatch._young = lambda _: set()  # type: ignore[assignment, method-assign]
 
 
 def forked(work: Callable[[Result], None], result: Result, report: Path) -> int:

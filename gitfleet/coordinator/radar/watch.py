@@ -17,6 +17,7 @@ from gitfleet.coordinator.radar.pausing import Pausing
 from gitfleet.coordinator.radar.worker import Order, Side, Worker
 from gitfleet.git.command import GitFailed
 from gitfleet.git.refs import short
+from gitfleet.integrate.radar.scratch import sweep
 from gitfleet.model.base import decode, encode
 from gitfleet.model.event import EventKind
 from gitfleet.model.paths import quote_path
@@ -96,6 +97,9 @@ class RadarWatch:
         """Let everybody go on, and take away what only a running session needs."""
         self._pausing.stand_down()
         self._worker.close()
+        # What a killed coordinator left goes even where nobody had anything to compare since.
+        with suppress(OSError):
+            sweep(self.parts.layout.radar)
         self._file.unlink(missing_ok=True)
 
     def _order(self, young: set[str]) -> Order | None:

@@ -229,6 +229,16 @@ def test_off_looks_at_nothing(scene: Scene) -> None:
     assert scene.worker.orders == []
 
 
+def test_the_scratch_of_a_killed_coordinator_goes_though_nobody_is_compared_since(scene: Scene) -> None:
+    left = scene.parts.layout.radar / "scratch-dead"
+    (left / "objects").mkdir(parents=True)
+    (left / "lock").touch()
+
+    scene.watch.close()
+
+    assert not left.exists()
+
+
 @pytest.mark.parametrize("scene", [RadarPolicy.PAUSE_LATER], indirect=True)
 def test_the_later_one_stands_until_the_earlier_one_ended(scene: Scene) -> None:
     scene.start("b", 1)
