@@ -38,7 +38,7 @@ def way_on(run: Run) -> str:
     """Say what a person can do about a run that was refused for what it wrote."""
     reasons = {one.reason for one in run.gate.violations} if run.gate else set()
     if reasons <= {"out-of-scope", "read-only"}:
-        return "to let it, widen its scope in the plan"
+        return "to allow it, widen its scope in the plan"
     if reasons <= {"out-of-scope", "read-only", "protected", "submodule", "symlink-escape"}:
-        return "to let it, name each path in its scope"
+        return "to allow it, name each path in its scope"
     return "no scope allows that"

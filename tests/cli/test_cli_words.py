@@ -63,6 +63,7 @@ def test_after_failures_the_first_line_asks_for_a_person_and_says_where_to_look(
         answer.out,
     )
     strays = r"  - strays did not land \(rejected\); its work is on fleet/mixed-\w{6}/strays; "
+    strays += r"to allow it, widen its scope in the plan; "
     assert re.search(strays + r"see: gitfleet inspect fleet-mixed-\w{6}-w1-a\d\n", answer.out)
     assert "  - after did not run (skipped: dies failed)\n" in answer.out
     assert "wave 1: wave 1" not in answer.out
