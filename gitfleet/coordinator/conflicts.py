@@ -108,7 +108,7 @@ class Conflicts:
         judged, decision = self.settling.retrying.judge(run, run.failure)
         why = decision.why
         if policy is ConflictPolicy.HOLD:
-            decision, why = Final(""), "conflict is hold"
+            decision, why = Final(""), "the policy is conflict: hold"
         elif policy is ConflictPolicy.RESOLVER and not _is_for_an_agent(run):
             decision, why = Final(""), "an agent has no paths that it could resolve"
         match decision:
@@ -148,7 +148,7 @@ class Conflicts:
     def _sentence(self, run: Run) -> str:
         why = self._why.get(run.task)
         if why:
-            return f"{run.task} is not resolved yet: {why.rstrip('.')}; then `gitfleet continue`"
+            return f"{run.task} is not resolved yet: {why.rstrip('.')} (`gitfleet resolve {run.instance}`)"
         paths = ", ".join(conflict.path for conflict in run.conflicts[:_NAMED])
         more = f" and {len(run.conflicts) - _NAMED} more" if len(run.conflicts) > _NAMED else ""
         where = f" in {paths}{more}" if paths else ""
