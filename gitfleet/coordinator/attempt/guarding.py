@@ -6,6 +6,7 @@ refused, and how the picture differs from what is there. Reading may be repeated
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import suppress
 from functools import lru_cache
@@ -24,6 +25,7 @@ from gitfleet.coordinator.attempt.tampering import (
     of_ref,
     of_stash,
     refused,
+    word,
 )
 from gitfleet.git.command import Git, GitFailed
 from gitfleet.git.digests import Asked, Picture, asked, picture, settings
@@ -57,7 +59,7 @@ def guarded(parts: Parts, run: Run, environment: Mapping[str, str]) -> dict[str,
     chain = Path(known.hooks)
     usual = parts.repository.common_dir / "hooks"
     seen = _picture(parts, (usual, chain) if chain.is_absolute() and chain != usual else (usual,))
-    (directory / _PICTURE).write_bytes(msgspec.json.encode(seen))
+    (directory / _PICTURE).write_text(json.dumps(msgspec.to_builtins(seen)))
     guard = Guard(directory, parts.repository.common_dir, run.branch, known.hooks, known.pushes)
     return {**environment, **install(guard, environment)}
 
@@ -67,14 +69,19 @@ def tampered(parts: Parts, run: Run) -> tuple[Tampering, ...]:
     directory = _directory(parts, run)
     tries = read_tries(directory)
     try:
-        before = msgspec.json.decode((directory / _PICTURE).read_bytes(), type=Picture)
+        before = _read_picture(directory / _PICTURE)
         changed = list(_changed(parts, run, before, tries))
-    except (OSError, GitFailed, msgspec.MsgspecError):
+    except (OSError, GitFailed, ValueError):
         # Nothing to compare with, such as after a power cut: what was refused is known all the same.
         return bounded(list(refused(tries, None)))
     names = {(one.kind, one.name) for one in changed}
     still = [one for one in refused(tries, before) if (one.kind, one.name) not in names]
     return bounded([*changed, *still])
+
+
+def _read_picture(path: Path) -> Picture:
+    """Raises ``OSError`` and ``ValueError``; msgspec's own JSON holds no name that is not UTF-8."""
+    return msgspec.convert(json.loads(path.read_bytes()), type=Picture)
 
 
 def _directory(parts: Parts, run: Run) -> Path:
@@ -145,7 +152,7 @@ def _config_file(parts: Parts, run: Run, path: Path, before: bytes) -> ConfigFil
 
 def _hook(parts: Parts, run: Run, path: Path, before: Picture, others: tuple[str, ...]) -> Tampering:
     common = parts.repository.common_dir
-    place = f"{COMMON}/{path.relative_to(common)}" if path.is_relative_to(common) else f"'{path}'"
+    place = f"{COMMON}/{path.relative_to(common)}" if path.is_relative_to(common) else word(os.fspath(path))
     known = before.hooks.get(os.fspath(path))
     if known is None:
         restore = f"rm {place}"
