@@ -103,9 +103,9 @@ def _checks(run: Run, facts: Facts) -> CloseoutItem:
     if known.verdict is Verdict.UNVERIFIED:
         found = "no check applies to what changed" if known.checks else "no checks are configured"
         return item(f"unverified: {found}", "" if known.checks else "set verify.commands in .planning/config.yaml")
-    failed = [check.name for check in known.checks if check.red]
+    failed = [check.name + " (as on the target)" * check.was_red for check in known.checks if check.red]
     if failed:
-        return item(f"{known.verdict.value}: {', '.join(failed)} fails", _look(run))
+        return item(f"{known.verdict.value}: {', '.join(failed)} {'fails' if len(failed) == 1 else 'fail'}", _look(run))
     passed = f"passed on tree {known.tree[:12]}"
     if run.merge is not None and facts.landed_tree == known.tree:
         return item(passed + ", from the cache" * known.cached, ok=True)

@@ -12,10 +12,10 @@ import shutil
 from typing import TYPE_CHECKING
 
 from gitfleet.app.clean_pool import bytes_of, clean_pool
+from gitfleet.app.clean_spills import spills
 from gitfleet.app.landed_refs import forget_landed
 from gitfleet.app.open import instances
 from gitfleet.errors import GitfleetError
-from gitfleet.integrate.gate.spilling import spill_prefix
 from gitfleet.model.base import seconds_of
 from gitfleet.model.paths import quote_path
 from gitfleet.model.reports import CleanItem, CleanReport
@@ -74,7 +74,7 @@ class _Clean:
             yield from trees
             yield from self._branches(session, runs, [tree.name for tree in trees if tree.removed])
             yield from self._logs(runs)
-        yield from self._spills()
+        yield from spills(self.workspace)
         for session, _ in closed:
             yield from self._session(session)
         yield from self._cache()
@@ -189,13 +189,6 @@ class _Clean:
                 yield CleanItem(kind="branch", name=run.branch, removed=True)
                 continue
             yield CleanItem(kind="branch", name=run.branch, removed=False, reason=reason)
-
-    def _spills(self) -> Iterator[CleanItem]:
-        """Spill branches of any session: each is the only copy of work, and only a person can say that it is not."""
-        prefix = spill_prefix(self.workspace.config.branch_prefix)
-        for ref in self.git.run("for-each-ref", "--format=%(refname:short)", f"refs/heads/{prefix}/").text.splitlines():
-            reason = f"it is the only copy of spilled work; once you have what you want of it: git branch -D {ref}"
-            yield CleanItem(kind="branch", name=ref, removed=False, reason=reason)
 
     def _logs(self, runs: Mapping[str, Run]) -> Iterator[CleanItem]:
         for run in runs.values():

@@ -80,4 +80,4 @@ def _retries(plan: Plan, config: Config) -> str:
     if most == 1:
         return "none: every task is attempted once"
     named = f"; never started twice (not retry_safe): {', '.join(once)}" if once else ""
-    return f"at most {most} attempts at a task, after a failure that is not its own{named}"
+    return f"at most {most} attempts at a task, after red checks, a conflict, or a failure that is not its own{named}"

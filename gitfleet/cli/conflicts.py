@@ -28,7 +28,6 @@ MATRIX = 12
         "gitfleet conflicts --with origin/main --with feature/login",
         "gitfleet conflicts --all --json",
     ),
-    facts="Exit code: 0 where nothing conflicts, 1 where something does (as `git diff --exit-code`).",
 )
 @click.option("--with", "extra", multiple=True, metavar="REF", help="Compare this branch, tag or commit as well.")
 @click.option("--all", "every", is_flag=True, help="Compare up to 200 unmerged branches, not only the 20 newest.")
@@ -36,6 +35,7 @@ def COMMAND(call: Call, *, extra: tuple[str, ...], every: bool) -> int:  # noqa:
     """Show what would conflict: agents' work in progress, waiting runs, the target, other branches.
 
     Uncommitted work of agents counts. Nothing is changed, and nothing is written into the repository's object store.
+    The exit code is 1 where something would conflict, as with `git diff --exit-code`, else 0.
     """
     from gitfleet.app.conflicts import conflicts  # noqa: PLC0415 - start-up
 

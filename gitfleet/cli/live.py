@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import STATE_STYLES, console, folded, is_terminal
 from gitfleet.cli.terminal import SHOW_CURSOR, Lending, say, silence, silence_closed_terminals, terminals
-from gitfleet.cli.text import duration, inline
+from gitfleet.cli.text import duration, headed, inline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,7 +44,7 @@ def sentence(event: Event) -> str:
     # The message that starts a wave names it itself.
     of_wave = event.kind in {EventKind.WAVE_START, EventKind.WAVE_COMPLETE}
     where = f"wave {event.wave}: " if event.wave is not None and not of_wave else ""
-    return f"{clock} {where}{event.message}"
+    return f"{clock} {where}{headed(event.message)}"
 
 
 def telling(event: Event) -> bool:

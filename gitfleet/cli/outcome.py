@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.cli.gate import way_on
 from gitfleet.cli.output import Block, Line, Table
-from gitfleet.cli.text import ended
+from gitfleet.cli.text import ended, headed
 from gitfleet.model.conflict import described, paths_of
 from gitfleet.model.evidence import WIP
 from gitfleet.model.reports import FinalHandoff, RunRow, WaveReport
@@ -225,9 +225,9 @@ def _end(check: CheckResult) -> str:
         return f"timed out after {check.seconds:.0f} s"
     if check.wrote:
         return "it changed tracked files: " + ", ".join(check.wrote)
-    return f"signal {check.signal}" if check.signal else f"exit code {check.exit_code}"
+    how = f"signal {check.signal}" if check.signal else f"exit code {check.exit_code}"
+    return how + ", as on the target" * check.was_red
 
 
 def _first(reason: str) -> str:
-    lines = reason.strip().splitlines()
-    return lines[0] if lines else "-"
+    return headed(reason) or "-"

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import Line, Table
-from gitfleet.cli.text import duration
+from gitfleet.cli.text import duration, headed
 from gitfleet.model.reports import Activity
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
@@ -26,6 +26,7 @@ _HELD = {
     SessionState.PAUSED: "nothing new starts until then",
     SessionState.DRAINING: "it stops when what runs is over",
 }
+_TO_LAND = frozenset({RunState.GATED, RunState.VERIFIED})
 _UNDER_WAY = frozenset({SessionState.ACTIVE, SessionState.PAUSED, SessionState.DRAINING})
 
 
@@ -41,11 +42,13 @@ def headline(report: StatusReport) -> str:
         return more
     running = [session for session in report.sessions if session.state in _UNDER_WAY]
     if running:
-        agents = sum(len(session.live) for session in running)
+        live = [run for session in running for run in session.live]
+        done = sum(run.state in _TO_LAND for run in live)
+        to_land = f", {plural(done, 'run')} {'waits' if done == 1 else 'wait'} to land" if done else ""
         lifeless = [f"{count} {name}" for name, count in _activities(running).items() if name != Activity.WORKING]
         return (
             f"Nothing needs you: {plural(len(running), 'session')} {'runs' if len(running) == 1 else 'run'}"
-            f"{_held_back(running)}, {plural(agents, 'agent')} at work{_in_brackets(lifeless)}."
+            f"{_held_back(running)}, {plural(len(live) - done, 'agent')} at work{_in_brackets(lifeless)}{to_land}."
         )
     if report.sessions:
         return "Nothing needs you: no session is open."
@@ -69,7 +72,7 @@ def view(report: StatusReport) -> Iterator[Piece]:
             # The reason as a comment: the whole line may be copied to a shell.
             yield Line(f"  {need.next}  # {need.reason}", copy=True)
             continue
-        yield Line(f"  {need.session}{' ' + need.task if need.task else ''}: {need.reason}")
+        yield Line(f"  {need.session}{' ' + need.task if need.task else ''}: {headed(need.reason)}")
         if need.next:
             yield Line(f"    {need.next}", "cyan", copy=True)
     if len(report.needs) > NEEDS_SHOWN:

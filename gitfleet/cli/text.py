@@ -73,3 +73,9 @@ def ended(text: str) -> str:
     """End a clause as a sentence, on one line: what is given line by line is joined."""
     line = "; ".join(part.strip() for part in text.splitlines() if part.strip())
     return line if line.endswith((".", "!", "?")) else f"{line}."
+
+
+def headed(text: str) -> str:
+    """The first line of what may go on for many, such as a failure with its output; the cut is marked."""
+    first, _, more = text.strip().partition("\n")
+    return f"{first.rstrip(': ')} ..." if more.strip() else first

@@ -109,8 +109,10 @@ class Conflicts:
         why = decision.why
         if policy is ConflictPolicy.HOLD:
             decision, why = Final(""), "the policy is conflict: hold"
+        elif not run.conflicts:
+            decision, why = Final(""), "another attempt would meet it again"
         elif policy is ConflictPolicy.RESOLVER and not _is_for_an_agent(run):
-            decision, why = Final(""), "an agent has no paths that it could resolve"
+            decision, why = Final(""), "it conflicts outside of its scope"
         match decision:
             case Retry():
                 resolving = policy is ConflictPolicy.RESOLVER
@@ -151,13 +153,14 @@ class Conflicts:
             return f"{run.task} is not resolved yet: {why.rstrip('.')} (`gitfleet resolve {run.instance}`)"
         paths = ", ".join(conflict.path for conflict in run.conflicts[:_NAMED])
         more = f" and {len(run.conflicts) - _NAMED} more" if len(run.conflicts) > _NAMED else ""
-        where = f" in {paths}{more}" if paths else ""
+        if not paths and run.failure is not None:
+            return f"{run.failure.message} `gitfleet restart {run.instance}` or `gitfleet cancel {run.task}`"
         return (
-            f"{run.task} conflicts with {short(self.books.session.target)}{where}: `gitfleet resolve {run.instance}` "
-            "opens a tree with the merge, then `gitfleet continue`"
+            f"{run.task} conflicts with {short(self.books.session.target)} in {paths}{more}: "
+            f"`gitfleet resolve {run.instance}` opens a tree with the merge, then `gitfleet continue`"
         )
 
 
 def _is_for_an_agent(run: Run) -> bool:
-    """Whether there are paths to resolve, and none that only a person may let the run write."""
-    return bool(run.conflicts) and all(one.kind is not ConflictKind.OUTSIDE_SCOPE for one in run.conflicts)
+    """Whether none of the paths is one that only a person may let the run write."""
+    return all(one.kind is not ConflictKind.OUTSIDE_SCOPE for one in run.conflicts)

@@ -98,10 +98,13 @@ def _nearest(place: Path) -> Path:
 
 
 def _chain(error: BaseException) -> Iterable[BaseException]:
+    chain: list[BaseException] = []
     seen: BaseException | None = error
-    while seen is not None:
-        yield seen
+    # An error that a worker raised again from itself would never end.
+    while seen is not None and not any(seen is one for one in chain):
+        chain.append(seen)
         seen = seen.__cause__
+    return chain
 
 
 def _sentence(text: str) -> str:

@@ -13,7 +13,7 @@ from gitfleet.coordinator.retrying import is_gap, sentence
 from gitfleet.coordinator.sealing import extended_by, failed_run, held_again, landed_run, skipped_run
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
-from gitfleet.model.run import LIVE, Failure, RunState, advance
+from gitfleet.model.run import LIVE, Failure, FailureSource, RunState, advance
 from gitfleet.planner.retries import Final, Retry, worth_telling
 from gitfleet.recovery.keeping import noted, where_kept
 from gitfleet.recovery.runs import queued_again
@@ -115,10 +115,11 @@ class Settling:
 
         ``work`` is what the attempt leaves to tell the next wave, if it came that far.
         """
-        if self.books.runs[task].attempts[-1].resolver:
+        run, decision = self.retrying.judge(self.books.runs[task], failure)
+        again = isinstance(decision, Retry) and failure.source is FailureSource.TRANSPORT
+        if run.attempts[-1].resolver and not again:
             self.unresolved(task, failure)
             return
-        run, decision = self.retrying.judge(self.books.runs[task], failure)
         match decision:
             case Final():
                 over = failed_run(run, state, failure, self.books.now())

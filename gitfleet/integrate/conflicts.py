@@ -77,6 +77,7 @@ def explain(git: Git, onto: str, tip: str, found: Conflicted) -> tuple[Conflict,
     # What git only speaks of (a directory that was renamed) counts where it names no file that is in conflict.
     alone = [note.paths[0] for note in found.notes if note.paths and not set(note.paths) & stages.keys()]
     paths = sorted({*stages, *alone})[:EXPLAINED]
+    bases = _bases(git, onto, tip)
     conflicts = []
     for path in paths:
         has = stages.get(path, {})
@@ -89,8 +90,8 @@ def explain(git: Git, onto: str, tip: str, found: Conflicted) -> tuple[Conflict,
                 kind=_kind_of(said[0]) if said else ConflictKind.OTHER,
                 message=said[0].text[:_MESSAGE] if said else "",
                 base=base.oid if base else "",
-                target=_side(has.get(2), _changes(git, tip, onto, about, line=True)),
-                run=_side(has.get(3), _changes(git, onto, tip, about, line=False)),
+                target=_side(has.get(2), _changes(git, bases, onto, about, line=True)),
+                run=_side(has.get(3), _changes(git, [onto], tip, about, line=False)),
             )
         )
     return tuple(conflicts)
@@ -99,11 +100,12 @@ def explain(git: Git, onto: str, tip: str, found: Conflicted) -> tuple[Conflict,
 def outside(git: Git, objects: Objects, onto: str, tip: str, merged: str, barred: Inspection) -> tuple[Conflict, ...]:
     """Paths that a run's merge, the tree ``merged``, must not change: the target moved what the run had changed."""
     paths = sorted({one.path for one in barred.violations})[:EXPLAINED]
-    before = objects.commit(onto).tree
+    before, bases = objects.commit(onto).tree, _bases(git, onto, tip)
     conflicts = []
     for path in paths:
         sides = []
-        ours, theirs = _changes(git, tip, onto, [path], line=True), _changes(git, onto, tip, [path], line=False)
+        ours = _changes(git, bases, onto, [path], line=True)
+        theirs = _changes(git, [onto], tip, [path], line=False)
         for tree, changes in ((before, ours), (merged, theirs)):
             entry = objects.entry(tree, path)
             mode, oid = (f"{entry.mode:06o}", entry.oid) if entry and not entry.is_tree else ("", "")
@@ -155,7 +157,14 @@ def _side(stage: Stage | None, changes: tuple[SideChange, ...]) -> ConflictSide:
     return ConflictSide(blob=stage.oid if stage else "", mode=stage.mode if stage else "", changes=changes)
 
 
-def _changes(git: Git, without: str, side: str, paths: Sequence[bytes], *, line: bool) -> tuple[SideChange, ...]:
+def _bases(git: Git, onto: str, tip: str) -> list[str]:
+    """Where both sides come from; git drops a merge from the first line whose parent is only behind what it hides."""
+    return git.run("merge-base", "--all", onto, tip, ok=(0, 1)).text.split()
+
+
+def _changes(
+    git: Git, without: Sequence[str], side: str, paths: Sequence[bytes], *, line: bool
+) -> tuple[SideChange, ...]:
     """The last commits of one side that changed these paths; on the target's own line a merge stands for its run."""
     options = ["--first-parent"] if line else ["--no-merges"]
     # Fields end with NUL, which neither a message nor a path can hold.
@@ -163,7 +172,7 @@ def _changes(git: Git, without: str, side: str, paths: Sequence[bytes], *, line:
     try:
         fields = git.run(
             "--literal-pathspecs", "log", "-z", "--no-show-signature", f"--max-count={_CHANGES}", *options, form,
-            f"{without}..{side}", "--", *paths,
+            side, *(f"^{commit}" for commit in without), "--", *paths,
         ).stdout.split(b"\0")  # fmt: skip
     except GitFailed:
         return ()

@@ -13,18 +13,19 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from gitfleet.git.command import GitFailed
+from gitfleet.git.status import reveal_hidden
 from gitfleet.git.trees import tree_id
 from gitfleet.model.evidence import CheckResult, Verdict, Verification
 from gitfleet.model.paths import quote_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from gitfleet.git.command import Git
     from gitfleet.git.objects import Objects
@@ -94,6 +95,7 @@ def check_out(git: Git, commit: str, keep: Sequence[str] = ()) -> None:
     pointer = git.directory / ".git"
     if not pointer.exists():
         pointer.write_bytes(b"gitdir: " + git.run("rev-parse", "--absolute-git-dir").stdout)
+    _mend_index(git, commit)
     git.run("read-tree", "--reset", "-u", commit)
     git.run("update-ref", "--no-deref", "HEAD", commit)
     git.run("clean", "-ffdxq", *(word for pattern in ("/.fleet-instance-id", *keep) for word in ("-e", pattern)))
@@ -149,12 +151,29 @@ def twice(once: Callable[[], CheckResult | None], restore: Callable[[], None]) -
 
 def _restore(git: Git, commit: str) -> None:
     with suppress(GitFailed, OSError):  # where that fails, the check finds out
+        _mend_index(git, commit)
         git.run("read-tree", "--reset", "-u", commit)
+
+
+def _mend_index(git: Git, commit: str) -> None:
+    """Let the index hide nothing and hold nobody up, whatever a check did to it; files stay as they are.
+
+    Some checks write into a file that they mark as assumed unchanged or skipped, which git then neither reports nor
+    brings back, and a git that died at a deadline leaves its lock.
+    """
+    index = Path(git.run("rev-parse", "--path-format=absolute", "--git-path", "index").text)
+    index.with_name("index.lock").unlink(missing_ok=True)
+    try:
+        reveal_hidden(git.having("core.sparseCheckout=false"), git.directory)
+    except GitFailed:  # it is no index any more
+        index.unlink(missing_ok=True)
+        git.run("read-tree", commit)
 
 
 def _written(git: Git, commit: str) -> tuple[str, ...]:
     """Tracked files that differ from ``commit``, wherever HEAD is by now; a check may have committed, too."""
     try:
+        _mend_index(git, commit)
         suspects = git.run("diff-index", "-z", "--name-only", commit).stdout
         if suspects:
             # Files that were only touched drop out: diff-index compares stat data until the index is refreshed.

@@ -30,8 +30,9 @@ def adoptable(parts: Parts, run: Run, *, once: bool = False) -> Handle | None:
         return None
     handle = parts.host.adopt(run.instance, len(run.attempts), directory)
     status = parts.host.status(handle)
-    if not status.alive and status.exit is None:
-        ended = parts.host.declare_lost(handle)
+    if not status.alive:
+        # Declared lost before, by one that died of it: it says no more than that does now.
+        ended = status.exit or parts.host.declare_lost(handle)
         if ended is not None and ended.reason == "lost" and not (once and (directory / WARDEN).exists()):
             parts.host.clean_up(handle)
             return None

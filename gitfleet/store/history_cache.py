@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.model.history import History
-from gitfleet.store.files import make_directory, read_regular, write_durable
+from gitfleet.store.files import make_directory, read_regular, sweep, write_durable
 
 if TYPE_CHECKING:
     from gitfleet.store.layout import Layout
@@ -50,4 +50,6 @@ def keep_history(layout: Layout, history: History) -> None:
         return
     with suppress(OSError):
         make_directory(layout.history_cache.parent)
+        # One that is still being written goes, too: then it is this one's answer that is kept.
+        sweep(layout.history_cache.parent)
         write_durable(layout.history_cache, packed)

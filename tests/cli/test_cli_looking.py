@@ -74,7 +74,7 @@ def test_inspect_shows_everything_that_is_known(repo: Repo) -> None:
         "latest event: 2026-01-02T03:04:05.000Z api is rejected",
         "latest error: 2026-01-02T03:04:05.000Z api is rejected",
         "log:        ",
-        "    README: out-of-scope",
+        "    README  out-of-scope",
         "    middleware",
         "    The API is slow.",
         "  task check own: red, exit code 1",

@@ -96,6 +96,15 @@ def test_a_live_run_shows_what_its_files_say(repo: Repo) -> None:
     assert (dead.sessions[0].live[0].alive, dead.sessions[0].live[0].activity) == (False, "dead")
 
 
+def test_runs_that_wait_to_land_are_not_agents_at_work(repo: Repo) -> None:
+    gated = a_run("api", RunState.GATED)
+    layout = place(repo.path, a_session(), gated)
+    attempt_files(layout, gated, b"12345")
+    with session_lock(layout, "auth-k3f9qm"):
+        answer = run("status", "--repo", repo.path)
+    assert answer.out.startswith("Nothing needs you: 1 session runs, 0 agents at work, 1 run waits to land.\n")
+
+
 def test_unknown_times_are_not_zero(repo: Repo) -> None:
     place(repo.path, a_session(), a_run("api", RunState.PREPARING, attempts=()))
     (row,) = run("status", "--repo", repo.path, "--json").json["sessions"][0]["live"]

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from gitfleet.cli.output import Block, Line, Table, console, draw, plain
-from gitfleet.cli.text import block, duration, inline, size, width
+from gitfleet.cli.text import block, duration, headed, inline, size, width
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,16 @@ def test_a_terminal_view_keeps_whole_values_and_neutralises_markup() -> None:
     assert "[bold]not markup[/bold]" in text
     assert "\\x1b[2Jx" in text
     assert "\x1b[2J" not in text
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("It failed.", "It failed."),
+        ("`make` ended with exit code 1:\nboom\nboom (not retried)", "`make` ended with exit code 1 ..."),
+        ("one\n", "one"),
+        ("", ""),
+    ],
+)
+def test_what_goes_on_for_many_lines_is_told_by_its_first(given: str, expected: str) -> None:
+    assert headed(given) == expected

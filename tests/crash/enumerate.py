@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from tests.crash import invariants, randomly, scenario
 from tests.crash.interpose import AFTER, ANY, BEFORE, GIT, INDEX, REF, WHILE
 from tests.crash.rounds import CONTINUE, COORDINATOR, Point, Result, forked, one_round
+from tests.crash.scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 class Stage:
     """Where rounds take place, and the undisturbed run that they are held against."""
 
+    what: scenario.Scenario
     root: Path
     jobs: int
     keep: Path | None = None
@@ -47,10 +49,10 @@ class Stage:
         """Run the session undisturbed and list every place where a process of it can die."""
         (self.root / "home").mkdir()
         environment(self.root / "home")
-        scenario.make_template(self.template, setup=self.setup)
-        scenario.make_template(self.furnished, setup=True)
+        scenario.make_template(self.what, self.template, setup=self.setup)
+        scenario.make_template(self.what, self.furnished, setup=True)
         place, report = self.root / "whole", self.root / "whole.json"
-        os.waitpid(forked(one_round(self.template, place, None, None, None), Result("whole"), report), 0)
+        os.waitpid(forked(one_round(self.what, self.template, place, None, None, None), Result("whole"), report), 0)
         result = Result(**json.loads(report.read_text()))
         if result.problems:
             sys.exit(f"the undisturbed run: {result.problems[0]}")
@@ -59,7 +61,9 @@ class Stage:
                 importlib.import_module(name)
         self.length = result.session
         self.whole = invariants.Whole(invariants.tree(place / "repo"), invariants.names(place / "repo/.git"))
-        self.points = list(places(line.split("\t", 4) for line in (place / "ops").read_text().splitlines()))
+        self.points = list(
+            places(self.what, (line.split("\t", 4) for line in (place / "ops").read_text().splitlines()))
+        )
 
     @property
     def template(self) -> Path:
@@ -95,7 +99,8 @@ class Stage:
         """A round for each place."""
 
         def work(point: Point) -> Work:
-            return str(point), lambda place: one_round(self.template, place, point, second_of(point), self.whole)
+            second = second_of(point)
+            return str(point), lambda place: one_round(self.what, self.template, place, point, second, self.whole)
 
         return [work(point) for point in points]
 
@@ -104,7 +109,9 @@ class Stage:
 
         def work(seed: int) -> Work:
             template = self.furnished if seed % 2 else self.template
-            return f"seed {seed}", lambda place: randomly.one_round(template, place, seed, self.length, self.whole)
+            return f"seed {seed}", lambda place: randomly.one_round(
+                self.what, template, place, seed, self.length, self.whole
+            )
 
         return [work(seed) for seed in seeds]
 
@@ -117,13 +124,14 @@ def environment(home: Path) -> None:
     os.environ.update({**kept, **fixed, "HOME": str(home)})
 
 
-def places(lines: Iterable[list[str]]) -> Iterator[Point]:
+def places(what: scenario.Scenario, lines: Iterable[list[str]]) -> Iterator[Point]:
     """Every place of an undisturbed run where a process can die."""
-    for process, _, kind, number, what in lines:
-        if process != COORDINATOR and not process.startswith("warden"):
+    commands = {COORDINATOR, *(step.process for step in what.steps)}
+    for process, _, kind, number, detail in lines:
+        if process not in commands and not process.startswith("warden"):
             continue
         whens: tuple[str, ...] = (BEFORE, AFTER)
-        if kind in {GIT, REF, INDEX} and not what.startswith(("pygit2", "rename", "replace")):
+        if kind in {GIT, REF, INDEX} and not detail.startswith(("pygit2", "rename", "replace")):
             whens = (BEFORE, WHILE, AFTER)
         for when in whens:
             yield Point(process, kind, int(number), when)
@@ -220,6 +228,7 @@ class Tally:
 def main() -> None:
     """Read the command line, play, and print a table."""
     parser = argparse.ArgumentParser(prog="python -m tests.crash.enumerate", description=__doc__)
+    parser.add_argument("--scenario", choices=SCENARIOS, default="waves", help="which session is killed")
     parser.add_argument("--all", action="store_true", help="every place")
     parser.add_argument("--share", type=int, metavar="N", help="one place of N, others every day")
     parser.add_argument("--only", nargs="+", metavar="PLACE", help="these places, as a failure names them")
@@ -233,7 +242,7 @@ def main() -> None:
     options = parser.parse_args()
     memory = Path("/dev/shm")
     with tempfile.TemporaryDirectory(prefix="fleet-crash-", dir=memory if memory.is_dir() else None) as scratch:
-        stage = Stage(Path(scratch).resolve(), options.jobs, options.keep, options.setup)
+        stage = Stage(SCENARIOS[options.scenario], Path(scratch).resolve(), options.jobs, options.keep, options.setup)
         works: list[Work] = []
         if options.all or options.share:
             share = options.share or 1

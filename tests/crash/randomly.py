@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.crash import invariants, scenario
-from tests.crash.rounds import CONTINUE, COORDINATOR, KILLED, Result, Round
+from tests.crash.rounds import CONTINUE, COORDINATOR, KILLED, Result, Round, end
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,7 @@ def crew(place: Path) -> list[tuple[int, str]]:
 
 
 def one_round(
-    template: Path, place: Path, seed: int, length: float, whole: invariants.Whole
+    what: scenario.Scenario, template: Path, place: Path, seed: int, length: float, whole: invariants.Whole
 ) -> Callable[[Result], None]:
     """The work of a round whose moments and victims come from the seed."""
 
@@ -96,7 +96,7 @@ def one_round(
         result.place = place.name
         scenario.copy(template, place)
         dice = random.Random(seed)  # noqa: S311 - moments, not secrets
-        round_ = Round(place)
+        round_ = Round(place, what)
         assassin = Assassin(round_, dice, length)
         twice = dice.random() < 0.4
         try:
@@ -109,8 +109,7 @@ def one_round(
                 result.codes.append(round_.wait(pid, assassin.act))
             if result.codes[-1] == KILLED:
                 result.codes.append(round_.run("last", "continue"))
-            result.deaths = round_.deaths()
-            result.notes = invariants.check(round_, whole, result.codes[-1])
+            end(round_, whole, result)
         except BaseException:
             result.deaths = round_.deaths()
             round_.clear()

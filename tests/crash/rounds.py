@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitfleet.__main__ import main
+from gitfleet.coordinator.radar.watch import RadarWatch
 from gitfleet.runtime.hosts import local
 from tests.crash import invariants, scenario
 from tests.crash.interpose import Killer
@@ -78,6 +79,7 @@ class Round:
     """Runs commands in one place and answers for the person meanwhile."""
 
     place: Path
+    what: scenario.Scenario
     wardens: Point | None = None
     person: scenario.Person = field(init=False)
     _number: int = 0
@@ -136,8 +138,8 @@ class Round:
         tempfile.tempdir = str(self.temporary)  # without the probe, which may be cut off too
         watched = (*local.INTERPRETER, str(WRAPPER), str(orders))
         local.LocalHost.__init__.__kwdefaults__["interpreter"] = watched  # type: ignore[index]
-        _hurry()
-        if target is None:
+        _hurry(radar=self.what.radar)
+        if target is None or target.process != process:
             killer = Killer(str(self.ops), process)
         else:
             killer = Killer(str(self.ops), process, target.kind, target.number, target.when)
@@ -210,8 +212,8 @@ class Round:
             time.sleep(0.004)
 
 
-def _hurry() -> None:
-    """Shorten the one deadline that is meant to pass."""
+def _hurry(*, radar: bool) -> None:
+    """Shorten the one deadline that is meant to pass, and what the radar waits for before it looks first."""
     start = local.LocalHost.start
 
     def hurried(self: local.LocalHost, spec: LaunchSpec) -> Handle:
@@ -220,6 +222,16 @@ def _hurry() -> None:
         return start(self, spec)
 
     local.LocalHost.start = hurried  # type: ignore[method-assign]
+    if radar:
+        look = RadarWatch.look
+
+        def at_once(self: RadarWatch, *, ending: bool) -> None:
+            if self._worker._thread is None:  # nothing was there to be compared yet
+                self._due = 0.0
+            look(self, ending=ending)
+
+        RadarWatch.look = at_once  # type: ignore[method-assign]
+        RadarWatch._young = lambda _: set()  # type: ignore[assignment, method-assign]
 
 
 def forked(work: Callable[[Result], None], result: Result, report: Path) -> int:
@@ -240,8 +252,29 @@ def forked(work: Callable[[Result], None], result: Result, report: Path) -> int:
     os._exit(0)
 
 
+def end(round_: Round, whole: invariants.Whole | None, result: Result, target: Point | None = None) -> None:
+    """Do what a session that came this far still needs of people, and hold what it left against what must be true."""
+    code, note = invariants.came_to_an_end(round_, result.codes[-1])
+    for step in round_.what.steps if code == round_.what.exit_code else ():
+        step.before(round_.place)
+        code = round_.run(step.process, *step.args, target=target)
+        if code == KILLED:
+            code = round_.run(f"{step.process} again", *step.args)
+        result.codes.append(code)
+        over = code == 0 and "no session to continue" in round_.last.read_text()
+        assert code == step.exit_code or over, f"{step.process}: exit {code}: {round_.last.read_text()}"
+    result.deaths = round_.deaths()
+    invariants.check(round_, whole)
+    result.notes = note
+
+
 def one_round(
-    template: Path, place: Path, point: Point | None, second: Point | None, whole: invariants.Whole | None
+    what: scenario.Scenario,
+    template: Path,
+    place: Path,
+    point: Point | None,
+    second: Point | None,
+    whole: invariants.Whole | None,
 ) -> Callable[[Result], None]:
     """The work of a round that dies at ``point``, whose ``continue`` dies at ``second``."""
 
@@ -249,7 +282,7 @@ def one_round(
         result.place = place.name
         scenario.copy(template, place)
         warden = point if point is not None and point.process.startswith("warden") else None
-        round_ = Round(place, warden)
+        round_ = Round(place, what, warden)
         target = point if warden is None else None
         try:
             began = time.monotonic()
@@ -261,10 +294,9 @@ def one_round(
                     result.codes.append(round_.run(CONTINUE, "continue", target=second))
                 if result.codes[-1] == KILLED:
                     result.codes.append(round_.run("last", "continue"))
-            result.deaths = round_.deaths()
-            result.notes = invariants.check(round_, whole, result.codes[-1])
+            end(round_, whole, result, target)
             if whole is None:
-                invariants.reused(round_)
+                what.struck(scenario.Facts(scenario.state_runs(round_.repo / ".git"), round_.ops.read_text()))
         except BaseException:
             result.deaths = round_.deaths()
             round_.clear()

@@ -1,7 +1,8 @@
-"""The session that is killed: three waves of three agents with a rejection, a conflict, a timeout and a retry.
+"""What a round starts from, and what a scenario says of its session: the plan, its agents, and how it all must end.
 
-Every agent may run again and leaves the same. The conflict is with a person, who commits to the target while the agent
-works and each time it works; so the person's file alone differs between rounds.
+The scenarios themselves are in ``scenarios``. Every agent may run again and leaves the same, or what its own earlier
+attempt makes of it. A person commits to the target whenever an agent asks for it and each time it does; so the person's
+file alone may differ between rounds.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tests.support.sessions import config_of, plan_of, task
+from tests.support.sessions import config_of, plan_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 TIMEOUT_SECONDS = 1
@@ -22,54 +24,58 @@ SHORTER = 0.25
 """The one deadline that is meant to pass takes this part of a second, so that rounds do not wait for it."""
 
 COMMAND = ("wave", "../plan.yaml", "--yes")
-PERSONS = "theirs.txt"
 
-EXIT_CODE = 3
-"""A conflict needs a person."""
-
-EXPECTED = {
-    "one": "landed",
-    "two": "landed",
-    "outside": "rejected",
-    "three": "landed",
-    "clash": "conflicted",
-    "slow": "timed-out",
-    "four": "landed",
-    "five": "landed",
-    "six": "landed",
-}
-
-# The agent asks for a commit of the person's and goes on when it is there.
-_CLASH = (
-    'set -e; w=$(git rev-parse --path-format=absolute --git-common-dir)/../../person; : >"$w/asked.$$"; '
-    'until test -e "$w/done.$$"; do sleep 0.02; done; echo agent >theirs.txt'
-)
+Files = dict[str, str]
+"""Contents of a tree outside ``.planning``, by path."""
 
 
-# The first attempt kills its own warden: it is lost, and tried again. What it wrote is there before its mark.
-_LOST_ONCE = (
-    "set -e; w=$(git rev-parse --path-format=absolute --git-common-dir)/../../person; mkdir -p deep/er; "
-    'if ! test -e "$w/lost"; then echo half >deep/er/half.txt; : >"$w/lost"; kill -9 $PPID; sleep 60; fi; '
-    "echo 5 >deep/er/five.txt"
-)
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What a person does once the session waits for them: ``before`` with their own hands, then a command.
 
-KEPT = {"outside": ("elsewhere.txt", "x\n"), "clash": (PERSONS, "agent\n"), "five": ("deep/er/half.txt", "half\n")}
-"""What agents wrote that did not land; it must not be lost either."""
+    ``process`` is what the command's operations are filed under; when it dies there it is given once more.
+    """
+
+    process: str
+    args: tuple[str, ...]
+    exit_code: int = 0
+    before: Callable[[Path], None] = lambda _: None
 
 
-def plan() -> str:
-    """Three waves of three."""
-    return plan_of(
-        task("one", "echo 1 >one.txt", ["one.txt"]),
-        task("two", "echo 2 >two.txt && git add -A && git commit -qm two", ["two.txt"]),
-        task("outside", "echo x >elsewhere.txt", ["mine.txt"]),
-        task("three", "cat one.txt two.txt >three.txt", ["three.txt"], "one", "two"),
-        task("clash", _CLASH, [PERSONS], "one"),
-        task("slow", "echo part >slow.txt && exec sleep 60", ["slow.txt"], "one", timeout_seconds=TIMEOUT_SECONDS),
-        task("four", "cat three.txt >four.txt", ["four.txt"], "three"),
-        task("five", _LOST_ONCE, ["deep/"], "three"),
-        task("six", "git rm -q old.txt && echo 6 >six.txt", ["six.txt", "old.txt"], "three"),
-    )
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One session, told without any of the product's words but for the names of its states.
+
+    ``passes`` is what the checks say of a tree, once more. ``kept`` is what agents wrote that did not land, as task,
+    path and content; it must not be lost either. ``landed`` is what tasks brought, by task and path, though later ones
+    may have taken it away again. ``held`` are tasks whose claims stay when the session ends with ``exit_code``, until
+    the ``steps``. With ``radar`` that looks at agents as soon as they work. What is said by a person in ``persons``, by
+    path, differs between rounds.
+    """
+
+    name: str
+    tasks: Sequence[Mapping[str, object]]
+    checks: Sequence[str]
+    passes: Callable[[Files], bool]
+    expected: Mapping[str, str]
+    exit_code: int
+    kept: Sequence[tuple[str, str, str]]
+    landed: Mapping[str, Files]
+    settings: Mapping[str, object] = field(default_factory=dict)
+    held: Sequence[str] = ()
+    steps: Sequence[Step] = ()
+    persons: Mapping[str, str] = field(default_factory=dict)
+    radar: bool = False
+    struck: Callable[[Facts], None] = lambda _: None
+    """Says of an undisturbed run, as an ``AssertionError``, that it does not hold what is to be struck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """An undisturbed run: its runs by task, and the operations that it did."""
+
+    runs: Mapping[str, Any]
+    ops: str
 
 
 def git(repo: Path, *words: str) -> str:
@@ -77,7 +83,7 @@ def git(repo: Path, *words: str) -> str:
     return subprocess.run(["git", *words], cwd=repo, check=True, capture_output=True, text=True).stdout
 
 
-def make_template(place: Path, *, setup: bool = False) -> None:
+def make_template(scenario: Scenario, place: Path, *, setup: bool = False) -> None:
     """The directory of a round before anything runs: a repository, a plan, and the person's letter box.
 
     With ``setup`` each tree is made ready first, with a copy and a command.
@@ -86,16 +92,17 @@ def make_template(place: Path, *, setup: bool = False) -> None:
     (repo / ".planning").mkdir(parents=True)
     (place / "person").mkdir()
     (place / "tmp").mkdir()
-    (place / "plan.yaml").write_text(plan())
+    (place / "plan.yaml").write_text(plan_of(*scenario.tasks))
     git(repo, "init", "-q", "--template=", "-b", "main")
     git(repo, "config", "user.name", "Ada Example")
     git(repo, "config", "user.email", "ada@example.org")
     (repo / ".planning/config.yaml").write_text(
         config_of(
-            ["test ! -e elsewhere.txt"],
+            scenario.checks,
             waves={"max_agents": 3, "rolling": False},
             retry={"max_attempts": 20, "initial_backoff_seconds": 0},
             worktrees={"copy": [".env"], "setup": ["test -e .env && echo ready >made.log"]} if setup else {},
+            **scenario.settings,
         )
     )
     (repo / "README.md").write_text("A project.\n")
@@ -117,10 +124,10 @@ class Person:
         """Answer every letter in the box."""
         for letter in list((self.place / "person").glob("asked.*")):
             self.commits += 1
-            repo = self.place / "repo"
-            (repo / PERSONS).write_text(f"a person's line {self.commits}\n")
-            git(repo, "add", PERSONS)
-            git(repo, "commit", "-qm", f"A person's commit {self.commits}", "--", PERSONS)
+            repo, path = self.place / "repo", letter.read_text().strip()
+            (repo / path).write_text(f"a person's line {self.commits}\n")
+            git(repo, "add", path)
+            git(repo, "commit", "-qm", f"A person's commit {self.commits}", "--", path)
             letter.rename(letter.with_name(letter.name.replace("asked", "done")))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.support.sessions import (
 )
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
     from tests.support.fleet import FleetEnv, Outcome
 
@@ -51,8 +52,6 @@ BOTH = LINES.replace("two", "both twos")
 
 def tree_of(fleet: FleetEnv) -> Path:
     """The worktree that `resolve --print` names."""
-    from pathlib import Path  # noqa: PLC0415
-
     return Path(fleet.run("resolve", "edit", "--print").ok().out.strip())
 
 
@@ -80,6 +79,7 @@ def test_a_conflict_is_requeued_once_with_both_sides_in_the_prompt(fleet: FleetE
     assert_nothing_remains(fleet, repo)
 
 
+@pytest.mark.slow
 def test_a_conflict_that_comes_again_is_held_and_a_person_resolves_it(fleet: FleetEnv) -> None:
     later = task("later", "echo later > later.txt", ["later.txt"], "edit")
     alone = task("alone", "echo alone > alone.txt", ["alone.txt"])
@@ -117,6 +117,7 @@ def test_a_conflict_that_comes_again_is_held_and_a_person_resolves_it(fleet: Fle
     assert_nothing_remains(fleet, repo)
 
 
+@pytest.mark.slow
 def test_markers_are_refused_and_the_target_may_move_on_meanwhile(fleet: FleetEnv) -> None:
     repo, outcome = clash(fleet, "hold", AGENT)
     outcome.ok(3)
@@ -189,6 +190,18 @@ def test_an_agent_resolves_a_conflict(fleet: FleetEnv) -> None:
     assert run.resolving is False
 
 
+@pytest.mark.slow
+def test_a_resolver_that_was_lost_is_started_again(fleet: FleetEnv) -> None:
+    resolve = """test "$GITFLEET_ATTEMPT" -gt 2 || kill -9 $PPID; printf 'one\\nboth twos\\nthree\\n' > shared.txt"""
+    retry = {"max_attempts": 3, "initial_backoff_seconds": 0}
+    repo, outcome = clash(fleet, "resolver", RESOLVER.format(resolve=resolve), retry=retry)
+
+    outcome.ok()
+    assert (repo / "shared.txt").read_text() == BOTH
+    attempts = state_runs(fleet, repo)["edit"].attempts
+    assert [(one.outcome, one.resolver) for one in attempts] == [("conflict", False), ("lost", True), ("success", True)]
+
+
 @pytest.mark.parametrize(
     ("resolve", "why"),
     [
@@ -213,6 +226,7 @@ def test_a_resolver_that_fails_leaves_the_conflict_to_a_person(fleet: FleetEnv, 
     assert (repo / "shared.txt").read_text() == BOTH
 
 
+@pytest.mark.slow
 def test_a_held_run_can_be_restarted_or_given_up(fleet: FleetEnv) -> None:
     later = task("later", "echo later > later.txt", ["later.txt"], "edit")
     repo, outcome = clash(fleet, "hold", "sed -i 's/two$/& of an agent/' shared.txt", later)
@@ -229,6 +243,7 @@ def test_a_held_run_can_be_restarted_or_given_up(fleet: FleetEnv) -> None:
     assert_nothing_remains(fleet, repo)
 
 
+@pytest.mark.slow
 @pytest.mark.leaves_worktrees
 def test_a_held_run_that_is_cancelled_lets_its_claim_and_its_dependents_go(fleet: FleetEnv) -> None:
     later = task("later", "echo later > later.txt", ["later.txt"], "edit")
@@ -259,12 +274,102 @@ def test_what_waits_for_a_person_is_told_everywhere(fleet: FleetEnv) -> None:
     assert f"gitfleet resolve {instance}" in events
     report = (repo / ".git/gitfleet/state/sessions" / session / "session.md").read_text()
     assert "`shared.txt` (content" in report
-    fleet.run("resolve", "edit", "--session", session, "--json")
-    answer = json.loads(fleet.run("resolve", instance, "--no-shell", "--json").ok().out)
-    assert answer["again"] is True
-    assert answer["unmerged"] == ["shared.txt"]
+    first = fleet.run("resolve", "edit", "--session", session, "--json").ok().json
+    answer = fleet.run("resolve", instance, "--no-shell", "--json", "--repo", repo, cwd=fleet.root).ok().json
+    assert (first.pop("again"), answer.pop("again")) == (False, True)
+    assert first == answer
+    conflicts = answer.pop("conflicts")
+    assert answer == {
+        "schema": "gitfleet/report/resolve/v1",
+        "session": session,
+        "task": "edit",
+        "instance": instance,
+        "branch": f"fleet/{session}/edit",
+        "path": str(repo.parent / "repo.fleet/tree-1"),
+        "target": "refs/heads/main",
+        "onto": fleet.git("rev-parse", "main"),
+        "merging": True,
+        "unmerged": ["shared.txt"],
+    }
+    person = {"commit": answer["onto"], "subject": "A person's edit"}
+    sides = {name: {key: conflicts[0][name][key] for key in ("mode", "changes")} for name in ("target", "run")}
+    assert sides["target"] == {"mode": "100644", "changes": [person]}
+    assert [change["subject"] for change in sides["run"]["changes"]] == [f"gitfleet: uncommitted work of {instance}"]
+    blobs = [conflicts[0]["base"], *(conflicts[0][name]["blob"] for name in sides)]
+    assert [fleet.git("cat-file", "blob", oid).splitlines()[1] for oid in blobs] == [
+        "two",
+        "a person's two",
+        "an agent two",
+    ]
+    assert conflicts[0]["message"] == "CONFLICT (content): Merge conflict in shared.txt"
+    resolution = state_runs(fleet, repo)["edit"].resolution
+    assert resolution is not None
+    assert (resolution.onto, resolution.ready, resolution.commit) == (answer["onto"], True, "")
+    assert resolution.since > state_runs(fleet, repo)["edit"].attempts[0].ended
+    assert "resolved by a person: under way" in fleet.run("inspect", "edit").out
+    assert fleet.run("doctor").code == 0
 
 
+@pytest.mark.slow
+@pytest.mark.leaves_worktrees
+def test_a_crash_between_two_steps_loses_neither_conflict_nor_resolution(fleet: FleetEnv) -> None:
+    repo, outcome = clash(fleet, "hold", AGENT)
+    outcome.ok(3)
+    (path,) = (repo / ".git/gitfleet/state/sessions").glob("*/runs/edit.json")
+
+    def rewrite(change: Callable[[dict[str, Any]], object]) -> None:
+        document = json.loads(path.read_text())
+        change(document)
+        path.write_text(json.dumps(document, indent=2) + "\n")
+
+    # The train said that it conflicts, and nobody what becomes of it.
+    rewrite(lambda run: run["attempts"][0].pop("retry"))
+    assert "is not decided yet" in fleet.run("resolve", "edit").ok(2).err
+    fleet.run("continue").ok(3)
+    assert state_runs(fleet, repo)["edit"].held
+    # The merge was begun in the tree, and what it stands for was not written down.
+    tree = tree_of(fleet)
+    (tree / "shared.txt").write_text("not to be lost\n")
+    rewrite(lambda run: run["resolution"].pop("ready"))
+    fleet.run("continue").ok(3)
+    assert (tree / "shared.txt").read_text() == "not to be lost\n"
+    assert tree_of(fleet) == tree
+    assert "<<<<<<<" in (tree / "shared.txt").read_text()
+    instance = state_runs(fleet, repo)["edit"].instance
+    kept = fleet.git("for-each-ref", "--format=%(refname)", f"refs/gitfleet/wip/{instance}").split()
+    assert "not to be lost" in [fleet.git("show", f"{ref}:shared.txt") for ref in kept]
+    # The worktree is gone, and the person's commit is on the branch.
+    (tree / "shared.txt").write_text(BOTH)
+    fleet.git("commit", "-qam", "Resolved", cwd=tree)
+    fleet.git("worktree", "remove", "--force", tree)
+    fleet.run("continue").ok()
+    assert (repo / "shared.txt").read_text() == BOTH
+
+
+@pytest.mark.slow
+def test_a_resolver_outlives_its_coordinator(fleet: FleetEnv) -> None:
+    point = fleet.point("resolving")
+    resolve = f"{point.shell}; printf 'one\\nboth twos\\nthree\\n' > shared.txt"
+    repo = fleet.repo({"shared.txt": LINES})
+    fleet.config(repo, config_of((), conflict="resolver"))
+    wrote = fleet.point("wrote")
+    command = RESOLVER.format(resolve=resolve).removesuffix("; fi") + f"; {wrote.shell}; fi"
+    session = fleet.start("wave", fleet.plan(plan_of(task("edit", command, ["shared.txt"]))), "--yes")
+    wrote.wait()
+    (repo / "shared.txt").write_text(LINES.replace("two", "a person's two"))
+    fleet.git("commit", "-qam", "A person's edit")
+    wrote.release()
+    point.wait()
+    session.kill()
+    session.wait()
+    point.release()
+    fleet.finish(session)
+    fleet.run("continue").ok()
+    assert (repo / "shared.txt").read_text() == BOTH
+    assert [attempt.resolver for attempt in state_runs(fleet, repo)["edit"].attempts] == [False, True]
+
+
+@pytest.mark.slow
 def test_what_no_longer_conflicts_goes_on_by_itself(fleet: FleetEnv) -> None:
     repo, outcome = clash(fleet, "hold", AGENT)
     outcome.ok(3)
@@ -274,6 +379,7 @@ def test_what_no_longer_conflicts_goes_on_by_itself(fleet: FleetEnv) -> None:
     fleet.run("resolve", "edit").ok(2)
 
 
+@pytest.mark.slow
 def test_what_the_target_moved_out_of_the_scope_is_a_persons_to_allow(fleet: FleetEnv) -> None:
     repo = fleet.repo({"src/a.txt": LINES * 3, "README.md": "x\n"})
     fleet.config(repo, config_of((), conflict="resolver"))
@@ -298,24 +404,24 @@ def test_what_the_target_moved_out_of_the_scope_is_a_persons_to_allow(fleet: Fle
     assert state_runs(fleet, repo)["edit"].extended == ("moved.txt",)
 
 
-def test_runs_of_one_batch_conflict_and_rerere_knows_the_answer(fleet: FleetEnv) -> None:
+@pytest.mark.slow
+def test_runs_of_one_batch_conflict_though_they_share_no_path(fleet: FleetEnv) -> None:
     repo = fleet.repo({"a/f.txt": LINES, "b/g.txt": LINES})
     fleet.config(repo, config_of((), conflict="hold"))
-    fleet.git("config", "rerere.enabled", "true")
     # A directory that one run renames and another one adds to: no path of theirs is shared.
     one = task("one", "mkdir -p c && git mv a/f.txt c/f.txt", ["a/f.txt", "c/"])
     two = task("two", "echo new > a/new.txt; echo n > b/new.txt", ["a/new.txt", "b/new.txt"])
-    fleet.run("wave", fleet.plan(plan_of(one, two)), "--yes", "--rolling").ok(3)
+    fleet.run("wave", fleet.plan(plan_of(one, two)), "--yes").ok(3)
 
     held = {name: run for name, run in state_runs(fleet, repo).items() if run.state == "conflicted"}
     ((name, run),) = held.items()
     assert {one.kind.value for one in run.conflicts} <= {"directory-rename", "outside-scope"}
     (other,) = {"one", "two"} - {name}
     assert state_runs(fleet, repo)[other].instance in run.conflicts[0].others
-    from pathlib import Path  # noqa: PLC0415
-
     tree = Path(fleet.run("resolve", name, "--print").ok().out.strip())
     fleet.git("add", "-A", cwd=tree)
-    fleet.git("commit", "-qm", "So be it", cwd=tree, ok=(0, 1))
-    fleet.run("continue")
-    assert states(fleet, repo)[other] == "landed"
+    fleet.git("commit", "-qm", "So be it", cwd=tree)
+    fleet.run("continue").ok()
+    assert set(states(fleet, repo).values()) == {"landed"}
+    assert (repo / "c/f.txt").exists()
+    assert_nothing_remains(fleet, repo)

@@ -69,7 +69,7 @@ def test_files_in_the_way_wait_and_nothing_is_done_again(kind: str, fleet: Fleet
     assert fleet.run("continue").ok(3).out.count(path) >= 1
     fleet.shell(f"git rm -q --cached {path}; mv {path} ../mine.txt; git reset -q; git checkout -q . ", repo)
     if moved:
-        fleet.git("commit", "-q", "--allow-empty", "-m", "Theirs")
+        fleet.shell("echo theirs > theirs.txt; git add theirs.txt; git commit -qm Theirs", repo)
 
     fleet.run("continue").ok()
 
@@ -204,15 +204,19 @@ def test_a_conflict_does_not_keep_others_from_landing(fleet: FleetEnv) -> None:
         task("free", "echo x > free.txt", ["free.txt"]),
         task("after", "echo x > after.txt", ["after.txt"], "edit"),
     )
+    fleet.config(repo, config_of((), conflict="hold"))
     session = fleet.start("wave", fleet.plan(plan), "--yes")
     point.wait()
     fleet.shell("echo person > shared.txt; git commit -qam Theirs", repo)
     point.release()
     fleet.finish(session).ok(3)
-    assert states(fleet, repo) == {"edit": "conflicted", "free": "landed", "after": "skipped"}
+    assert states(fleet, repo) == {"edit": "conflicted", "free": "landed", "after": "queued"}
     run = state_runs(fleet, repo)["edit"]
     assert fleet.git("show", f"{run.branch}:shared.txt") == "agent"
     fleet.run("check").ok()
+    fleet.run("cancel", "edit").ok()
+    fleet.run("continue").ok(1)
+    assert states(fleet, repo) == {"edit": "cancelled", "free": "landed", "after": "skipped"}
     assert_nothing_remains(fleet, repo)
 
 

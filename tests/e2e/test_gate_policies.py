@@ -109,7 +109,21 @@ def test_what_is_worse_than_a_step_over_the_border_takes_all_with_it(
     assert (run.state, run.extended) == ("rejected", ())
     assert run.gate is not None
     assert reason in {one.reason for one in run.gate.violations}
+    assert f"({reason}) is more than a step over the border of its scope" in run.gate.fallback
     assert {one.outcome for one in run.gate.violations} == {"refused"}
+
+
+def test_work_that_did_not_end_well_is_not_spilled_and_says_so(fleet: FleetEnv) -> None:
+    repo = started(fleet, on_violation="spill")
+    failing = task("failing", "echo 2 > a.txt; echo 2 > other/c.txt; exit 3", ["a.txt"])
+
+    fleet.run("wave", fleet.plan(plan_of(failing, task("reading", "echo 2 > other/d.txt", []))), "--yes").ok(1)
+
+    said = {name: run.gate.fallback if run.gate else "" for name, run in state_runs(fleet, repo).items()}
+    assert said == {
+        "failing": "it was not spilled: only work that ended well goes on",
+        "reading": "it was not spilled: the task is read-only",
+    }
 
 
 def test_extend_grows_the_claim_and_says_so(fleet: FleetEnv) -> None:
@@ -153,6 +167,19 @@ def test_extend_never_takes_what_a_running_task_holds(fleet: FleetEnv) -> None:
     assert (repo / "other/c.txt").read_text() == "3\n"
 
 
+@pytest.mark.parametrize("policy", ["spill", "extend"])
+def test_an_attempt_that_was_lost_over_the_border_is_made_again(policy: str, fleet: FleetEnv) -> None:
+    repo = started(fleet, on_violation=policy)
+    lost = 'echo 2 > a.txt; echo n > new.txt; test "$GITFLEET_ATTEMPT" -gt 1 || kill -9 $PPID'
+    retry = {"max_attempts": 2, "initial_backoff_seconds": 0}
+
+    fleet.run("wave", fleet.plan(plan_of(task("one", lost, ["a.txt"], retry_policy=retry))), "--yes").ok()
+
+    run = state_runs(fleet, repo)["one"]
+    assert [attempt.outcome for attempt in run.attempts] == ["lost", "success"]
+    assert run.state == "landed"
+
+
 def test_extend_keeps_to_what_the_scope_excludes(fleet: FleetEnv) -> None:
     repo = started(fleet, on_violation="extend")
 
@@ -194,7 +221,7 @@ def test_protected_can_be_switched_off_and_replaced(fleet: FleetEnv) -> None:
 def test_what_the_target_renamed_meanwhile_meets_the_policy_too(policy: str, code: int, fleet: FleetEnv) -> None:
     lines = "".join(f"{number}\n" for number in range(20))
     repo = fleet.repo({"src/a.txt": lines, "src/b.txt": "b\n"})
-    fleet.config(repo, config_of(scope={"on_violation": policy}))
+    fleet.config(repo, config_of(scope={"on_violation": policy}, conflict="hold"))
     point = fleet.point("renamed")
     work = f"sed -i s/^7$/seven/ src/a.txt; echo 2 > src/b.txt; {point.shell}"
     session = fleet.start("wave", fleet.plan(plan_of(task("one", work, ["src"]))), "--yes")

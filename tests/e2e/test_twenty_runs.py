@@ -39,6 +39,7 @@ def twenty(fleet: FleetEnv, special: Mapping[int, str], check: str) -> list[str]
     tasks = [task(f"t{n:02}", f"mkdir d{n}; echo {n} >d{n}/{special.get(n, 'fine')}", [f"d{n}/"]) for n in range(RUNS)]
     fleet.run("wave", fleet.plan(plan_of(*tasks)), "--yes", seconds=110).ok(1)
     trees = seen.read_text().split()
+    print(f"{len(trees)} runs of the check for {sorted(special)}")  # noqa: T201 - the counts are the point
     assert len(set(trees)) == len(trees), "a tree was checked twice"
     return trees
 

@@ -202,7 +202,7 @@ def test_a_submodule_that_an_agent_fills_in_is_its_own(tmp_path: Path, repo: Rep
     update = "git -c protocol.file.allow=always submodule update -q --init"
     agent.sh(f"{update} && cd sub && git switch -q -c topic && echo x >x && git add x && git commit -q -m x")
     agent.sh("cd sub && echo y >x && git stash -q && git stash pop -q && git fetch -q origin && git tag t1")
-    assert agent.tries == ()
+    assert not agent.tries
     # The one of the person's checkout is not.
     agent.sh(f"git -C {repo.path}/sub tag mine", code=128)
     assert [one.name for one in agent.tries] == ["refs/tags/mine"]

@@ -189,7 +189,10 @@ def test_what_is_kept_comes_back_and_damage_is_no_answer(repo: Repo, tmp_path: P
     found = read(repo)
     layout = Layout(tmp_path / "common")
     assert load_history(layout) is None
+    layout.history_cache.parent.mkdir(parents=True)
+    (layout.history_cache.parent / ".tmp-1-0").write_text("of a writer that was killed")
     keep_history(layout, found)
+    assert list(layout.history_cache.parent.iterdir()) == [layout.history_cache]
     assert load_history(layout) == found
     whole = layout.history_cache.read_bytes()
     for damaged in (b"", whole[:-3], whole[:9] + bytes([whole[9] ^ 1]) + whole[10:], b"x" * 20):

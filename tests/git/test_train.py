@@ -7,7 +7,7 @@ import pytest
 
 from gitfleet.integrate.gate.bounds import Bounds
 from gitfleet.integrate.train import MOVES_ALLOWED, BaseRed, Entry, Landed, NothingLands, Stopped
-from gitfleet.integrate.verify import Interrupted, describe_red, run_checks, verify
+from gitfleet.integrate.verify import Interrupted, check_out, describe_red, run_checks, verify
 from gitfleet.model.evidence import CheckResult, Verdict, Verification
 from gitfleet.model.plan import Check
 from gitfleet.planner.scopes import Scope
@@ -213,6 +213,33 @@ def test_a_check_that_changes_a_tracked_file_is_red(yard: Yard) -> None:
         (0, ("README", "shared"), False),
     ]
     assert yard.said == ["verify: touch README; echo x > new (1 of 3)", "verify: echo x >> shared; rm README (2 of 3)"]
+
+
+@pytest.mark.parametrize("hidden", ["--skip-worktree", "--assume-unchanged"])
+def test_a_check_hides_no_edit_from_the_index_and_none_from_the_next_candidate(yard: Yard, hidden: str) -> None:
+    tip = yard.repo.oid()
+    check_out(yard.git, tip)
+    hiding = Check(run=f"git update-index {hidden} README; echo mine > README")
+    results = run_checks(yard.git, tip, run_here, [hiding], "verify", yard.said.append)
+    assert not isinstance(results, Interrupted)
+    assert results[0].wrote == ("README",)
+    yard.git.run("update-index", hidden, "README")  # as a coordinator finds it that was killed meanwhile
+    check_out(yard.git, tip)
+    assert Path(yard.git.directory, "README").read_text() == "hello\n"
+
+
+@pytest.mark.parametrize(
+    "damage", ["touch $(git rev-parse --git-dir)/index.lock", "echo x > $(git rev-parse --git-dir)/index"]
+)
+def test_a_check_that_leaves_a_lock_or_a_broken_index_changed_no_file(yard: Yard, damage: str) -> None:
+    tip = yard.repo.oid()
+    check_out(yard.git, tip)
+    results = run_checks(
+        yard.git, tip, run_here, [Check(run=damage), Check(run="cat README")], "verify", yard.said.append
+    )
+    assert not isinstance(results, Interrupted)
+    assert [result.green for result in results] == [True, True]
+    check_out(yard.git, tip)
 
 
 @pytest.mark.parametrize(

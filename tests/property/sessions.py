@@ -234,7 +234,8 @@ def example(case: Case) -> None:
 
 
 def soak(examples: int, number: int) -> None:
-    """Many cases from one seed."""
+    """Many cases from one seed, which is printed first."""
+    print(f"seed {number}", flush=True)  # noqa: T201 - whoever looks at a failure needs it
     done = 0
 
     @seed(number)
@@ -261,7 +262,6 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
     options = parser.parse_args()
-    print(f"seed {options.seed}")  # noqa: T201 - as above
     soak(options.examples, options.seed)
     print(f"{options.examples} sessions held, seed {options.seed}")  # noqa: T201 - as above
 

@@ -139,6 +139,7 @@ def _collect(
         gate=gated.report,
         checks=own_checks,
         read_only=not task.scope,
+        gate_open=gated.open,
     )
     before = run.conflict_met if run.attempts[-1].resolver else None
     if before is not None and judgement.state is RunState.GATED:

@@ -17,8 +17,10 @@ from gitfleet.integrate import gate
 from gitfleet.integrate.gate.bounds import Bounds
 from gitfleet.integrate.gate.checked import protection_of
 from gitfleet.integrate.gate.history import forked_from
+from gitfleet.integrate.gate.inspecting import BORDER
 from gitfleet.integrate.gate.spilling import NothingInside, NotKept, Spill, spill, spill_branch, spilled
 from gitfleet.model.config import ViolationPolicy
+from gitfleet.model.paths import quote_path
 from gitfleet.planner.scopes import Scope, ScopeError, entry_for
 from gitfleet.recovery.keeping import keep_tree
 
@@ -40,13 +42,17 @@ MOST_EXTENDED = 100
 
 @dataclass(frozen=True, slots=True)
 class Gated:
-    """What the gate says of an attempt: ``tip`` is the commit that goes on, ``claimed`` the claim where it grew."""
+    """What the gate says of an attempt: ``tip`` is the commit that goes on, ``claimed`` the claim where it grew.
+
+    With ``open`` what is outside would have met the policy, had the attempt ended well: it is held against nobody.
+    """
 
     tip: str
     start: str
     report: GateReport
     extended: tuple[str, ...] = ()
     claimed: tuple[str, ...] = ()
+    open: bool = False
 
 
 def bounds_of(parts: Parts, objects: Objects, task: Task, run: Run, scope: Scope) -> Bounds:
@@ -94,17 +100,35 @@ def hold_against_scope(parts: Parts, objects: Objects, task: Task, run: Run, sco
     plain = Gated(tip, start or run.base, found.report())
     if found.passed:
         return passing.as_before(plain)
-    if not work.well or not found.only_border or start is None:
+    policy = parts.config.scope.on_violation
+    if policy is ViolationPolicy.REJECT:
         return plain
-    match parts.config.scope.on_violation:
-        case ViolationPolicy.REJECT:
-            return plain
+    why = _refuses_all(found, start)
+    if why:
+        return replace(plain, report=found.report(fallback=f"{_NOT_DONE[policy]}: {why}"))
+    if not work.well:
+        unwell = found.report(fallback=f"{_NOT_DONE[policy]}: only work that ended well goes on")
+        return replace(plain, report=unwell, open=True)
+    match policy:
         case ViolationPolicy.EXTEND:
             return passing.extend(plain, found)
         case ViolationPolicy.SPILL:
             return passing.spill(plain, found, work.tree, task.title)
         case other:
             assert_never(other)
+
+
+_NOT_DONE = {ViolationPolicy.EXTEND: "its claim did not grow", ViolationPolicy.SPILL: "it was not spilled"}
+
+
+def _refuses_all(found: Inspection, start: str | None) -> str:
+    """Why no policy but ``reject`` may do anything about what was found, as a clause; empty where one may."""
+    if any(one.reason == "read-only" for one in found.violations):
+        return "the task is read-only"
+    if not found.only_border:
+        worse = next(one for one in found.violations if one.reason != BORDER)
+        return f"{quote_path(worse.path)} ({worse.reason}) is more than a step over the border of its scope"
+    return "" if start is not None else "it has no commit in common with the target"
 
 
 @dataclass(frozen=True, slots=True)

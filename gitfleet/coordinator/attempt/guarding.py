@@ -59,6 +59,7 @@ def guarded(parts: Parts, run: Run, environment: Mapping[str, str]) -> dict[str,
     chain = Path(known.hooks)
     usual = parts.repository.common_dir / "hooks"
     seen = _picture(parts, (usual, chain) if chain.is_absolute() and chain != usual else (usual,))
+    # Names that are not UTF-8 come back from escapes, which this JSON has and that of documents has not.
     (directory / _PICTURE).write_text(json.dumps(msgspec.to_builtins(seen)))
     guard = Guard(directory, parts.repository.common_dir, run.branch, known.hooks, known.pushes)
     return {**environment, **install(guard, environment)}
@@ -69,7 +70,7 @@ def tampered(parts: Parts, run: Run) -> tuple[Tampering, ...]:
     directory = _directory(parts, run)
     tries = read_tries(directory)
     try:
-        before = _read_picture(directory / _PICTURE)
+        before = msgspec.convert(json.loads((directory / _PICTURE).read_bytes()), Picture)
         changed = list(_changed(parts, run, before, tries))
     except (OSError, GitFailed, ValueError):
         # Nothing to compare with, such as after a power cut: what was refused is known all the same.
@@ -77,11 +78,6 @@ def tampered(parts: Parts, run: Run) -> tuple[Tampering, ...]:
     names = {(one.kind, one.name) for one in changed}
     still = [one for one in refused(tries, before) if (one.kind, one.name) not in names]
     return bounded([*changed, *still])
-
-
-def _read_picture(path: Path) -> Picture:
-    """Raises ``OSError`` and ``ValueError``; msgspec's own JSON holds no name that is not UTF-8."""
-    return msgspec.convert(json.loads(path.read_bytes()), type=Picture)
 
 
 def _directory(parts: Parts, run: Run) -> Path:

@@ -14,7 +14,7 @@ from gitfleet.coordinator.attempt.verdicts import Judgement
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.changes import file_changes, numstat
 from gitfleet.git.command import GitFailed, TimedOut
-from gitfleet.git.merging import Merged, begin, marked, merge, unmerged
+from gitfleet.git.merging import Conflicted, Merged, begin, marked, merge, unmerged
 from gitfleet.git.private_index import merge_heads
 from gitfleet.git.refs import HEADS, Updated
 from gitfleet.git.worktrees import locate
@@ -116,7 +116,7 @@ def _cleared(parts: Parts, objects: Objects, run: Run, target: str) -> Resolved 
     """Nobody began to resolve it; it goes on where it does not conflict with the target as it is now."""
     now = parts.refs.read(target)
     base = now and objects.merge_base(now, run.tip)
-    textual = run.conflicts and all(one.kind is not ConflictKind.OUTSIDE_SCOPE for one in run.conflicts)
+    textual = all(one.kind is not ConflictKind.OUTSIDE_SCOPE for one in run.conflicts)
     if not now or not base or not textual or run.gate is None:
         return Unresolved()
     if not isinstance(merge(parts.repository.git, now, run.tip), Merged):
@@ -199,12 +199,12 @@ def _hold_against(
     bounds = bounds_of(parts, objects, task, run, scope)
     found = gate.inspect(git, objects, base=begun.onto, tip=tip, target=known, bounds=bounds)
     extended, claimed = run.extended, run.claim.scope if run.claim else ()
-    moved = {one.path for one in run.conflicts if one.kind is ConflictKind.OUTSIDE_SCOPE}
+    clashing = _clashing(git, run, begun)
     if not found.passed:
         paths = ", ".join(f"{one.path} ({one.reason})" for one in found.report().violations[:_NAMED])
         why = f"What was committed changes what the run must not: {paths}."
-        # That the run may change what the target moved out of its scope is for a person to say, and here it is said.
-        if not found.only_border or any(quote_path(one.path) not in moved for one in found.violations):
+        # That the run may change a path in conflict outside of its scope is for a person to say, and here it is said.
+        if not found.only_border or any(quote_path(one.path) not in clashing for one in found.violations):
             return Unresolved(why)
         grown = extension(parts, run, bounds, found.violations)
         if isinstance(grown, str):
@@ -224,6 +224,13 @@ def _hold_against(
         own = ran
     report = found.report("" if found.passed else "extended")
     return Resolved(tip, begun.onto, files, report, own, by_person=True, extended=extended, claimed=claimed)
+
+
+def _clashing(git: Git, run: Run, begun: Resolution) -> set[str]:
+    """The paths that the conflict is about, those that git only names beside them included."""
+    auto = merge(git, begun.tip, begun.onto)
+    beside = auto.named if isinstance(auto, Conflicted) else ()
+    return {*(one.path for one in run.conflicts), *(quote_path(path) for path in beside)}
 
 
 def _lines(git: Git, *args: str) -> list[bytes]:

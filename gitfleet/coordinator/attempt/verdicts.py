@@ -26,7 +26,7 @@ class Judgement:
     failure: Failure | None = None
 
 
-def judge(
+def judge(  # noqa: PLR0913 - what one attempt left
     *,
     ended: Failure | None,
     exit_: Exit,
@@ -36,12 +36,14 @@ def judge(
     gate: GateReport,
     checks: Sequence[CheckResult],
     read_only: bool,
+    gate_open: bool = False,
 ) -> Judgement:
     """Weigh the evidence of one attempt (DESIGN 8): the agent's end, its diff, its handoff, its own checks.
 
-    A violation outranks everything: what wrote outside its scope never lands, however well it ended.
+    A violation outranks everything: what wrote outside its scope never lands, however well it ended. With ``gate_open``
+    it would have met a policy that lets work go on, had it ended well: then how it ended is all there is to say.
     """
-    if not gate.passed:
+    if not gate.passed and not (gate_open and (ended or handoff_failure)):
         paths = ", ".join(f"{violation.path} ({violation.reason})" for violation in gate.violations[:10])
         more = gate.outside - 10
         message = f"It wrote what it must not: {paths}" + (f" and {more} more." if more > 0 else ".")

@@ -50,7 +50,8 @@ class Requests:
         for path in names:
             reply = _answer(path, decide)
             if reply is not None:
-                write_durable(path.with_suffix(REPLY), encode(reply))
+                # Others write in this directory, too: an unfinished answer is swept with the session's own files.
+                write_durable(path.with_suffix(REPLY), encode(reply), by_way_of=self.session_directory)
                 remove_durable(path)
 
 

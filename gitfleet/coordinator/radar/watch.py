@@ -2,7 +2,8 @@
 
 A predicted conflict is told once for each pair and set of paths, and so is its end; what was told last is in a file
 that ``status`` reads, and by which the next coordinator knows. Nothing is compared where nothing can conflict: one
-agent alone, on a target that has not moved, costs nothing. A round that takes long makes the next one come later.
+agent alone, on a target that has not moved, costs nothing, and neither do agents that are done before the first look at
+them is due. A round that takes long makes the next one come later.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gitfleet.coordinator.radar.pausing import Pausing
 from gitfleet.coordinator.radar.worker import Order, Side, Worker
 from gitfleet.git.command import GitFailed
 from gitfleet.git.refs import short
+from gitfleet.integrate.radar.scratch import sweep
 from gitfleet.model.base import decode, encode
 from gitfleet.model.event import EventKind
 from gitfleet.model.paths import quote_path
@@ -54,6 +56,7 @@ class RadarWatch:
     _ordered: Order | None = None
     _due: float = 0.0
     _told: set[str] = field(default_factory=set)
+    _since: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Know what was told before."""
@@ -82,10 +85,10 @@ class RadarWatch:
             return
         if policy is RadarPolicy.PAUSE_LATER:
             self._pausing.apply(self.predictions)
-        now = self.parts.monotonic()
+        now, young = self.parts.monotonic(), self._young()
         if self._ordered is None and now >= self._due:
             self._due = now + self.parts.config.radar.every_seconds
-            order = self._order()
+            order = self._order(young)
             if order is not None:
                 self._ordered = order
                 self._worker.order(order)
@@ -94,12 +97,15 @@ class RadarWatch:
         """Let everybody go on, and take away what only a running session needs."""
         self._pausing.stand_down()
         self._worker.close()
+        # What a killed coordinator left goes even where nobody had anything to compare since.
+        with suppress(OSError):
+            sweep(self.parts.layout.radar)
         self._file.unlink(missing_ok=True)
 
-    def _order(self) -> Order | None:
+    def _order(self, young: set[str]) -> Order | None:
         """What there is to compare; none where nobody could conflict with anybody."""
-        runs = [run for run in self._in_order() if run.state in _COMPARED]
-        working = [run for run in runs if run.state is RunState.RUNNING]
+        runs = [run for run in self._in_order() if run.state in _COMPARED and run.instance not in young]
+        working = any(run.state is RunState.RUNNING for run in runs)
         if not working or (len(runs) == 1 and self._target() == runs[0].base):
             return None
         sides = [
@@ -109,6 +115,15 @@ class RadarWatch:
             for run in runs
         ]
         return Order(tuple(sides), self.books.session.target)
+
+    def _young(self) -> set[str]:
+        """Instances at work that nobody looks at yet; most attempts of some seconds never pay for it."""
+        now = self.parts.monotonic()
+        running = {run.instance for run in self.books.runs.values() if run.state is RunState.RUNNING}
+        self._since = {instance: self._since.get(instance, now) for instance in running}
+        return {
+            instance for instance, since in self._since.items() if now - since < self.parts.config.radar.every_seconds
+        }
 
     def _target(self) -> str | None:
         try:

@@ -8,8 +8,10 @@ note for a verdict. Runs in the train's thread.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
+from gitfleet.coordinator.attempt.setting_up import ReadyFirst
 from gitfleet.coordinator.trains.integration_worktree import integration_path
 from gitfleet.integrate.fingerprint import Unknown, checks_key, fingerprint
 from gitfleet.integrate.verify import check_out
@@ -95,12 +97,14 @@ class Remembering:
             check_out(self.git, commit, config.verify.keep)
         home = self.parts.layout.attempt(verify_label(self.session.id), 1)
         environment = check_environment(self.parts.caller, self.session.id, directory=home)
-        found = fingerprint(checks, config, self.parts.repository, environment, self._ask)
+        # The tree was just emptied of what the set-up put there, and a command may well be one of that.
+        ready = ReadyFirst(self.parts, self.checks)
+        found = fingerprint(checks, config, self.parts.repository, environment, partial(self._ask, ready))
         if isinstance(found, Unknown):
             self.note = f"a green tree is not remembered: {found.why}"
             return None
         return found
 
-    def _ask(self, command: str) -> CheckResult | None:
+    def _ask(self, ready: ReadyFirst, command: str) -> CheckResult | None:
         check = Check(run=command, timeout_seconds=FINGERPRINT_SECONDS)
-        return self.checks.one(check, integration_path(self.parts, self.session), verify_label(self.session.id))
+        return ready.one(check, integration_path(self.parts, self.session), verify_label(self.session.id))

@@ -45,7 +45,7 @@ class Builder:
     def begin(self, base: str) -> None:
         """Make the worktree clean at the commit that is merged on."""
         tree = self.git.directory
-        if tree.is_dir() and any(entry.name not in _OURS for entry in tree.iterdir()):
+        if not tree.is_dir() or any(entry.name not in _OURS for entry in tree.iterdir()):
             check_out(self.git, base, self.keep)
         else:
             self.git.run("read-tree", "--reset", base)

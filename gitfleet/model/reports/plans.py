@@ -39,8 +39,8 @@ class PlacedWave(Report, frozen=True, kw_only=True):
 class CoupledFiles(Report, frozen=True, kw_only=True):
     """Two files that history changes together: `together` of the `fewer` commits to the one that changed less often."""
 
-    first: str
-    second: str
+    first: Annotated[str, Meta(description="Path of the one file.")]
+    second: Annotated[str, Meta(description="Path of the other file.")]
     together: Annotated[int, Meta(description="Commits that changed both.")]
     fewer: Annotated[int, Meta(description="Commits that changed the one that changed less often.")]
     lift: Annotated[float, Meta(description="How many times as often as by chance.")]
@@ -49,8 +49,8 @@ class CoupledFiles(Report, frozen=True, kw_only=True):
 class CoupledTasks(Report, frozen=True, kw_only=True):
     """Two tasks that may run at once and whose scopes hold files that history changes together."""
 
-    first: str
-    second: str
+    first: Annotated[str, Meta(description="The one task.")]
+    second: Annotated[str, Meta(description="The other task.")]
     together: Annotated[int, Meta(description="Commits that changed something in both scopes.")]
     either: Annotated[int, Meta(description="Commits that changed something in one scope or the other.")]
     files: Annotated[tuple[CoupledFiles, ...], Meta(description="The strongest pairs.")]

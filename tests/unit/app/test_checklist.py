@@ -176,4 +176,4 @@ def test_what_is_no_worse_than_its_target_is_not_done() -> None:
     before = CheckResult(name="lint", run="lint", exit_code=1, was_red=True)
     known = Verification(verdict=Verdict.NO_WORSE, tree=TREE, checks=(GREEN, before))
     found = point(Point.CHECKS, verification=known)
-    assert (found.ok, found.found) == (False, "no-worse: lint fails")
+    assert (found.ok, found.found) == (False, "no-worse: lint (as on the target) fails")

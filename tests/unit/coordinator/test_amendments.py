@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -42,6 +43,25 @@ def test_nothing_asked_changes_nothing(repo: Repo) -> None:
     with session_on(repo, task_of("a")) as stage:
         Requests(stage.parts.layout.session(SESSION)).take(lambda _: pytest.fail("nothing was asked"))
         assert ask(stage) == ([], None)
+
+
+def test_an_unfinished_answer_lies_where_the_next_coordinator_sweeps(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with session_on(repo, task_of("a")) as stage:
+        directory = stage.parts.layout.session(SESSION)
+        waiting = Requests(directory)
+        waiting.directory.mkdir()
+        waiting.request("r0").write_bytes(encode(Request(id="r0", cancel="a")))
+        # A death before the rename: what was written so far stays.
+        with monkeypatch.context() as dying:
+            dying.setattr(Path, "rename", lambda *_: pytest.exit("died"))
+            dying.setattr(Path, "unlink", lambda *_, **__: None)
+            with pytest.raises(pytest.exit.Exception):
+                waiting.take(lambda _: Reply(id="r0"))
+        assert list(directory.glob("**/.tmp-*"))
+        stage.parts.state.sweep(stage.parts.proof)
+        assert not list(directory.glob("**/.tmp-*"))
 
 
 def test_an_added_task_is_in_the_plan_the_books_and_the_schedule(repo: Repo) -> None:

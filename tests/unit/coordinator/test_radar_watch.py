@@ -96,6 +96,7 @@ class Scene:
         one = Attempt(number=1, base=self.base, started=f"2026-01-01T00:00:{second:02}.000Z")
         self.stage.books.advance(task, RunState.PREPARING, instance=f"i-{task}", base=self.base, attempts=(one,))
         self.stage.books.advance(task, RunState.RUNNING)
+        self.watch.look(ending=False)
 
     def round(self, *found: tuple[str, str, bytes], **facts: Any) -> None:  # noqa: ANN401 - facts of an outcome
         """Let a round come to an end."""
@@ -206,6 +207,19 @@ def test_a_failure_is_told_once_and_what_was_known_stays(scene: Scene) -> None:
     assert len(scene.told) == 1
 
 
+def test_an_agent_is_looked_at_once_it_worked_for_a_while(scene: Scene) -> None:
+    scene.now += EVERY
+    scene.start("a", 1)
+    scene.start("b", 2)
+    scene.now += EVERY - 0.1
+    scene.watch.look(ending=False)
+    assert scene.worker.orders == []
+    scene.start("c", 3)
+    scene.now += EVERY
+    scene.watch.look(ending=False)
+    assert [side.task for side in scene.worker.orders[0].sides] == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("scene", [RadarPolicy.OFF], indirect=True)
 def test_off_looks_at_nothing(scene: Scene) -> None:
     scene.start("a", 1)
@@ -213,6 +227,16 @@ def test_off_looks_at_nothing(scene: Scene) -> None:
     scene.now += 10 * EVERY
     scene.watch.look(ending=False)
     assert scene.worker.orders == []
+
+
+def test_the_scratch_of_a_killed_coordinator_goes_though_nobody_is_compared_since(scene: Scene) -> None:
+    left = scene.parts.layout.radar / "scratch-dead"
+    (left / "objects").mkdir(parents=True)
+    (left / "lock").touch()
+
+    scene.watch.close()
+
+    assert not left.exists()
 
 
 @pytest.mark.parametrize("scene", [RadarPolicy.PAUSE_LATER], indirect=True)
@@ -280,6 +304,7 @@ def test_a_pause_that_a_person_took_back_is_not_asked_for_again(scene: Scene) ->
 @pytest.mark.parametrize("scene", [RadarPolicy.PAUSE_LATER], indirect=True)
 def test_what_a_dead_coordinator_paused_goes_on_first(scene: Scene) -> None:
     scene.start("a", 1)
+    scene.begin()
     scene.host.standing["i-a"] = "predicted conflict with somebody"
     scene.watch.look(ending=False)
     assert scene.host.standing == {}

@@ -140,6 +140,10 @@ def test_an_attempt_whose_warden_is_gone_without_a_word_is_lost_and_queued_again
         found = reconcile(stage.parts, SESSION)
         assert (found.runs["a"].state, found.adopted) == (RunState.QUEUED, {})
         assert not temporary.exists()
+        # A death before the books said so: that it was lost was written down, and means the same.
+        stage.parts.state.write_run(stage.parts.proof, run)
+        again = reconcile(stage.parts, SESSION)
+        assert (again.runs["a"].state, again.adopted) == (RunState.QUEUED, {})
 
 
 def test_a_check_that_ended_without_its_coordinator_leaves_no_temporary_files(repo: Repo) -> None:

@@ -185,6 +185,14 @@ def test_a_program_that_was_installed_or_replaced_is_noticed(yard: Yard, tmp_pat
     assert not yard.run(caller=caller).cached
 
 
+def test_commands_of_the_fingerprint_run_in_a_tree_that_was_made_ready(yard: Yard, count: Path) -> None:
+    yard.stage.repo.commit({".gitignore": "tool\n"})
+    config = config_of(count, commands=("cat tool",), worktrees=WorktreesConfig(setup=("echo 1.0 > tool",)))
+    assert not yard.run(config).cached
+    assert yard.note == ""
+    assert yard.run(config).cached
+
+
 def test_what_git_writes_on_checkout_is_noticed(yard: Yard) -> None:
     yard.run()
     yard.stage.repo.git("config", "user.email", "else@example.org")

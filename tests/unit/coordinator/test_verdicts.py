@@ -58,6 +58,17 @@ def violations(count: int) -> GateReport:
     return GateReport(passed=False, violations=found, outside=count)
 
 
+@pytest.mark.parametrize(
+    ("failed", "code"), [({"ended": CRASHED}, "exit-code"), ({"handoff_failure": BROKEN}, "handoff")]
+)
+def test_a_violation_that_a_policy_would_have_let_pass_does_not_hide_how_it_ended(
+    failed: dict[str, Failure], code: str
+) -> None:
+    assert code_of(judged(gate=violations(1), gate_open=True, **failed)) == code
+    assert code_of(judged(gate=violations(1), **failed)) == "out-of-scope"
+    assert judged(gate=violations(1), gate_open=True).state is RunState.REJECTED
+
+
 def test_good_work_is_gated() -> None:
     assert judged() == Judgement(RunState.GATED)
 

@@ -55,9 +55,9 @@ def test_the_table_knows_every_state_and_never_stays() -> None:
 def test_a_run_lands_once_and_only_when_it_was_verified() -> None:
     assert [state for state in RunState if S.LANDED in TRANSITIONS[state]] == [S.VERIFIED]
     assert TRANSITIONS[S.LANDED] == frozenset()
-    # A verdict is reached by way of the gate, and the gate by way of the end of a process.
+    # A verdict is reached by way of the gate, and the gate by way of the end of a process, or of a person's resolution.
     assert [state for state in RunState if S.VERIFIED in TRANSITIONS[state]] == [S.GATED]
-    assert [state for state in RunState if S.GATED in TRANSITIONS[state]] == [S.FINISHED, S.VERIFIED]
+    assert [state for state in RunState if S.GATED in TRANSITIONS[state]] == [S.FINISHED, S.VERIFIED, S.CONFLICTED]
 
 
 def test_every_state_but_landed_can_be_queued_again() -> None:
