@@ -1,7 +1,7 @@
 """A held conflict opened for a person: the run's worktree, on its branch, with the merge of the target under way.
 
 What was there is kept before anything is touched. Asked again it shows the same tree as it is: what a person did in it
-is theirs until `continue` takes it in.
+is theirs until `continue` takes it in. Only where nothing is left of that, the merge is begun anew.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from gitfleet.store.state import State
 
 if TYPE_CHECKING:
     from gitfleet.app.workspace import Workspace
+    from gitfleet.git.command import Git
     from gitfleet.git.worktrees import Worktree
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
@@ -59,8 +60,9 @@ def resolve(workspace: Workspace, word: str, session_id: str | None = None) -> R
         _check(session, run)
         worktree = locate(parts.repository, tree_of(parts, run))
         again = run.resolution is not None and run.resolution.ready
-        if not again or worktree is None or not worktree.path.is_dir():
+        if worktree is None or not again or not worktree.path.is_dir() or _is_given_up(parts, run, worktree):
             run, worktree = _begin(parts, session, run)
+            again = False
         assert run.resolution is not None  # noqa: S101 - it was begun, now or before
         git = worktree.git(parts.repository.git)
         return ResolveReport(
@@ -73,6 +75,7 @@ def resolve(workspace: Workspace, word: str, session_id: str | None = None) -> R
             onto=run.resolution.onto,
             again=again,
             merging=bool(merge_heads(worktree.git_dir)),
+            committed=_head(git) != run.resolution.tip,
             unmerged=tuple(quote_path(path) for path in unmerged(git)),
             conflicts=run.conflicts,
         )
@@ -89,6 +92,18 @@ def _check(session: Session, run: Run) -> None:
         raise GitfleetError(Kind.USAGE, "not-held", message, hint=f"`gitfleet continue {session.id}` decides it.")
     message = f"{run.task} is {run.state}: it has no conflict that waits for a person."
     raise GitfleetError(Kind.USAGE, "not-held", message)
+
+
+def _is_given_up(parts: Parts, run: Run, worktree: Worktree) -> bool:
+    """Whether the tree is as if nobody had ever merged there, such as after ``git merge --abort``."""
+    git = worktree.git(parts.repository.git)
+    if merge_heads(worktree.git_dir) or run.resolution is None or _head(git) != run.resolution.tip:
+        return False
+    return not git.run("status", "--porcelain", "--untracked-files=normal").stdout
+
+
+def _head(git: Git) -> str:
+    return git.run("rev-parse", "--verify", "HEAD^{commit}").text
 
 
 def _begin(parts: Parts, session: Session, run: Run) -> tuple[Run, Worktree]:

@@ -60,7 +60,7 @@ def view(report: InspectReport) -> Iterator[Piece]:
         ("host", report.host),
         ("scope", ", ".join(run.scope) or "none: read-only"),
         ("depends on", ", ".join(run.depends_on)),
-        ("activity", report.activity.value + f" ({report.note})" * bool(report.note) if report.activity else ""),
+        ("activity", _activity(report)),
         ("last pulse", report.last_pulse or "none"),
         ("latest event", f"{report.latest_event.at} {report.latest_event.message}" if report.latest_event else "none"),
         ("latest error", f"{report.latest_error.at} {report.latest_error.message}" if report.latest_error else "none"),
@@ -82,6 +82,14 @@ def view(report: InspectReport) -> Iterator[Piece]:
     yield from _evidence(run)
     for step in _next(report):
         yield Line(f"next: {step}", copy=True)
+
+
+def _activity(report: InspectReport) -> str:
+    if report.activity is None:
+        return ""
+    # A note may begin with the word itself, for where it stands alone.
+    note = report.note.removeprefix(f"{report.activity.value}: ")
+    return f"{report.activity.value} ({note})" if note else report.activity.value
 
 
 def _sides(conflict: Conflict) -> Iterator[Piece]:

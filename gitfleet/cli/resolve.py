@@ -31,7 +31,8 @@ def COMMAND(call: Call, *, run: str, session: str | None, only_print: bool) -> i
 
     The worktree is on the run's branch, with the merge of the target under way. Edit, `git add`, and commit if you
     like: `gitfleet continue` commits what is staged, and takes it through gate and checks to the target. Opened again,
-    it is as you left it. The shell has GITFLEET_OPEN=1 in its environment, which marks it as a person's.
+    it is as you left it; after `git merge --abort` the merge is begun anew. The shell has GITFLEET_OPEN=1 in its
+    environment, which marks it as a person's.
     """
     from gitfleet.app.open import shell  # noqa: PLC0415
     from gitfleet.app.resolve import resolve  # noqa: PLC0415
@@ -59,4 +60,9 @@ def _told(report: ResolveReport) -> str:
         return f"In conflict with {target}: {', '.join(report.unmerged)}\n"
     if report.merging:
         return f"Nothing is in conflict there any more; the merge of {target} is not committed yet.\n"
-    return f"The merge of {target} is committed there; `gitfleet continue {report.session}` takes it up.\n"
+    if report.committed:
+        return f"No merge is under way there; `gitfleet continue {report.session}` takes up what is committed.\n"
+    return (
+        f"No merge is under way there, and nothing is committed: `git merge {report.onto[:12]}`, or put your edits "
+        "elsewhere and ask again.\n"
+    )

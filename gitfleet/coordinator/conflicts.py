@@ -108,7 +108,7 @@ class Conflicts:
         judged, decision = self.settling.retrying.judge(run, run.failure)
         why = decision.why
         if policy is ConflictPolicy.HOLD:
-            decision, why = Final(""), "conflict is hold"
+            decision, why = Final(""), "the policy is conflict: hold"
         elif not run.conflicts:
             decision, why = Final(""), "another attempt would meet it again"
         elif policy is ConflictPolicy.RESOLVER and not _is_for_an_agent(run):
@@ -150,7 +150,7 @@ class Conflicts:
     def _sentence(self, run: Run) -> str:
         why = self._why.get(run.task)
         if why:
-            return f"{run.task} is not resolved yet: {why.rstrip('.')}; then `gitfleet continue`"
+            return f"{run.task} is not resolved yet: {why.rstrip('.')} (`gitfleet resolve {run.instance}`)"
         paths = ", ".join(conflict.path for conflict in run.conflicts[:_NAMED])
         more = f" and {len(run.conflicts) - _NAMED} more" if len(run.conflicts) > _NAMED else ""
         if not paths and run.failure is not None:

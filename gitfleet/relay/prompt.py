@@ -43,7 +43,8 @@ If you cannot write the file, end your output with a block instead: a line holdi
 
 _COMMITS = """\
 You work in a Git worktree of your own. Commit when you like or not at all: what you leave uncommitted is committed for
-you. Do not switch branches, push, or touch other branches or the repository's configuration."""
+you. Commit on the branch that is checked out: every other ref, the stash, remotes and the configuration are the
+person's, and git refuses to change them. Do not switch branches or push."""
 
 
 def prompt(  # noqa: PLR0913 - everything that an agent is told

@@ -155,6 +155,28 @@ RESOLVER = (
 )
 
 
+def test_a_merge_that_was_given_up_is_begun_anew(fleet: FleetEnv) -> None:
+    repo, _ = clash(fleet, "hold", AGENT)
+    tree = tree_of(fleet)
+    fleet.git("merge", "--abort", cwd=tree)
+    (tree / "note.txt").write_text("mine\n")
+    assert "nothing is committed" in fleet.run("resolve", "edit", "--print").ok().err
+    (tree / "note.txt").unlink()
+    assert "In conflict with main" in fleet.run("resolve", "edit", "--print").ok().err
+
+    # Rebased instead of merged: what to do is told, and done.
+    fleet.git("merge", "--abort", cwd=tree)
+    tip = fleet.git("rev-parse", "HEAD", cwd=tree)
+    fleet.git("reset", "-q", "--hard", "main", cwd=tree)
+    assert f"`git reset --hard {tip[:12]}` there goes back" in fleet.run("continue").ok(3).out
+    fleet.git("reset", "-q", "--hard", tip[:12], cwd=tree)
+    assert tree_of(fleet) == tree
+    (tree / "shared.txt").write_text(BOTH)
+    fleet.git("add", "shared.txt", cwd=tree)
+    fleet.run("continue").ok()
+    assert (repo / "shared.txt").read_text() == BOTH
+
+
 def test_an_agent_resolves_a_conflict(fleet: FleetEnv) -> None:
     command = RESOLVER.format(resolve="printf 'one\\nboth twos\\nthree\\n' > shared.txt")
     repo, outcome = clash(fleet, "resolver", command)

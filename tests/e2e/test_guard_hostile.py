@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -193,3 +194,17 @@ def test_with_several_agents_alive_nobody_is_blamed(fleet: FleetEnv, repo: Path)
         ("config", "user.name", "unclear", (runs["two"].instance,))
     ]
     assert {(x.kind, x.name) for x in two} == {("config", "user.name"), ("ref", "refs/heads/other")}
+
+
+def test_what_is_not_utf8_is_guarded_and_restored(fleet: FleetEnv) -> None:
+    name = "refs/heads/caf\udce9%s"
+    repo = fleet.repo({"file": "first\n"})
+    fleet.git("update-ref", name, "HEAD")
+    command = f"""env -i {REAL} update-ref -d "$(printf 'refs/heads/caf\\351%%s')"; echo second >file"""
+    fleet.run("wave", fleet.plan(plan_of(task("one", command, ["file"]))), "--yes").ok()
+
+    (found,) = state_runs(fleet, repo)["one"].attempts[0].tampered
+    assert (found.outcome, found.name) == ("unclear", '"refs/heads/caf\\351%s"')
+    fleet.git("show-ref", "--verify", "-q", name, ok=(1,))
+    subprocess.run(["sh", "-ec", found.restore], cwd=repo, check=True)
+    fleet.git("show-ref", "--verify", "-q", name)

@@ -58,6 +58,7 @@ def test_the_later_agent_stands_through_a_crash_and_goes_on_when_the_earlier_end
     assert prediction["kinds"] == ["contents"]
     (note,) = [run["note"] for run in row["live"] if run["task"] == later]
     assert note == f"paused: predicted conflict with {earlier} in shared.txt"
+    assert f"paused (predicted conflict with {earlier} in shared.txt)" in fleet.run("inspect", later).ok().out
     assert f"{later} would conflict with {earlier} in shared.txt (contents)" in fleet.run("status").out
     conflicts = fleet.run("conflicts", "--json").ok(1).json["conflicts"]
     assert [pair["paths"] for pair in conflicts] == [["shared.txt"]]

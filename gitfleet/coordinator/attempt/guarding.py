@@ -25,6 +25,7 @@ from gitfleet.coordinator.attempt.tampering import (
     of_ref,
     of_stash,
     refused,
+    word,
 )
 from gitfleet.git.command import Git, GitFailed
 from gitfleet.git.digests import Asked, Picture, asked, picture, settings
@@ -147,7 +148,7 @@ def _config_file(parts: Parts, run: Run, path: Path, before: bytes) -> ConfigFil
 
 def _hook(parts: Parts, run: Run, path: Path, before: Picture, others: tuple[str, ...]) -> Tampering:
     common = parts.repository.common_dir
-    place = f"{COMMON}/{path.relative_to(common)}" if path.is_relative_to(common) else f"'{path}'"
+    place = f"{COMMON}/{path.relative_to(common)}" if path.is_relative_to(common) else word(os.fspath(path))
     known = before.hooks.get(os.fspath(path))
     if known is None:
         restore = f"rm {place}"

@@ -192,7 +192,9 @@ def _hold_against(
     git = parts.repository.git
     why = faults(git, objects, tip=begun.tip, onto=begun.onto, result=tip, narrow=False)
     if why:
-        return Unresolved(f"What was committed is no resolution: {why}.")
+        # A rebase, or a reset to somewhere else: said with the way back, since `resolve` takes nothing away.
+        back = "" if objects.is_ancestor(begun.tip, tip) else f"; `git reset --hard {begun.tip[:12]}` there goes back"
+        return Unresolved(f"What was committed is no resolution: {why}{back}.")
     known = parts.refs.read(target) or begun.onto
     bounds = bounds_of(parts, objects, task, run, scope)
     found = gate.inspect(git, objects, base=begun.onto, tip=tip, target=known, bounds=bounds)

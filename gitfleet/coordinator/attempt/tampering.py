@@ -6,11 +6,15 @@ what it did not try is ``unclear``, with the others that ran at the time.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from gitfleet.model.paths import quote_path
 from gitfleet.model.tampering import Tampering, TamperingOutcome
 
 if TYPE_CHECKING:
@@ -28,6 +32,26 @@ COMMON = '"$(git rev-parse --git-common-dir)"'
 
 _SECRET = re.compile(r"token|secret|password|passwd|key|credential|auth|extraheader|cookie|://[^/@]+@", re.IGNORECASE)
 _TOLD = 6
+
+
+def word(text: str) -> str:
+    """Write a word for a shell, in letters that a document can hold."""
+    if not _is_utf8(text):
+        letters = (f"\\{byte:03o}" if byte > 126 or byte in b"%\\" else chr(byte) for byte in os.fsencode(text))
+        return f'"$(printf {shlex.quote("".join(letters))})"'
+    return shlex.quote(text)
+
+
+def _sayable(finding: Tampering) -> Tampering:
+    """Quote what is not UTF-8 as git quotes paths; the command that restores is written with ``word``."""
+    said = {name: getattr(finding, name) for name in ("name", "before", "after")}
+    return msgspec.structs.replace(
+        finding, **{name: text if _is_utf8(text) else quote_path(os.fsencode(text)) for name, text in said.items()}
+    )
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\udc80" <= letter <= "\udcff" for letter in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +103,13 @@ def moved(before: Picture, after: Picture) -> Iterator[tuple[str, str, str]]:
 def of_ref(name: str, old: str, new: str, outcome: TamperingOutcome, others: tuple[str, ...]) -> Tampering:
     """The finding on a ref that moved."""
     if old.startswith("ref: "):
-        restore = f"git symbolic-ref {shlex.quote(name)} {shlex.quote(old.removeprefix('ref: '))}"
+        restore = f"git symbolic-ref {word(name)} {word(old.removeprefix('ref: '))}"
     elif old:
-        restore = f"git update-ref --no-deref {shlex.quote(name)} {old}"
+        restore = f"git update-ref --no-deref {word(name)} {old}"
     elif new.startswith("ref: "):
-        restore = f"git symbolic-ref --delete {shlex.quote(name)}"
+        restore = f"git symbolic-ref --delete {word(name)}"
     else:
-        restore = f"git update-ref --no-deref -d {shlex.quote(name)} {new}"
+        restore = f"git update-ref --no-deref -d {word(name)} {new}"
     return Tampering(kind="ref", name=name, outcome=outcome, before=old, after=new, restore=restore, others=others)
 
 
@@ -129,17 +153,17 @@ def of_config(file: ConfigFile, tried: Iterable[str], others: tuple[str, ...]) -
 
 def _setting(option: str, key: str, values: tuple[str, ...]) -> str:
     """The command that gives a setting its values back."""
-    git, name = f"git config {option}", shlex.quote(key)
+    git, name = f"git config {option}", word(key)
     if not values:
         return f"{git} --unset-all {name}"
-    first, *rest = (shlex.quote(value) for value in values)
+    first, *rest = (word(value) for value in values)
     added = (f"{git} --add {name} {value}" for value in rest)
     return " && ".join((f"{git} --replace-all {name} {first}", *added))
 
 
 def bounded(findings: Sequence[Tampering]) -> tuple[Tampering, ...]:
     """The findings for the record: what changed first, and not more than a record should hold."""
-    ranked = sorted(findings, key=lambda one: one.outcome is TamperingOutcome.REFUSED)
+    ranked = sorted(map(_sayable, findings), key=lambda one: one.outcome is TamperingOutcome.REFUSED)
     if len(ranked) <= MOST:
         return tuple(ranked)
     more = Tampering(kind=ranked[-1].kind, name=f"{len(ranked) - MOST + 1} more", outcome=ranked[-1].outcome)

@@ -84,7 +84,8 @@ class ResolveReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="
     target: str
     onto: Annotated[str, Meta(description="Commit of the target that is merged there.")]
     again: Annotated[bool, Meta(description="Whether it was opened before, and is shown as it was left.")]
-    merging: Annotated[bool, Meta(description="Whether the merge is not committed yet.")]
+    merging: Annotated[bool, Meta(description="Whether a merge is under way there, not committed yet.")]
+    committed: Annotated[bool, Meta(description="Whether something is committed there since it was opened.")]
     unmerged: Annotated[tuple[str, ...], Meta(description="Paths that are still in conflict there.")] = ()
     conflicts: Annotated[tuple[Conflict, ...], Meta(description="What the run conflicts in, with both sides.")] = ()
 

@@ -43,6 +43,9 @@ def test_everything_that_the_agent_needs_is_told() -> None:
     assert "- `src/ui/`" in section(text, "What you may rely on")
     assert "- `pytest -q`" in section(text, "Checks")
     assert "GITFLEET_HANDOFF" in section(text, "How to hand off")
+    assert "every other ref, the stash, remotes and the configuration are the\nperson's" in section(
+        text, "How you work"
+    )
     assert "What agents before you reported" not in text
 
 
