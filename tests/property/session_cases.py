@@ -121,7 +121,8 @@ PERSON = {
 }
 RESOLVES = {
     "well": "for f in $(git ls-files -u | cut -f2 | sort -u); do "
-    "test ! -e $f || sed -i.bak '/^[<=>|]\\{7\\}/d' $f; done; find . -name '*.bak' -delete; git add -A; git commit -q --no-edit",
+    "test ! -e $f || sed -i.bak '/^[<=>|]\\{7\\}/d' $f; done; find . -name '*.bak' -delete; "
+    "git add -A; git commit -q --no-edit",
     "not at all": "true",
     "and strays": "git add -A; echo more >elsewhere-{n}.txt; git add -A; git commit -q --no-edit",
 }
