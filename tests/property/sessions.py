@@ -1,9 +1,7 @@
-"""Random sessions, and an oracle that trusts nothing but git: what landed, what it was checked with, what is left.
+"""Random sessions, held against an oracle that trusts git, the checks and what agents noted down.
 
 ``python -m tests.property.sessions --examples 500 --seed 7`` soaks; the seed and each case are printed. Nothing is
 shrunk: a session takes seconds.
-Agents and the person are one-line shell scripts; the person acts from inside an agent's script, with a clean
-environment, so that what they do happens at a known moment.
 """
 
 from __future__ import annotations
@@ -11,215 +9,149 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import shlex
-import shutil
-import subprocess
+import signal
 import tempfile
-from collections import Counter
-from dataclasses import dataclass
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
 
-from gitfleet.model.paths import unquote_path
-from gitfleet.planner.scopes import Scope
-from tests.support.fleet import FleetEnv, Outcome
-from tests.support.sessions import common_dir, config_of, plan_of, state_runs, task, trailers
+from gitfleet.model.run import Run, RunState
+from tests.property.session_cases import FILES, SECOND, Case, cases, config, tasks_of
+from tests.property.session_oracle import KEY, Oracle, over, persons
+from tests.support.fleet import FleetEnv, Outcome, write
+from tests.support.sessions import plan_of, session_ids, state_runs
 
-# Alone: a file says BREAK. Together: one says HALF-A and another HALF-B.
-CHECKS = (
-    "! grep -rqs --exclude-dir=.git BREAK .",
-    "! { grep -rqs --exclude-dir=.git HALF-A . && grep -rqs --exclude-dir=.git HALF-B .; }",
-)
-FILES = {"README.md": "A project.\n", "shared.txt": "1\n2\n3\n", "mine.txt": "mine\n", "gone.txt": "g\n"}
-SECRET, KEY = "hunter2\n", "a key\n"
+if TYPE_CHECKING:
+    import subprocess
 
-BEHAVIOURS = {
-    "works": "echo {n} >{dir}/a",
-    "commits": "echo {n} >{dir}/a; git add -A; git commit -qm work",
-    "commits twice": "echo 1 >{dir}/a; git add -A; git commit -qm 1; echo 2 >{dir}/b; git add -A; git commit -qm 2",
-    "amends": "echo 1 >{dir}/a; git add -A; git commit -qm 1; echo 2 >{dir}/a; git commit -qa --amend -m 2",
-    "edits what is shared": "echo {n} >{dir}/a; sed -i.bak s/2/{n}{n}/ shared.txt; rm shared.txt.bak",
-    "leaves its scope": "echo {n} >{dir}/a; echo {n} >outside-{n}.txt",
-    "hides a secret": (
-        "echo hunter2 >s; git add -A; git commit -qm s; git rm -q s; echo {n} >{dir}/a; git add -A; git commit -qm t"
-    ),
-    "breaks": "echo BREAK >{dir}/a",
-    "breaks one half": "echo HALF-A >{dir}/a",
-    "breaks the other": "echo HALF-B >{dir}/a",
-    "does nothing": "true",
-    "fails": "echo {n} >{dir}/a; exit 3",
-    "merges the target": "echo {n} >{dir}/a; git add -A; git commit -qm work; git merge -q --no-edit main",
-    "removes a file": "git rm -q gone.txt; echo {n} >{dir}/a",
-}
-SHARES = {"edits what is shared": "shared.txt", "removes a file": "gone.txt"}
-
-PERSON = {
-    "": "",
-    "commits": "echo p{n} >p{n}.txt; git add p{n}.txt; git commit -qm Theirs p{n}.txt",
-    "edits what is shared": "echo person{n} >shared.txt; git commit -qm Theirs shared.txt",
-    "amends": "git commit -q --amend -m Amended --only",
-    "takes a secret back": (
-        'was=$(git rev-parse HEAD); test "$(git log -1 --format=%s)" = Key || exit 0; '
-        "git update-ref -m Clean refs/heads/main HEAD~1 $was && until git rm -qf key; do :; done"
-    ),
-}
+ROUNDS = 16
+"""How often a person continues a session before it counts as one that gets nowhere."""
+PATIENCE = 3
+"""After how many of these a run that is still held is given up."""
+DEADLINE = 120.0
 
 
-@dataclass(frozen=True)
-class Doing:
-    """What one task is and what happens in it; ``after`` are tasks before it in the plan."""
-
-    behaviour: str
-    person: str
-    after: frozenset[int]
-    wide: bool
-
-
-@dataclass(frozen=True)
-class Case:
-    """One session."""
-
-    tasks: tuple[Doing, ...]
-    agents: int
-    rolling: bool
-    checks: bool
-
-
-@st.composite
-def cases(draw: st.DrawFn) -> Case:
-    """Sessions of one to five tasks."""
-    count = draw(st.integers(1, 5))
-    tasks = tuple(
-        Doing(
-            draw(st.sampled_from(sorted(BEHAVIOURS))),
-            draw(st.sampled_from(["", "", "", *PERSON])),
-            draw(st.frozensets(st.integers(0, number - 1), max_size=2)) if number else frozenset(),
-            draw(st.booleans()),
-        )
-        for number in range(count)
-    )
-    return Case(tasks, draw(st.integers(1, 3)), draw(st.booleans()), draw(st.sampled_from([True, True, True, False])))
-
-
-def scope_of(number: int, doing: Doing) -> list[str]:
-    """A directory of the task's own, or the half of it that matters; and what its behaviour shares."""
-    own = [f"d{number}/"] if doing.wide else [f"d{number}/a", f"d{number}/b"]
-    return own + ([SHARES[doing.behaviour]] if doing.behaviour in SHARES else [])
-
-
-def script(fleet: FleetEnv, repo: Path, number: int, doing: Doing) -> str:
-    """The agent's shell script, with the person's act in it."""
-    facts = {"n": str(number), "dir": f"d{number}"}
-    person = PERSON[doing.person].replace("{n}", str(number))
-    lines = [f"mkdir -p d{number}"]
-    if person:
-        kept = " ".join(
-            f"{name}={shlex.quote(fleet.environ[name])}" for name in ("PATH", "HOME") if name in fleet.environ
-        )
-        # There is one person, and a landing may hold the index for a moment; they try again.
-        lock = shlex.quote(str(fleet.root / "person"))
-        again = (
-            f"until mkdir {lock} 2>/dev/null; do :; done; "
-            f"for try in $(seq 200); do ({person}) 2>/dev/null && break; done; rmdir {lock}"
-        )
-        lines.append(f"(cd {shlex.quote(str(repo))} && env -i {kept} sh -ec {shlex.quote(again)})")
-    work = BEHAVIOURS[doing.behaviour]
-    for name, value in facts.items():
-        work = work.replace("{" + name + "}", value)
-    return "; ".join([*lines, work])
+def prepare(case: Case, fleet: FleetEnv) -> Path:
+    """A repository with a person's work in progress."""
+    repo = fleet.repo({**FILES, **({"rotten.txt": "r\n"} if case.rotten else {})})
+    fleet.config(repo, config(fleet, case))
+    write(repo, {"key": KEY, "mine.txt": "stashed\n"})
+    fleet.git("stash", "push", "-q", "mine.txt")
+    fleet.git("add", "key")
+    fleet.git("commit", "-qm", "Key")
+    write(repo, {"mine.txt": "the person's own\n", "untracked.txt": "theirs\n"})
+    (fleet.root / "ledger").mkdir()
+    return repo
 
 
 def run(case: Case, fleet: FleetEnv) -> list[Outcome]:
-    """The session, continued while it needs that; then the oracle."""
-    repo = fleet.repo(FILES)
-    fleet.config(
-        repo, config_of(CHECKS if case.checks else (), waves={"max_agents": case.agents}, retry={"max_attempts": 1})
-    )
-    (repo / "key").write_text(KEY)
-    fleet.git("add", "key")
-    fleet.git("commit", "-qm", "Key")
-    (repo / "mine.txt").write_text("the person's own\n")
-    (repo / "untracked.txt").write_text("theirs\n")
-    tasks = [
-        task(f"t{n}", script(fleet, repo, n, one), scope_of(n, one), *(f"t{other}" for other in sorted(one.after)))
-        for n, one in enumerate(case.tasks)
+    """The sessions, continued while they need that; then the oracle."""
+    repo = prepare(case, fleet)
+    before = persons(fleet, repo)
+    parts = [
+        (name, first, doings)
+        for name, first, doings in (("one", 0, case.tasks), ("two", SECOND, case.second))
+        if doings
     ]
-    rolling = ["--rolling"] if case.rolling else []
-    outcomes = [fleet.run("wave", fleet.plan(plan_of(*tasks)), "--yes", *rolling)]
-    for _ in range(2):
-        if outcomes[-1].code != 3:
-            break
-        outcomes.append(fleet.run("continue"))
-    look(case, fleet, repo, outcomes)
+    conducts = []
+    for name, first, doings in parts:
+        plan = fleet.plan(plan_of(*tasks_of(fleet, repo, case, first, doings), name=name), f"{name}.json")
+        conducts.append(Conduct(case, fleet, repo, name, plan))
+    with ThreadPoolExecutor(len(conducts)) as people:
+        for done in [people.submit(conduct.through) for conduct in conducts]:
+            done.result()
+    outcomes = [outcome for conduct in conducts for outcome in conduct.outcomes]
+    told = "\n".join(f"{' '.join(one.args)}: {one.code}: {one.out}{one.err}" for one in outcomes)
+    conducts[0].out_of_the_way()
+    Oracle(case, fleet, repo, told).look(before)
     return outcomes
 
 
-def look(case: Case, fleet: FleetEnv, repo: Path, outcomes: list[Outcome]) -> None:
-    """Hold everything that a session promises against what git says."""
-    told = "\n".join(f"{one.code}: {one.out}{one.err}" for one in outcomes)
-    assert all(one.code in {0, 1, 3} for one in outcomes), told
-    runs = state_runs(fleet, repo)
-    assert len(runs) == len(case.tasks), told
-    landings = [
-        line.split(" ")[0]
-        for line in fleet.git("log", "-g", "--format=%H %gs", "main").splitlines()
-        if " gitfleet: land " in line
-    ]
-    if case.checks:
-        for commit in landings:
-            assert passes(fleet, repo, commit), f"{commit} landed and fails\n{told}"
-    merges = [commit for top in landings[:1] for commit in fleet.git("rev-list", "--merges", top).splitlines()]
-    merged = Counter(trailers(fleet, repo, commit).get("Gitfleet-Instance", "") for commit in merges)
-    for name, one in runs.items():
-        doing = case.tasks[int(name[1:])]
-        assert merged[one.instance or "-"] == (one.state == "landed"), (name, one.state, told)
-        if one.state != "landed":
-            if one.tip:
-                assert fleet.git("for-each-ref", f"--contains={one.tip}"), f"the work of {name} is lost\n{told}"
-            continue
-        assert one.merge is not None
-        scope = Scope.parse([*scope_of(int(name[1:]), doing), *getattr(one, "extended", ())])
-        changed = fleet.git(
-            "-c", "core.quotePath=true", "diff", "--name-only", f"{one.merge.commit}^1", one.merge.commit
-        )
-        for path in changed.splitlines():
-            assert scope.matches(unquote_path(path)), f"{name} landed {path}\n{told}"
-        for dependency in one.depends_on:
-            before = runs[dependency].merge
-            assert runs[dependency].state == "landed", f"{name} landed without {dependency}\n{told}"
-            assert before is not None
-            fleet.git("merge-base", "--is-ancestor", before.commit, one.merge.commit)
-    assert_person(fleet, repo, told)
+@dataclass
+class Conduct:
+    """A person with one session: starts it, continues it, and does in between what it asks for."""
 
+    case: Case
+    fleet: FleetEnv
+    repo: Path
+    name: str
+    plan: Path
+    outcomes: list[Outcome] = field(default_factory=list)
 
-def assert_person(fleet: FleetEnv, repo: Path, told: str) -> None:
-    """The person's files are theirs, secrets are out of the target's history, and nothing is held."""
-    assert (repo / "mine.txt").read_text() == "the person's own\n", told
-    assert (repo / "untracked.txt").read_text() == "theirs\n", told
-    status = [line for line in fleet.git("status", "--porcelain").splitlines() if not line.endswith(".planning/live")]
-    assert status == [" M mine.txt", "?? untracked.txt"], f"{status}\n{told}"
-    claims = common_dir(fleet, repo) / "gitfleet/state/claims"
-    # A session that waits for its person may hold claims.
-    waits = told.rpartition("\n3: ")[1] != "" or told.startswith("3: ")
-    assert waits or not claims.is_dir() or not list(claims.glob("*")), told
-    gone = [SECRET]
-    if "Clean" in fleet.git("log", "-g", "--format=%gs", "main").splitlines():
-        gone.append(KEY)
-    reachable = fleet.git("rev-list", "--objects", "main")
-    for text in gone:
-        done = subprocess.run(["git", "hash-object", "--stdin"], input=text, capture_output=True, text=True, check=True)
-        assert done.stdout.strip() not in reachable, f"{text!r} is in the target's history\n{told}"
+    def through(self) -> None:
+        """To the session's end."""
+        for number in range(ROUNDS):
+            session = next(iter(one for one in session_ids(self.fleet, self.repo) if one.startswith(self.name)), "")
+            if session and over(self.fleet, self.repo, session):
+                return
+            if self.outcomes and self.outcomes[-1].code == 3:
+                self._help(number)
+            rolling = ["--rolling"] if self.case.rolling else []
+            words = ["continue", session] if session else ["wave", str(self.plan), "--yes", *rolling]
+            outcome = self._do(words)
+            self.outcomes.append(outcome)
+            ends = {0, 1, 3} | ({130, -signal.SIGKILL} if self.case.strike else set())
+            assert outcome.code in ends, f"{outcome.args}: {outcome.code}\n{outcome.out}{outcome.err}"
+            assert "Traceback" not in outcome.out + outcome.err, outcome.out + outcome.err
+        told = "\n".join(f"{one.code}: {one.out}{one.err}" for one in self.outcomes[-2:])
+        message = f"{self.name} does not come to an end\n{told}"
+        raise AssertionError(message)
 
+    def _do(self, words: list[str]) -> Outcome:
+        process = self.fleet.start(*words)
+        if self.name == "one":
+            pid = self.fleet.root / "pid.new"
+            pid.write_text(str(process.pid))
+            pid.replace(pid.with_name("pid"))
+            if self.case.strike and self.case.strike[0].isdigit() and not self.outcomes:
+                self._strike(process, int(self.case.strike[0]), self.case.strike[1])
+        return self.fleet.finish(process, DEADLINE)
 
-def passes(fleet: FleetEnv, repo: Path, commit: str) -> bool:
-    """Whether the checks hold on exactly the files of a commit but for the records, as the oracle runs them."""
-    with tempfile.TemporaryDirectory(dir=fleet.root) as place:
-        archive = subprocess.run(["git", "archive", commit], cwd=repo, capture_output=True, check=True).stdout
-        subprocess.run(["tar", "-x", "-C", place], input=archive, check=True)
-        shutil.rmtree(Path(place, ".planning"), ignore_errors=True)
-        return all(subprocess.run(["sh", "-c", check], cwd=place, check=False).returncode == 0 for check in CHECKS)
+    def _strike(self, process: subprocess.Popen[str], lines: int, how: str) -> None:
+        """Once it said so many lines; what it is about to say is lost with it."""
+        assert process.stdout is not None
+        for _ in range(lines):
+            process.stdout.readline()
+        if process.poll() is None:
+            process.send_signal(signal.Signals[f"SIG{how}"])
+
+    def _help(self, number: int) -> None:
+        """What a session that stopped may need: a target that passes, nothing in the way, an end of conflicts."""
+        self.out_of_the_way()
+        if not self.case.allows:
+            self._git("git rm -q rotten.txt; git commit -qm Mended rotten.txt", "test -e rotten.txt")
+        for held in state_runs(self.fleet, self.repo).values():
+            if held.session.startswith(f"{self.name}-") and held.state is RunState.CONFLICTED:
+                self._settle(held, self.case.holds if number <= PATIENCE else "cancel")
+
+    def _settle(self, held: Run, how: str) -> None:
+        words = {"resolve": ["resolve", held.instance, "--print"]}.get(how, [how, held.task])
+        outcome = self.fleet.run(*words, "--session", held.session)
+        self.outcomes.append(outcome)
+        assert outcome.code == 0, f"{outcome.args}: {outcome.code}\n{outcome.out}{outcome.err}"
+        if how == "resolve":
+            tree = Path(outcome.out.strip())
+            for name in set(self.fleet.git("diff", "--name-only", "--diff-filter=U", cwd=tree).splitlines()):
+                if (tree / name).is_file():
+                    lines = (tree / name).read_text().splitlines(keepends=True)
+                    kept = [line for line in lines if line[:7] not in {"<<<<<<<", "=======", ">>>>>>>", "|||||||"}]
+                    (tree / name).write_text("".join(kept))
+            self.fleet.git("add", "-A", cwd=tree)
+            self.fleet.git("commit", "-qm", "Resolved", cwd=tree, ok=(0, 1))
+
+    def out_of_the_way(self) -> None:
+        """Take away what the person put where others work."""
+        for name in ["gone.txt", *(f"d{number}/a" for number, _ in self.case.numbered())]:
+            if (self.repo / name).exists() and self.fleet.git_raw("ls-files", "--error-unmatch", name).returncode:
+                (self.repo / name).unlink()
+
+    def _git(self, act: str, when: str) -> None:
+        """As the person, who tries again where another one holds the index."""
+        self.fleet.shell(f"for try in $(seq 200); do {when} || break; {{ {act}; }} 2>/dev/null; done", self.repo)
 
 
 def example(case: Case) -> None:
@@ -233,10 +165,10 @@ def example(case: Case) -> None:
             fleet.close()
 
 
-def soak(examples: int, number: int) -> None:
-    """Many cases from one seed, which is printed first."""
+def soak(examples: int, number: int, *, on: bool = False) -> int:
+    """Many cases from one seed, which is printed first; gives how many did not hold, where it goes on after one."""
     print(f"seed {number}", flush=True)  # noqa: T201 - whoever looks at a failure needs it
-    done = 0
+    done = failed = 0
 
     @seed(number)
     @settings(
@@ -248,12 +180,19 @@ def soak(examples: int, number: int) -> None:
     )
     @given(case=cases())
     def holds(case: Case) -> None:
-        nonlocal done
+        nonlocal done, failed
         done += 1
-        print(f"{done}: {case}", flush=True)  # noqa: T201 - a program that people run by hand
-        example(case)
+        print(f"{done}: {time.strftime('%H:%M:%S')} {case}", flush=True)  # noqa: T201 - people run this by hand
+        try:
+            example(case)
+        except Exception as error:
+            if not on:
+                raise
+            failed += 1
+            print(f"FAILED {done}: {error}", flush=True)  # noqa: T201 - as above
 
     holds()
+    return failed
 
 
 def main() -> None:
@@ -261,9 +200,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.property.sessions", description=__doc__)
     parser.add_argument("--examples", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(2**32))
+    parser.add_argument("--on", action="store_true", help="Go on after a case that does not hold.")
     options = parser.parse_args()
-    soak(options.examples, options.seed)
-    print(f"{options.examples} sessions held, seed {options.seed}")  # noqa: T201 - as above
+    # In the background of a shell SIGINT is ignored, and so it would be by every session.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    failed = soak(options.examples, options.seed, on=options.on)
+    print(f"{options.examples - failed} of {options.examples} sessions held, seed {options.seed}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -6,15 +6,18 @@ import random
 
 import pytest
 
-from tests.property.sessions import Case, Doing, example, soak
+from tests.property.session_cases import Case, Doing
+from tests.property.sessions import example, soak
 
-HALVES = tuple(Doing(what, "", frozenset(), wide=True) for what in ("breaks one half", "works", "breaks the other"))
+
+def of(*behaviours: str, person: str = "") -> tuple[Doing, ...]:
+    return tuple(Doing(behaviour, person) for behaviour in behaviours)
 
 
 def test_a_few_sessions() -> None:
     """Others every time; a failure prints its case and its seed."""
     number = random.SystemRandom().randrange(2**32)
-    soak(3, number)
+    soak(2, number)
 
 
 @pytest.mark.slow
@@ -22,17 +25,31 @@ def test_a_few_sessions() -> None:
 def test_more_sessions() -> None:
     """The same, for longer."""
     number = random.SystemRandom().randrange(2**32)
-    soak(25, number)
+    soak(12, number)
 
 
 @pytest.mark.parametrize(
     "case",
     [
-        Case(HALVES, 3, rolling=False, checks=True),
-        Case((Doing("works", "takes a secret back", frozenset(), wide=True),), 1, rolling=False, checks=True),
-        Case((Doing("edits what is shared", "edits what is shared", frozenset(), wide=False),), 1, False, True),
+        Case(of("breaks one half", "works", "breaks the other")),
+        Case(of("works", person="takes a secret back"), agents=1),
     ],
-    ids=["breaks together", "secret taken back", "conflicts with the person"],
+    ids=["breaks together", "secret taken back"],
 )
 def test_cases_that_are_always_tried(case: Case) -> None:
+    example(case)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case(of("edits what is shared", person="edits what is shared"), conflict="resolver", attempts=2),
+        Case(of("needs mending", "mends", "breaks at first"), attempts=2, strike=("check", "KILL")),
+        Case(of("leaves its scope", "works"), of("strays into another's"), violation="spill", strike=("done", "INT")),
+        Case(of("rots the target", "breaks", "works"), rotten=True, allows=True),
+    ],
+    ids=["conflicts with the person", "mended and killed", "spilled beside another", "no worse"],
+)
+def test_cases_of_every_policy(case: Case) -> None:
     example(case)
