@@ -23,13 +23,13 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 TODAY = int(time.time() // 86_400)
-SHARE = int(os.environ.get("GITFLEET_CRASH_SHARE", "20"))
+SHARE = int(os.environ.get("GITFLEET_CRASH_SHARE", "30"))
 """One place of so many a day, and some of each kind and process in any case: none of the counts may be zero."""
 
 OTHERS = sorted(SCENARIOS.keys() - {WAVES.name})
 """The smaller sessions take turns, one a day; each then goes on with the share behind its last one."""
 
-ROUNDS = 40
+ROUNDS = 25
 """Of the 200 rounds of random kills, so many a day."""
 
 
@@ -48,7 +48,7 @@ def test_a_session_that_is_killed_at_a_share_of_its_places_is_continued() -> Non
 
 def test_one_of_the_other_sessions_is_continued_too() -> None:
     turn, which = divmod(TODAY, len(OTHERS))
-    options = ("--scenario", OTHERS[which], "--share", str(SHARE * 4))
+    options = ("--scenario", OTHERS[which], "--share", str(SHARE * 3))
     assert "0 failed" in played(*options, day=turn).splitlines()[-1]
 
 

@@ -39,6 +39,8 @@ LANDS = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.share(3)
 @pytest.mark.parametrize("name", LANDS)
 def test_what_an_agent_does_to_its_tree_does_not_lose_its_work(name: str, fleet: FleetEnv) -> None:
     repo = fleet.repo()
@@ -76,6 +78,8 @@ FAILED = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.share(3)
 @pytest.mark.parametrize("name", FAILS)
 def test_what_cannot_be_used_fails_alone(name: str, fleet: FleetEnv) -> None:
     repo = fleet.repo()

@@ -46,6 +46,8 @@ OBSTACLES = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.share(2)
 @pytest.mark.parametrize("kind", OBSTACLES)
 @pytest.mark.parametrize("moved", [False, True], ids=["there", "moved"])
 def test_files_in_the_way_wait_and_nothing_is_done_again(kind: str, fleet: FleetEnv, *, moved: bool) -> None:

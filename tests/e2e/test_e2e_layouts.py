@@ -60,6 +60,7 @@ def submodule(fleet: FleetEnv) -> Path:
 LAYOUTS = [plain, subdirectory, linked_worktree, separate_git_dir, bare_plus_worktrees, submodule]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_session_runs_in_every_layout(layout: Callable[[FleetEnv], Path], fleet: FleetEnv) -> None:
     place = layout(fleet)

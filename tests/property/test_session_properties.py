@@ -14,16 +14,10 @@ def of(*behaviours: str, person: str = "") -> tuple[Doing, ...]:
     return tuple(Doing(behaviour, person) for behaviour in behaviours)
 
 
-def test_a_few_sessions() -> None:
-    """Others every time; a failure prints its case and its seed."""
-    number = random.SystemRandom().randrange(2**32)
-    soak(2, number)
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_more_sessions() -> None:
-    """The same, for longer."""
+    """Others every time; a failure prints its case and its seed."""
     number = random.SystemRandom().randrange(2**32)
     soak(12, number)
 
