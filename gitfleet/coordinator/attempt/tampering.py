@@ -185,7 +185,7 @@ def told(task: str, findings: Sequence[Tampering]) -> str:
         clauses.append(f"the guard refused {_some(tried)}")
     for outcome, words in (
         (TamperingOutcome.CHANGED, "it changed"),
-        (TamperingOutcome.UNCLEAR, "while it ran changed"),
+        (TamperingOutcome.UNCLEAR, "while it ran, somebody changed"),
     ):
         some = [f"{one.name} (`{one.restore}` puts it back)" for one in findings if one.outcome is outcome]
         if some:
