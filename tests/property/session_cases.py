@@ -1,7 +1,7 @@
 """What random sessions are made of: agents and persons as one-line shell scripts, policies, and an interruption.
 
-The person acts from inside an agent's script, with a clean environment, so that what they do happens at a known moment;
-what they do between two commands is in ``tests.property.sessions``. Each agent writes down which objects it had in its
+The person acts when the script of an agent asks for it, so that what they do happens at a known moment; how, and what they
+do between two commands, is in ``tests.property.session_person``. Each agent writes down which objects it had in its
 tree when it was done, for the oracle to look for.
 """
 
@@ -16,8 +16,6 @@ from hypothesis import strategies as st
 from tests.support.sessions import config_of, task
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.fleet import FleetEnv
 
 OLD = "test ! -e rotten.txt"
@@ -208,8 +206,8 @@ def scope_of(number: int, doing: Doing) -> list[str]:
     return own + [entry.replace("{n}", str(number)) for entry in BEHAVIOURS[doing.behaviour].shares]
 
 
-def script(fleet: FleetEnv, repo: Path, case: Case, number: int, doing: Doing) -> str:
-    """The agent's shell script, with the person's act in it."""
+def script(fleet: FleetEnv, case: Case, number: int, doing: Doing) -> str:
+    """The agent's shell script, which asks for the person's act."""
     numbers = [other for other, _ in case.numbered()]
     following = numbers[(numbers.index(number) + 1) % len(numbers)]
     facts = {"n": str(number), "dir": f"d{number}", "next": f"d{following}"}
@@ -224,7 +222,7 @@ def script(fleet: FleetEnv, repo: Path, case: Case, number: int, doing: Doing) -
     lines = [
         f"mkdir -p d{number}; me={number}.$GITFLEET_ATTEMPT.$$",
         _filled(resolving, facts),
-        *([_person(fleet, repo, PERSON[doing.person].replace("{n}", str(number)))] if doing.person else []),
+        *([_person(fleet, number)] if doing.person else []),
         *(strike if case.strike and case.strike[0] == "agent" else []),
         _filled(behaviour.work, facts),
         written,
@@ -240,15 +238,10 @@ def _filled(text: str, facts: dict[str, str]) -> str:
     return text
 
 
-def _person(fleet: FleetEnv, repo: Path, act: str) -> str:
-    """There is one person, and a landing may hold the index for a moment; they try again."""
-    kept = " ".join(f"{name}={shlex.quote(fleet.environ[name])}" for name in ("PATH", "HOME") if name in fleet.environ)
-    lock = shlex.quote(str(fleet.root / "person"))
-    again = (
-        f"until mkdir {lock} 2>/dev/null; do :; done; "
-        f"for try in $(seq 200); do ({act}) 2>/dev/null && break; done; rmdir {lock}"
-    )
-    return f"(cd {shlex.quote(str(repo))} && env -i {kept} sh -ec {shlex.quote(again)})"
+def _person(fleet: FleetEnv, number: int) -> str:
+    """Ask the person to act, and wait until they did."""
+    asks, done = (shlex.quote(str(fleet.root / name)) for name in ("asks", "acted"))
+    return f"go={done}/{number}.$$; mkfifo $go; echo {number} $go >{asks}; read -r _ <$go"
 
 
 def striking(fleet: FleetEnv, how: str) -> str:
@@ -273,12 +266,12 @@ def config(fleet: FleetEnv, case: Case) -> str:
     )
 
 
-def tasks_of(fleet: FleetEnv, repo: Path, case: Case, first: int, doings: tuple[Doing, ...]) -> list[dict[str, object]]:
+def tasks_of(fleet: FleetEnv, case: Case, first: int, doings: tuple[Doing, ...]) -> list[dict[str, object]]:
     """The tasks of one plan."""
     return [
         task(
             f"t{number}",
-            script(fleet, repo, case, number, one),
+            script(fleet, case, number, one),
             scope_of(number, one),
             *(f"t{first + other}" for other in sorted(one.after)),
         )
