@@ -1,8 +1,8 @@
 """What random sessions are made of: agents and persons as one-line shell scripts, policies, and an interruption.
 
-The person acts when the script of an agent asks for it, so that what they do happens at a known moment; how, and what they
-do between two commands, is in ``tests.property.session_person``. Each agent writes down which objects it had in its
-tree when it was done, for the oracle to look for.
+The person acts when the script of an agent asks for it, so that what they do happens at a known moment; how, and what
+they do between two commands, is in ``tests.property.session_person``. Each agent writes down which objects it had in
+its tree when it was done, for the oracle to look for.
 """
 
 from __future__ import annotations
