@@ -102,14 +102,16 @@ BEHAVIOURS = {
 HARMLESS = frozenset({"works", "commits", "commits twice", "amends", "commits on no branch", "meddles", "writes docs"})
 """What always lands in the end, whatever others do, if all it depends on does."""
 
-_ADD = "git diff --cached --quiet HEAD -- {path} || git commit -qm Theirs {path}"
+_ADD = "git add {path} && { git diff --cached --quiet HEAD -- {path} || git commit -qm Theirs {path}; }"
 PERSON = {
     "": "",
-    "commits": "echo p{n} >p{n}.txt; git add p{n}.txt; " + _ADD.replace("{path}", "p{n}.txt"),
-    "edits what is shared": "echo person{n} >shared.txt; git add shared.txt; " + _ADD.replace("{path}", "shared.txt"),
+    "commits": "echo p{n} >p{n}.txt; " + _ADD.replace("{path}", "p{n}.txt"),
+    "edits what is shared": "echo person{n} >shared.txt; " + _ADD.replace("{path}", "shared.txt"),
     "edits what others remove": "test -e gone.txt || exit 0; echo p{n} >gone.txt; git commit -qm Theirs gone.txt",
-    "renames a directory": "test ! -d lib || git mv lib moved; git diff --cached --quiet || git commit -qm Renamed",
-    "rots": "echo {n} >rotten.txt; git add rotten.txt; " + _ADD.replace("{path}", "rotten.txt"),
+    "renames a directory": (
+        "{ test ! -d lib || git mv lib moved; } && { git diff --cached --quiet || git commit -qm Renamed; }"
+    ),
+    "rots": "echo {n} >rotten.txt; " + _ADD.replace("{path}", "rotten.txt"),
     "is in the way": "test -e d{n}/a || { mkdir -p d{n}; echo theirs >d{n}/a; }",
     "amends": "git commit -q --amend -m Amended --only",
     "takes a secret back": (
