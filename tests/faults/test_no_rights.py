@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.leaves_worktrees("an attempt that was refused keeps its tree"),
 ]
 
-STATE, PRIVATE, POOL, OBJECTS = "state", "private", "pool", "objects"
+STATE, PRIVATE, POOL, OBJECTS, HEADS = "state", "private", "pool", "objects", "heads"
 
 
 def place_of(trial: Trial, what: str) -> Path:
@@ -33,6 +33,7 @@ def place_of(trial: Trial, what: str) -> Path:
         PRIVATE: trial.ours,
         POOL: trial.fleet.root / "pool",
         OBJECTS: trial.repo / ".git/objects",
+        HEADS: trial.repo / ".git/refs/heads",
     }[what]
 
 
@@ -70,6 +71,11 @@ def test_a_state_that_may_not_be_read_is_told(fleet: FleetEnv, moment: str) -> N
 
 def test_a_pool_that_may_not_be_written_stops_the_session(fleet: FleetEnv) -> None:
     hold(fleet, POOL, BEFORE, 0o500)
+
+
+@pytest.mark.parametrize("moment", [CHECK, CONTINUE])
+def test_a_target_that_may_not_be_moved_stops_the_session(fleet: FleetEnv, moment: str) -> None:
+    hold(fleet, HEADS, moment, 0o500)
 
 
 @pytest.mark.slow

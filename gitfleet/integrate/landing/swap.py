@@ -6,8 +6,12 @@ that the landing was asked to write afterwards.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from gitfleet.errors import NOT_ALLOWED
+from gitfleet.git.command import GitFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 
 # A fsync of the ref alone would leave it pointing into the page cache (DESIGN 4, "Durability").
 _DURABLE = "core.fsync=reference,committed"
+
+_NOT_ALLOWED = tuple(os.strerror(number) for number in sorted(NOT_ALLOWED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +57,7 @@ def swap(git: Git, ref: str, *, new: str, old: str, message: str) -> Swapped | E
     """Move a ref from ``old`` to ``new``, durably, and only from there.
 
     A person may have made it a symbolic one since it was resolved: that stays one, and what it names moves.
+    Raises ``GitFailed`` where this user may not write it: nobody's lock is in the way, and waiting would not help.
     """
     done = git.having(_DURABLE).run("update-ref", "-m", message, ref, new, old, ok=range(256))
     if done.code == 0:
@@ -58,6 +65,8 @@ def swap(git: Git, ref: str, *, new: str, old: str, message: str) -> Swapped | E
     actual = read(git, ref)
     if actual != old:
         return Elsewhere(actual)
+    if any(reason in done.error for reason in _NOT_ALLOWED):
+        raise GitFailed(done)
     return RefHeld(done.error)
 
 
