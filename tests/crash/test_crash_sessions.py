@@ -23,7 +23,7 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 TODAY = int(time.time() // 86_400)
-SHARE = int(os.environ.get("GITFLEET_CRASH_SHARE", "30"))
+SHARE = int(os.environ.get("GITFLEET_CRASH_SHARE", "40"))
 """One place of so many a day, and some of each kind and process in any case: none of the counts may be zero."""
 
 OTHERS = sorted(SCENARIOS.keys() - {WAVES.name})

@@ -290,6 +290,7 @@ def test_what_waits_for_a_person_is_told_everywhere(fleet: FleetEnv) -> None:
         "target": "refs/heads/main",
         "onto": fleet.git("rev-parse", "main"),
         "merging": True,
+        "committed": False,
         "unmerged": ["shared.txt"],
     }
     person = {"commit": answer["onto"], "subject": "A person's edit"}

@@ -166,6 +166,8 @@ CHECKS = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.share(2)
 @pytest.mark.parametrize("name", CHECKS)
 def test_a_check_that_misbehaves_is_red_and_the_session_goes_on(name: str, fleet: FleetEnv) -> None:
     """Red on the candidate only: on the base the check does nothing."""

@@ -128,6 +128,8 @@ COMMANDS = {
 }
 
 
+@pytest.mark.slow
+@pytest.mark.share(2)
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("moment", ["mid-wave", "boundary"])
 def test_a_persons_commands_during_a_session(command: str, moment: str, fleet: FleetEnv) -> None:
@@ -158,6 +160,8 @@ def test_a_persons_commands_during_a_session(command: str, moment: str, fleet: F
     assert_three_landed(fleet, repo)
 
 
+@pytest.mark.slow
+@pytest.mark.share(2)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_persons_commands_right_after_each_landing(command: str, fleet: FleetEnv) -> None:
     """The person sees a landing in ``events -f`` and runs the command, while the next wave starts."""

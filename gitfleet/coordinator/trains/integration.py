@@ -16,6 +16,7 @@ from gitfleet.coordinator.trains.border import PolicyBorder
 from gitfleet.coordinator.trains.deciding import Decided, decide
 from gitfleet.coordinator.trains.ejecting import ejected_runs
 from gitfleet.coordinator.trains.publishing import records
+from gitfleet.git.refs import short
 from gitfleet.git.trees import FILE, TreeEntry
 from gitfleet.integrate import landing
 from gitfleet.integrate.train import (
@@ -100,7 +101,7 @@ class Integration:
             train = Train(
                 objects=objects,
                 refs=self.parts.refs,
-                builder=Builder(objects, self.git, self.session.target, verify.commands, border, verify.keep),
+                builder=Builder(objects, self.git, short(self.session.target), verify.commands, border, verify.keep),
                 judge=Judge(
                     objects,
                     self.git,
