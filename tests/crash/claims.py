@@ -222,7 +222,9 @@ class Contention:
 
     def _judge(self, layout: Layout, counters: Counters, seen: Path, seconds: float) -> list[str]:
         problems = []
-        with session_lock(layout, "judge"), claims_lock(layout):
+        with session_lock(layout, "judge"), claims_lock(layout) as proof:
+            # What the last one killed had begun to write is swept by whoever comes next; a claim would be left.
+            Claims(layout).sweep(proof)
             left = sorted(path.name for path in layout.claims.iterdir())
         if left:
             problems.append(f"claims are left: {left}")

@@ -23,13 +23,13 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 TODAY = int(time.time() // 86_400)
-SHARE = int(os.environ.get("GITFLEET_CRASH_SHARE", "40"))
+SHARE = int(os.environ.get("GITFLEET_CRASH_SHARE", "80"))
 """One place of so many a day, and some of each kind and process in any case: none of the counts may be zero."""
 
 OTHERS = sorted(SCENARIOS.keys() - {WAVES.name})
 """The smaller sessions take turns, one a day; each then goes on with the share behind its last one."""
 
-ROUNDS = 25
+ROUNDS = 15
 """Of the 200 rounds of random kills, so many a day."""
 
 

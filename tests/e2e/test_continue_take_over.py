@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 BLOBS = {"README.md": "A project.\n", "one.txt": "one\n", "two.txt": "one\ntwo\n"}
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.share(2)]
 
 
 def two_waves(fleet: FleetEnv, point: SyncPoint) -> Path:

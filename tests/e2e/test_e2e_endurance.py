@@ -23,6 +23,7 @@ gives back little of what it had in between."""
 
 
 @pytest.mark.slow
+@pytest.mark.share(7)
 @pytest.mark.timeout(900)
 def test_memory_and_handles_stay_flat(fleet: FleetEnv, capsys: pytest.CaptureFixture[str]) -> None:
     repo = fleet.repo()

@@ -127,6 +127,7 @@ def test_past_sessions_say_how_long_work_takes(fleet: FleetEnv) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.share(3)
 def test_twenty_thousand_commits_cost_one_bounded_reading(fleet: FleetEnv) -> None:
     repo = fleet.repo({"api/user": "0", "web/form": "0", "docs/a": "0"})
     stream = [b"feature done\n"]

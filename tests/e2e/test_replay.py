@@ -139,6 +139,7 @@ def histories(draw: st.DrawFn) -> list[list[Change]]:
 
 
 @pytest.mark.slow
+@pytest.mark.share(2)
 @settings(
     max_examples=int(os.environ.get("GITFLEET_REPLAYS", "4")),
     deadline=None,
@@ -160,6 +161,7 @@ def test_random_histories_come_out_as_they_were(commits: list[list[Change]], rol
 
 
 @pytest.mark.slow
+@pytest.mark.share(2)
 def test_this_projects_own_history_comes_out(fleet: FleetEnv) -> None:
     shallow = subprocess.run(
         ["git", "rev-list", "--count", "HEAD"], cwd=ROOT, env=fleet.environ, capture_output=True, text=True, check=False
