@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 DIFFERENT = 10
 
 
-def repository(place: Path, files: int) -> Repository:
-    """A repository of so many files; its second commit changes some of them."""
-    home = place / f"pool-{files}"
+def repository(place: Path, name: str, files: int) -> Repository:
+    """A repository of so many files in a directory of this name; its second commit changes some of them."""
+    home = place / name
     home.mkdir()
     found = None
     for step in ("init", "more"):
@@ -46,7 +46,7 @@ def bench(place: Path, sizes: list[int], repeat: int) -> Section:
     """Both, where ten files differ; the ratio should grow with the number of files."""
     rows = []
     for size in sizes:
-        repo = repository(place, size)
+        repo = repository(place, f"pool-{size}", size)
         refs = Refs(repo.git)
         new, old = (repo.git.run("rev-parse", name).text for name in ("main", "main~1"))
         trees = place / f"pool-{size}.fleet"

@@ -41,7 +41,7 @@ def branches(repo: Repository, files: int, number: int) -> list[str]:
 
 def bench(place: Path, files: int = 10_000, number: int = 50, repeats: int = 3) -> Section:
     """The radar beside every pair in one git process; both find the same conflicts."""
-    repo = repository(place, files)
+    repo = repository(place, "radar", files)
     tips = branches(repo, files, number)
     pairs = list(combinations(tips, 2))
     layout = Layout(repo.common_dir)
