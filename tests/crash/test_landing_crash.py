@@ -90,6 +90,7 @@ def assert_untouched(place: Place) -> None:
     assert place.locks() == []
 
 
+@pytest.mark.slow
 def test_killed_at_every_step(place: Place, tmp_path: Path) -> None:
     old, new = place.git("rev-parse", TARGET), place.build(CHANGES)
     crashed = crash_everywhere("land", place.path, tmp_path / "crashed", new)
@@ -160,6 +161,7 @@ def test_every_mixture_of_written_files_is_rolled_forward(place: Place, tmp_path
         assert_as_landed(one, new)
 
 
+@pytest.mark.slow
 def test_recovery_killed_at_every_step(place: Place, tmp_path: Path) -> None:
     new = place.build(CHANGES)
     dead = swapped(place, new, tmp_path / "out")

@@ -183,6 +183,7 @@ def test_a_check_that_misbehaves_is_red_and_the_session_goes_on(name: str, fleet
     assert_nothing_remains(fleet, repo)
 
 
+@pytest.mark.slow
 def test_a_check_that_leaves_processes_and_a_lock_behind(fleet: FleetEnv) -> None:
     repo = fleet.repo()
     fleet.config(repo, config_of(["setsid sleep 1000 & touch $(git rev-parse --git-dir)/index.lock"]))

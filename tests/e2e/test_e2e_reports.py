@@ -188,6 +188,7 @@ def test_amendments_answer(fleet: FleetEnv) -> None:
     assert states(fleet, repo)["two"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_clean_open_init_doctor_completion_demo_and_idle(fleet: FleetEnv) -> None:
     repo = fleet.repo({"README.md": "x\n", "pyproject.toml": "[tool.pytest.ini_options]\n"})
     fleet.run("wave", fleet.plan(plan_of(ONE, BAD)), "--yes").ok(1)

@@ -89,6 +89,7 @@ def test_spilling_that_leaves_nothing_in_scope_is_refused(fleet: FleetEnv) -> No
     assert fleet.git("for-each-ref", "refs/heads/fleet-spill/") == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["spill", "extend"])
 @pytest.mark.parametrize(
     ("work", "reason"),
