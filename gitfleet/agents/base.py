@@ -1,4 +1,4 @@
-"""What an agent is: something that turns an assignment into a command line, and reads how that command ended.
+"""What an agent is: something that turns an assignment into a command line, and reads what came of it.
 
 An agent is a pure description: it starts nothing and opens nothing. Its word about the end is evidence, never the
 verdict; whether the work is any good is decided by what is on the branch.
@@ -9,13 +9,40 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from gitfleet.model.agent_config import Effort, ToolProfile
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from gitfleet.agents.transcript import Reader, Transcript
     from gitfleet.model.evidence import Exit
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The account that an attempt works with.
+
+    ``ref`` is its name, such as ``codex-2``, ``home`` the directory that holds everything of it, and ``endpoint`` the
+    address of a gateway, empty for the vendor's own. ``secrets`` are variables for the agent's process alone, by the
+    names that its program knows; ``settings`` are variables that are no secrets.
+    """
+
+    ref: str
+    home: Path
+    endpoint: str = ""
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """A permission that a person gave: a tool, and the argument that it was asked for."""
+
+    tool: str
+    argument: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +50,10 @@ class Assignment:
     """One task for one attempt, numbered from 1.
 
     ``port_base`` is the first of the ten ports that it may use; ``reduced`` says that an attempt before it ran out of
-    time.
+    time. ``directory`` is the attempt's own. ``git_dirs`` are the directories of git that commits in the worktree write
+    to: the worktree's own and the common one. ``resume`` is the session of the agent's program that it goes on with,
+    empty for a new one; then the prompt says only what is new. ``profile`` and ``tools`` (rules in the program's own
+    words) say what it may use, beyond what a person granted.
     """
 
     task: Task
@@ -36,6 +66,16 @@ class Assignment:
     port_base: int
     attempt: int = 1
     reduced: bool = False
+    directory: Path | None = None
+    git_dirs: tuple[Path, ...] = ()
+    model: str = ""
+    effort: Effort = Effort.MEDIUM
+    bypass: bool = False
+    profile: ToolProfile = ToolProfile.EDIT
+    tools: tuple[str, ...] = ()
+    grants: tuple[Grant, ...] = ()
+    resume: str = ""
+    access: Access | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +83,15 @@ class Launch:
     """Say how to start an agent.
 
     ``stdin`` is a file, or none for no input. ``env`` are variables of the agent's own; ``allow`` names those of the
-    caller that it may see.
+    caller that it may see. ``files`` are written first, readable by their owner alone; all lie in the attempt's
+    directory or in the account's home.
     """
 
     argv: tuple[str, ...]
     stdin: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
     allow: tuple[str, ...] = ()
+    files: Mapping[Path, bytes] = field(default_factory=dict)
 
 
 class Agent(Protocol):
@@ -62,5 +104,14 @@ class Agent(Protocol):
     def launch(self, assignment: Assignment) -> Launch:
         """Say how to start it for this assignment."""
 
-    def outcome(self, ended: Exit) -> Failure | None:
-        """Read what the end of its process says against success; none when it says nothing against it."""
+    def reader(self, *, resumed: bool = False) -> Reader | None:
+        """Make a reader of its output; none when that is text for people, and says nothing else.
+
+        ``resumed``: the attempt goes on with a session of the agent's program.
+        """
+
+    def outcome(self, ended: Exit, told: Transcript | None) -> Failure | None:
+        """Read what its end says against success; none when it says nothing against it.
+
+        ``told`` is its whole output, of an agent that has a reader.
+        """

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gitfleet.agents.base import Assignment
+    from gitfleet.agents.transcript import Transcript
+    from gitfleet.model.agent_config import AgentConfig
     from gitfleet.model.evidence import Exit
 
 PLACEHOLDERS = ("prompt_file", "worktree", "task", "instance", "handoff_file")
@@ -75,7 +77,10 @@ class ShellAgent:
         """Say how to start it for this assignment."""
         return Launch(argv=("sh", "-c", assignment.task.command or ":"), allow=self.allow)
 
-    def outcome(self, ended: Exit) -> Failure | None:
+    def reader(self, *, resumed: bool = False) -> None:
+        """Give none: its output is text for people."""
+
+    def outcome(self, ended: Exit, told: Transcript | None = None) -> Failure | None:  # noqa: ARG002
         """Read what the end of its process says against success; none when it says nothing against it."""
         return judge(ended, "The command")
 
@@ -104,9 +109,17 @@ class ProgramAgent:
             allow=self.allow,
         )
 
-    def outcome(self, ended: Exit) -> Failure | None:
+    def reader(self, *, resumed: bool = False) -> None:
+        """Give none: its output is text for people."""
+
+    def outcome(self, ended: Exit, told: Transcript | None = None) -> Failure | None:  # noqa: ARG002
         """Read what the end of its process says against success; none when it says nothing against it."""
         return judge(ended, f"Agent {self.name}")
+
+
+def build(name: str, config: AgentConfig) -> ProgramAgent:
+    """Build a program of the config."""
+    return ProgramAgent(name=name, argv=config.argv, stdin=config.stdin, allow=config.env.allow)
 
 
 def judge(ended: Exit, who: str) -> Failure | None:

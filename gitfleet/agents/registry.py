@@ -1,29 +1,38 @@
 """Which agent does a task: an entry in a dictionary for each kind of backend.
 
-A new backend is a module that implements ``base.Agent`` and an entry in ``BUILDERS``.
+A new backend is a module with ``build(name, config)`` that gives a ``base.Agent``, and an entry in ``MODULES``; it is
+imported when a task needs it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import importlib
+from typing import TYPE_CHECKING, Protocol
 
-from gitfleet.agents.command import ProgramAgent, ShellAgent, check_argv
+from gitfleet.agents.command import ShellAgent, check_argv
 from gitfleet.errors import GitfleetError, Kind, Problem
-from gitfleet.model.config import AgentKind
+from gitfleet.model.agent_config import AgentKind, Effort
+from gitfleet.model.plan import TaskKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gitfleet.agents.base import Agent
-    from gitfleet.model.config import AgentConfig, Config
+    from gitfleet.model.agent_config import AgentConfig
+    from gitfleet.model.config import Config
     from gitfleet.model.plan import Task
 
 
-def _command(name: str, config: AgentConfig) -> Agent:
-    return ProgramAgent(name=name, argv=config.argv, stdin=config.stdin, allow=config.env.allow)
+class _Module(Protocol):
+    def build(self, name: str, config: AgentConfig) -> Agent: ...
 
 
-BUILDERS: dict[AgentKind, Callable[[str, AgentConfig], Agent]] = {AgentKind.COMMAND: _command}
+MODULES = {kind: f"gitfleet.agents.{kind}" for kind in AgentKind}
+"""Where each kind of agent is built."""
+
+
+def build(name: str, config: AgentConfig) -> Agent:
+    """Build an agent by its config."""
+    module: _Module = importlib.import_module(MODULES[config.kind])
+    return module.build(name, config)
 
 
 def agent_name(task: Task, config: Config) -> str | None:
@@ -40,7 +49,7 @@ def agent_for(task: Task, config: Config) -> Agent:
     document loader finds these earlier and with their place; this is for a config that changed since.
     """
     if task.command is not None:
-        named = config.agents.get(task.agent or "")
+        named = config.agent_named(task.agent or "")
         return ShellAgent(allow=named.env.allow if named else ())
     name = agent_name(task, config)
     if name is None:
@@ -50,7 +59,7 @@ def agent_for(task: Task, config: Config) -> Agent:
             f"Task {task.id} has no `command` and names no agent, and the config has no default.",
             hint="Give the task `command:` or `agent:`, or set `agent:` in .planning/config.yaml.",
         )
-    found = config.agents.get(name)
+    found = config.agent_named(name)
     if found is None:
         known = ", ".join(sorted(config.agents)) or "none"
         raise GitfleetError(
@@ -59,7 +68,26 @@ def agent_for(task: Task, config: Config) -> Agent:
             f"Task {task.id} wants agent {name}, which the config does not have (it has {known}).",
             hint="Add it under `agents:` in .planning/config.yaml.",
         )
-    return BUILDERS[found.kind](name, found)
+    return build(name, found)
+
+
+EFFORT = {
+    TaskKind.RESEARCH: Effort.MEDIUM,
+    TaskKind.BUILD: Effort.HIGH,
+    TaskKind.VERIFY: Effort.LOW,
+    TaskKind.SKILL: Effort.LOW,
+}
+"""How hard a model thinks about a task of each kind where nobody says."""
+
+
+def effort_of(task: Task, config: AgentConfig | None) -> Effort:
+    """How hard the model of a task is to think: as the task says, else its agent, else its kind."""
+    return task.effort or (config.effort if config else None) or EFFORT[task.kind]
+
+
+def model_of(task: Task, config: AgentConfig | None) -> str:
+    """Which model a task wants; empty for the choice of its agent's program."""
+    return task.model or (config.model if config else "")
 
 
 def problems(config: Config, document: str) -> list[Problem]:
@@ -67,6 +95,8 @@ def problems(config: Config, document: str) -> list[Problem]:
     found = []
     for name, agent in config.agents.items():
         place = f"agents.{name}.argv"
+        if agent.kind is not AgentKind.COMMAND:
+            continue
         if not agent.argv:
             found.append(Problem(document, place, "the agent has no program to run", expected="at least one word"))
         found += [Problem(document, place, clause) for clause in check_argv(agent.argv)]

@@ -13,6 +13,7 @@ from gitfleet.model.evidence import Verdict
 from gitfleet.model.reports import CloseoutItem, CloseoutRun, Point
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
+from gitfleet.model.usage import Truth
 from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
@@ -166,8 +167,8 @@ def _worktree(run: Run, facts: Facts) -> CloseoutItem:
 
 
 def _usage(run: Run) -> CloseoutItem:
-    counts = [attempt.tokens for attempt in run.attempts]
-    exact = [count for count in counts if count is not None]
+    counts = [attempt.usage for attempt in run.attempts]
+    exact = [used.tokens.total for used in counts if used is not None and used.truth is Truth.EXACT]
     if counts and len(exact) == len(counts):
         return CloseoutItem(point=Point.USAGE, ok=True, found=f"{plural(sum(exact), 'token')}, exact")
     return CloseoutItem(point=Point.USAGE, ok=True, found="not measured" if counts else "none: it never ran")

@@ -36,7 +36,7 @@ def overridden(config: Config, request: WaveRequest) -> Config:
         waves = msgspec.structs.replace(waves, max_agents=request.max_agents)
     if request.rolling is not None:
         waves = msgspec.structs.replace(waves, rolling=request.rolling)
-    if request.agent is not None and request.agent not in config.agents:
+    if request.agent is not None and config.agent_named(request.agent) is None:
         known = ", ".join(sorted(config.agents)) or "none"
         raise GitfleetError(
             Kind.USAGE, "unknown-agent", f"--agent {request.agent}: the config has no such agent (it has: {known})."

@@ -60,7 +60,7 @@ class Settling:
         if work.kept is not None:
             run = noted(run, work.kept)
         last = msgspec.structs.replace(
-            run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes, tampered=work.tampered
+            run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes, tampered=work.tampered, **_told(work)
         )
         run = self.books.record(
             task,
@@ -196,6 +196,13 @@ class Settling:
     def finish(self) -> None:
         """Empty and free the trees that no run of the session needs any more."""
         self.set_aside(release(self.parts))
+
+
+def _told(work: Evidence) -> dict[str, object]:
+    """What the stream of its agent's program says, for the attempt's record."""
+    if work.told is None:
+        return {}
+    return {"cli_session": work.told.cli_session, "model": work.told.model}
 
 
 def _files(count: int) -> str:

@@ -7,18 +7,13 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
+from gitfleet.model.agent_config import BUILT_IN, AgentConfig
 from gitfleet.model.base import Document, PositiveInt
 from gitfleet.model.plan import Check, TaskKind
 from gitfleet.model.radar import RadarConfig
 from gitfleet.model.retry import RetryConfig
 
 CONFIG_SCHEMA = "gitfleet/config/v1"
-
-
-class AgentKind(StrEnum):
-    """Backends that do work."""
-
-    COMMAND = "command"
 
 
 class OverlapPolicy(StrEnum):
@@ -73,32 +68,6 @@ class NotifyOn(StrEnum):
     NEEDS_PERSON = "needs-person"
     END = "end"
     FAILED = "failed"
-
-
-class EnvironmentConfig(Document, frozen=True, kw_only=True):
-    """Variables of the caller's environment that an agent may see."""
-
-    allow: Annotated[
-        tuple[str, ...], Meta(description="Names to pass on; names that look like secrets are refused.")
-    ] = ()
-
-
-class AgentConfig(Document, frozen=True, kw_only=True):
-    """A named agent."""
-
-    kind: Annotated[AgentKind, Meta(description="The backend that does the work.")] = AgentKind.COMMAND
-    argv: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Program and arguments, started in the worktree and without a shell; {prompt_file}, "
-            "{worktree}, {task}, {instance} and {handoff_file} are filled in, and {{ and }} are braces.",
-            examples=[["./agent.sh", "{prompt_file}"]],
-        ),
-    ] = ()
-    stdin: Annotated[bool, Meta(description="Give the prompt on standard input as well.")] = False
-    env: Annotated[EnvironmentConfig, Meta(description="What it sees of the caller's environment.")] = (
-        EnvironmentConfig()
-    )
 
 
 class FingerprintConfig(Document, frozen=True, kw_only=True):
@@ -343,3 +312,7 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
             pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
         ),
     ] = "fleet"
+
+    def agent_named(self, name: str) -> AgentConfig | None:
+        """The agent of this name: one of the config's own, else one of those that every config has."""
+        return self.agents.get(name) or BUILT_IN.get(name)

@@ -11,6 +11,7 @@ from gitfleet.model.base import Document
 from gitfleet.model.conflict import Conflict
 from gitfleet.model.handoff import Handoff
 from gitfleet.model.tampering import Tampering
+from gitfleet.model.usage import UsageSummary
 
 WIP = "refs/gitfleet/wip/"
 """Where snapshots are kept: below it by instance and number."""
@@ -88,7 +89,12 @@ class Attempt(Document, frozen=True, kw_only=True):
         Meta(description="What its guard refused, and what of the person's changed while it ran."),
     ] = ()
     log_bytes: int | None = None
-    tokens: Annotated[int | None, Meta(description="Exact tokens; none means not measured.")] = None
+    account: Annotated[str, Meta(description="Account that it worked with, such as codex-2.")] = ""
+    model: Annotated[str, Meta(description="Model that its agent reported.")] = ""
+    cli_session: Annotated[str, Meta(description="Session id of the agent's own program, to go on with.")] = ""
+    usage: Annotated[UsageSummary | None, Meta(description="What it used; none where the agent reports nothing.")] = (
+        None
+    )
 
 
 class Violation(Document, frozen=True, kw_only=True):

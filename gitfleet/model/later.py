@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _TASK = (
-    "effort",
-    "model",
     "budget",
     "input_files",
     "scorer",
@@ -33,7 +31,7 @@ _FIELDS: dict[str, frozenset[str]] = {
         {
             "labels",
             "workers",
-            *(f"defaults.{name}" for name in ("effort", "model", "budget", "tags", "metadata")),
+            *(f"defaults.{name}" for name in ("budget", "tags", "metadata")),
             *(f"tasks.*.{name}" for name in _TASK),
         }
     ),
@@ -41,9 +39,6 @@ _FIELDS: dict[str, frozenset[str]] = {
         {
             "planner",
             "landing",
-            "agents.*.model",
-            "agents.*.effort",
-            "agents.*.permissions",
             "agents.*.fallback",
         }
     ),
@@ -52,7 +47,6 @@ _FIELDS: dict[str, frozenset[str]] = {
 _VALUES: dict[str, dict[str, frozenset[str]]] = {
     "plan": {"tasks.*.expected_artifacts.*": frozenset({"report", "receipt", "patch", "checkpoint", "test-output"})},
     "config": {
-        "agents.*.kind": frozenset({"claude", "codex", "opencode"}),
         "waves.overlap": frozenset({"merge", "narrow"}),
     },
 }

@@ -11,6 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from gitfleet.model.agent_config import Effort
 from gitfleet.model.base import Count, Document, PositiveInt
 from gitfleet.model.retry import RetryPolicy
 
@@ -86,6 +87,10 @@ class Task(Document, frozen=True, kw_only=True):
     depends_on: Annotated[tuple[TaskId, ...], Meta(description="Tasks that must have landed before.")] = ()
     kind: TaskKind = TaskKind.BUILD
     agent: Annotated[str | None, Meta(description="A name from the config's agents.")] = None
+    model: Annotated[str, Meta(description="Model for this task, in place of its agent's.")] = ""
+    effort: Annotated[Effort | None, Meta(description="How hard its model is to think; by its kind unless given.")] = (
+        None
+    )
     verify: Annotated[tuple[Check, ...], Meta(description="Checks of this task's own result.")] = ()
     priority: Annotated[int, Meta(description="Lower goes first where order is free.")] = 0
     estimate: Estimate | None = None

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
+from gitfleet.model.agent_config import Effort
 from gitfleet.model.base import Document, PositiveInt
 from gitfleet.model.plan import Check, Estimate, TaskId, TaskKind
 from gitfleet.model.retry import RetryPolicy
@@ -28,6 +29,10 @@ class DefaultsDocument(Document, frozen=True, kw_only=True):
     """Values for every task that does not give its own."""
 
     agent: Annotated[str | None, Meta(description="Agent of tasks that name none and have no command.")] = None
+    model: Annotated[str, Meta(description="Model of tasks that do not give theirs.")] = ""
+    effort: Annotated[Effort | None, Meta(description="How hard the models of tasks that do not say are to think.")] = (
+        None
+    )
     timeout_seconds: Annotated[PositiveInt | None, Meta(description="Deadline of one attempt, in seconds.")] = None
     kind: Annotated[TaskKind | None, Meta(description="Kind of tasks that do not say theirs.")] = None
     retry_policy: Annotated[RetryPolicy | None, Meta(description="What differs from the config's `retry`.")] = None
@@ -70,6 +75,10 @@ class TaskDocument(Document, frozen=True, kw_only=True):
         TaskKind | None, Meta(description="Sort of work: default timeout and token hint; build unless given.")
     ] = None
     agent: Annotated[str | None, Meta(description="A name from the config's agents.")] = None
+    model: Annotated[str, Meta(description="Model for this task, in place of its agent's.")] = ""
+    effort: Annotated[Effort | None, Meta(description="How hard its model is to think; by its kind unless given.")] = (
+        None
+    )
     verify: Annotated[tuple[Check, ...], Meta(description="Checks of this task's own result.")] = ()
     priority: Annotated[int, Meta(description="Lower goes first where order is free.")] = 0
     estimate: Annotated[Estimate | None, Meta(description="What the task is expected to take.")] = None

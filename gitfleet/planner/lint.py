@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitfleet.model.agent_config import AgentKind
 from gitfleet.model.retry import RetryConfig
 from gitfleet.planner.findings import (
     Finding,
@@ -185,7 +186,12 @@ def _retries(task: Task, trail: Trail, config: Config | None) -> Iterator[Findin
 
 
 def _agent(task: Task, trail: Trail, config: Config) -> Iterator[Finding]:
-    if task.agent is not None and task.agent not in config.agents:
+    of = config.agent_named(task.agent or config.agent or "")
+    if of is not None and of.kind is AgentKind.COMMAND:
+        for field in ("model", "effort"):
+            if getattr(task, field):
+                yield Finding((*trail, field), f"`{field}` means nothing for a command agent", "an agent with a model")
+    if task.agent is not None and config.agent_named(task.agent) is None:
         yield unknown_agent((*trail, "agent"), task.agent, config.agents)
     elif task.agent is None and config.agent is None:
         agents = ", ".join(f"`{name}`" for name in config.agents)

@@ -6,6 +6,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING
 
+from gitfleet.model.agent_config import AgentKind, Permissions
 from gitfleet.planner.findings import (
     Finding,
     Trail,
@@ -22,6 +23,7 @@ from gitfleet.planner.scopes import ScopeError, parse_entry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gitfleet.model.agent_config import AgentConfig
     from gitfleet.model.config import Config
 
 PLACEHOLDERS = ("prompt_file", "worktree", "task", "instance", "handoff_file")
@@ -41,15 +43,16 @@ def lint_config(config: Config) -> tuple[Finding, ...]:
     for name, agent in config.agents.items():
         trail: Trail = ("agents", name)
         found.extend(_named(trail, name))
-        if not agent.argv:
+        if agent.kind is AgentKind.COMMAND and not agent.argv:
             found.append(Finding(trail, f"the command agent `{name}` has no argv", "a program and its arguments"))
+        found.extend(_of_another_kind(trail, agent))
         for position, argument in enumerate(agent.argv):
             found.extend(_placeholders((*trail, "argv", position), argument))
         if agent.argv and not agent.argv[0]:
             found.append(Finding((*trail, "argv", 0), "the program is empty", "the name or path of a program"))
         for position, variable in enumerate(agent.env.allow):
             found.extend(_variable((*trail, "env", "allow", position), variable))
-    if config.agent is not None and config.agent not in config.agents:
+    if config.agent is not None and config.agent_named(config.agent) is None:
         found.append(unknown_agent(("agent",), config.agent, config.agents))
     for trail, ref in ((("target",), config.target), (("branch_prefix",), config.branch_prefix)):
         if ref is not None and not is_branch_name(ref):
@@ -63,6 +66,22 @@ def lint_config(config: Config) -> tuple[Finding, ...]:
     found.extend(_protected(config))
     found.extend(unfit_backoff(("retry", "max_backoff_seconds"), config.retry))
     return tuple(found)
+
+
+def _of_another_kind(trail: Trail, agent: AgentConfig) -> Iterator[Finding]:
+    """What says nothing for an agent of its kind, and is therefore refused."""
+    if agent.kind is AgentKind.COMMAND:
+        given: dict[str, object] = {
+            "model": agent.model,
+            "effort": agent.effort,
+            "permissions": agent.permissions is Permissions.BYPASS,
+        }
+        expected = "only for kinds that run a model"
+    else:
+        given, expected = {"argv": agent.argv, "stdin": agent.stdin}, "only for kind: command"
+    for field, value in given.items():
+        if value:
+            yield Finding((*trail, field), f"`{field}` means nothing for kind: {agent.kind}", expected)
 
 
 def _named(trail: Trail, name: str) -> Iterator[Finding]:

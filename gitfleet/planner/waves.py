@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, final
 
-from gitfleet.model.config import AgentKind, OverlapPolicy
+from gitfleet.model.agent_config import AgentKind
+from gitfleet.model.config import OverlapPolicy
 from gitfleet.model.paths import quote_path
 from gitfleet.model.plan import TaskKind
 from gitfleet.model.words import plural
@@ -83,7 +84,7 @@ def token_hint(task: Task, config: Config) -> int:
         return task.estimate.tokens
     if task.command is not None:
         return 0
-    agent = config.agents.get(task.agent or config.agent or "")
+    agent = config.agent_named(task.agent or config.agent or "")
     if agent is not None and agent.kind is AgentKind.COMMAND:
         return 0
     return TOKEN_HINTS[task.kind]

@@ -118,6 +118,13 @@ def write_durable(path: Path, data: bytes, *, mode: int = 0o644, by_way_of: Path
     flush_directory(path.parent)
 
 
+def write_private(path: Path, data: bytes) -> None:
+    """Put a complete file in place that its owner alone may read; it need not survive a crash of the machine."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _temporary(path, data, 0o600) as temporary:
+        temporary.rename(path)
+
+
 def write_all_durable(contents: Mapping[Path, bytes], *, mode: int = 0o644) -> None:
     """Replace or create several files, in order, each as ``write_durable`` does; a directory is flushed once.
 

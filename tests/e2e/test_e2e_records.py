@@ -72,7 +72,7 @@ def test_the_record_of_a_landed_run(done: FleetEnv) -> None:
     assert run.tip == done.git("rev-parse", run.branch)
 
     (attempt,) = run.attempts
-    assert (attempt.number, attempt.base, attempt.outcome, attempt.tokens) == (1, run.base, "success", None)
+    assert (attempt.number, attempt.base, attempt.outcome, attempt.usage) == (1, run.base, "success", None)
     assert seconds_of(attempt.started) <= seconds_of(attempt.ended)
     assert attempt.log_bytes == len("said\n")
     exit_ = attempt.exit

@@ -17,6 +17,7 @@ from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.gating import Work, finish_spill, hold_against_scope
 from gitfleet.coordinator.attempt.guarding import tampered
 from gitfleet.coordinator.attempt.resolving import judge_resolver
+from gitfleet.coordinator.attempt.streams import transcript
 from gitfleet.coordinator.attempt.verdicts import Judgement, judge
 from gitfleet.coordinator.machine import Refused, refused, refused_by_words
 from gitfleet.git import worktrees
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from gitfleet.agents.transcript import Transcript
     from gitfleet.coordinator.checks import CheckRunner
     from gitfleet.git.objects import Objects
     from gitfleet.git.snapshots import Outcome
@@ -72,6 +74,8 @@ class Evidence:
     kept: Outcome | None = None
     """What became of the work in its tree, where the attempt failed."""
     tampered: tuple[Tampering, ...] = ()
+    told: Transcript | None = None
+    """What its agent's program said in a stream of its own; none for one that has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +111,17 @@ def _collect(
     handle = handle_of(parts, run)
     tree = worktree_of(parts, run)
     output = _output(parts, handle)
-    parsed = read_handoff(_read(directory / "handoff.json"), output.data)
+    agent = agent_for(task, parts.config)
+    told = transcript(parts, handle, agent, resumed=False)
+    words = output.data if told is None else told.said.encode()
+    parsed = read_handoff(_read(directory / "handoff.json"), words)
     with parts.open_objects() as objects:
         finish_spill(parts, objects, run, tree)
         work = _commit(parts, objects, run, tree)
         if isinstance(work, Uncollected):
             blame = _to_blame(parts, tree)
             return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
-        ended = agent_for(task, parts.config).outcome(exit_)
+        ended = agent.outcome(exit_, told)
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
         known = parts.refs.read(target) or run.base
         # Of what a resolver made, all goes on or nothing.
@@ -161,6 +168,7 @@ def _collect(
         discoveries=discoveries,
         extended=gated.extended,
         claimed=gated.claimed,
+        told=told,
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.base import Assignment
-from gitfleet.agents.registry import agent_for
+from gitfleet.agents.registry import agent_for, agent_name, effort_of, model_of
 from gitfleet.coordinator.attempt.attempts import worktree_of
 from gitfleet.coordinator.attempt.guarding import guarded
 from gitfleet.coordinator.attempt.resolving import merge_target
@@ -18,11 +18,12 @@ from gitfleet.coordinator.machine import Refused, refused
 from gitfleet.errors import GitfleetError
 from gitfleet.git.command import GitFailed
 from gitfleet.git.worktrees import BranchTaken
+from gitfleet.model.agent_config import Permissions, ToolProfile
 from gitfleet.model.run import Failure, FailureSource
 from gitfleet.recovery.slots import stand
 from gitfleet.runtime.environment import agent_environment
 from gitfleet.runtime.hosts.base import LaunchSpec
-from gitfleet.store.files import make_directory
+from gitfleet.store.files import make_directory, write_private
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,6 +60,7 @@ def prepare(
     number = len(run.attempts)
     directory = parts.layout.attempt(run.instance, number)
     tree = worktree_of(parts, run)
+    config = parts.config.agent_named(agent_name(task, parts.config) or "")
     try:
         make_directory(directory)
         met = run.conflict_met if run.attempts[-1].resolver else None
@@ -84,8 +86,16 @@ def prepare(
             port_base=port_base,
             attempt=number,
             reduced=run.reduced,
+            directory=directory,
+            git_dirs=(made.worktree.git_dir, parts.repository.common_dir),
+            model=model_of(task, config),
+            effort=effort_of(task, config),
+            bypass=config is not None and config.permissions is Permissions.BYPASS,
+            profile=ToolProfile.EDIT if task.scope else ToolProfile.READ_ONLY,
         )
         launch = agent_for(task, parts.config).launch(assignment)
+        for file, content in launch.files.items():
+            write_private(file, content)
         env = agent_environment(parts.caller, assignment, directory=directory, allow=launch.allow)
         spec = LaunchSpec(
             instance=run.instance,

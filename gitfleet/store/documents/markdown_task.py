@@ -14,7 +14,7 @@ from gitfleet.store.documents.source import Json, Place, Source, show
 LISTS = frozenset({"scope", "reads", "deps", "depends_on", "expected_artifacts"})
 RETRY = frozenset(f"retry_policy.{name}" for name in RetryPolicy.__struct_fields__)
 NUMBERS = frozenset({"priority", "timeout_seconds", "estimate.tokens", "estimate.minutes"}) | RETRY
-TEXTS = frozenset({"id", "name", "objective", "instructions", "command", "agent", "kind", "status"})
+TEXTS = frozenset({"id", "name", "objective", "instructions", "command", "agent", "kind", "model", "effort", "status"})
 KNOWN = LISTS | NUMBERS | TEXTS | {"context", "verify", "workspace.writable_paths", "retry_safe"}
 DONE = frozenset({"complete", "completed", "done", "finished", "landed", "merged"})
 OPEN = frozenset({"", "pending", "queued", "ready", "todo", "open", "active", "in-progress", "failed", "blocked"})
@@ -103,7 +103,7 @@ def put(draft: Draft, key: str, value: str, place: Place, bullets: list[str]) ->
         converted = _number(value)
     elif key == "retry_safe":
         converted = _WORDS.get(value.lower(), value)
-    elif key in {"agent", "kind"}:
+    elif key in {"agent", "kind", "model", "effort"}:
         bare = value.strip("`")
         if bare.lower() in NONE:
             return

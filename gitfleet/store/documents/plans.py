@@ -113,6 +113,8 @@ def _task(task: TaskDocument, index: int, document: PlanDocument, source: Source
         depends_on=_alias(task.depends_on, task.deps, (*trail, "depends_on"), (*trail, "deps"), source, result),
         kind=task.kind or defaults.kind or TaskKind.BUILD,
         agent=agent,
+        model=task.model or (defaults.model if task.command is None else ""),
+        effort=task.effort or (defaults.effort if task.command is None else None),
         verify=task.verify,
         priority=task.priority,
         estimate=task.estimate,

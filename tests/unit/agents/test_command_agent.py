@@ -11,7 +11,8 @@ from gitfleet.agents.base import Assignment, Launch
 from gitfleet.agents.command import ProgramAgent, ShellAgent, TemplateError, check_argv, fill
 from gitfleet.agents.registry import agent_for, agent_name, problems
 from gitfleet.errors import GitfleetError, Kind
-from gitfleet.model.config import AgentConfig, Config, EnvironmentConfig
+from gitfleet.model.agent_config import AgentConfig, EnvironmentConfig
+from gitfleet.model.config import Config
 from gitfleet.model.evidence import Exit
 from gitfleet.model.plan import Task
 from gitfleet.model.run import FailureSource

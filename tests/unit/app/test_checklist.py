@@ -14,6 +14,7 @@ from gitfleet.model.handoff import Handoff, HandoffSource
 from gitfleet.model.reports import CloseoutItem, Point
 from gitfleet.model.run import ClaimHeld, Failure, FailureSource, MergeRecord, Run, RunState
 from gitfleet.model.session import SessionState
+from gitfleet.model.usage import Tokens, UsageSummary
 
 AT = "2026-01-02T03:04:05.000Z"
 TREE, COMMIT = "a" * 40, "c" * 40
@@ -139,7 +140,7 @@ def test_a_run_that_rightly_changed_nothing_needs_no_checks_and_no_commit() -> N
 
 def test_usage_is_exact_or_not_measured_and_never_missing() -> None:
     attempt = LANDED.attempts[0]
-    measured = msgspec.structs.replace(attempt, tokens=70)
+    measured = msgspec.structs.replace(attempt, usage=UsageSummary(tokens=Tokens(input=50, output=20)))
     assert point(Point.USAGE).found == "not measured"
     assert point(Point.USAGE, attempts=(measured, measured)).found == "140 tokens, exact"
     # A part of a sum is no sum.

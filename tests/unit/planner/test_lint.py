@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitfleet.model.config import AgentConfig, Config
+from gitfleet.model.agent_config import AgentConfig
+from gitfleet.model.config import Config
 from gitfleet.model.plan import Plan, Task
 from gitfleet.planner.findings import is_branch_name
 from gitfleet.planner.knots import around, knots

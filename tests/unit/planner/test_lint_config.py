@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gitfleet.model.config import AgentConfig, Config, FingerprintConfig, VerifyConfig
+from gitfleet.model.agent_config import AgentConfig
+from gitfleet.model.config import Config, FingerprintConfig, VerifyConfig
 from gitfleet.model.plan import Check
 from gitfleet.planner.lint_config import lint_config
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitfleet.model.config import AgentConfig, Config, OverlapPolicy, WavesConfig
+from gitfleet.model.agent_config import AgentConfig
+from gitfleet.model.config import Config, OverlapPolicy, WavesConfig
 from gitfleet.model.plan import Estimate, Plan, Task, TaskKind
 from gitfleet.planner.scopes import Scope, ScopeIndex, index, overlap
 from gitfleet.planner.waves import OverlapPair, OverlapRefused, Schedule, schedule, token_hint

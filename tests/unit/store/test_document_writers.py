@@ -11,15 +11,8 @@ from hypothesis import strategies as st
 
 from gitfleet.app.load import load_config, load_plan
 from gitfleet.errors import GitfleetError
-from gitfleet.model.config import (
-    AgentConfig,
-    Config,
-    EnvironmentConfig,
-    PlanningConfig,
-    Publish,
-    VerifyConfig,
-    WavesConfig,
-)
+from gitfleet.model.agent_config import AgentConfig, EnvironmentConfig
+from gitfleet.model.config import Config, PlanningConfig, Publish, VerifyConfig, WavesConfig
 from gitfleet.model.plan import Check, Estimate, Plan, Task, TaskKind
 from gitfleet.model.plan_document import PlanDocument, TaskDocument
 from gitfleet.store.documents.configs import REMOVE, edit_config, write_config

@@ -1,0 +1,104 @@
+"""What an agent's output says, in words that are the same for every agent.
+
+A reader turns lines of the CLI's own stream into these; a line that it does not know gives none. They are derived from
+the log whenever somebody wants them, and stored nowhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitfleet.model.run import FailureSource
+    from gitfleet.model.usage import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """The CLI's own session began or was resumed."""
+
+    cli_session: str
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The model said something to the person."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """A tool was called; ``argument`` is the part that a person wants to see, such as a command or a path."""
+
+    tool: str
+    argument: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a turn used. The last word on a turn counts, so one that is told twice is counted once."""
+
+    turn: str
+    tokens: Tokens
+    model: str = ""
+    helper: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """The CLI tries a request again by itself, after ``seconds`` where it says so."""
+
+    why: str
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimited:
+    """The account met a limit: ``resets`` is when it ends, in POSIX seconds, none where unknown.
+
+    ``hard`` says that requests are refused; else it is a warning. ``window`` names the limit; ``share`` of it (0 to 1)
+    is used up.
+    """
+
+    hard: bool
+    resets: float | None = None
+    window: str = ""
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A permission was denied."""
+
+    tool: str
+    argument: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The CLI waits for a person."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Troubled:
+    """An error that the CLI reports: ``code`` is one of the failure codes. It may still recover."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The CLI's own end event. ``code`` is empty for success, else one of the failure codes."""
+
+    code: str = ""
+    message: str = ""
+    source: FailureSource | None = None
+
+
+AgentEvent = Began | Said | Called | Used | Retrying | RateLimited | Denied | Waiting | Troubled | Ended

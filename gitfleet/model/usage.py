@@ -1,0 +1,120 @@
+"""What agents used: tokens by sort, cost, and whether the figures are exact.
+
+Every count means the same for every agent. ``input`` are tokens of the prompt that no cache answered and that were
+written to none; ``cache_read`` and ``cache_write`` are the others. ``output`` is everything generated, ``reasoning``
+included, which is told apart as well where the agent tells it. A figure that an agent does not report is none: unknown
+is never zero.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from msgspec import Meta
+
+from gitfleet.model.base import Count, Document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+USAGE_SCHEMA = "gitfleet/usage/v1"
+
+N = TypeVar("N", int, float)
+
+
+class Truth(StrEnum):
+    """Whether figures came from the source of truth and are complete."""
+
+    EXACT = "exact"
+    NOT_MEASURED = "not-measured"
+
+
+class Tokens(Document, frozen=True, kw_only=True):
+    """Tokens by sort, and what they cost."""
+
+    input: Annotated[Count, Meta(description="Tokens of prompts, but for those below.")] = 0
+    cache_read: Annotated[Count, Meta(description="Tokens of prompts that a cache answered.")] = 0
+    cache_write: Annotated[Count, Meta(description="Tokens of prompts that were written to a cache.")] = 0
+    output: Annotated[Count, Meta(description="Tokens generated, reasoning included.")] = 0
+    reasoning: Annotated[Count | None, Meta(description="Tokens of reasoning; none where the agent does not say.")] = (
+        None
+    )
+    cost_usd: Annotated[float | None, Meta(description="US dollars; none where the agent does not say.")] = None
+
+    @property
+    def total(self) -> int:
+        """All tokens that were processed: what budgets count."""
+        return self.input + self.cache_read + self.cache_write + self.output
+
+    def plus(self, other: Tokens) -> Tokens:
+        """The sum of both; a figure that neither gives stays none, and one that one gives is taken as it is."""
+        return Tokens(
+            input=self.input + other.input,
+            cache_read=self.cache_read + other.cache_read,
+            cache_write=self.cache_write + other.cache_write,
+            output=self.output + other.output,
+            reasoning=_sum(self.reasoning, other.reasoning),
+            cost_usd=_sum(self.cost_usd, other.cost_usd),
+        )
+
+
+class UsageRow(Document, frozen=True, kw_only=True):
+    """What one turn of one attempt used, helper turns included.
+
+    A row is known by instance, attempt, CLI session and turn: the same log gives the same rows, however often it is
+    read.
+    """
+
+    session: str
+    task: str
+    instance: str
+    attempt: Annotated[int, Meta(ge=1)]
+    cli_session: Annotated[str, Meta(description="Session id of the agent's own program.")] = ""
+    turn: Annotated[str, Meta(description="Turn in that session, as the agent's events name or number it.")]
+    agent: str
+    account: str = ""
+    model: str = ""
+    at: Annotated[str, Meta(description="When the attempt that it belongs to started.")] = ""
+    tokens: Tokens = Tokens()
+    tool_calls: Count = 0
+    truth: Truth = Truth.EXACT
+
+    @property
+    def key(self) -> str:
+        """What makes it one row."""
+        return f"{self.instance}/{self.attempt}/{self.cli_session}/{self.turn}"
+
+
+class UsageRows(Document, frozen=True, kw_only=True, tag_field="schema", tag=USAGE_SCHEMA):
+    """All rows of one attempt."""
+
+    rows: tuple[UsageRow, ...] = ()
+    truth: Annotated[
+        Truth, Meta(description="exact: these are all; not-measured: some are missing, and no sum is one.")
+    ] = Truth.EXACT
+
+
+class UsageSummary(Document, frozen=True, kw_only=True):
+    """What an attempt used altogether, for its record."""
+
+    tokens: Tokens = Tokens()
+    turns: Count = 0
+    tool_calls: Count = 0
+    truth: Truth = Truth.EXACT
+
+
+def summary(rows: Iterable[UsageRow], truth: Truth) -> UsageSummary:
+    """Add rows up."""
+    total, turns, calls = Tokens(), 0, 0
+    for row in rows:
+        total, turns, calls = total.plus(row.tokens), turns + 1, calls + row.tool_calls
+        if row.truth is Truth.NOT_MEASURED:
+            truth = Truth.NOT_MEASURED
+    return UsageSummary(tokens=total, turns=turns, tool_calls=calls, truth=truth)
+
+
+def _sum(one: N | None, other: N | None) -> N | None:
+    if one is None:
+        return other
+    return one if other is None else one + other
