@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytest_plugins = ["tests.support.guards"]
+pytest_plugins = ["tests.support.guards", "tests.support.model_fixtures"]
 
 # A suite in the background of a shell ignores SIGINT, one under `nohup` SIGHUP, and so would everything that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
