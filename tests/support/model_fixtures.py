@@ -1,4 +1,4 @@
-"""The scripted model server as a fixture; every test has a server of its own."""
+"""The scripted model server and the real agents as fixtures; every test has a server of its own."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import agent_clis
 from tests.support.model_server import ModelServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.agent_clis import Clis
 
 
 @pytest.fixture
@@ -19,3 +22,22 @@ def model_server() -> Iterator[ModelServer]:
         yield server
     assert server.problems == []
     assert server.strays == []
+
+
+@pytest.fixture(scope="session")
+def clis() -> Clis:
+    """The programs of the real agents; a test that cannot have them fails."""
+    try:
+        return agent_clis.ensure()
+    except agent_clis.UnavailableError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Install the real agents before the first test that needs them, whose timeout would be too short for that."""
+    if session.config.option.collectonly or not any(item.get_closest_marker("agents") for item in session.items):
+        return
+    try:
+        agent_clis.ensure()
+    except agent_clis.UnavailableError:
+        return  # each test that needs them says so

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import TYPE_CHECKING
 
 from tests.support.model_server.script import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
 SECONDS = 60.0
 
@@ -26,7 +27,7 @@ class Answered:
     helper: bool
     status: int
     usage: Usage
-    """What the whole answer costs; nothing for an error."""
+    """What the whole answer costs; nothing when a failure was scripted."""
     told: bool
     """Whether that usage went out, down to the last event that tells it."""
 
@@ -38,24 +39,26 @@ class Answered:
 
 @dataclass(slots=True)
 class Ledger:
-    """Answers in the order in which they were over, and requests in the order in which they came."""
+    """Answers in the order in which they began."""
 
     _answers: list[Answered] = field(default_factory=list)
-    _arrived: list[tuple[str, int]] = field(default_factory=list)
+    _numbers: Iterator[int] = field(default_factory=lambda: count(1))
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def arrive(self, scenario: str, turn: int) -> int:
-        """A request came; gives its number."""
-        with self._changed:
-            self._arrived.append((scenario, turn))
-            self._changed.notify_all()
-            return len(self._arrived)
+    def number(self) -> int:
+        """A number for a request."""
+        return next(self._numbers)
 
     def enter(self, answered: Answered) -> None:
-        """A request was answered."""
+        """A request is answered now."""
         with self._changed:
             self._answers.append(answered)
             self._changed.notify_all()
+
+    def lose(self, answered: Answered) -> None:
+        """An answer did not go out whole."""
+        with self._changed:
+            self._answers[self._answers.index(answered)] = replace(answered, told=False)
 
     def answers(self, scenario: str | None = None) -> list[Answered]:
         """The answers of a scenario, or all."""
@@ -66,20 +69,14 @@ class Ledger:
         """The sum of all usage that was told, helpers included."""
         return sum((one.usage for one in self.answers(scenario) if one.told), Usage())
 
-    def arrived(self, scenario: str, turn: int) -> int:
-        """How often a turn was asked for."""
-        with self._changed:
-            return self._arrived.count((scenario, turn))
-
-    def wait(self, ready: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
-        """Wait until something holds of the ledger; a ``TimeoutError`` that says ``what`` did not come."""
-        with self._changed:
-            if not self._changed.wait_for(ready, seconds):
-                msg = f"{what} did not come within {seconds:.0f} s; requests so far: {self._arrived}"
-                raise TimeoutError(msg)
-
     def wait_for(self, scenario: str, turn: int, times: int = 1, seconds: float = SECONDS) -> None:
-        """Wait until a turn was asked for so often."""
-        self.wait(
-            lambda: self._arrived.count((scenario, turn)) >= times, f"turn {turn} of {scenario} (x{times})", seconds
-        )
+        """Wait until a turn was asked for so often. Raises ``TimeoutError``."""
+
+        def asked() -> bool:
+            return sum((one.scenario, one.turn) == (scenario, turn) for one in self._answers) >= times
+
+        with self._changed:
+            if not self._changed.wait_for(asked, seconds):
+                so_far = [(one.scenario, one.turn) for one in self._answers]
+                msg = f"turn {turn} of {scenario} was not asked for (x{times}) within {seconds:.0f} s; so far: {so_far}"
+                raise TimeoutError(msg)

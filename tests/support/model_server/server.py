@@ -21,7 +21,21 @@ from tests.support.model_server.anthropic import Messages
 from tests.support.model_server.asked import Reply, calling
 from tests.support.model_server.ledger import Answered, Ledger
 from tests.support.model_server.openai import Chat, Responses
-from tests.support.model_server.script import Chosen, Cut, End, Loop, Script, Shell, Silence, Tool, Usage, Write
+from tests.support.model_server.script import (
+    Chosen,
+    Cut,
+    End,
+    Loop,
+    Overflow,
+    Script,
+    Shell,
+    Silence,
+    Status,
+    Tool,
+    Usage,
+    UsageLimit,
+    Write,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,7 +96,7 @@ class ModelServer:
         event.set()
 
     def requests(self, scenario: str | None = None) -> list[Answered]:
-        """Every request that was answered, in the order of their ends."""
+        """Every request that was answered, or is."""
         return self.ledger.answers(scenario)
 
     def usage(self, scenario: str | None = None) -> Usage:
@@ -210,31 +224,38 @@ class _Handler(BaseHTTPRequestHandler):
         scenario = asked.script if asked.script is not None and models.knows(asked.script) else scenario
         helper = dialect.is_helper(asked)
         chosen = models.choose(scenario, asked, helper=helper)
-        number = models.ledger.arrive(scenario, chosen.place)
+        number = models.ledger.number()
         reply = self._reply(number, asked, chosen.step)
-        status, told = 200, False
+        refusal = dialect.refuse(chosen.step) if isinstance(chosen.step, Status | UsageLimit | Overflow) else None
+        whole = refusal is None and not isinstance(chosen.step, Cut | Silence)
+        answered = Answered(
+            number=number,
+            scenario=scenario,
+            dialect=dialect.name,
+            model=asked.model,
+            turn=chosen.place,
+            helper=helper,
+            status=refusal.status if refusal else 200,
+            usage=dialect.tells(reply.usage),
+            told=whole,
+        )
+        # Entered first: an agent that has its answer may be gone before this thread runs again.
+        models.ledger.enter(answered)
         try:
-            match chosen.step:
-                case Cut():
-                    self._stream(dialect, reply, whole=False)
-                    self.close_connection = True
-                case Silence():
-                    self._stream(dialect, reply, whole=False)
+            if refusal is not None:
+                self._refuse(refusal)
+            elif not whole:
+                self._stream(dialect, reply, whole=False)
+                if isinstance(chosen.step, Silence):
                     self._hold(models.released(scenario))
-                    self.close_connection = True
-                case Tool() | Shell() | Write() | End() | Loop():
-                    told = self._whole(dialect, asked, reply)
-                case fault:
-                    refusal = dialect.refuse(fault)
-                    status = refusal.status
-                    self._refuse(refusal)
+                self.close_connection = True
+            elif asked.stream:
+                self._stream(dialect, reply, whole=True)
+            else:
+                self._send_json(200, dialect.document(reply))
         except (BrokenPipeError, ConnectionResetError):
+            models.ledger.lose(answered)
             self.close_connection = True
-        finally:
-            usage = dialect.tells(reply.usage) if status == 200 else Usage()
-            models.ledger.enter(
-                Answered(number, scenario, dialect.name, asked.model, chosen.place, helper, status, usage, told)
-            )
 
     def _reply(self, number: int, asked: Asked, step: Step) -> Reply:
         match step:
@@ -250,13 +271,6 @@ class _Handler(BaseHTTPRequestHandler):
                 return Reply(number, asked.model, say, call, step.usage)
             case _:
                 return Reply(number, asked.model, "I will look into", None, Usage())
-
-    def _whole(self, dialect: Dialect, asked: Asked, reply: Reply) -> bool:
-        if asked.stream:
-            self._stream(dialect, reply, whole=True)
-        else:
-            self._send_json(200, dialect.document(reply))
-        return True
 
     def _stream(self, dialect: Dialect, reply: Reply, *, whole: bool) -> None:
         self.send_response(200)
