@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support.agent_clis import remember_place
 from tests.support.fleet import FleetEnv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytest_plugins = ["tests.support.guards"]
+pytest_plugins = ["tests.support.guards", "tests.support.model_fixtures"]
+remember_place()
 
 # A suite in the background of a shell ignores SIGINT, one under `nohup` SIGHUP, and so would everything that it starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -1,0 +1,142 @@
+"""The real agents without gitfleet: the command line and environment that run each by itself, and what it says it used.
+
+What each needs to run unattended, on loopback only and in a home of its own:
+
+- ``claude``: ``CLAUDE_CONFIG_DIR``; without ``CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC`` it asks other hosts. As root
+  it refuses its bypass unless ``IS_SANDBOX=1``. ``CLAUDE_CODE_MAX_RETRIES`` bounds retries; ``DISABLE_COMPACT`` keeps a
+  full context from being summed up by another request.
+- ``codex``: ``CODEX_HOME`` with a provider in ``config.toml``; retries and the idle timeout are the provider's. With a
+  model that it does not know it offers no tool that writes files, only a shell.
+- ``opencode``: the four XDG directories, a file of models of ``{}`` and a title, without which it asks the model for
+  one. Chat completions have no field for tokens written to a cache, so there those are ordinary input.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests.support.model_server import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from tests.support.agent_clis import Clis
+
+NAMES = ("claude", "codex", "opencode")
+KEY = "no-key-at-all"
+
+
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """How to start an agent; its prompt goes to standard input."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+
+
+def bare(name: str, clis: Clis, home: Path, url: str) -> Bare:
+    """Make a home for an agent and say how to start it there against a model."""
+    for directory in (home, home / "tmp"):
+        directory.mkdir(exist_ok=True)
+    common = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home / "tmp"), "LANG": "C.UTF-8"}
+    common |= {name: os.environ[name] for name in ("GITFLEET_TEST_MARK",) if name in os.environ}
+    argv, env = {"claude": _claude, "codex": _codex, "opencode": _opencode}[name](clis, home, url)
+    return Bare(argv, {**common, **env})
+
+
+def used(name: str, out: str) -> Usage:
+    """Sum what an agent says it used in the events that it prints."""
+    return sum(_used(name, out), Usage())
+
+
+def _used(name: str, out: str) -> Iterator[Usage]:
+    for line in out.splitlines():
+        event: dict[str, Any] = json.loads(line)
+        match name, event["type"]:
+            case "claude", "result":
+                told = event["usage"]
+                yield Usage(
+                    input=told["input_tokens"],
+                    cache_read=told["cache_read_input_tokens"],
+                    cache_write=told["cache_creation_input_tokens"],
+                    output=told["output_tokens"],
+                    reasoning=told["output_tokens_details"]["thinking_tokens"],
+                )
+            case "codex", "turn.completed":
+                told = event["usage"]
+                cached, written = told["cached_input_tokens"], told["cache_write_input_tokens"]
+                yield Usage(
+                    input=told["input_tokens"] - cached - written,
+                    cache_read=cached,
+                    cache_write=written,
+                    output=told["output_tokens"],
+                    reasoning=told["reasoning_output_tokens"],
+                )
+            case "opencode", "step_finish":
+                told = event["part"]["tokens"]
+                yield Usage(
+                    input=told["input"],
+                    cache_read=told["cache"]["read"],
+                    cache_write=told["cache"]["write"],
+                    output=told["output"] + told["reasoning"],
+                    reasoning=told["reasoning"],
+                )
+            case _:
+                pass
+
+
+def _claude(clis: Clis, home: Path, url: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    argv = (str(clis.claude), "-p", "--output-format", "stream-json", "--verbose", "--dangerously-skip-permissions")
+    off = ("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "DISABLE_TELEMETRY", "DISABLE_AUTOUPDATER")
+    return argv, {
+        "CLAUDE_CONFIG_DIR": str(home / "claude"),
+        "ANTHROPIC_BASE_URL": url,
+        "ANTHROPIC_API_KEY": KEY,
+        "CLAUDE_CODE_MAX_RETRIES": "2",
+        "IS_SANDBOX": "1",
+        **dict.fromkeys((*off, "DISABLE_ERROR_REPORTING", "DISABLE_COMPACT"), "1"),
+    }
+
+
+def _codex(clis: Clis, home: Path, url: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    (home / "codex").mkdir()
+    (home / "codex" / "config.toml").write_text(
+        f"""model = "scripted"
+model_provider = "tests"
+check_for_update_on_startup = false
+[analytics]
+enabled = false
+[model_providers.tests]
+name = "tests"
+base_url = "{url}/v1"
+env_key = "TESTS_KEY"
+wire_api = "responses"
+request_max_retries = 1
+stream_max_retries = 1
+stream_idle_timeout_ms = 2000
+"""
+    )
+    options = ("--json", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox", "--disable", "plugins")
+    return (str(clis.codex), "exec", *options, "-"), {"CODEX_HOME": str(home / "codex"), "TESTS_KEY": KEY}
+
+
+def _opencode(clis: Clis, home: Path, url: str) -> tuple[tuple[str, ...], dict[str, str]]:
+    models, config = home / "models.json", home / "opencode.json"
+    models.write_text("{}")
+    provider = {
+        "npm": "@ai-sdk/openai-compatible",
+        "options": {"baseURL": f"{url}/v1", "apiKey": KEY},
+        "models": {"scripted": {}},
+    }
+    config.write_text(json.dumps({"model": "tests/scripted", "provider": {"tests": provider}, "permission": "allow"}))
+    off = ("AUTOUPDATE", "MODELS_FETCH", "DEFAULT_PLUGINS", "LSP_DOWNLOAD", "SHARE")
+    return (str(clis.opencode), "run", "--format", "json", "--title", "Work"), {
+        **{f"XDG_{kind}_HOME": str(home / kind.lower()) for kind in ("CACHE", "CONFIG", "DATA", "STATE")},
+        "OPENCODE_CONFIG": str(config),
+        "OPENCODE_MODELS_PATH": str(models),
+        **{f"OPENCODE_DISABLE_{kind}": "1" for kind in off},
+    }
