@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitfleet.git.trees import DIRECTORY, EXECUTABLE, SUBMODULE, SYMLINK, TreeEntry
+from gitfleet.integrate.gate.spellings import folded
 from gitfleet.planner.protection import Protection, words_of
-from gitfleet.planner.scopes import fold_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -75,8 +75,4 @@ def _name(objects: Objects, tree: str, name: bytes, *, fold: bool) -> bytes | No
     names = objects.tree(tree)
     if name in names or not fold:
         return name if name in names else None
-    return next((other for other in names if _folded(other) == _folded(name)), None)
-
-
-def _folded(name: bytes) -> str:
-    return fold_name(name.decode("utf-8", "surrogateescape"))
+    return next((other for other in names if folded(other) == folded(name)), None)

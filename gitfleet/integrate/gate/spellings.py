@@ -30,9 +30,9 @@ def clashes(objects: Objects, commit: str, changes: Sequence[Change]) -> Iterato
         for name in path.split(b"/"):
             if tree not in known:
                 names = objects.tree(tree)
-                known[tree] = names, Counter(map(_folded, names))
+                known[tree] = names, Counter(map(folded, names))
             names, spellings = known[tree]
-            if spellings[_folded(name)] > 1:
+            if spellings[folded(name)] > 1:
                 yield path
                 break
             entry = names.get(name)
@@ -41,5 +41,6 @@ def clashes(objects: Objects, commit: str, changes: Sequence[Change]) -> Iterato
             tree = entry.oid
 
 
-def _folded(name: bytes) -> str:
+def folded(name: bytes) -> str:
+    """Fold a name as a case-insensitive file system does."""
     return fold_name(name.decode("utf-8", "surrogateescape"))
