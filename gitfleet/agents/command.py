@@ -147,6 +147,8 @@ def judge(ended: Exit, who: str) -> Failure | None:
                 "stalled",
                 f"{who} was stopped{seconds}: it showed no life.",
             )
+        case "budget":
+            code, message = "budget", f"{who} was stopped{seconds}: it had used up its budget."
         case "spawn-failed":
             source, code, message = (
                 FailureSource.TRANSPORT,

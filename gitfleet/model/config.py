@@ -9,6 +9,7 @@ from msgspec import Meta, field
 
 from gitfleet.model.agent_config import BUILT_IN, AgentConfig
 from gitfleet.model.base import Document, PositiveInt
+from gitfleet.model.budget import BudgetsConfig
 from gitfleet.model.plan import Check, TaskKind
 from gitfleet.model.radar import RadarConfig
 from gitfleet.model.retry import RetryConfig
@@ -282,6 +283,7 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     agent: Annotated[str | None, Meta(description="The agent of tasks that name none.")] = None
     verify: Annotated[VerifyConfig, Meta(description="What every candidate must pass.")] = VerifyConfig()
     waves: Annotated[WavesConfig, Meta(description="How tasks are put into waves.")] = WavesConfig()
+    budgets: Annotated[BudgetsConfig, Meta(description="What agents may use.")] = BudgetsConfig()
     timeouts: Annotated[TimeoutsConfig, Meta(description="Default deadlines.")] = TimeoutsConfig()
     retry: Annotated[RetryConfig, Meta(description="When a failed attempt is made again.")] = RetryConfig()
     stall: Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from gitfleet.model.base import Document
+from gitfleet.model.budget import Budget
 from gitfleet.model.conflict import Conflict
 from gitfleet.model.handoff import Handoff
 from gitfleet.model.tampering import Tampering
@@ -22,7 +23,9 @@ class Exit(Document, frozen=True, kw_only=True):
 
     code: Annotated[int | None, Meta(description="Exit code, none when a signal ended it.")] = None
     signal: int | None = None
-    reason: Annotated[str, Meta(description="exited, deadline, stopped, stalled, lost or spawn-failed.")] = "exited"
+    reason: Annotated[str, Meta(description="exited, deadline, stopped, stalled, budget, lost or spawn-failed.")] = (
+        "exited"
+    )
     started: str = ""
     ended: str = ""
     seconds: Annotated[float | None, Meta(description="Awake seconds from start to end.")] = None
@@ -92,6 +95,7 @@ class Attempt(Document, frozen=True, kw_only=True):
     account: Annotated[str, Meta(description="Account that it worked with, such as codex-2.")] = ""
     model: Annotated[str, Meta(description="Model that its agent reported.")] = ""
     cli_session: Annotated[str, Meta(description="Session id of the agent's own program, to go on with.")] = ""
+    budget: Annotated[Budget | None, Meta(description="What it may use: reserved for it before it started.")] = None
     usage: Annotated[UsageSummary | None, Meta(description="What it used; none where the agent reports nothing.")] = (
         None
     )

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _TASK = (
-    "budget",
     "input_files",
     "scorer",
     "worker",
@@ -31,7 +30,7 @@ _FIELDS: dict[str, frozenset[str]] = {
         {
             "labels",
             "workers",
-            *(f"defaults.{name}" for name in ("budget", "tags", "metadata")),
+            *(f"defaults.{name}" for name in ("tags", "metadata")),
             *(f"tasks.*.{name}" for name in _TASK),
         }
     ),

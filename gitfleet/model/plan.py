@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from gitfleet.model.agent_config import Effort
 from gitfleet.model.base import Count, Document, PositiveInt
+from gitfleet.model.budget import Budget
 from gitfleet.model.retry import RetryPolicy
 
 PLAN_SCHEMA = "gitfleet/plan/v1"
@@ -95,6 +96,9 @@ class Task(Document, frozen=True, kw_only=True):
     priority: Annotated[int, Meta(description="Lower goes first where order is free.")] = 0
     estimate: Estimate | None = None
     timeout_seconds: Annotated[PositiveInt | None, Meta(description="Deadline of one attempt, in seconds.")] = None
+    budget: Annotated[
+        Budget | None, Meta(description="What it may use over all of its attempts; beyond that as `budgets.task` says.")
+    ] = None
     retry_policy: Annotated[
         RetryPolicy | None, Meta(description="What differs from the config's `retry` for this task.")
     ] = None

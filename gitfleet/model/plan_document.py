@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from gitfleet.model.agent_config import Effort
 from gitfleet.model.base import Document, PositiveInt
+from gitfleet.model.budget import Budget
 from gitfleet.model.plan import Check, Estimate, TaskId, TaskKind
 from gitfleet.model.retry import RetryPolicy
 
@@ -34,6 +35,9 @@ class DefaultsDocument(Document, frozen=True, kw_only=True):
         None
     )
     timeout_seconds: Annotated[PositiveInt | None, Meta(description="Deadline of one attempt, in seconds.")] = None
+    budget: Annotated[
+        Budget | None, Meta(description="What each task may use that does not say; `budgets.task` for the rest.")
+    ] = None
     kind: Annotated[TaskKind | None, Meta(description="Kind of tasks that do not say theirs.")] = None
     retry_policy: Annotated[RetryPolicy | None, Meta(description="What differs from the config's `retry`.")] = None
     retry_safe: Annotated[
@@ -83,6 +87,9 @@ class TaskDocument(Document, frozen=True, kw_only=True):
     priority: Annotated[int, Meta(description="Lower goes first where order is free.")] = 0
     estimate: Annotated[Estimate | None, Meta(description="What the task is expected to take.")] = None
     timeout_seconds: Annotated[PositiveInt | None, Meta(description="Deadline of one attempt, in seconds.")] = None
+    budget: Annotated[
+        Budget | None, Meta(description="What it may use over all of its attempts; beyond that as `budgets.task` says.")
+    ] = None
     retry_policy: Annotated[
         RetryPolicy | None, Meta(description="What differs from the config's `retry` for this task.")
     ] = None

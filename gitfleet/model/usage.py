@@ -78,6 +78,7 @@ class UsageRow(Document, frozen=True, kw_only=True):
     at: Annotated[str, Meta(description="When the attempt that it belongs to started.")] = ""
     tokens: Tokens = Tokens()
     tool_calls: Count = 0
+    helper: Annotated[bool, Meta(description="Whether a helper used it, such as a model that finds a title.")] = False
     truth: Truth = Truth.EXACT
 
     @property
@@ -99,7 +100,7 @@ class UsageSummary(Document, frozen=True, kw_only=True):
     """What an attempt used altogether, for its record."""
 
     tokens: Tokens = Tokens()
-    turns: Count = 0
+    turns: Annotated[Count, Meta(description="Answers of the model, those of helpers left out.")] = 0
     tool_calls: Count = 0
     truth: Truth = Truth.EXACT
 
@@ -108,7 +109,7 @@ def summary(rows: Iterable[UsageRow], truth: Truth) -> UsageSummary:
     """Add rows up."""
     total, turns, calls = Tokens(), 0, 0
     for row in rows:
-        total, turns, calls = total.plus(row.tokens), turns + 1, calls + row.tool_calls
+        total, turns, calls = total.plus(row.tokens), turns + (not row.helper), calls + row.tool_calls
         if row.truth is Truth.NOT_MEASURED:
             truth = Truth.NOT_MEASURED
     return UsageSummary(tokens=total, turns=turns, tool_calls=calls, truth=truth)

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import TYPE_CHECKING, final
 
-from gitfleet.model.agent_config import AgentKind
 from gitfleet.model.config import OverlapPolicy
 from gitfleet.model.paths import quote_path
-from gitfleet.model.plan import TaskKind
 from gitfleet.model.words import plural
+from gitfleet.planner.budgets import Amount, Room, Short, reservation, short, total, without
 from gitfleet.planner.graph import ancestors, chains, dependents, reaches, unknown_dependencies
+from gitfleet.planner.hints import token_hint
 from gitfleet.planner.knots import circles
 from gitfleet.planner.scopes import Scope, ScopeIndex
 
@@ -27,14 +27,6 @@ if TYPE_CHECKING:
 
     from gitfleet.model.config import Config
     from gitfleet.model.plan import Plan, Task
-
-TOKEN_HINTS = {
-    TaskKind.RESEARCH: 100_000,
-    TaskKind.BUILD: 250_000,
-    TaskKind.VERIFY: 60_000,
-    TaskKind.SKILL: 60_000,
-}
-"""Tokens that a task of a kind is taken to need, for the budget of a wave only; never reported as measured."""
 
 
 @final
@@ -76,18 +68,6 @@ class OverlapRefused(ValueError):  # noqa: N818 - it names an answer to a plan, 
         super().__init__(
             "; ".join(f"{pair.first} and {pair.second} overlap at {quote_path(pair.path)}" for pair in pairs)
         )
-
-
-def token_hint(task: Task, config: Config) -> int:
-    """Tokens that a task counts for in a wave: its own estimate, 0 for a command agent, else by its kind."""
-    if task.estimate is not None and task.estimate.tokens is not None:
-        return task.estimate.tokens
-    if task.command is not None:
-        return 0
-    agent = config.agent_named(task.agent or config.agent or "")
-    if agent is not None and agent.kind is AgentKind.COMMAND:
-        return 0
-    return TOKEN_HINTS[task.kind]
 
 
 def scopes_of(tasks: Sequence[Task], scopes: Mapping[str, Scope] | None = None) -> dict[str, Scope]:
@@ -142,7 +122,7 @@ def _check(tasks: Sequence[Task]) -> None:
 
 
 _Rank = tuple[float, int, int]
-_Queue = tuple[Scope, int]
+_Queue = tuple[Scope, int, Amount]
 
 _NAMED_OVERLAPS = 3
 """Overlapping tasks that one reason names; more are counted."""
@@ -151,7 +131,7 @@ _NAMED_OVERLAPS = 3
 class _Scheduler:
     """Fills one wave after the other with the tasks that could go.
 
-    Tasks with the same scope and the same tokens wait in one queue: what keeps the first of them out of a wave keeps
+    Tasks that write and need the same wait in one queue: what keeps the first of them out of a wave keeps
     out all, so that a thousand tasks on one file cost a thousand comparisons and not a million.
     """
 
@@ -161,6 +141,9 @@ class _Scheduler:
         self._scopes = scopes
         self._fold = fold
         self._tokens = {task.id: token_hint(task, config) for task in plan.tasks}
+        self._room = without(config.budgets.wave, config.budgets.reserve)
+        capped = bool(self._room.said())
+        self._needs = {task.id: reservation(task, config) if capped else Amount() for task in plan.tasks}
         weights = chains(plan.tasks)
         self._ranks: dict[str, _Rank] = {
             task.id: (-weights[task.id], task.priority, number) for number, task in enumerate(plan.tasks)
@@ -188,7 +171,7 @@ class _Scheduler:
         return Schedule(tuple(self._waves), {task_id: self._placements[task_id] for task_id in self._tasks})
 
     def _queue(self, task_id: str) -> None:
-        queue = self._queues.setdefault((self._scopes[task_id], self._tokens[task_id]), [])
+        queue = self._queues.setdefault((self._scopes[task_id], self._tokens[task_id], self._needs[task_id]), [])
         heappush(queue, (self._ranks[task_id], task_id))
 
     def _release(self, wave: list[str]) -> None:
@@ -202,13 +185,13 @@ class _Scheduler:
         """Take the tasks of the next wave out of the queues; at least one, whatever its size."""
         wave: list[str] = []
         index = ScopeIndex(fold=self._fold)
-        tokens = 0
+        tokens, taken = 0, Amount()
         heads = [(queue[0][0], place, key) for place, (key, queue) in enumerate(self._queues.items())]
         heapify(heads)
         while heads and len(wave) < self._limits.max_agents:
             _, place, key = heappop(heads)
-            scope, needed = key
-            if wave and tokens + needed > self._limits.budget_tokens:
+            scope, needed, amount = key
+            if wave and (tokens + needed > self._limits.budget_tokens or self._full(taken, amount)):
                 continue
             if next(index.meeting(scope), None) is not None:
                 continue
@@ -216,12 +199,16 @@ class _Scheduler:
             _, task_id = heappop(queue)
             wave.append(task_id)
             index.add(task_id, scope)
-            tokens += needed
+            tokens, taken = tokens + needed, taken.plus(amount)
             if queue:
                 heappush(heads, (queue[0][0], place, key))
             else:
                 del self._queues[key]
         return wave, index
+
+    def _full(self, taken: Amount, needed: Amount) -> Short | None:
+        """Whether ``budgets.wave`` has no room for what a task may use, beside that of its wave."""
+        return short([Room("wave", self._room, taken)], needed)
 
     def _reason(self, task_id: str, before: ScopeIndex) -> str:
         """Say why a task of the next wave is not in the one before it, whose scopes are given."""
@@ -245,6 +232,9 @@ class _Scheduler:
         wave = self._waves[-1]
         if len(wave) >= self._limits.max_agents:
             return f"wave {number} is full ({plural(len(wave), 'agent')})"
+        full = self._full(total(self._needs[other] for other in wave), self._needs[task_id])
+        if full is not None:
+            return full.sentence.replace("the wave", f"wave {number}")
         used = sum(self._tokens[other] for other in wave)
         return (
             f"the budget of wave {number} has no room ({used:,} of {self._limits.budget_tokens:,} tokens used, "

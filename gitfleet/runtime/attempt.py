@@ -44,6 +44,8 @@ STOOD = "stood"
 EXIT = "exit.json"
 STALLED = "stalled"
 """The word in ``stop`` for an agent that showed no life any more."""
+BUDGET = "budget"
+"""The word in ``stop`` for an agent that used more than it may."""
 TROUBLE = "warden.log"
 
 _RESERVED = ".exit.json.reserved"
@@ -115,7 +117,7 @@ def stop_reason(directory: str) -> str:
             word = file.read(64).decode("ascii", "replace").strip()
     except OSError:
         word = ""
-    return word if word == STALLED else "stopped"
+    return word if word in {STALLED, BUDGET} else "stopped"
 
 
 def read_hold(directory: str) -> tuple[float, str] | None:

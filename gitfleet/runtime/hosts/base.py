@@ -143,7 +143,7 @@ class Host(Protocol):
     def stop(self, handle: Handle, *, reason: str = "") -> None:
         """Ask for the ladder; the end comes through ``wait``.
 
-        With the reason ``stalled`` the end says so, whoever reads it.
+        With the reason ``stalled`` or ``budget`` the end says so, whoever reads it.
         """
 
     def pause(self, handle: Handle, seconds: float, why: str, *, again: bool = False) -> bool:

@@ -198,7 +198,7 @@ class LocalHost:
     def stop(self, handle: Handle, *, reason: str = "") -> None:
         """Ask for the ladder; the end comes through ``wait``.
 
-        With the reason ``stalled`` the end says so, whoever reads it.
+        With the reason ``stalled`` or ``budget`` the end says so, whoever reads it.
         """
         try:
             # The file holds even where the warden has not said yet who it is.

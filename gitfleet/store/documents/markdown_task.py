@@ -7,13 +7,15 @@ import re
 from dataclasses import dataclass, field
 
 from gitfleet.errors import Problem
+from gitfleet.model.budget import Budget
 from gitfleet.model.later import later_names
 from gitfleet.model.retry import RetryPolicy
 from gitfleet.store.documents.source import Json, Place, Source, show
 
 LISTS = frozenset({"scope", "reads", "deps", "depends_on", "expected_artifacts"})
 RETRY = frozenset(f"retry_policy.{name}" for name in RetryPolicy.__struct_fields__)
-NUMBERS = frozenset({"priority", "timeout_seconds", "estimate.tokens", "estimate.minutes"}) | RETRY
+BUDGET = frozenset(f"budget.{name}" for name in Budget.__struct_fields__)
+NUMBERS = frozenset({"priority", "timeout_seconds", "estimate.tokens", "estimate.minutes"}) | RETRY | BUDGET
 TEXTS = frozenset({"id", "name", "objective", "instructions", "command", "agent", "kind", "model", "effort", "status"})
 KNOWN = LISTS | NUMBERS | TEXTS | {"context", "verify", "workspace.writable_paths", "retry_safe"}
 DONE = frozenset({"complete", "completed", "done", "finished", "landed", "merged"})

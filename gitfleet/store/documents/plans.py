@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.model.budget import Budget
 from gitfleet.model.plan import PLAN_SCHEMA, Plan, Task, TaskKind
 from gitfleet.model.plan_document import PlanDocument, TaskDocument
 from gitfleet.store.documents.emit import emit
@@ -119,6 +120,7 @@ def _task(task: TaskDocument, index: int, document: PlanDocument, source: Source
         priority=task.priority,
         estimate=task.estimate,
         timeout_seconds=task.timeout_seconds if task.timeout_seconds is not None else defaults.timeout_seconds,
+        budget=_budget(task, trail, document, result),
         retry_policy=_retry(task, trail, document, result),
         retry_safe=_first(task.retry_safe, defaults.retry_safe, otherwise=True),
         context=_list(task.context),
@@ -135,6 +137,20 @@ def _retry(task: TaskDocument, trail: Trail, document: PlanDocument, result: Nor
         if task.retry_policy is None or getattr(task.retry_policy, name) is None:
             result.origins[*trail, "retry_policy", name] = ("defaults", "retry_policy", name)
     return common.under(task.retry_policy)
+
+
+def _budget(task: TaskDocument, trail: Trail, document: PlanDocument, result: Normalised) -> Budget | None:
+    """What a task may use: its own word, then the plan's, of which a command is held to seconds alone."""
+    common = document.defaults.budget
+    if common is not None and task.command is not None:
+        common = Budget(max_seconds=common.max_seconds) if common.max_seconds else None
+    if common is None:
+        return task.budget
+    own = task.budget or Budget()
+    for name in common.said():
+        if name not in own.said():
+            result.origins[*trail, "budget", name] = ("defaults", "budget", name)
+    return own.over(common)
 
 
 def _first(*said: bool | None, otherwise: bool) -> bool:

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from gitfleet.model.agent_config import AgentConfig
 from gitfleet.model.config import Config, OverlapPolicy, WavesConfig
 from gitfleet.model.plan import Estimate, Plan, Task, TaskKind
+from gitfleet.planner.hints import token_hint
 from gitfleet.planner.scopes import Scope, ScopeIndex, index, overlap
-from gitfleet.planner.waves import OverlapPair, OverlapRefused, Schedule, schedule, token_hint
+from gitfleet.planner.waves import OverlapPair, OverlapRefused, Schedule, schedule
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

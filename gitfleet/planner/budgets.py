@@ -1,0 +1,280 @@
+"""The arithmetic of budgets: what a task may use, what is charged for it, and whether another one may start. Pure.
+
+Before a task starts, its whole allowance is reserved in every budget that it counts in: its wave's, its session's and
+its day's. A task starts only where all that is reserved and used stays within the cap. So no cap is passed by starting
+what could pass it, as long as agents keep to their allowances; an agent that passes its own is stopped at the first
+figure above it, and what it used counts in full. What was not measured counts as all that was reserved for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, final
+
+import msgspec
+
+from gitfleet.model.agent_config import AgentKind
+from gitfleet.model.budget import RUNAWAY, Budget
+from gitfleet.model.usage import Truth
+from gitfleet.planner.hints import token_hint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gitfleet.model.budget import BudgetsConfig
+    from gitfleet.model.config import Config
+    from gitfleet.model.evidence import Attempt
+    from gitfleet.model.plan import Task
+    from gitfleet.model.usage import UsageSummary
+
+UNBOUNDED = float("inf")
+_DUST = 1e-9
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """How much of each, measured or taken for granted."""
+
+    tokens: float = 0
+    tool_calls: float = 0
+    seconds: float = 0
+    usd: float = 0
+    turns: float = 0
+
+    def of(self, name: str) -> float:
+        """How much of one of ``DIMENSIONS``."""
+        value: float = getattr(self, name)
+        return value
+
+    def plus(self, other: Amount) -> Amount:
+        """The sum of both."""
+        return Amount(*(self.of(name) + other.of(name) for name in DIMENSIONS))
+
+    def at_least(self, other: Amount) -> Amount:
+        """The larger of both, of each."""
+        return Amount(*(max(self.of(name), other.of(name)) for name in DIMENSIONS))
+
+
+DIMENSIONS = tuple(field.name for field in fields(Amount))
+"""What budgets bound; the field of a ``Budget`` is ``max_`` and one of these."""
+
+_WORDS = {"tokens": "tokens", "tool_calls": "tool calls", "seconds": "s", "usd": "US dollars", "turns": "turns"}
+
+
+def told(name: str, value: float) -> str:
+    """Say an amount, such as ``12,345 tokens`` or ``$1.20``."""
+    if name == "usd":
+        return f"${value:,.2f}"
+    return f"{value:,.0f} {_WORDS[name]}"
+
+
+def cap(budget: Budget, name: str) -> float:
+    """What a budget allows of one of ``DIMENSIONS``; without end where it does not say."""
+    value: float | None = getattr(budget, f"max_{name}")
+    return UNBOUNDED if value is None else value
+
+
+def total(amounts: Iterable[Amount]) -> Amount:
+    """Add up."""
+    result = Amount()
+    for amount in amounts:
+        result = result.plus(amount)
+    return result
+
+
+# -- what a task may use -------------------------------------------------------------------------------------------
+
+
+def runs_model(task: Task, config: Config) -> bool:
+    """Whether a model is paid for; a command uses nothing but time, as far as anybody can tell."""
+    if task.command is not None:
+        return False
+    agent = config.agent_named(task.agent or config.agent or "")
+    return agent is not None and agent.kind is not AgentKind.COMMAND
+
+
+def budget_of(task: Task, config: Config) -> Budget:
+    """What a task may use over all of its attempts.
+
+    Its own word goes first, then ``budgets.task``. Where a wave, session or day has a cap that neither bounds, the
+    task's token hint is its cap in tokens, and its deadline the one in seconds: what is reserved is held.
+    """
+    said = (task.budget or Budget()).over(config.budgets.task)
+    bounded = {name for scope in _scopes(config.budgets) for name in scope.said()}
+    if "max_seconds" in bounded and said.max_seconds is None:
+        said = msgspec.structs.replace(said, max_seconds=task.timeout_seconds or config.timeouts.of(task.kind))
+    if not runs_model(task, config):
+        return Budget(max_seconds=said.max_seconds)
+    hint = token_hint(task, config)
+    if "max_tokens" in bounded and said.max_tokens is None and hint:
+        said = msgspec.structs.replace(said, max_tokens=hint)
+    return said.over(RUNAWAY)
+
+
+def _scopes(budgets: BudgetsConfig) -> tuple[Budget, ...]:
+    return (budgets.wave, budgets.session, budgets.day)
+
+
+def reservation(task: Task, config: Config) -> Amount:
+    """What has to be set aside before a task starts for the first time."""
+    return reserved(budget_of(task, config), model=runs_model(task, config))
+
+
+def reserved(budget: Budget, *, model: bool) -> Amount:
+    """What has to be set aside for a budget; without end where it bounds nothing. A command needs time alone."""
+    if not model:
+        return Amount(seconds=cap(budget, "seconds"))
+    return Amount(*(cap(budget, name) for name in DIMENSIONS))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class UsedUp:
+    """A task has nothing left of its own budget: ``name`` is the dimension, ``used`` of ``most``."""
+
+    name: str
+    used: float
+    most: float
+
+    @property
+    def sentence(self) -> str:
+        """Say so, behind the name of whatever it is."""
+        return f"it used {told(self.name, self.used)} of {told(self.name, self.most)} (max_{self.name})"
+
+
+def left(budget: Budget, used: Amount) -> Budget | UsedUp:
+    """What the next attempt of a task may use after ``used`` by those before it."""
+    rest: dict[str, float] = {}
+    for name in DIMENSIONS:
+        most = cap(budget, name)
+        if most == UNBOUNDED:
+            continue
+        remains = most - used.of(name)
+        if remains < (_DUST if name == "usd" else 1):
+            return UsedUp(name, used.of(name), most)
+        rest[f"max_{name}"] = remains if name == "usd" else int(remains)
+    return msgspec.structs.replace(budget, **rest)
+
+
+def overrun(budget: Budget, used: Amount) -> UsedUp | None:
+    """The first thing of which an attempt used more than it may; none while it keeps to its budget."""
+    over = (name for name in DIMENSIONS if used.of(name) > cap(budget, name) + _DUST)
+    return next((UsedUp(name, used.of(name), cap(budget, name)) for name in over), None)
+
+
+# -- what is charged for it ----------------------------------------------------------------------------------------
+
+
+def measured(usage: UsageSummary | None, seconds: float | None) -> Amount:
+    """What is known to have been used, as far as it was told."""
+    if usage is None:
+        return Amount(seconds=seconds or 0)
+    return Amount(
+        tokens=usage.tokens.total,
+        tool_calls=usage.tool_calls,
+        seconds=seconds or 0,
+        usd=usage.tokens.cost_usd or 0,
+        turns=usage.turns,
+    )
+
+
+def charged(attempt: Attempt, *, live: bool) -> Amount:
+    """What counts in budgets for an attempt: what it used where that is exact, else at least what it may use.
+
+    ``live`` says that its end is not in the books yet. One that never ran is charged nothing.
+    """
+    may = attempt.budget or Budget()
+    bounds = Amount(*(0 if cap(may, name) == UNBOUNDED else cap(may, name) for name in DIMENSIONS))
+    if live:
+        return bounds
+    if attempt.exit is None and attempt.usage is None:
+        return Amount()
+    used = measured(attempt.usage, attempt.exit.seconds if attempt.exit else None)
+    lost = attempt.exit is None or attempt.exit.seconds is None
+    known = bounds if lost else replace(bounds, seconds=0)
+    if attempt.usage is not None and attempt.usage.truth is Truth.EXACT:
+        cost = bounds.usd if attempt.usage.turns and attempt.usage.tokens.cost_usd is None else 0
+        known = Amount(seconds=known.seconds, usd=cost)
+    return used.at_least(known)
+
+
+# -- whether another one may start ---------------------------------------------------------------------------------
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One budget and what counts in it: ``settled`` for attempts that are over, ``running`` for the others."""
+
+    name: str
+    budget: Budget
+    settled: Amount = Amount()
+    running: Amount = Amount()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A budget has no room: ``final`` says that nothing which runs can make any."""
+
+    room: str
+    name: str
+    needed: float
+    taken: float
+    most: float
+    final: bool
+
+    @property
+    def sentence(self) -> str:
+        """Say so, as a clause."""
+        needed = "without bound" if self.needed == UNBOUNDED else told(self.name, self.needed)
+        return (
+            f"the budget of the {self.room} has no room: {told(self.name, self.taken)} of "
+            f"{told(self.name, self.most)} are used or reserved, and it may use {needed}"
+        )
+
+
+def short(rooms: Iterable[Room], wanted: Amount) -> Short | None:
+    """The first budget in which ``wanted`` has no room; none where it may start."""
+    for room in rooms:
+        for name in DIMENSIONS:
+            most, needed = cap(room.budget, name), wanted.of(name)
+            if most == UNBOUNDED or not needed:
+                continue
+            taken = room.settled.of(name) + room.running.of(name)
+            if taken + needed > most + _DUST:
+                final = room.settled.of(name) + needed > most + _DUST
+                return Short(room.name, name, needed, taken, most, final)
+    return None
+
+
+def rooms(config: BudgetsConfig, taken: Mapping[str, tuple[Amount, Amount]]) -> tuple[Room, ...]:
+    """The budgets that a task counts in, by ``wave``, ``session`` and ``day``, without what is kept for the planner.
+
+    ``taken`` is what counts in each: of attempts that are over, and of those that are not.
+    """
+    return tuple(
+        Room(name, budget, *taken.get(name, (Amount(), Amount())))
+        for name, budget in (
+            (name, without(getattr(config, name), config.reserve)) for name in ("wave", "session", "day")
+        )
+        if budget.said()
+    )
+
+
+def without(budget: Budget, reserve: Budget) -> Budget:
+    """What a budget leaves once the reserve is taken out; at least the smallest there is."""
+    kept = reserve.said()
+    rest = {
+        name: max(value - kept[name], _DUST if name == "max_usd" else 1) if name in kept else value
+        for name, value in budget.said().items()
+    }
+    return msgspec.structs.replace(budget, **rest)
+
+
+def never_fit(tasks: Iterable[Task], config: Config) -> tuple[tuple[str, Short], ...]:
+    """Tasks that no room will ever be found for, each with the budget that is too small."""
+    empty = rooms(config.budgets, {})
+    found = ((task.id, short(empty, reservation(task, config))) for task in tasks)
+    return tuple((task, unfit) for task, unfit in found if unfit is not None)
