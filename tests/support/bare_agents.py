@@ -9,13 +9,16 @@ What each needs to run unattended, on loopback only and in a home of its own:
   model that it does not know it offers no tool that writes files, only a shell.
 - ``opencode``: the four XDG directories, a file of models of ``{}`` and a title, without which it asks the model for
   one. Chat completions have no field for tokens written to a cache, so there those are ordinary input.
+
+What they count when a session of theirs is resumed: ``claude`` and ``opencode`` only what came since, ``codex``
+everything that turns which ended have used, and nothing of one that was killed.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tests.support.model_server import Usage
@@ -41,11 +44,30 @@ class Bare:
 def bare(name: str, clis: Clis, home: Path, url: str) -> Bare:
     """Make a home for an agent and say how to start it there against a model."""
     for directory in (home, home / "tmp"):
-        directory.mkdir(exist_ok=True)
+        directory.mkdir()
     common = {"PATH": os.environ["PATH"], "HOME": str(home), "TMPDIR": str(home / "tmp"), "LANG": "C.UTF-8"}
     common |= {name: os.environ[name] for name in ("GITFLEET_TEST_MARK",) if name in os.environ}
     argv, env = {"claude": _claude, "codex": _codex, "opencode": _opencode}[name](clis, home, url)
     return Bare(argv, {**common, **env})
+
+
+def resumed(name: str, agent: Bare, session: str) -> Bare:
+    """The same agent, going on with a session of its own."""
+    *argv, last = agent.argv
+    match name:
+        case "claude":
+            return replace(agent, argv=(*agent.argv, "--resume", session))
+        case "codex":
+            program, command, *options = argv
+            return replace(agent, argv=(program, command, "resume", *options, session, last))
+        case _:
+            return replace(agent, argv=(*agent.argv, "--session", session))
+
+
+def session_of(out: str) -> str:
+    """The session id that an agent's first event tells."""
+    event: dict[str, str] = json.loads(out.splitlines()[0])
+    return event.get("session_id") or event.get("thread_id") or event["sessionID"]
 
 
 def used(name: str, out: str) -> Usage:
