@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gitfleet.model.evidence import Exit
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Failure
+    from gitfleet.model.usage import Tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,10 +105,11 @@ class Agent(Protocol):
     def launch(self, assignment: Assignment) -> Launch:
         """Say how to start it for this assignment."""
 
-    def reader(self, *, resumed: bool = False) -> Reader | None:
+    def reader(self, *, resumed: bool = False, before: Tokens | None = None) -> Reader | None:
         """Make a reader of its output; none when that is text for people, and says nothing else.
 
-        ``resumed``: the attempt goes on with a session of the agent's program.
+        ``resumed``: the attempt goes on with a session of the agent's program. ``before`` is what that session had used
+        until then, as far as it was told: what a program counts from the session's beginning is differenced by it.
         """
 
     def outcome(self, ended: Exit, told: Transcript | None) -> Failure | None:

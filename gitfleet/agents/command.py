@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gitfleet.agents.transcript import Transcript
     from gitfleet.model.agent_config import AgentConfig
     from gitfleet.model.evidence import Exit
+    from gitfleet.model.usage import Tokens
 
 PLACEHOLDERS = ("prompt_file", "worktree", "task", "instance", "handoff_file")
 
@@ -77,7 +78,7 @@ class ShellAgent:
         """Say how to start it for this assignment."""
         return Launch(argv=("sh", "-c", assignment.task.command or ":"), allow=self.allow)
 
-    def reader(self, *, resumed: bool = False) -> None:
+    def reader(self, *, resumed: bool = False, before: Tokens | None = None) -> None:
         """Give none: its output is text for people."""
 
     def outcome(self, ended: Exit, told: Transcript | None = None) -> Failure | None:  # noqa: ARG002
@@ -109,7 +110,7 @@ class ProgramAgent:
             allow=self.allow,
         )
 
-    def reader(self, *, resumed: bool = False) -> None:
+    def reader(self, *, resumed: bool = False, before: Tokens | None = None) -> None:
         """Give none: its output is text for people."""
 
     def outcome(self, ended: Exit, told: Transcript | None = None) -> Failure | None:  # noqa: ARG002

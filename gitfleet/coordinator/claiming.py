@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gitfleet.model.claim import ExternalClaim
     from gitfleet.model.session import Session
     from gitfleet.parts import Parts
+    from gitfleet.planner.budgets import Short, UsedUp
 
 RETRY_SECONDS = 0.5
 PORTS_PER_INSTANCE = 10
@@ -30,10 +31,14 @@ PORTS_PER_INSTANCE = 10
 
 @dataclass(frozen=True, slots=True)
 class HeldElsewhere:
-    """The scope is held by somebody else; ``sentence`` says by whom, ``at`` is when we looked, in monotonic seconds."""
+    """The scope is held by somebody else; ``sentence`` says by whom, ``at`` is when we looked, in monotonic seconds.
+
+    Or a budget has no room, and then ``spent`` is why.
+    """
 
     sentence: str
     at: float
+    spent: Short | UsedUp | None = None
 
     def worth_trying(self, now: float) -> bool:
         """Whether enough time went by to look again."""

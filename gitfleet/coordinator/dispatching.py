@@ -14,6 +14,8 @@ from gitfleet.coordinator.attempt.preparing import prepare
 from gitfleet.coordinator.claiming import HeldElsewhere
 from gitfleet.coordinator.closing import Halt
 from gitfleet.coordinator.messages import PreparedMessage
+from gitfleet.coordinator.spending.waiting import nothing_left
+from gitfleet.model.budget import Budget
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Attempt
 from gitfleet.model.run import ClaimHeld, RunState
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.checks import CheckRunner
     from gitfleet.coordinator.claiming import Claiming
     from gitfleet.coordinator.retrying import Retrying
+    from gitfleet.coordinator.spending.budgets import Budgets
     from gitfleet.coordinator.wave_events import WaveEvents
     from gitfleet.coordinator.workers import Workers
     from gitfleet.model.claim import Claim
@@ -48,6 +51,7 @@ class Dispatching:
     waves: WaveEvents
     retrying: Retrying
     checks: CheckRunner
+    budgets: Budgets
     held: dict[str, HeldElsewhere] = field(default_factory=dict)
     _held_since: float | None = None
     _context: Context = field(init=False)
@@ -71,7 +75,8 @@ class Dispatching:
         for task in decision.start:
             held = self.held.get(task)
             if held is None or held.worth_trying(self.parts.monotonic()):
-                halt = self._start(task, schedule)
+                with self.budgets.deciding():
+                    halt = self._start(task, schedule)
                 if halt is not None:
                     return halt
         return None
@@ -81,6 +86,9 @@ class Dispatching:
         self.held = {task: held for task, held in self.held.items() if not self.books.runs[task].sealed}
         if self.workers.busy or not self.held:
             return None
+        spent = nothing_left(self.held)
+        if spent is not None:
+            return spent
         now = self.parts.monotonic()
         if self._held_since is None:
             self._held_since = now
@@ -92,12 +100,14 @@ class Dispatching:
 
     def _start(self, task: str, schedule: Schedule) -> Halt | None:
         run = self.books.runs[task]
+        allowed = self.budgets.allowance(task)
+        if not isinstance(allowed, Budget):
+            self._hold(task, HeldElsewhere(allowed.sentence, self.parts.monotonic(), allowed), "budget")
+            return None
         instance = run.instance or self._new_instance(run)
         claimed = self.claiming.take(instance, task, self.scopes[task])
         if isinstance(claimed, HeldElsewhere):
-            if task not in self.held:
-                self.books.event(EventKind.WAITING, f"{task} waits: {claimed.sentence}", run=run, status="held")
-            self.held[task] = claimed
+            self._hold(task, claimed)
             return None
         base = self.parts.objects.resolve(self.books.session.target)
         if base is None:
@@ -116,6 +126,7 @@ class Dispatching:
             wave=run.wave,
             reduced=run.reduced,
             resolver=run.resolving,
+            budget=allowed if allowed.said() else None,
         )
         run = self.books.advance(
             task,
@@ -138,12 +149,16 @@ class Dispatching:
             self._held_since = None
             return taken.slot
         self.claiming.release([instance])
-        busy = HeldElsewhere(f"all {taken.most} worktrees are in use (worktrees.max)", self.parts.monotonic())
+        most = f"all {taken.most} worktrees are in use (worktrees.max)"
+        self._hold(task, HeldElsewhere(most, self.parts.monotonic()))
+        return None
+
+    def _hold(self, task: str, why: HeldElsewhere, status: str = "held") -> None:
+        """It cannot start now; said once."""
         if task not in self.held:
             run = self.books.runs[task]
-            self.books.event(EventKind.WAITING, f"{task} waits: {busy.sentence}", run=run, status="held")
-        self.held[task] = busy
-        return None
+            self.books.event(EventKind.WAITING, f"{task} waits: {why.sentence}", run=run, status=status)
+        self.held[task] = why
 
     def _prepare(self, run: Run, claim: Claim) -> None:
         task = self.books.plan.task(run.task)

@@ -41,6 +41,9 @@ from gitfleet.coordinator.restarting import restart
 from gitfleet.coordinator.retrying import Retrying
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.settling_trains import SettlingTrains
+from gitfleet.coordinator.spending.budgets import Budgets
+from gitfleet.coordinator.spending.rows import catch_up
+from gitfleet.coordinator.spending.waiting import waits_for_wave
 from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.coordinator.training import Training
@@ -82,6 +85,7 @@ class Coordinator:
     _checks: CheckRunner = field(init=False)
     _amendments: Amendments = field(init=False)
     _waves: WaveEvents = field(init=False)
+    _budgets: Budgets = field(init=False)
     _dispatching: Dispatching = field(init=False)
     _supervising: Supervising = field(init=False)
     _tracker: Tracker = field(init=False)
@@ -101,12 +105,14 @@ class Coordinator:
         self._amendments = Amendments(self.parts, self.books.session.id)
         self._waves = WaveEvents(self.books)
         self._retrying = Retrying(self.parts, self.books)
+        self._budgets = Budgets(self.parts, self.books)
+        workers, waves, budgets = self._workers, self._waves, self._budgets
         self._dispatching = Dispatching(
-            self.parts, self.books, self.scopes, claiming, self._workers, self._waves, self._retrying, self._checks
+            self.parts, self.books, self.scopes, claiming, workers, waves, self._retrying, self._checks, budgets
         )
         self._supervising = Supervising(self.parts, self.books)
         self._radar = RadarWatch(self.parts, self.books)
-        self._tracker = Tracker(self.parts, self.observer, self._supervising)
+        self._tracker = Tracker(self.parts, self.observer, self._supervising, self._budgets.following)
         self._shutdown = Shutdown(self.parts, self.books, claiming, self._checks)
         self._settling = Settling(self.parts, self.books, claiming, self._retrying, self._shutdown)
         self._boundary = Boundary(self.parts, self.books)
@@ -124,6 +130,7 @@ class Coordinator:
             run = self.books.runs[task]
             self._tracker.started(run, attempts.worktree_of(self.parts, run))
             self._wait_for(task, handle)
+        catch_up(self.parts, self.books, adopted)
         self._conflicts.look()
         try:
             while self._step():
@@ -155,6 +162,7 @@ class Coordinator:
             self._integrate()
             self._dispatch()
             self._supervising.look()
+        self._budgets.look(ending=self.halt is not None)
         self._radar.look(ending=self.halt is not None)
         self._shutdown.advance()
         if not self._workers.busy and self.halt is None:
@@ -294,6 +302,9 @@ class Coordinator:
                 self._dispatching.held.clear()
         if ready:
             self._training.start(ready)
+        elif self._may_start and not self._workers.busy and waits_for_wave(self._dispatching.held):
+            self.schedule = self._amendments.postpone(self.books, self.schedule, self.scopes, self._current_wave())
+            self._dispatching.held.clear()
         elif self._may_start:
             self.halt = self._dispatching.wait_for_claims()
 

@@ -11,6 +11,7 @@ from gitfleet.coordinator.attempt.tampering import status, told
 from gitfleet.coordinator.attempt.verdicts import gate_words
 from gitfleet.coordinator.retrying import is_gap, sentence
 from gitfleet.coordinator.sealing import extended_by, failed_run, held_again, landed_run, skipped_run
+from gitfleet.coordinator.spending.rows import take_in
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import LIVE, Failure, FailureSource, RunState, advance
@@ -60,7 +61,7 @@ class Settling:
         if work.kept is not None:
             run = noted(run, work.kept)
         last = msgspec.structs.replace(
-            run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes, tampered=work.tampered, **_told(work)
+            run.attempts[-1], outcome=outcome, log_bytes=work.log_bytes, tampered=work.tampered, **self._told(run, work)
         )
         run = self.books.record(
             task,
@@ -85,6 +86,12 @@ class Settling:
             self.fail(task, judgement.state, judgement.failure, work)
         else:
             self._gated(task, work)
+
+    def _told(self, run: Run, work: Evidence) -> dict[str, object]:
+        """What the stream of its agent's program says, for the attempt's record; the rows of it are written first."""
+        usage = take_in(self.parts, run, self.books.plan.task(run.task), work.told, work.exit)
+        known = {"cli_session": work.told.cli_session, "model": work.told.model} if work.told else {}
+        return {**known, "usage": usage}
 
     def _gated(self, task: str, work: Evidence) -> None:
         # What is relayed is written first: once the books say that the attempt was taken in, nobody looks at it again.
@@ -196,13 +203,6 @@ class Settling:
     def finish(self) -> None:
         """Empty and free the trees that no run of the session needs any more."""
         self.set_aside(release(self.parts))
-
-
-def _told(work: Evidence) -> dict[str, object]:
-    """What the stream of its agent's program says, for the attempt's record."""
-    if work.told is None:
-        return {}
-    return {"cli_session": work.told.cli_session, "model": work.told.model}
 
 
 def _files(count: int) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.observer import Observer
+    from gitfleet.coordinator.spending.following import Following
     from gitfleet.coordinator.supervising import Supervising
     from gitfleet.model.reports import Prediction, WaitingRun
     from gitfleet.model.run import Run
@@ -45,6 +46,7 @@ class Tracker:
     parts: Parts
     observer: Observer
     supervising: Supervising
+    following: Following
     _watched: dict[str, _Watched] = field(default_factory=dict)
     _shown: float = float("-inf")
 
@@ -95,7 +97,7 @@ class Tracker:
                 watched.figures = totals(self.parts.repository.git.at(watched.worktree), watched.worktree, run.base)
         pulse = self.parts.host.status(handle_of(self.parts, run)).pulse
         found = self.supervising.judgements.get(run.task)
-        figures = watched.figures
+        figures, stream = watched.figures, self.following.transcripts.get(run.task)
         return AgentProgress(
             instance=run.instance,
             task=run.task,
@@ -104,6 +106,9 @@ class Tracker:
             activity=found.activity if found else None,
             note=found.note if found else "",
             last_activity_seconds=max(0.0, now - pulse.output) if pulse else None,
+            turns=stream.turns if stream else None,
+            tokens=stream.tokens if stream and stream.used else None,
+            tool_calls=stream.tool_calls if stream else None,
             files=figures.files if figures else None,
             added=figures.added if figures else None,
             removed=figures.removed if figures else None,

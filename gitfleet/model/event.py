@@ -22,6 +22,7 @@ class EventKind(StrEnum):
     TIMEOUT = "timeout"
     STALL = "stall"
     WAITING = "waiting"
+    BUDGET = "budget"
     GUARD = "guard"
     GATE = "gate"
     VERIFY = "verify"

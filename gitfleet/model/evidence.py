@@ -95,6 +95,9 @@ class Attempt(Document, frozen=True, kw_only=True):
     account: Annotated[str, Meta(description="Account that it worked with, such as codex-2.")] = ""
     model: Annotated[str, Meta(description="Model that its agent reported.")] = ""
     cli_session: Annotated[str, Meta(description="Session id of the agent's own program, to go on with.")] = ""
+    continues: Annotated[
+        str, Meta(description="Session of the agent's own program that it went on with; empty for a new one.")
+    ] = ""
     budget: Annotated[Budget | None, Meta(description="What it may use: reserved for it before it started.")] = None
     usage: Annotated[UsageSummary | None, Meta(description="What it used; none where the agent reports nothing.")] = (
         None

@@ -132,6 +132,15 @@ class Layout:
         """A closed session's share of momentum."""
         return self.state / "momentum" / f"{checked(session, 'session')}.json"
 
+    @property
+    def usage(self) -> Path:
+        """What agents used, by session; it outlives the sessions."""
+        return self.state / "usage"
+
+    def usage_of(self, session: str, instance: str, attempt: int) -> Path:
+        """The rows of one attempt."""
+        return self.usage / checked(session, "session") / f"{checked(instance, 'instance')}-{attempt}.json"
+
     def lock(self, name: str) -> Path:
         """A lock file; it is never unlinked, since a waiter may hold the inode open."""
         return self.root / "locks" / f"{checked(name, 'lock')}.lock"

@@ -17,7 +17,7 @@ from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.gating import Work, finish_spill, hold_against_scope
 from gitfleet.coordinator.attempt.guarding import tampered
 from gitfleet.coordinator.attempt.resolving import judge_resolver
-from gitfleet.coordinator.attempt.streams import transcript
+from gitfleet.coordinator.attempt.streams import transcript, used_up
 from gitfleet.coordinator.attempt.verdicts import Judgement, judge
 from gitfleet.coordinator.machine import Refused, refused, refused_by_words
 from gitfleet.git import worktrees
@@ -112,7 +112,7 @@ def _collect(
     tree = worktree_of(parts, run)
     output = _output(parts, handle)
     agent = agent_for(task, parts.config)
-    told = transcript(parts, handle, agent, resumed=False)
+    told = transcript(parts, handle, agent, run.attempts)
     words = output.data if told is None else told.said.encode()
     parsed = read_handoff(_read(directory / "handoff.json"), words)
     with parts.open_objects() as objects:
@@ -121,7 +121,7 @@ def _collect(
         if isinstance(work, Uncollected):
             blame = _to_blame(parts, tree)
             return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
-        ended = agent.outcome(exit_, told)
+        ended = used_up(run, agent.name, exit_, told) or agent.outcome(exit_, told)
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
         known = parts.refs.read(target) or run.base
         # Of what a resolver made, all goes on or nothing.

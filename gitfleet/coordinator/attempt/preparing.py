@@ -105,7 +105,7 @@ def prepare(
             cwd=tree,
             env=guarded(parts, run, {**_identity(parts), **env, **launch.env}),
             stdin=launch.stdin,
-            deadline_seconds=task.timeout_seconds or parts.config.timeouts.of(task.kind),
+            deadline_seconds=_deadline(parts, task, run),
             stall_seconds=parts.config.timeouts.stall,
         )
     except (GitfleetError, GitFailed, OSError, ValueError) as error:
@@ -122,3 +122,10 @@ def _identity(parts: Parts) -> dict[str, str]:
 def _unprepared(why: str) -> Unprepared:
     message = f"Its worktree could not be prepared: {why}"
     return Unprepared(Failure(source=FailureSource.TRANSPORT, code="prepare-failed", message=message))
+
+
+def _deadline(parts: Parts, task: Task, run: Run) -> int:
+    """When an attempt is over at the latest: its deadline, or what its budget has left in seconds."""
+    budget = run.attempts[-1].budget
+    deadline = task.timeout_seconds or parts.config.timeouts.of(task.kind)
+    return min(deadline, budget.max_seconds) if budget and budget.max_seconds else deadline

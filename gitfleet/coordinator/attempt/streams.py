@@ -1,4 +1,7 @@
-"""What an agent's program said in its own stream, read from the log of the attempt."""
+"""What an agent's program said in its own stream, read from the log of the attempt.
+
+Everything here follows from the log and from what the attempt started with, so that whoever reads it finds the same.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,37 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.transcript import Follower, read_whole
+from gitfleet.model.run import Failure, FailureSource
+from gitfleet.model.usage import Tokens
+from gitfleet.planner.budgets import Amount, overrun, told
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitfleet.agents.base import Agent
-    from gitfleet.agents.transcript import Transcript
+    from gitfleet.agents.transcript import Reader, Transcript
+    from gitfleet.model.evidence import Attempt, Exit
+    from gitfleet.model.run import Run
     from gitfleet.parts import Parts
     from gitfleet.runtime.hosts.base import Handle
 
 
-def transcript(parts: Parts, handle: Handle, agent: Agent, *, resumed: bool) -> Transcript | None:
-    """Read the whole stream of an attempt that is over; none for an agent whose output is text.
+def reader_of(agent: Agent, attempts: Sequence[Attempt]) -> Reader | None:
+    """A reader for the last of these attempts of one run; none for an agent whose output is text."""
+    continues = attempts[-1].continues
+    before = [one.usage.tokens for one in attempts[:-1] if one.usage and one.cli_session == continues]
+    sum_before = Tokens()
+    for tokens in before:
+        sum_before = sum_before.plus(tokens)
+    return agent.reader(resumed=bool(continues), before=sum_before if continues else None)
+
+
+def transcript(parts: Parts, handle: Handle, agent: Agent, attempts: Sequence[Attempt]) -> Transcript | None:
+    """Read the whole stream of the last of these attempts, which is over; none for an agent whose output is text.
 
     A log that cannot be read says nothing: that its stream is not whole is said then.
     """
-    reader = agent.reader(resumed=resumed)
+    reader = reader_of(agent, attempts)
     if reader is None:
         return None
 
@@ -32,3 +52,32 @@ def transcript(parts: Parts, handle: Handle, agent: Agent, *, resumed: bool) -> 
     lost = Follower(reader).finish()
     lost.whole = False
     return lost
+
+
+def amount(told_so_far: Transcript | None, seconds: float | None = None) -> Amount:
+    """How much a stream says was used; dollars as far as they are told."""
+    if told_so_far is None:
+        return Amount(seconds=seconds or 0)
+    return Amount(
+        tokens=told_so_far.tokens,
+        tool_calls=told_so_far.tool_calls,
+        seconds=seconds or 0,
+        usd=sum(used.tokens.cost_usd or 0 for used in told_so_far.used.values()),
+        turns=told_so_far.turns,
+    )
+
+
+def used_up(run: Run, agent: str, exit_: Exit, stream: Transcript | None) -> Failure | None:
+    """The failure of an attempt that was ended because its budget was used up; none where something else ended it."""
+    budget = run.attempts[-1].budget
+    if budget is None:
+        return None
+    if exit_.reason == "budget":
+        over = overrun(budget, amount(stream))
+        what = over.sentence if over else "it had used up its budget"
+    elif exit_.reason == "deadline" and budget.max_seconds is not None and (exit_.seconds or 0) >= budget.max_seconds:
+        ran, most = told("seconds", exit_.seconds or 0), told("seconds", budget.max_seconds)
+        what = f"it ran for {ran} of {most} (max_seconds)"
+    else:
+        return None
+    return Failure(source=FailureSource.TASK, code="budget", message=f"Agent {agent} was stopped: {what}.")

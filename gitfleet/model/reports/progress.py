@@ -32,6 +32,11 @@ PREDICTED = Meta(description="Conflicts that merging the work as it is now would
 NOTE = Meta(description="More about the activity, such as that a working agent is quiet; empty when there is none.")
 
 
+TURNS = Meta(description="Answers of its model so far; none where its agent does not say.")
+TOKENS = Meta(description="Tokens so far, as far as they were told; none before the first are.")
+TOOL_CALLS = Meta(description="Calls of tools so far; none where its agent does not say.")
+
+
 class AgentProgress(Report, frozen=True, kw_only=True):
     """One run while it is in flight; unknown values are none, never zero."""
 
@@ -42,6 +47,9 @@ class AgentProgress(Report, frozen=True, kw_only=True):
     activity: Annotated[Activity | None, ACTIVITY] = None
     note: Annotated[str, NOTE] = ""
     last_activity_seconds: Annotated[float | None, Meta(description="Since its last output.")] = None
+    turns: Annotated[int | None, TURNS] = None
+    tokens: Annotated[int | None, TOKENS] = None
+    tool_calls: Annotated[int | None, TOOL_CALLS] = None
     files: int | None = None
     added: int | None = None
     removed: int | None = None
@@ -108,6 +116,9 @@ class LiveRun(Report, frozen=True, kw_only=True):
     elapsed_seconds: float | None = None
     last_activity_seconds: Annotated[float | None, Meta(description="Since its last output.")] = None
     log_bytes: int | None = None
+    turns: Annotated[int | None, TURNS] = None
+    tokens: Annotated[int | None, TOKENS] = None
+    tool_calls: Annotated[int | None, TOOL_CALLS] = None
 
 
 class SessionStatus(Report, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import pytest
 
 from gitfleet.coordinator.attempt.context import Context
 from gitfleet.coordinator.checks import CheckRunner
+from gitfleet.coordinator.spending.following import Following
 from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.coordinator.trains.deciding import Decided, told
@@ -144,9 +145,8 @@ def test_a_prompt_holds_the_momentum_of_other_sessions_and_skips_what_cannot_be_
 def test_progress_counts_files_and_lines_and_is_shown_at_most_four_times_a_second(repo: Repo) -> None:
     with session_on(repo, task_of("a"), task_of("b")) as stage:
         now = [100.0]
-        tracker = Tracker(
-            parts := replace(stage.parts, monotonic=lambda: now[0]), stage.watcher, Supervising(parts, stage.books)
-        )
+        parts = replace(stage.parts, monotonic=lambda: now[0])
+        tracker = Tracker(parts, stage.watcher, Supervising(parts, stage.books), Following(parts, stage.books))
         base = repo.oid()
         stage.books.advance(
             "a", RunState.PREPARING, instance="i-a", base=base, attempts=(Attempt(number=1, base=base, started=AT),)
@@ -182,7 +182,9 @@ def test_a_worktree_that_is_gone_is_not_measured_rather_than_zero(repo: Repo) ->
         stage.books.advance(
             "a", RunState.PREPARING, instance="i-a", base=base, attempts=(Attempt(number=1, base=base, started=AT),)
         )
-        tracker = Tracker(stage.parts, stage.watcher, Supervising(stage.parts, stage.books))
+        tracker = Tracker(
+            stage.parts, stage.watcher, Supervising(stage.parts, stage.books), Following(stage.parts, stage.books)
+        )
         tracker.started(stage.books.runs["a"], repo.path / "gone")
         tracker.show(stage.books, 1, "")
         (agent,) = stage.watcher.shown[0].agents

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from gitfleet.cli.live import drawing
 from gitfleet.cli.output import console
 from gitfleet.coordinator.retrying import Retrying
+from gitfleet.coordinator.spending.following import Following
 from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.model.base import instant
@@ -75,7 +76,9 @@ def test_what_waits_rests_and_is_shown(repo: Repo, capsys: pytest.CaptureFixture
         assert mine.resting() == {"a"}
         (row,) = mine.waiting()
         assert (row.task, row.instance, row.attempt, row.seconds) == ("a", "i-a", 2, 12.0)
-        tracker = Tracker(stage.parts, stage.watcher, Supervising(stage.parts, stage.books))
+        tracker = Tracker(
+            stage.parts, stage.watcher, Supervising(stage.parts, stage.books), Following(stage.parts, stage.books)
+        )
         tracker.show(stage.books, 1, "", mine.waiting())
         (shown,) = stage.watcher.shown
         assert shown.waiting == (row,)

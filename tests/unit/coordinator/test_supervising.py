@@ -10,6 +10,7 @@ import pytest
 
 from gitfleet.cli.live import drawing
 from gitfleet.cli.output import console
+from gitfleet.coordinator.spending.following import Following
 from gitfleet.coordinator.supervising import GRACE_SECONDS, Supervising
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.model.config import StallPolicy
@@ -156,7 +157,7 @@ def test_a_warden_that_was_stopped_goes_on(scene: Scene) -> None:
 
 
 def test_the_live_view_says_what_an_agent_does(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
-    tracker = Tracker(scene.parts, scene.stage.watcher, scene.supervising)
+    tracker = Tracker(scene.parts, scene.stage.watcher, scene.supervising, Following(scene.parts, scene.stage.books))
     tracker.started(scene.stage.books.runs["a"], scene.directory)
     for seconds, activity, note, shown in (
         (5, "working", "", "working"),

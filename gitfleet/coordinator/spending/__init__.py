@@ -1,0 +1,1 @@
+"""What agents use: followed while they run, kept as rows at their end, and held against budgets."""

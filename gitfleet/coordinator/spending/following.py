@@ -1,0 +1,83 @@
+"""The streams of running attempts, read as they grow: one bounded read an attempt, at most five times a second.
+
+What is read is shared by everybody who wants to know: budgets, the live table, whoever looks for a person being needed.
+A coordinator that adopts an attempt reads its log from the beginning, and soon knows what the one before it knew.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitfleet.agents.registry import agent_for
+from gitfleet.agents.transcript import Follower
+from gitfleet.coordinator.attempt.attempts import handle_of
+from gitfleet.coordinator.attempt.streams import reader_of
+from gitfleet.errors import GitfleetError
+from gitfleet.model.run import RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitfleet.agents.transcript import Transcript
+    from gitfleet.coordinator.books import Books
+    from gitfleet.model.run import Run
+    from gitfleet.parts import Parts
+    from gitfleet.runtime.hosts.base import Handle
+
+LOOK_SECONDS = 0.2
+PIECE_BYTES = 1 << 20
+
+
+@dataclass(slots=True)
+class _Followed:
+    handle: Handle
+    follower: Follower | None
+
+
+@dataclass(slots=True)
+class Following:
+    """Follows the attempts of one session; only the coordinator's own thread calls it."""
+
+    parts: Parts
+    books: Books
+    reads: int = 0
+    """How often a log was read so far."""
+    _followed: dict[str, _Followed] = field(default_factory=dict)
+    _looked: float = float("-inf")
+
+    @property
+    def transcripts(self) -> Mapping[str, Transcript]:
+        """What running attempts said so far, by task; those whose output is text are missing."""
+        found = {task: followed.follower for task, followed in self._followed.items()}
+        return {task: follower.transcript for task, follower in found.items() if follower is not None}
+
+    def look(self) -> None:
+        """Read on where it is time to."""
+        now = self.parts.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
+        running = {run.task: run for run in self.books.runs.values() if run.state is RunState.RUNNING}
+        self._followed = {task: followed for task, followed in self._followed.items() if task in running}
+        for task, run in running.items():
+            handle = handle_of(self.parts, run)
+            followed = self._followed.get(task)
+            if followed is None or followed.handle != handle:
+                followed = self._followed[task] = _Followed(handle, self._follower(run))
+            if followed.follower is not None:
+                self._read(followed.handle, followed.follower)
+
+    def _follower(self, run: Run) -> Follower | None:
+        with suppress(GitfleetError):  # an agent that the config no longer has is told of where it is collected
+            reader = reader_of(agent_for(self.books.plan.task(run.task), self.parts.config), run.attempts)
+            return Follower(reader) if reader is not None else None
+        return None
+
+    def _read(self, handle: Handle, follower: Follower) -> None:
+        self.reads += 1
+        with suppress(OSError):  # not written yet, or gone: at its end it is told whether it was whole
+            piece = self.parts.host.log(handle, follower.offset, PIECE_BYTES)
+            if piece.data:
+                follower.feed(piece.offset, piece.data)

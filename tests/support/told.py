@@ -1,0 +1,90 @@
+"""An agent that tells what it uses, without a model: a script for its work, and a stream of its own for what it says.
+
+``build`` makes it, as ``agents.registry.MODULES`` wants it. A task's instructions are the script that its program runs;
+each line that it prints is an event.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitfleet.agents.base import Launch
+from gitfleet.agents.command import judge
+from gitfleet.agents.events import Began, Called, Ended, Used
+from gitfleet.model.usage import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitfleet.agents.base import Assignment
+    from gitfleet.agents.events import AgentEvent
+    from gitfleet.agents.transcript import Transcript
+    from gitfleet.model.agent_config import AgentConfig
+    from gitfleet.model.evidence import Exit
+    from gitfleet.model.run import Failure
+
+
+@dataclass(slots=True)
+class ToldReader:
+    """Reads the stream."""
+
+    def read(self, line: bytes) -> Iterator[AgentEvent]:
+        """Give the event of a line."""
+        try:
+            said = json.loads(line)
+        except ValueError:
+            return
+        match said:
+            case {"began": str() as name}:
+                yield Began(name, "told-1")
+            case {"call": str() as tool}:
+                yield Called(tool)
+            case {"turn": str() as turn, "tokens": dict() as tokens}:
+                yield Used(turn, Tokens(**tokens), helper=bool(said.get("helper")))
+            case {"end": str() as code}:
+                yield Ended(code)
+
+
+@dataclass(frozen=True, slots=True)
+class ToldAgent:
+    """Runs a task's instructions with ``sh -c``."""
+
+    name: str
+
+    def launch(self, assignment: Assignment) -> Launch:
+        """Say how to start it."""
+        return Launch(argv=("sh", "-c", assignment.task.instructions))
+
+    def reader(self, *, resumed: bool = False, before: Tokens | None = None) -> ToldReader:  # noqa: ARG002
+        """Make a reader."""
+        return ToldReader()
+
+    def outcome(self, ended: Exit, told: Transcript | None = None) -> Failure | None:  # noqa: ARG002
+        """Judge by the process alone."""
+        return judge(ended, f"Agent {self.name}")
+
+
+def build(name: str, config: AgentConfig) -> ToldAgent:  # noqa: ARG001 - as every kind is built
+    """Build one."""
+    return ToldAgent(name)
+
+
+def turn(number: int, tokens: int, **more: object) -> str:
+    """A line of the script that tells of a turn."""
+    return "echo '" + json.dumps({"turn": str(number), "tokens": {"input": tokens}, **more}) + "'\n"
+
+
+BEGAN = """echo '{"began": "cli-1"}'\n"""
+END = """echo '{"end": ""}'\n"""
+CALL = """echo '{"call": "sh"}'\n"""
+
+if __name__ == "__main__":
+    from gitfleet.__main__ import main
+    from gitfleet.agents.registry import MODULES
+    from gitfleet.model.agent_config import AgentKind
+
+    MODULES[AgentKind.OPENCODE] = "tests.support.told"
+    sys.exit(main())
