@@ -239,6 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
             status=refusal.status if refusal else 200,
             usage=dialect.tells(reply.usage),
             told=whole,
+            at=time.time(),
         )
         # Entered first: an agent that has its answer may be gone before this thread runs again.
         models.ledger.enter(answered)
