@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.bare_agents import NAMES, bare, resumed, session_of, used
-from tests.support.model_server import Cut, End, Shell, Status, Usage, Write
+from tests.support.bare_agents import NAMES, PERSON, bare, resumed, session_of, used
+from tests.support.model_server import SOON, Cut, End, Shell, Status, Usage, Write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def test_an_agent_works_recovers_and_is_counted(
     url = model_server.script(
         "work",
         Shell("echo one >one.txt", usage=COST),
-        Status(500),
+        Status(500, headers=SOON),
         Cut(),
         Write("two.txt", "two\n", usage=COST),
         End("All of it is done.", usage=COST),
@@ -68,6 +68,7 @@ def test_an_agent_works_recovers_and_is_counted(
     ]
     assert not any(one.helper for one in answers)
     assert used(name, out) == model_server.usage("work") != Usage()
+    assert list((tmp_path / "home" / PERSON).iterdir()) == []
     assert [one.turn for one in answers if one.cut] == [2]
 
 

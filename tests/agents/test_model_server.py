@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -148,3 +149,36 @@ def test_agents_that_cannot_be_had_say_so(tmp_path: Path, monkeypatch: pytest.Mo
         (tmp_path / "clis/other").write_text("")
         with pytest.raises(agent_clis.UnavailableError, match="is not empty"):
             agent_clis.ensure()
+
+
+FAKE_NPM = """#!/bin/sh
+test -e "$0.fails" && { echo "no such registry"; exit 1; }
+for package in %s; do
+    mkdir -p "node_modules/${package%%@*}"
+    printf '{"version": "%%s"}' "${package##*@}" >"node_modules/${package%%@*}/package.json"
+done
+mkdir node_modules/.bin
+for name in claude codex opencode; do echo '#!/bin/sh' >node_modules/.bin/$name; done
+chmod +x node_modules/.bin/*
+"""
+
+
+def test_agents_are_installed_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    npm, place = tmp_path / "npm", tmp_path / "cache/clis"
+    npm.write_text(FAKE_NPM % " ".join(f"{name}@{version}" for name, version in agent_clis.PINS.items()))
+    npm.chmod(0o755)
+    fails = tmp_path / "npm.fails"
+    fails.touch()
+    with monkeypatch.context() as changed:
+        changed.setenv(agent_clis.PLACE, str(place))
+        changed.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        with pytest.raises(agent_clis.UnavailableError, match=r"exit code 1(.|\n)*no such registry"):
+            agent_clis.ensure()
+        assert [path.name for path in place.parent.iterdir()] == ["clis.lock"]
+
+        fails.unlink()
+        programs = agent_clis.ensure()
+
+        assert programs.codex == place / "node_modules/.bin/codex"
+        fails.touch()
+        assert agent_clis.ensure() == programs, "what is there is not installed again"
