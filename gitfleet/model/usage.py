@@ -18,7 +18,7 @@ from gitfleet.model.base import Count, Document
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-USAGE_SCHEMA = "gitfleet/usage/v1"
+USAGE_SCHEMA = "gitfleet/usage-rows/v1"
 
 N = TypeVar("N", int, float)
 
