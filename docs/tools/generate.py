@@ -1,4 +1,4 @@
-"""Write what is generated from the code: the references of the command line and of fields.
+"""Write what is generated: the references of the command line and of fields, and the matrix of real agents.
 
 ``--check`` writes nothing and fails when a page is stale.
 """
@@ -10,6 +10,7 @@ import re
 import sys
 from pathlib import Path
 
+import agents
 import click
 import fields
 
@@ -48,7 +49,7 @@ def cli_reference() -> str:
     return "\n".join(parts)
 
 
-GENERATED = {"docs/cli.md": cli_reference, "docs/fields.md": fields.page}
+GENERATED = {"docs/cli.md": cli_reference, "docs/fields.md": fields.page, "docs/agents.md": agents.page}
 
 
 def main() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -58,7 +59,7 @@ def ask(
 def test_each_dialect_streams_fails_and_is_counted(dialect: str, model_server: ModelServer) -> None:
     cost = Usage(input=5, cache_read=4, output=3)
     model_server.script(
-        "s", Status(500), UsageLimit(1_900_000_000, times=1), Overflow(times=1), Cut(), Shell("true", usage=cost)
+        "s", UsageLimit(1), Status(500), Status(429), Overflow(times=1), Cut(), Shell("true", usage=cost)
     )
 
     said = [ask(model_server, dialect, "s") for _ in range(5)]
@@ -72,12 +73,12 @@ def test_each_dialect_streams_fails_and_is_counted(dialect: str, model_server: M
     assert "A title" in helper[1]
     answers = model_server.requests("s")
     assert [(one.turn, one.helper, one.told, one.cut) for one in answers] == [
-        (0, False, False, False),
         (1, False, False, False),
         (2, False, False, False),
-        (3, False, False, True),
-        (4, False, True, False),
-        (4, False, True, False),
+        (3, False, False, False),
+        (4, False, False, True),
+        (5, False, True, False),
+        (5, False, True, False),
         (-1, True, True, False),
     ]
     assert model_server.usage("s") == Usage(input=17, cache_read=8, output=9)
@@ -99,6 +100,20 @@ def test_a_silent_stream_is_held_until_it_is_released(model_server: ModelServer)
     assert "message_start" in heard[0][1]
     assert "message_stop" not in heard[0][1]
     assert [one.cut for one in model_server.requests("s")] == [True]
+
+
+@pytest.mark.parametrize("dialect", SHELL)
+def test_a_limit_says_when_it_ends(dialect: str, model_server: ModelServer) -> None:
+    resets = int(time.time()) + 1000
+    model_server.script("s", UsageLimit(resets), End())
+
+    status, said = ask(model_server, dialect, "s")
+
+    assert status == 429
+    assert "limit" in said
+    assert [(one.turn, one.told) for one in model_server.requests()] == [(0, False)]
+    with pytest.raises(TimeoutError, match="turn 1 of s was not asked for"):
+        model_server.ledger.wait_for("s", 1, seconds=0.01)
 
 
 def test_the_place_in_a_script_comes_from_the_conversation() -> None:

@@ -98,10 +98,9 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class UsageLimit:
-    """The account has used up what it may: a 429 with what the dialect says about the reset, in epoch seconds."""
+    """The account has used up what it may until then, in epoch seconds: a 429 with what the dialect says of that."""
 
     resets_at: int
-    times: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +145,10 @@ class Script:
     helper_usage: Usage = HELPER_USAGE
     _served: dict[int, int] = field(default_factory=dict)
 
-    def choose(self, results: int, texts: Iterable[str]) -> Chosen:
+    def choose(self, results: int, texts: Iterable[str], now: float = 0) -> Chosen:
         """Find the step that a conversation has come to: so many results of tools, and these texts of the model.
 
+        ``now`` in epoch seconds says which limits are over.
         A step past the end is an ``End``, so that an agent that asks too often comes to rest.
         """
         said = [text.strip() for text in texts]
@@ -164,6 +164,9 @@ class Script:
                     if text.strip() not in said:
                         return Chosen(place, step)
                     said.remove(text.strip())
+                case UsageLimit(resets_at=resets_at):
+                    if now < resets_at:
+                        return Chosen(place, step)
                 case _:
                     served = self._served.get(place, 0)
                     if step.times is None or served < step.times:

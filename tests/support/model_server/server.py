@@ -12,6 +12,7 @@ import json
 import select
 import socket
 import threading
+import time
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -127,7 +128,7 @@ class ModelServer:
                 return Chosen(HELPER, End("There is no script."))
             if helper:
                 return Chosen(HELPER, End("A title", usage=script.helper_usage))
-            return script.choose(asked.results, asked.texts)
+            return script.choose(asked.results, asked.texts, time.time())
 
     def knows(self, scenario: str | None) -> bool:
         """Whether a scenario has a script."""
