@@ -105,6 +105,23 @@ class UsageSummary(Document, frozen=True, kw_only=True):
     truth: Truth = Truth.EXACT
 
 
+class Figures(Document, frozen=True, kw_only=True):
+    """What an attempt that runs told of so far."""
+
+    turns: Count = 0
+    tokens: Count | None = None
+    tool_calls: Count = 0
+
+
+class LiveFigures(Document, frozen=True, kw_only=True):
+    """The figures of running attempts, by instance and number such as ``fleet-a-k3f9qm-w1-a1/2``.
+
+    A coordinator leaves them for those who look from elsewhere; losing them loses nothing.
+    """
+
+    attempts: dict[str, Figures]
+
+
 def summary(rows: Iterable[UsageRow], truth: Truth) -> UsageSummary:
     """Add rows up."""
     total, turns, calls = Tokens(), 0, 0
