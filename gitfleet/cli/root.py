@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "restart": ("restart", "Start a run again, as a new attempt."),
     "resolve": ("resolve", "Open a tree with the conflict of a run, for you to resolve."),
     "open": ("open", "Open a shell in an agent's worktree."),
+    "usage": ("usage", "Show what agents used, exactly or not measured."),
     "closeout": ("closeout", "Show what is missing before a session is done."),
     "check": ("check", "Validate the documents below .planning."),
     "doctor": ("doctor", "Look for what would keep gitfleet from working here."),
@@ -49,7 +50,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Begin": ("demo", "init", "doctor"),
     "Run": ("plan", "wave", "continue", "resolve", "add", "cancel"),
     "Steer": ("pause", "resume", "drain", "stop", "interrupt", "restart"),
-    "Look": ("status", "inspect", "logs", "events", "claims", "conflicts", "closeout", "open"),
+    "Look": ("status", "inspect", "logs", "events", "claims", "conflicts", "usage", "closeout", "open"),
     "Tidy": ("rescue", "check", "clean", "completion"),
 }
 """What each command is for; a command is in one group."""
@@ -59,7 +60,6 @@ LATER_COMMANDS = frozenset(
         "compare",
         "pick",
         "momentum",
-        "usage",
     }
 )
 """Commands that the design names and that no release has yet; refused by name."""

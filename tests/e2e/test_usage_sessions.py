@@ -12,7 +12,7 @@ import pytest
 
 from gitfleet.model.base import decode
 from gitfleet.model.usage import Truth, UsageRows
-from tests.support.sessions import assert_nothing_remains, common_dir, config_of, plan_of, state_runs
+from tests.support.sessions import assert_nothing_remains, common_dir, config_of, plan_of, state_runs, states
 from tests.support.told import BEGAN, CALL, END, turn
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.support.fleet import FleetEnv
 
-pytestmark = pytest.mark.keeps_worktrees
+pytestmark = pytest.mark.leaves_worktrees
 
 HELD = "while :; do sleep 0.05; done\n"
 
@@ -110,3 +110,69 @@ def test_every_sort_of_budget_ends_an_agent(
     assert run.failure is not None
     assert run.failure.code == "budget"
     assert said in run.failure.message
+
+
+def test_a_wave_never_starts_what_could_exceed_its_budget(fleet: FleetEnv) -> None:
+    """Two of three fit at once; the third waits for a later wave, and the caps of all stay within the wave's."""
+    repo = fleet.repo()
+    fleet.config(repo, config_of(budgets={"wave": {"max_tokens": 100}, "task": {"max_tokens": 50}}))
+    jobs = [job(name, turn(1, 40)) for name in "abc"]
+    fleet.run("wave", fleet.plan(plan_of(*jobs)), "--yes").ok()
+    runs = state_runs(fleet, repo)
+    assert {run.attempts[0].wave for run in (runs["a"], runs["b"])} == {1}
+    assert runs["c"].attempts[0].wave == 2
+    assert all(run.attempts[0].budget and run.attempts[0].budget.max_tokens == 50 for run in runs.values())
+
+
+def test_what_a_session_may_not_use_waits_for_a_person(fleet: FleetEnv) -> None:
+    """The first uses all but 30: what the second would reserve has no room, and nothing will make any."""
+    repo = fleet.repo()
+    fleet.config(repo, config_of(budgets={"session": {"max_tokens": 100}}))
+    jobs = [job("a", turn(1, 70), budget={"max_tokens": 80}), job("b", budget={"max_tokens": 40}, depends_on=["a"])]
+    outcome = fleet.run("wave", fleet.plan(plan_of(*jobs)), "--yes")
+    assert outcome.code == 3
+    assert states(fleet, repo) == {"a": "landed", "b": "queued"}
+    (waits,) = events(fleet, "waiting")
+    assert "the budget of the session has no room: 70 tokens of 100 tokens are used or reserved" in waits["message"]
+    assert waits["status"] == "budget"
+
+
+def test_a_day_counts_every_session_of_the_repository(fleet: FleetEnv) -> None:
+    repo = fleet.repo()
+    fleet.config(repo, config_of(budgets={"day": {"max_tokens": 100}, "task": {"max_tokens": 60}}))
+    fleet.run("wave", fleet.plan(plan_of(job("a", turn(1, 50)))), "--yes").ok()
+    outcome = fleet.run("wave", fleet.plan(plan_of(job("b", turn(1, 10)), name="other")), "--yes")
+    assert outcome.code == 3
+    assert "the budget of the day has no room: 50 tokens of 100 tokens" in outcome.out
+
+
+def test_attempts_of_one_task_share_its_budget(fleet: FleetEnv) -> None:
+    """The first is lost to the machine after 30 of 100 tokens: the second may use what is left."""
+    repo = fleet.repo()
+    fleet.config(repo, config_of(retry={"initial_backoff_seconds": 0}))
+    first = "test $GITFLEET_ATTEMPT = 2 || { " + turn(1, 30).strip() + "; kill -9 $$; }\n"
+    fleet.run("wave", fleet.plan(plan_of(job("a", first, budget={"max_tokens": 100}))), "--yes").ok()
+    one, two = state_runs(fleet, repo)["a"].attempts
+    assert one.budget is not None
+    assert two.budget is not None
+    assert (one.budget.max_tokens, two.budget.max_tokens) == (100, 70)
+
+
+def test_a_coordinator_that_dies_leaves_usage_to_the_next_one(fleet: FleetEnv) -> None:
+    """Killed while the agent runs: what it told before and after is in the rows, and its budget still holds."""
+    repo = fleet.repo()
+    fleet.config(repo, config_of())
+    point = fleet.point("between")
+    lines = (turn(1, 600), f"{point.shell}\n", turn(2, 600), HELD)
+    process = fleet.start("wave", fleet.plan(plan_of(job("a", *lines, budget={"max_tokens": 1000}))), "--yes")
+    point.wait()
+    process.kill()
+    process.wait()
+    point.release()
+    assert fleet.run("continue").code == 1
+    run = state_runs(fleet, repo)["a"]
+    assert len(run.attempts) == 1
+    assert run.failure is not None
+    assert run.failure.code == "budget"
+    ((_, found),) = rows(fleet, repo).items()
+    assert [row.tokens.total for row in found.rows] == [600, 600]

@@ -46,6 +46,8 @@ class ToldReader:
                 yield Used(turn, Tokens(**tokens), helper=bool(said.get("helper")))
             case {"end": str() as code}:
                 yield Ended(code)
+            case _:
+                pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,8 @@ from gitfleet.model.reports.upkeep import (
     Mend,
 )
 
+from gitfleet.model.reports.usage import Difference, UsageBy, UsageGroup, UsageReport
+
 if TYPE_CHECKING:
     import msgspec
 
@@ -93,6 +95,7 @@ __all__ = [
     "ConflictsReport",
     "ControlReport",
     "DemoReport",
+    "Difference",
     "Disclosure",
     "DoctorReport",
     "ErrorBody",
@@ -134,6 +137,9 @@ __all__ = [
     "StatusReport",
     "Steered",
     "UnsteeredSession",
+    "UsageBy",
+    "UsageGroup",
+    "UsageReport",
     "WaitingRun",
     "WaveReport",
     "waiting_run",
@@ -160,6 +166,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "restart": (ControlReport,),
     "resolve": (ResolveReport,),
     "open": (OpenReport,),
+    "usage": (UsageReport,),
     "closeout": (CloseoutReport,),
     "check": (CheckReport,),
     "doctor": (DoctorReport,),
