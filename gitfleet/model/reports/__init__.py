@@ -68,7 +68,6 @@ from gitfleet.model.reports.upkeep import (
     Level,
     Mend,
 )
-
 from gitfleet.model.reports.usage import Difference, UsageBy, UsageGroup, UsageReport
 
 if TYPE_CHECKING:
