@@ -60,7 +60,8 @@ def test_what_starts_never_passes_a_cap(data: st.DataObject, most: Budget, wante
         held = total(charged(one, live=True) for one in running)
         room = Room("session", most, taken, held)
         fits = [budget for budget in waiting if short([room], reserved(budget, model=True)) is None]
-        if fits and data.draw(st.integers(0, 1)):
+        start: bool = data.draw(st.booleans())
+        if fits and start:
             waiting.remove(fits[0])
             running.append(Attempt(number=step + 1, base="b", started=AT, budget=fits[0]))
         elif running:

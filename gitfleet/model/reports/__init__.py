@@ -39,6 +39,7 @@ from gitfleet.model.reports.plans import Disclosure, PlacedTask, PlacedWave
 from gitfleet.model.reports.progress import (
     Activity,
     AgentProgress,
+    HeldTask,
     LiveRun,
     Need,
     Progress,
@@ -103,6 +104,7 @@ __all__ = [
     "Evidence",
     "FinalHandoff",
     "Finding",
+    "HeldTask",
     "IdleReport",
     "InitReport",
     "InspectReport",
