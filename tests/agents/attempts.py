@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitfleet.agents.base import Access, Assignment
 from gitfleet.agents.transcript import read_whole
@@ -113,7 +113,7 @@ class Attempts:
         key: str = KEY,
         before: Tokens | None = None,
         settings: dict[str, str] | None = None,
-        **facts: object,
+        **facts: Any,  # noqa: ANN401 - as the fields are
     ) -> Running:
         """Start an attempt; ``facts`` are fields of its assignment."""
         self._number += 1
@@ -127,7 +127,7 @@ class Attempts:
             secrets={"ANTHROPIC_API_KEY": key} if key else {},
             settings=settings or {},
         )
-        known = {
+        known: dict[str, Any] = {
             "task": Task(id="work", instructions=prompt),
             "session": "s-abcdef",
             "instance": "fleet-s-abcdef-w1-a1",
@@ -139,7 +139,7 @@ class Attempts:
             "directory": directory,
             "access": access,
         }
-        assignment = Assignment(**{**known, **facts})  # type: ignore[arg-type] # the names above are its fields
+        assignment = Assignment(**{**known, **facts})
         launch = agent.launch(assignment)
         for path, data in launch.files.items():
             write_private(path, data)

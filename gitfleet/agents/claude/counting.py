@@ -1,13 +1,14 @@
 """How the program's figures become rows that add up to what was used, to the token.
 
 What was seen: an ``assistant`` event is told before its answer is over, so its output is a part; the whole is in the
-``message_delta`` of the raw stream, which the program passes on for its own answers and not for those of sub-agents,
-nor for calls that it makes for itself. The end event has ``usage``, which leaves those out, and ``modelUsage``, which
-has everything, but from the beginning of the session of the program, earlier attempts included. So each answer is a
-row, and one more row, ``rest``, is what the end event says beyond them: helpers, and the cost of it all.
+``message_delta`` of the raw stream, which the program passes on for its own answers and not for those of sub-agents;
+calls that it makes for itself it does not tell at all. The end event has ``usage``, which leaves those out, and
+``modelUsage``, which has everything, but from the beginning of the session of the program, earlier attempts included.
+So each answer is a row, and one more row, ``rest``, is what the end event says beyond them: helpers, and the cost.
 
 The program keeps those sums when it is asked to end, and not when it is killed: then ``modelUsage`` begins anew, and
-has less than was used before. What helpers used is then known only in part, and the cost not at all.
+has less than was used before. Where no helper is seen the answers alone are exact then; else what helpers used is known
+in part, and the row says so. The cost is not known at all.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ def _tokens(usage: Mapping[str, Any], names: Mapping[str, str]) -> Tokens:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

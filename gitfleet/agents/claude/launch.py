@@ -55,7 +55,7 @@ def launch(assignment: Assignment, allow: tuple[str, ...]) -> Launch:
     """Say how to start it; ``allow`` are names of the caller's variables that it may see."""
     settings = assignment.prompt_file.with_name("claude-settings.json")
     argv = ["claude", "-p", "--output-format", "stream-json", "--verbose", "--include-partial-messages"]
-    argv += ["--settings", str(settings)]
+    argv += ["--forward-subagent-text", "--settings", str(settings)]
     if assignment.resume:
         argv += ["--resume", assignment.resume]
     if assignment.model:
