@@ -66,18 +66,18 @@ class UsageRow(Document, frozen=True, kw_only=True):
     read.
     """
 
-    session: str
-    task: str
-    instance: str
-    attempt: Annotated[int, Meta(ge=1)]
+    session: Annotated[str, Meta(description="Session id.")]
+    task: Annotated[str, Meta(description="Id of the task.")]
+    instance: Annotated[str, Meta(description="Instance id of the task's run.")]
+    attempt: Annotated[int, Meta(ge=1, description="Number of the attempt, from 1.")]
     cli_session: Annotated[str, Meta(description="Session id of the agent's own program.")] = ""
     turn: Annotated[str, Meta(description="Turn in that session, as the agent's events name or number it.")]
-    agent: str
-    account: str = ""
-    model: str = ""
+    agent: Annotated[str, Meta(description="Name of the agent.")]
+    account: Annotated[str, Meta(description="Account that it was used of; empty for none.")] = ""
+    model: Annotated[str, Meta(description="Model that answered; empty where it is not told.")] = ""
     at: Annotated[str, Meta(description="When the attempt that it belongs to started.")] = ""
     tokens: Tokens = Tokens()
-    tool_calls: Count = 0
+    tool_calls: Annotated[Count, Meta(description="Calls of tools.")] = 0
     helper: Annotated[bool, Meta(description="Whether a helper used it, such as a model that finds a title.")] = False
     truth: Truth = Truth.EXACT
 
@@ -101,7 +101,7 @@ class UsageSummary(Document, frozen=True, kw_only=True):
 
     tokens: Tokens = Tokens()
     turns: Annotated[Count, Meta(description="Answers of the model, those of helpers left out.")] = 0
-    tool_calls: Count = 0
+    tool_calls: Annotated[Count, Meta(description="Calls of tools.")] = 0
     truth: Truth = Truth.EXACT
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -26,8 +29,6 @@ from tests.support.model_server import (
 from tests.support.model_server.script import Script
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.model_server import ModelServer
 
 SHELL = {
@@ -37,14 +38,12 @@ SHELL = {
 }
 
 
-def ask(
-    server: ModelServer, dialect: str, scenario: str, *, tools: bool = True, stream: bool = True
-) -> tuple[int, str]:
+def ask(port: int, dialect: str, scenario: str, *, tools: bool = True, stream: bool = True) -> tuple[int, str]:
     path, tool = SHELL[dialect]
     said = {"role": "user", "content": "Work."}
     asked = {"input" if dialect == "responses" else "messages": [said]}
     body: dict[str, Any] = {"model": "m", "stream": stream, "tools": [tool] if tools else [], **asked}
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.request("POST", f"/{scenario}{path}", json.dumps(body))
         response = connection.getresponse()
@@ -63,9 +62,9 @@ def test_each_dialect_streams_fails_and_is_counted(dialect: str, model_server: M
         "s", UsageLimit(1), Status(500), Status(429), Overflow(times=1), Cut(), Shell("true", usage=cost)
     )
 
-    said = [ask(model_server, dialect, "s") for _ in range(5)]
-    plain = ask(model_server, dialect, "s", stream=False)
-    helper = ask(model_server, dialect, "s", tools=False)
+    said = [ask(model_server.port, dialect, "s") for _ in range(5)]
+    plain = ask(model_server.port, dialect, "s", stream=False)
+    helper = ask(model_server.port, dialect, "s", tools=False)
 
     assert [status for status, _ in said] == [500, 429, 400, 200, 200]
     assert "true" not in said[3][1]
@@ -88,7 +87,7 @@ def test_each_dialect_streams_fails_and_is_counted(dialect: str, model_server: M
 def test_a_silent_stream_is_held_until_it_is_released(model_server: ModelServer) -> None:
     model_server.script("s", Silence(), End())
     heard: list[tuple[int, str]] = []
-    asking = threading.Thread(target=lambda: heard.append(ask(model_server, "messages", "s")))
+    asking = threading.Thread(target=lambda: heard.append(ask(model_server.port, "messages", "s")))
     asking.start()
     model_server.wait_for("s", 0)
     asking.join(0.2)
@@ -108,7 +107,7 @@ def test_a_limit_says_when_it_ends(dialect: str, model_server: ModelServer) -> N
     resets = int(time.time()) + 1000
     model_server.script("s", UsageLimit(resets), End())
 
-    status, said = ask(model_server, dialect, "s")
+    status, said = ask(model_server.port, dialect, "s")
 
     assert status == 429
     assert "limit" in said
@@ -182,3 +181,24 @@ def test_agents_are_installed_whole_or_not_at_all(tmp_path: Path, monkeypatch: p
         assert programs.codex == place / "node_modules/.bin/codex"
         fails.touch()
         assert agent_clis.ensure() == programs, "what is there is not installed again"
+
+
+def test_the_server_runs_as_a_process_of_its_own(tmp_path: Path) -> None:
+    scenarios = tmp_path / "scenarios.json"
+    step = {"step": "End", "text": "Said by a process.", "usage": {"input": 3, "output": 2}}
+    scenarios.write_text(json.dumps({"s": [step]}))
+    line = [sys.executable, "-m", "tests.support.model_server", "--scenario-file", str(scenarios)]
+    with subprocess.Popen(
+        line, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+
+        status, said = ask(port, "chat", "s", stream=False)
+        entry = json.loads(process.stdout.readline())
+        process.stdin.close()
+
+    assert (status, process.returncode) == (200, 0)
+    assert "Said by a process." in said
+    assert (entry["scenario"], entry["usage"]["input"], entry["told"]) == ("s", 3, True)

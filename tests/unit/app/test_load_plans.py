@@ -422,7 +422,7 @@ def test_a_work_queue_table_is_a_plan() -> None:
         ("| 3 |", "| 2 |", "row number 2 is given twice, first in line 8", 9),
         ("1, frontend", "1, 7", "unknown dependency `7`", 9),
         ("| coder |", "| coder | x |", "the row has 8 cells", 8),
-        ("verify: make check", "tags: high", "`tags` is not built yet", 12),
+        ("verify: make check", "scorer: high", "`scorer` is not built yet", 12),
         ("verify: make check", "scop: x", "unknown field `scop`", 12),
         ("verify: make check", "scope: x", "`scope` is given twice, first in line 9", 12),
         ("src/wiring/", "../wiring/", "bad entry `../wiring/`: `..` is not allowed in a scope", 9),

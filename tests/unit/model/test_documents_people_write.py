@@ -20,8 +20,8 @@ def test_a_check_is_called_by_its_name_or_its_command() -> None:
 
 
 def test_later_fields_are_named_as_people_write_them() -> None:
-    assert "tasks[].model" in later_fields("plan")
-    assert "agents.<name>.model" in later_fields("config")
+    assert "tasks[].scorer" in later_fields("plan")
+    assert "landing" in later_fields("config")
     assert is_later_value("config", ("waves", "overlap"), "narrow")
     assert not is_later_value("config", ("waves", "overlap"), "sequence")
 
