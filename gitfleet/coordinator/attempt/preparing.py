@@ -92,6 +92,7 @@ def prepare(
             effort=effort_of(task, config),
             bypass=config is not None and config.permissions is Permissions.BYPASS,
             profile=ToolProfile.EDIT if task.scope else ToolProfile.READ_ONLY,
+            budget=run.attempts[-1].budget,
         )
         launch = agent_for(task, parts.config).launch(assignment)
         for file, content in launch.files.items():
