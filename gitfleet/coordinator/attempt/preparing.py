@@ -104,6 +104,7 @@ def launch_of(parts: Parts, task: Task, run: Run, worktree: Worktree, prompt: by
         effort=effort_of(task, config),
         bypass=config is not None and config.permissions is Permissions.BYPASS,
         profile=ToolProfile.EDIT if task.scope else ToolProfile.READ_ONLY,
+        budget=run.attempts[-1].budget,
     )
     launch = agent_for(task, parts.config).launch(assignment)
     for file, content in launch.files.items():
