@@ -142,7 +142,8 @@ def prepared(call: Call, source: Document | Words, request: WaveRequest, *, yes:
             raise GitfleetError(Kind.USAGE, "nothing-to-edit", message, hint=f"Edit {source.name} itself.")
         return Prepared(prepare(workspace, replace(request, plan_bytes=source.data, plan_name=source.name)))
 
-    from gitfleet.app.direction import announcement, make, survey  # noqa: PLC0415
+    from gitfleet.app.direction import announcement, survey  # noqa: PLC0415
+    from gitfleet.app.planning import make  # noqa: PLC0415
     from gitfleet.coordinator.observer import Interrupts  # noqa: PLC0415
 
     ground = survey(workspace, request, source.text)
@@ -157,7 +158,7 @@ def prepared(call: Call, source: Document | Words, request: WaveRequest, *, yes:
         from gitfleet.app.editing import edit as edit_plan  # noqa: PLC0415
 
         planned = edit_plan(planned, os.environ)
-    return Prepared(planned.preparation, planned)
+    return Prepared(planned.prepared(), planned)
 
 
 @contextlib.contextmanager

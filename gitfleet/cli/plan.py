@@ -102,7 +102,7 @@ def _write(output: Path, found: Prepared) -> None:
 
 def _head(planned: Planned) -> list[str]:
     day = time.strftime("%Y-%m-%d", time.localtime(planned.preparation.workspace.now()))
-    return [f"Made by `gitfleet plan` from a direction in words, {day}:", *planned.origin]
+    return [f"Made by `gitfleet plan` from a direction in words, {day}:", planned.origin]
 
 
 def _exists(output: Path) -> GitfleetError:

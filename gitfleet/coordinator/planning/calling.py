@@ -27,9 +27,11 @@ from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
 from gitfleet.git.command import GitFailed
 from gitfleet.git.snapshots import Failed, Nothing, Taken
+from gitfleet.model.agent_config import Effort
 from gitfleet.model.base import encode, instant
 from gitfleet.model.budget import RUNAWAY, Budget
 from gitfleet.model.evidence import Attempt, Exit
+from gitfleet.model.plan import Task, TaskKind
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
 from gitfleet.planner.budgets import UsedUp, left, measured, overrun, runs_model, total
 from gitfleet.recovery.keeping import keep_tree
@@ -39,18 +41,14 @@ from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from gitfleet.agents.base import Agent
     from gitfleet.agents.transcript import Transcript
     from gitfleet.coordinator.observer import Interrupts
     from gitfleet.git.worktrees import Worktree
-    from gitfleet.model.plan import Task
+    from gitfleet.model.config import Config
     from gitfleet.parts import Parts
     from gitfleet.runtime.hosts.base import Handle
-
-OPEN = "run.json"
-"""Beside the attempts of a planner that works, or whose gitfleet was killed."""
 
 STOP_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
@@ -91,6 +89,7 @@ class Planner:
     watch: Watch
     interrupts: Interrupts
     _tree: Worktree | None = field(default=None)
+    _notes: list[str] = field(default_factory=list)
 
     def ask(self, prompt: bytes) -> Answered:
         """Call it once and wait for its end. Raises ``GitfleetError``, ``GitFailed`` and ``OSError`` of the machine."""
@@ -119,15 +118,16 @@ class Planner:
         attempt = msgspec.structs.replace(attempt, exit=ended, ended=instant(parts.now()), usage=used)
         self.run = msgspec.structs.replace(self.run, attempts=(*self.run.attempts[:-1], attempt))
         self._note()
+        self._notes += _tampered(parts, self.run)
         failure = used_up(self.run, agent.name, ended, told) or agent.outcome(ended, told)
         return Answered(self._said(told), failure)
 
     def finish(self) -> tuple[str, ...]:
         """It is not called any more: keep what it changed and take its tree away; gives notes for people."""
-        return finish(self.parts, self.run)
+        return (*self._notes, *finish(self.parts, self.run))
 
     def _note(self) -> None:
-        write_durable(_open_file(self.parts, self.run), encode(self.run))
+        write_durable(self.parts.layout.planning(self.run.instance), encode(self.run))
 
     def _budget(self) -> Budget | UsedUp:
         """What the next call may use: the reserve, less what those before it used."""
@@ -190,17 +190,22 @@ def finish(parts: Parts, run: Run, task: Task | None = None) -> tuple[str, ...]:
     With a ``task`` it is one whose gitfleet was killed: what its last call used is taken in first. May be repeated.
     """
     ended = _end(parts, run)
+    notes: list[str] = []
     if task is not None and run.attempts and run.attempts[-1].exit is None:
         with suppress(GitfleetError, OSError):
             take_in(parts, run, task, None, ended)
-    notes = []
+        notes = _tampered(parts, run)
+    notes += _clear(parts, run, ended)
+    remove_durable(parts.layout.planning(run.instance))
+    return tuple(notes)
+
+
+def _tampered(parts: Parts, run: Run) -> list[str]:
+    """What its last call tried to do to things of the person's, or what became of them meanwhile."""
     with suppress(GitfleetError, GitFailed, OSError):
         found = tampered(parts, run)
-        if found:
-            notes.append(told_of("the planner", found))
-    notes += _clear(parts, run, ended)
-    remove_durable(_open_file(parts, run))
-    return tuple(notes)
+        return [told_of("the planner", found)] if found else []
+    return []
 
 
 def _end(parts: Parts, run: Run) -> Exit | None:
@@ -251,8 +256,18 @@ def _stand(parts: Parts, run: Run) -> Worktree:
     return made
 
 
-def _open_file(parts: Parts, run: Run) -> Path:
-    return parts.layout.attempt(run.instance, 1).parent / OPEN
+def planning_task(agent: str, config: Config, direction: str = "") -> Task:
+    """The task of a planner: read only, with as much effort as its agent is to make, or else a high one."""
+    known = config.agent_named(agent)
+    return Task(
+        id="plan",
+        name="make a plan",
+        instructions=direction,
+        kind=TaskKind.RESEARCH,
+        agent=agent,
+        effort=known.effort if known and known.effort else Effort.HIGH,
+        timeout_seconds=config.planner.timeout_seconds,
+    )
 
 
 def begun(instance: str, task: Task, base: str, agent: str) -> Run:
