@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gitfleet.errors import GitfleetError, Kind
+from gitfleet.model.budget import BudgetsConfig
 from gitfleet.planner.budgets import (
     DIMENSIONS,
     UNBOUNDED,
@@ -17,10 +21,15 @@ from gitfleet.planner.budgets import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitfleet.model.budget import Budget
     from gitfleet.model.config import Config
     from gitfleet.model.plan import Plan
     from gitfleet.planner.budgets import Short
+
+
+_GIVEN = re.compile(r"(\w+)\.(\w+)=([0-9]{1,15}(?:\.[0-9]{1,6})?)")
 
 
 def refuse_unfit(plan: Plan, config: Config) -> None:
@@ -73,3 +82,33 @@ def caps(plan: Plan, config: Config) -> tuple[str, ...]:
 def _words(budget: Budget) -> str:
     bounded = [name for name in DIMENSIONS if cap(budget, name) != UNBOUNDED]
     return "at most " + ", ".join(told(name, cap(budget, name)) for name in bounded)
+
+
+def given(words: Sequence[str]) -> BudgetsConfig:
+    """Read budgets as a command line has them, such as ``session.max_tokens=2000000``. Raises ``GitfleetError``."""
+    found: dict[str, dict[str, float]] = {}
+    for word in words:
+        match = _GIVEN.fullmatch(word)
+        try:
+            if match is None:
+                raise ValueError("it is not SCOPE.KEY=NUMBER")  # noqa: TRY301 - told below like what msgspec says
+            found.setdefault(match[1], {})[match[2]] = float(match[3]) if "." in match[3] else int(match[3])
+            msgspec.convert(found, BudgetsConfig)
+        except ValueError as error:
+            raise GitfleetError(
+                Kind.USAGE,
+                "invalid-budget",
+                f"--budget {word}: {error}.",
+                hint="As in session.max_tokens=2000000: task, wave, session, day or reserve, and a key of a budget.",
+            ) from error
+    return msgspec.convert(found, BudgetsConfig)
+
+
+def with_given(config: Config, plan: Plan, more: BudgetsConfig) -> tuple[Config, Plan]:
+    """Config and plan with what a person gave since: it goes before both."""
+    budgets = more.over(config.budgets)
+    tasks = tuple(
+        msgspec.structs.replace(task, budget=more.task.over(task.budget)) if task.budget else task
+        for task in plan.tasks
+    )
+    return msgspec.structs.replace(config, budgets=budgets), msgspec.structs.replace(plan, tasks=tasks)

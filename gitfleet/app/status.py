@@ -14,9 +14,11 @@ from gitfleet.app.orphans import Known, attempts, session_of
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import decode, seconds_of
 from gitfleet.model.conflict import paths_of
+from gitfleet.model.event import EventKind
 from gitfleet.model.lease import quoted
 from gitfleet.model.reports import (
     Activity,
+    HeldTask,
     LiveRun,
     Need,
     Predictions,
@@ -30,6 +32,7 @@ from gitfleet.model.session import SessionState
 from gitfleet.model.usage import LiveFigures
 from gitfleet.planner.retries import seconds_left
 from gitfleet.runtime.supervisor import Supervisor
+from gitfleet.store import journal
 from gitfleet.store.damage import UNREADABLE
 from gitfleet.store.files import read_regular
 from gitfleet.store.leases import Leases
@@ -132,6 +135,7 @@ def _row(workspace: Workspace, supervisor: Supervisor, session: Session, runs: M
         failures={source.value: count for source, count in sorted(failures.items())},
         restarted=sum(len(run.attempts) > 1 for run in runs.values()),
         waiting=tuple(_waiting(workspace, run) for run in runs.values() if run.not_before),
+        held=_held(workspace, session, runs),
         live=live,
         predictions=_predictions(workspace, session) if any(run.alive for run in live) else (),
         landings=session.landings,
@@ -144,6 +148,19 @@ def _predictions(workspace: Workspace, session: Session) -> tuple[Prediction, ..
         return decode(read_regular(workspace.layout.predictions(session.id)), Predictions).predictions
     except (OSError, *UNREADABLE):
         return ()
+
+
+def _held(workspace: Workspace, session: Session, runs: Mapping[str, Run]) -> tuple[HeldTask, ...]:
+    """Queued tasks of which the last thing that was told is that they wait."""
+    queued = {task for task, run in runs.items() if run.state is RunState.QUEUED}
+    if session.state is SessionState.COMPLETED or not queued:
+        return ()
+    last = {event.task: event for event in journal.read(workspace.layout, session.id) if event.task in queued}
+    return tuple(
+        HeldTask(task=task, reason=last[task].message)
+        for task in runs
+        if task in last and last[task].kind is EventKind.WAITING
+    )
 
 
 def _figures(workspace: Workspace, session: Session) -> dict[str, Figures]:

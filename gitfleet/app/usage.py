@@ -55,7 +55,9 @@ def usage(
     """
     by = by or (UsageBy.TASK if session else UsageBy.SESSION)
     found, running = _gather(workspace, session)
-    chosen = tuple(one for one in found if (not since or day_of(one.at) >= since) and (not until or day_of(one.at) <= until))
+    chosen = tuple(
+        one for one in found if (not since or day_of(one.at) >= since) and (not until or day_of(one.at) <= until)
+    )
     names: dict[str, list[Spent]] = {}
     for one in chosen:
         names.setdefault(_KEYS[by](one), []).append(one)

@@ -141,6 +141,7 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
     yield Line(f"  runs: {counts or 'none'}" + (f" ({'; '.join(more)})" if more else ""))
     for run in session.waiting:
         yield Line(f"  {waiting(run)}: {run.reason}")
+    yield from (Line(f"  {one.reason}") for one in session.held)
     if session.activities:
         yield Line("  agents: " + ", ".join(f"{count} {name}" for name, count in session.activities.items()))
     if session.live:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
@@ -37,7 +38,7 @@ DAY = click.DateTime(formats=["%Y-%m-%d"])
 @click.option("--since", type=DAY, help="Only attempts that started on this day or later.", metavar="DAY")
 @click.option("--until", type=DAY, help="Only attempts that started on this day or earlier.", metavar="DAY")
 @click.option("--reconcile", is_flag=True, help="Hold it against the session files of the agents' own programs.")
-def COMMAND(  # noqa: N802, PLR0913 - one argument an option
+def COMMAND(  # noqa: N802 - one argument an option
     call: Call, *, session: str | None, by: str | None, since: datetime | None, until: datetime | None, reconcile: bool
 ) -> int:
     """Show what agents used, in SESSION or in all of them: tokens, turns, tool calls, time, cost.
@@ -53,7 +54,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     if reconcile:
         from gitfleet.app.reconciling import reconciled  # noqa: PLC0415
 
-        report = reconciled(workspace, report, spent)
+        report = reconciled(workspace, report, spent, os.environ)
     call.answer(report, lambda: view(report))
     return exit_code(failed=bool(report.differences))
 
@@ -87,7 +88,10 @@ def _row(group: UsageGroup) -> tuple[str, ...]:
         str(group.attempts),
         count(group.turns),
         count(group.tool_calls),
-        *(count(getattr(tokens, name) if tokens else None) for name in ("input", "cache_read", "cache_write", "output")),
+        *(
+            count(getattr(tokens, name) if tokens else None)
+            for name in ("input", "cache_read", "cache_write", "output")
+        ),
         "-" if cost is None else f"${cost:,.4f}" + "+" * bool(group.unpriced),
         duration(group.seconds),
         f"{group.not_measured} not measured" if group.not_measured else "exact",
@@ -105,4 +109,5 @@ def _told(group: UsageGroup) -> str:
 def _doubt(group: UsageGroup) -> str:
     if not group.not_measured or group.total is None:
         return ""
-    return f"; at least, since {plural(group.not_measured, 'attempt')} {'was' if group.not_measured == 1 else 'were'} not measured"
+    were = "was" if group.not_measured == 1 else "were"
+    return f"; at least, since {plural(group.not_measured, 'attempt')} {were} not measured"

@@ -132,6 +132,8 @@ def test_what_a_session_may_not_use_waits_for_a_person(fleet: FleetEnv) -> None:
     outcome = fleet.run("wave", fleet.plan(plan_of(*jobs)), "--yes")
     assert outcome.code == 3
     assert states(fleet, repo) == {"a": "landed", "b": "queued"}
+    ((held,),) = [session["held"] for session in fleet.run("status", "--json").json["sessions"]]
+    assert (held["task"], "the budget of the session has no room" in held["reason"]) == ("b", True)
     (waits,) = events(fleet, "waiting")
     assert "the budget of the session has no room: 70 tokens of 100 tokens are used or reserved" in waits["message"]
     assert waits["status"] == "budget"
@@ -176,3 +178,98 @@ def test_a_coordinator_that_dies_leaves_usage_to_the_next_one(fleet: FleetEnv) -
     assert run.failure.code == "budget"
     ((_, found),) = rows(fleet, repo).items()
     assert [row.tokens.total for row in found.rows] == [600, 600]
+
+
+def test_a_person_gives_a_session_more_and_it_goes_on(fleet: FleetEnv) -> None:
+    repo = fleet.repo()
+    fleet.config(repo, config_of(budgets={"session": {"max_tokens": 100}}))
+    jobs = [job("a", turn(1, 70), budget={"max_tokens": 80}), job("b", budget={"max_tokens": 40}, depends_on=["a"])]
+    outcome = fleet.run("wave", fleet.plan(plan_of(*jobs)), "--yes")
+    assert "`gitfleet continue --budget session.max_tokens=N` gives more" in outcome.out
+    assert fleet.run("continue").code == 3
+    refused = fleet.run("continue", "--budget", "session.max_token=1")
+    assert (refused.code, "invalid-budget" in refused.err or "max_token" in refused.err) == (2, True)
+    fleet.run("continue", "--budget", "session.max_tokens=110").ok()
+    assert states(fleet, repo) == {"a": "landed", "b": "landed"}
+
+
+def test_a_task_that_could_never_start_is_refused_by_name(fleet: FleetEnv) -> None:
+    repo = fleet.repo()
+    fleet.config(repo, config_of(budgets={"wave": {"max_tokens": 100}, "reserve": {"max_tokens": 30}}))
+    work = [job("small", budget={"max_tokens": 70}), job("large", budget={"max_tokens": 71})]
+    outcome = fleet.run("wave", fleet.plan(plan_of(*work)), "--yes")
+    assert outcome.code == 2
+    assert "large may use 71 tokens, and budgets.wave leaves 70 tokens" in outcome.err
+    assert "small" not in outcome.err
+    told = fleet.run("plan", fleet.plan(plan_of(work[0]))).ok().out
+    assert "a wave: at most 100 tokens; kept for the planner: at most 30 tokens" in told
+    assert "each task: at most 70 tokens" in told
+    both = fleet.plan(plan_of(job("a"), job("b", budget={"max_turns": 3}), defaults={"budget": {"max_tokens": 60}}))
+    assert fleet.run("plan", both, "--json").ok().json["budgets"][2:] == [
+        "a: at most 60 tokens, 1,000 tool calls, 200 turns",
+        "b: at most 60 tokens, 1,000 tool calls, 3 turns",
+    ]
+
+
+def test_usage_shows_what_was_used_in_groups(fleet: FleetEnv) -> None:
+    repo = fleet.repo()
+    fleet.config(repo, config_of())
+    shell: dict[str, object] = {"id": "c", "command": "echo c > c.txt", "scope": ["c.txt"]}
+    work: list[dict[str, object]] = [
+        job("a", turn(1, 100).replace('"input": 100', '"input": 100, "cost_usd": 0.5')),
+        job("b", turn(1, 11)),
+        shell,
+    ]
+    fleet.run("wave", fleet.plan(plan_of(*work)), "--yes").ok()
+    (session,) = {run.session for run in state_runs(fleet, repo).values()}
+    report = fleet.run("usage", session, "--json", "--repo", repo).ok().json
+    assert (report["schema"], report["by"], report["sessions"]) == ("gitfleet/report/usage/v1", "task", [session])
+    assert (report["since"], report["until"], report["running"]) == ("", "", 0)
+    groups = {group["name"]: group for group in report["groups"]}
+    assert {name: group["total"] for name, group in groups.items()} == {"a": 100, "b": 11, "c": None}
+    assert {name: group["not_measured"] for name, group in groups.items()} == {"a": 0, "b": 0, "c": 1}
+    assert groups["a"]["tokens"]["cost_usd"] == 0.5
+    assert (report["all"]["total"], report["all"]["unpriced"], report["all"]["not_measured"]) == (111, 1, 1)
+    assert "not measured" in fleet.run("usage", "--by", "agent").ok().out
+    assert fleet.run("usage", "--by", "day", "--until", "2001-01-01", "--json").ok().json["groups"] == []
+    assert [group["name"] for group in report["groups"]] == ["a", "b", "c"]
+    assert all(group["seconds"] > 0 for group in report["groups"])
+    assert (groups["a"]["attempts"], groups["a"]["turns"], groups["a"]["tool_calls"]) == (1, 1, 0)
+    assert len(fleet.run("usage", "--since", "2001-01-01", "--json").ok().json["groups"]) == 1
+    # What the closeout asks for: rows, of whoever tells what it uses.
+    point = {run["task"]: run["items"][-1] for run in fleet.run("closeout", session, "--json").json["runs"]}
+    assert (point["a"]["ok"], point["c"]["found"]) == (True, "not measured")
+    (path,) = (common_dir(fleet, repo) / "gitfleet/state/usage").glob(
+        f"*/{state_runs(fleet, repo)['a'].instance}-1.json"
+    )
+    path.unlink()
+    point = {run["task"]: run["items"][-1] for run in fleet.run("closeout", session, "--json").json["runs"]}
+    assert (point["a"]["ok"], point["b"]["ok"]) == (False, True)
+    missing = fleet.run("usage", "--reconcile", "--json")
+    assert missing.code == 1
+    assert [one["problem"] for one in missing.json["differences"] if one["task"] == "a"] == ["missing"]
+
+
+def test_status_shows_what_running_agents_used_so_far(fleet: FleetEnv) -> None:
+    """Figures are there while the agent runs, and gone with the coordinator; a command has none."""
+    repo = fleet.repo()
+    fleet.config(repo, config_of())
+    told, point = fleet.point("told"), fleet.point("command")
+    shell: dict[str, object] = {"id": "c", "command": point.shell, "scope": ["c.txt"], "kind": "verify"}
+    work = job("a", CALL, turn(1, 100), turn(2, 11), f"{told.shell}\n")
+    process = fleet.start("wave", fleet.plan(plan_of(work, {**shell, "scope": []})), "--yes")
+    told.wait()
+    point.wait()
+    figures = common_dir(fleet, repo) / "gitfleet/figures"
+    while True:
+        (session,) = fleet.run("status", "--json").ok().json["sessions"]
+        live = {run["task"]: (run["turns"], run["tool_calls"], run["tokens"]) for run in session["live"]}
+        if live["a"][0]:
+            break
+    assert live == {"a": (2, 1, 111), "c": (None, None, None)}
+    assert "a: 2 turns, 1 tool calls, 111 tokens so far" in fleet.run("status").out
+    assert fleet.run("usage", "--json").ok().json["running"] == 2
+    told.release()
+    point.release()
+    fleet.finish(process).ok()
+    assert list(figures.iterdir()) == []

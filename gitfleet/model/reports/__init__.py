@@ -39,6 +39,7 @@ from gitfleet.model.reports.plans import Disclosure, PlacedTask, PlacedWave
 from gitfleet.model.reports.progress import (
     Activity,
     AgentProgress,
+    HeldTask,
     LiveRun,
     Need,
     Progress,
@@ -68,7 +69,6 @@ from gitfleet.model.reports.upkeep import (
     Level,
     Mend,
 )
-
 from gitfleet.model.reports.usage import Difference, UsageBy, UsageGroup, UsageReport
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ __all__ = [
     "Evidence",
     "FinalHandoff",
     "Finding",
+    "HeldTask",
     "IdleReport",
     "InitReport",
     "InspectReport",

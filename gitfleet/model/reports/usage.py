@@ -58,7 +58,7 @@ class UsageReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gi
     running: Annotated[int, Meta(description="Attempts that run still, and count nowhere yet.")] = 0
     groups: Annotated[tuple[UsageGroup, ...], Meta(description="The groups, by name.")] = ()
     all: Annotated[UsageGroup, Meta(description="Everything together.")]
-    reconciled: Annotated[int | None, Meta(description="Attempts held against their program's own files; none unasked.")] = (
-        None
-    )
+    reconciled: Annotated[
+        int | None, Meta(description="Attempts held against their program's own files; none unasked.")
+    ] = None
     differences: Annotated[tuple[Difference, ...], Meta(description="What is missing or differs.")] = ()
