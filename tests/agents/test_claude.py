@@ -98,6 +98,13 @@ CASES = {
         says="maximum number of turns (2)",
         facts={"budget": Budget(max_turns=2)},
     ),
+    "dollars": Case(
+        steps=(Loop(usage=COST),),
+        code="budget",
+        source=TASK,
+        says="maximum budget",
+        facts={"budget": Budget(max_usd=0.006)},
+    ),
     "denied": Case(
         steps=(Tool("WebFetch", {"url": "http://127.0.0.1:9/x", "prompt": "Read."}, usage=COST), WORK, ENDS),
         code="permission-denied",
