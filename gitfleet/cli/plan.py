@@ -72,7 +72,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     return ExitCode.DONE
 
 
-def request_of(
+def request_of(  # noqa: PLR0913 - one argument an option
     plan: Path,
     *,
     target: str | None,
@@ -82,6 +82,7 @@ def request_of(
     agent: str | None,
     fetch: bool = False,
     recheck: bool = False,
+    fixture: bool = False,
 ) -> WaveRequest:
     """Read the plan's bytes and put the request together; raises ``GitfleetError`` (``cannot-read``)."""
     from gitfleet.app.request import WaveRequest  # noqa: PLC0415
@@ -97,6 +98,7 @@ def request_of(
         agent=agent,
         fetch=fetch,
         recheck=recheck,
+        fixture=fixture,
     )
 
 

@@ -38,7 +38,6 @@ _FIELDS: dict[str, frozenset[str]] = {
         {
             "planner",
             "landing",
-            "agents.*.fallback",
         }
     ),
 }
