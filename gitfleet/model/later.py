@@ -36,7 +36,6 @@ _FIELDS: dict[str, frozenset[str]] = {
     ),
     "config": frozenset(
         {
-            "planner",
             "landing",
         }
     ),
