@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from gitfleet.coordinator.accounts import NoneReady
 from gitfleet.coordinator.attempt.context import Context
 from gitfleet.coordinator.attempt.preparing import prepare
 from gitfleet.coordinator.claiming import HeldElsewhere
 from gitfleet.coordinator.closing import Halt
 from gitfleet.coordinator.messages import PreparedMessage
-from gitfleet.coordinator.spending.waiting import nothing_left
+from gitfleet.coordinator.spending.waiting import nothing_left, rests
 from gitfleet.model.budget import Budget
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Attempt
@@ -25,6 +26,7 @@ from gitfleet.pool.leasing import AllBusy, lease
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from gitfleet.coordinator.accounts import Lending
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.checks import CheckRunner
     from gitfleet.coordinator.claiming import Claiming
@@ -52,6 +54,7 @@ class Dispatching:
     retrying: Retrying
     checks: CheckRunner
     budgets: Budgets
+    lending: Lending
     held: dict[str, HeldElsewhere] = field(default_factory=dict)
     _held_since: float | None = None
     _context: Context = field(init=False)
@@ -90,7 +93,7 @@ class Dispatching:
         if spent is not None:
             return spent
         now = self.parts.monotonic()
-        if self._held_since is None:
+        if self._held_since is None or rests(self.held):
             self._held_since = now
         if now - self._held_since <= self.parts.claim_patience:
             return None
@@ -114,6 +117,11 @@ class Dispatching:
             self.claiming.release([instance])
             return Halt(f"The target {self.books.session.target} does not exist any more.")
         number = len(run.attempts) + 1
+        chosen = self.lending.take(task, instance, number)
+        if isinstance(chosen, NoneReady):
+            self.claiming.release([instance])
+            self._hold(task, HeldElsewhere(chosen.sentence, self.parts.monotonic(), chosen), "account")
+            return None
         slot = self._slot(task, instance, number, claimed.port_base)
         if slot is None:
             return None
@@ -127,6 +135,8 @@ class Dispatching:
             reduced=run.reduced,
             resolver=run.resolving,
             budget=allowed if allowed.said() else None,
+            agent=chosen.agent,
+            account=chosen.account,
         )
         run = self.books.advance(
             task,
@@ -134,6 +144,7 @@ class Dispatching:
             instance=instance,
             branch=f"{self.parts.config.branch_prefix}/{run.session}/{task}",
             base=base,
+            agent=chosen.agent,
             claim=ClaimHeld(scope=claimed.scope, acquired=claimed.acquired),
             attempts=(*run.attempts, attempt),
             failure=None,

@@ -37,7 +37,6 @@ _FIELDS: dict[str, frozenset[str]] = {
     "config": frozenset(
         {
             "landing",
-            "agents.*.fallback",
         }
     ),
 }

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.base import Assignment
-from gitfleet.agents.registry import agent_for, agent_name, effort_of, model_of
+from gitfleet.agents.registry import agent_for, agent_name, as_done, effort_of, model_of
+from gitfleet.coordinator.accounts import access
 from gitfleet.coordinator.attempt.attempts import worktree_of
 from gitfleet.coordinator.attempt.guarding import guarded
 from gitfleet.coordinator.attempt.resolving import merge_target
@@ -26,8 +27,10 @@ from gitfleet.runtime.hosts.base import LaunchSpec
 from gitfleet.store.files import make_directory, write_private
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from gitfleet.agents.base import Access
     from gitfleet.coordinator.checks import CheckRunner
     from gitfleet.git.worktrees import Worktree
     from gitfleet.model.plan import Task
@@ -76,6 +79,13 @@ def prepare(
     return Prepared(spec, tree, made.notes)
 
 
+def _apart(env: Mapping[str, str], account: Access | None) -> tuple[dict[str, str], dict[str, str]]:
+    """An agent's variables that hold a secret of its account, which are never written down, and the others."""
+    values = frozenset(account.secrets.values()) if account else frozenset()
+    secret = {name: value for name, value in env.items() if value in values}
+    return secret, {name: value for name, value in env.items() if name not in secret}
+
+
 def launch_of(parts: Parts, task: Task, run: Run, worktree: Worktree, prompt: bytes, port_base: int) -> LaunchSpec:
     """Write what the last attempt of a run is started with, and say how; its worktree stands already.
 
@@ -83,6 +93,8 @@ def launch_of(parts: Parts, task: Task, run: Run, worktree: Worktree, prompt: by
     """
     number = len(run.attempts)
     directory = parts.layout.attempt(run.instance, number)
+    task = as_done(task, run.attempts[-1], parts.config)
+    account = access(parts, run.attempts[-1].account)
     config = parts.config.agent_named(agent_name(task, parts.config) or "")
     prompt_file = directory / "prompt.md"
     # Not flushed: after a power cut nobody is left to read it, and the next attempt gets its own.
@@ -104,11 +116,13 @@ def launch_of(parts: Parts, task: Task, run: Run, worktree: Worktree, prompt: by
         effort=effort_of(task, config),
         bypass=config is not None and config.permissions is Permissions.BYPASS,
         profile=ToolProfile.EDIT if task.scope else ToolProfile.READ_ONLY,
+        access=account,
         budget=run.attempts[-1].budget,
     )
     launch = agent_for(task, parts.config).launch(assignment)
     for file, content in launch.files.items():
         write_private(file, content)
+    secret, open_ = _apart(launch.env, account)
     env = agent_environment(parts.caller, assignment, directory=directory, allow=launch.allow)
     return LaunchSpec(
         instance=run.instance,
@@ -116,7 +130,8 @@ def launch_of(parts: Parts, task: Task, run: Run, worktree: Worktree, prompt: by
         directory=directory,
         argv=launch.argv,
         cwd=worktree.path,
-        env=guarded(parts, run, {**_identity(parts), **env, **launch.env}),
+        env=guarded(parts, run, {**_identity(parts), **env, **open_}),
+        secrets=secret,
         stdin=launch.stdin,
         deadline_seconds=_deadline(parts, task, run),
         stall_seconds=parts.config.timeouts.stall,
