@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.attempt.context import Context
+from gitfleet.coordinator.attempt.continuing import session_to_go_on
 from gitfleet.coordinator.attempt.preparing import prepare
 from gitfleet.coordinator.claiming import HeldElsewhere
 from gitfleet.coordinator.closing import Halt
@@ -65,7 +66,8 @@ class Dispatching:
         decision = decide(
             self.books.plan,
             _without(schedule, self.retrying.resting()),
-            {task: run.state for task, run in self.books.runs.items()},
+            # What waits for a person has not ended, and its scope is not free.
+            {task: RunState.CONFLICTED if run.waiting else run.state for task, run in self.books.runs.items()},
             rolling=self.books.session.rolling,
             max_agents=self.books.session.max_agents,
             scopes=self.scopes,
@@ -118,6 +120,8 @@ class Dispatching:
         if slot is None:
             return None
         self.waves.begin(run.wave, schedule)
+        goes_on = session_to_go_on(self.parts, self.books.plan.task(task), run, slot=slot)
+        base = run.base if goes_on else base
         attempt = Attempt(
             number=number,
             base=base,
@@ -127,6 +131,7 @@ class Dispatching:
             reduced=run.reduced,
             resolver=run.resolving,
             budget=allowed if allowed.said() else None,
+            continues=goes_on,
         )
         run = self.books.advance(
             task,

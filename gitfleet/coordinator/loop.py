@@ -36,6 +36,7 @@ from gitfleet.coordinator.messages import (
     Message,
     PreparedMessage,
 )
+from gitfleet.coordinator.parking import Parking
 from gitfleet.coordinator.radar.watch import RadarWatch
 from gitfleet.coordinator.restarting import restart
 from gitfleet.coordinator.retrying import Retrying
@@ -293,7 +294,7 @@ class Coordinator:
             wave = self._current_wave()
             going = self._conflicts.waiting().union(ready)
             unsealed = [run for run in runs.values() if run.wave == wave and not run.sealed and run.task not in going]
-            behind = self._retrying.left_out() | set(self._dispatching.held)
+            behind = self._retrying.behind() | set(self._dispatching.held)
             # What cannot start now must not keep the rest of its wave from landing.
             if any(run.task not in behind and not self._left_queued(run) for run in unsealed):
                 return
@@ -315,6 +316,8 @@ class Coordinator:
 
     def _decide(self, request: Request) -> Reply | None:
         """Answer a request; none while it has to wait for the train, whose landing was decided without it."""
+        if request.permit is not None:
+            return Parking(self.books, self._settling).answer(request, request.permit)
         if request.control is not None:
             reply = self._steering.apply(request, request.control, ending=self.halt is not None)
             if reply is not None:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from gitfleet.agents.base import Assignment
 from gitfleet.agents.registry import agent_for, agent_name, effort_of, model_of
 from gitfleet.coordinator.attempt.attempts import worktree_of
+from gitfleet.coordinator.attempt.continuing import could_not
+from gitfleet.coordinator.attempt.granting import granted
 from gitfleet.coordinator.attempt.guarding import guarded
 from gitfleet.coordinator.attempt.resolving import merge_target
 from gitfleet.coordinator.attempt.setting_up import make_ready
@@ -20,7 +22,7 @@ from gitfleet.git.command import GitFailed
 from gitfleet.git.worktrees import BranchTaken
 from gitfleet.model.agent_config import Permissions, ToolProfile
 from gitfleet.model.run import Failure, FailureSource
-from gitfleet.recovery.slots import stand
+from gitfleet.recovery.slots import Stands, stand, stand_again
 from gitfleet.runtime.environment import agent_environment
 from gitfleet.runtime.hosts.base import LaunchSpec
 from gitfleet.store.files import make_directory, write_private
@@ -63,15 +65,9 @@ def prepare(
     config = parts.config.agent_named(agent_name(task, parts.config) or "")
     try:
         make_directory(directory)
-        met = run.conflict_met if run.attempts[-1].resolver else None
-        made = stand(parts, run, met.tip if met else "")
-        if isinstance(made, BranchTaken):
-            return _unprepared(made.why)
-        failure = make_ready(parts, checks, made.worktree, run)
-        if failure is not None:
-            return Unprepared(failure, made.notes)
-        if met is not None:
-            merge_target(parts, made.worktree, run.base)
+        made = _stands_again(parts, run) if run.attempts[-1].continues else _stands(parts, run, checks)
+        if isinstance(made, Unprepared):
+            return made
         prompt_file = directory / "prompt.md"
         # Not flushed: after a power cut nobody is left to read it, and the next attempt gets its own.
         prompt_file.write_bytes(prompt)
@@ -92,6 +88,8 @@ def prepare(
             effort=effort_of(task, config),
             bypass=config is not None and config.permissions is Permissions.BYPASS,
             profile=ToolProfile.EDIT if task.scope else ToolProfile.READ_ONLY,
+            grants=granted(parts, run, config),
+            resume=run.attempts[-1].continues,
         )
         launch = agent_for(task, parts.config).launch(assignment)
         for file, content in launch.files.items():
@@ -111,6 +109,26 @@ def prepare(
     except (GitfleetError, GitFailed, OSError, ValueError) as error:
         return refused(parts, error) or _unprepared(str(error))
     return Prepared(spec, tree, made.notes)
+
+
+def _stands_again(parts: Parts, run: Run) -> Stands | Unprepared:
+    """The tree as the attempt before left it."""
+    made = stand_again(parts, run)
+    return Unprepared(could_not(made)) if isinstance(made, str) else made
+
+
+def _stands(parts: Parts, run: Run, checks: CheckRunner) -> Stands | Unprepared:
+    """The tree at its base, set up; for a resolver with the merge under way."""
+    met = run.conflict_met if run.attempts[-1].resolver else None
+    made = stand(parts, run, met.tip if met else "")
+    if isinstance(made, BranchTaken):
+        return _unprepared(made.why)
+    failure = make_ready(parts, checks, made.worktree, run)
+    if failure is not None:
+        return Unprepared(failure, made.notes)
+    if met is not None:
+        merge_target(parts, made.worktree, run.base)
+    return made
 
 
 def _identity(parts: Parts) -> dict[str, str]:

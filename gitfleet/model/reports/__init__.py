@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.model.event import Event
 from gitfleet.model.reports.answers import ErrorBody, ErrorReport, PlacedProblem, Report
+from gitfleet.model.reports.approving import ApproveReport, ParkedRun
 from gitfleet.model.reports.closeout import CloseoutItem, CloseoutReport, CloseoutRun, Point
 from gitfleet.model.reports.control import ControlReport, Steered, UnsteeredSession
 from gitfleet.model.reports.endings import (
@@ -80,6 +81,7 @@ __all__ = [
     "Activity",
     "AgentProgress",
     "AmendReport",
+    "ApproveReport",
     "AttemptFiles",
     "CheckReport",
     "ClaimRow",
@@ -111,6 +113,7 @@ __all__ = [
     "Mend",
     "Need",
     "OpenReport",
+    "ParkedRun",
     "PlacedProblem",
     "PlacedTask",
     "PlacedWave",
@@ -158,6 +161,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "stop": (ControlReport,),
     "interrupt": (ControlReport,),
     "restart": (ControlReport,),
+    "approve": (ApproveReport,),
     "resolve": (ResolveReport,),
     "open": (OpenReport,),
     "closeout": (CloseoutReport,),
