@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitfleet.agents.transcript import Reader, Transcript
+    from gitfleet.model.budget import Budget
     from gitfleet.model.evidence import Exit
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Failure
@@ -54,7 +55,8 @@ class Assignment:
     time. ``directory`` is the attempt's own. ``git_dirs`` are the directories of git that commits in the worktree write
     to: the worktree's own and the common one. ``resume`` is the session of the agent's program that it goes on with,
     empty for a new one; then the prompt says only what is new. ``profile`` and ``tools`` (rules in the program's own
-    words) say what it may use, beyond what a person granted.
+    words) say what it may use, beyond what a person granted. ``budget`` is what the attempt may use: whoever runs it
+    holds it to that, and a program that can does so itself.
     """
 
     task: Task
@@ -77,6 +79,7 @@ class Assignment:
     grants: tuple[Grant, ...] = ()
     resume: str = ""
     access: Access | None = None
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,12 +39,16 @@ class Called:
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a turn used. The last word on a turn counts, so one that is told twice is counted once."""
+    """What a turn used. The last word on a turn counts, so one that is told twice is counted once.
+
+    ``exact`` is false where more was used than is told so far.
+    """
 
     turn: str
     tokens: Tokens
     model: str = ""
     helper: bool = False
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,15 @@ class Troubled:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The CLI's own end event. ``code`` is empty for success, else one of the failure codes."""
+    """The CLI's own end event. ``code`` is empty for success, else one of the failure codes.
+
+    With ``totals`` what is told of usage adds up to the whole, even where a part of the stream is missing.
+    """
 
     code: str = ""
     message: str = ""
     source: FailureSource | None = None
+    totals: bool = False
 
 
 AgentEvent = Began | Said | Called | Used | Retrying | RateLimited | Denied | Waiting | Troubled | Ended

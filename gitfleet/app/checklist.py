@@ -1,7 +1,7 @@
 """Pure: the points of a closeout, from a run's record and a few facts about the repository as it is now.
 
 A point holds only where something says so; what cannot be told does not hold. Usage is the exception that is none:
-where an agent reports no tokens, "not measured" is the whole truth, and nothing is missing.
+where an agent reports no tokens, "not measured" is the whole truth, and nothing is missing. One that does has rows.
 """
 
 from __future__ import annotations
@@ -17,7 +17,11 @@ from gitfleet.model.usage import Truth
 from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitfleet.model.evidence import Attempt
     from gitfleet.model.run import Run
+    from gitfleet.model.usage import UsageSummary
 
 BRANCHES = "refs/heads/"
 
@@ -29,7 +33,7 @@ class Facts:
     ``session`` is where its session stands, none where nothing says. ``target`` is the ref that was asked for the
     commit, and ``reachable`` its answer; ``present`` says whether the commit is in this clone at all. ``landed_tree``
     is the tree that landed, without ``.planning``, empty where this clone cannot tell. ``slot`` and ``set_aside`` are
-    trees that the run still has.
+    trees that the run still has. ``rows`` are the sums of usage rows by attempt, none where there are only records.
     """
 
     session: SessionState | None
@@ -40,6 +44,7 @@ class Facts:
     claimed: bool = False
     slot: str = ""
     set_aside: str = ""
+    rows: Mapping[int, UsageSummary] | None = None
 
 
 def checklist(run: Run, facts: Facts) -> CloseoutRun:
@@ -51,7 +56,7 @@ def checklist(run: Run, facts: Facts) -> CloseoutRun:
         _commit(run, facts),
         _claim(run, facts),
         _worktree(run, facts),
-        _usage(run),
+        _usage(run, facts),
     )
     return CloseoutRun(
         task=run.task, instance=run.instance, state=run.state, ok=all(item.ok for item in items), items=items
@@ -166,12 +171,31 @@ def _worktree(run: Run, facts: Facts) -> CloseoutItem:
     return CloseoutItem(point=Point.WORKTREE, ok=True, found="returned" if run.attempts else "it had none")
 
 
-def _usage(run: Run) -> CloseoutItem:
-    counts = [attempt.usage for attempt in run.attempts]
-    exact = [used.tokens.total for used in counts if used is not None and used.truth is Truth.EXACT]
-    if counts and len(exact) == len(counts):
-        return CloseoutItem(point=Point.USAGE, ok=True, found=f"{plural(sum(exact), 'token')}, exact")
-    return CloseoutItem(point=Point.USAGE, ok=True, found="not measured" if counts else "none: it never ran")
+def _usage(run: Run, facts: Facts) -> CloseoutItem:
+    ran = [attempt for attempt in run.attempts if attempt.exit is not None or attempt.usage is not None]
+    missing = [str(attempt.number) for attempt in ran if _reports(attempt) and not _has_rows(attempt, facts)]
+    if missing:
+        found = f"no rows, or others than the record says, of attempt {', '.join(missing)}"
+        mend = f"gitfleet usage {run.session} --reconcile"
+        return CloseoutItem(point=Point.USAGE, ok=False, found=found, mend=mend)
+    used = [attempt.usage for attempt in ran if attempt.usage is not None]
+    exact = [one for one in used if one.truth is Truth.EXACT]
+    tokens = sum(one.tokens.total for one in used)
+    if ran and len(exact) == len(ran):
+        return CloseoutItem(point=Point.USAGE, ok=True, found=f"{plural(tokens, 'token')}, exact")
+    told = f"not measured, at least {plural(tokens, 'token')}" if used else "not measured"
+    return CloseoutItem(point=Point.USAGE, ok=True, found=told if ran else "none: it never ran")
+
+
+def _reports(attempt: Attempt) -> bool:
+    """Whether its agent tells what it uses: one with an account, or with a session of its own program."""
+    return bool(attempt.account or attempt.cli_session or attempt.usage)
+
+
+def _has_rows(attempt: Attempt, facts: Facts) -> bool:
+    if attempt.usage is None:
+        return False
+    return facts.rows is None or facts.rows.get(attempt.number) == attempt.usage
 
 
 def _look(run: Run) -> str:

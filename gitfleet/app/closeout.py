@@ -21,16 +21,19 @@ from gitfleet.model.base import decode
 from gitfleet.model.reports import CloseoutReport
 from gitfleet.model.run import Run
 from gitfleet.model.session import Session, SessionState
+from gitfleet.model.usage import summary
 from gitfleet.store.damage import UNREADABLE
 from gitfleet.store.documents import front_matter
 from gitfleet.store.leases import Leases
 from gitfleet.store.state import State
+from gitfleet.store.usage import UsageStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.git.objects import Objects
+    from gitfleet.model.usage import UsageSummary
 
 INSTANCE = re.compile(r"fleet-(?P<session>[a-z0-9][a-z0-9._-]*)-w\d+-a\d+")
 
@@ -163,6 +166,7 @@ class _Asked:
 
     def __init__(self, workspace: Workspace, objects: Objects, known: Known) -> None:
         self.layout, self.objects, self.known = workspace.layout, objects, known
+        self.usage = UsageStore(workspace.layout)
         refs = Refs(workspace.repository.git)
         branch = known.target.removeprefix(BRANCHES)
         followed = [
@@ -189,7 +193,14 @@ class _Asked:
             claimed=bool(run.instance) and os.path.lexists(self.layout.claim(run.instance)),
             slot=self.slots.get(run.instance, ""),
             set_aside=self.aside.get(run.instance, ""),
+            rows=self._rows(run) if self.known.source == "state" else None,
         )
+
+    def _rows(self, run: Run) -> dict[int, UsageSummary]:
+        found = {
+            one.number: self.usage.read(run.session, run.instance, one.number) for one in run.attempts if run.instance
+        }
+        return {number: summary(rows.rows, rows.truth) for number, rows in found.items() if rows is not None}
 
     def _landed_tree(self, run: Run) -> str:
         """The tree of the candidate that the run landed with, as checks saw it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.registry import agent_name
+from gitfleet.app.budgets import caps
 from gitfleet.model.reports import Disclosure, PlacedTask, PlacedWave
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def disclose(
         checks=tuple(check.run for check in config.verify.commands),
         commands=tuple(dict.fromkeys((*config.worktrees.setup, *asked, *commands, *argvs, *own, *told))),
         budget_tokens=sum(placement.tokens for placement in placed.placements.values()),
+        budgets=caps(plan, config),
         permissions="commands run as you, each in a worktree of its own; nothing confines them to it",
         retries=_retries(plan, config),
         reversibility=graded[0],

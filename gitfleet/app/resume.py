@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.app.budgets import given, with_given
 from gitfleet.app.composition import build
 from gitfleet.app.load import load_config, load_plan
 from gitfleet.app.outcome import Outcome, drive
@@ -27,7 +28,7 @@ from gitfleet.store.locks import holder, session_lock
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Interrupts, Observer
@@ -67,16 +68,24 @@ def choose(workspace: Workspace, wanted: str | None) -> Session | None:
 
 
 def resume(
-    workspace: Workspace, wanted: str | None, observer: Observer, interrupts: Interrupts, *, taken_over: str = ""
+    workspace: Workspace,
+    wanted: str | None,
+    observer: Observer,
+    interrupts: Interrupts,
+    *,
+    taken_over: str = "",
+    budgets: Sequence[str] = (),
 ) -> Outcome | None:
     """Bring the books up to date and run on; none when there is nothing to continue.
 
-    ``taken_over`` says from whom the session was taken, for its journal. Raises ``GitfleetError``: busy when another
+    ``taken_over`` says from whom the session was taken, for its journal; ``budgets`` what it may use from now on, as in
+    ``session.max_tokens=2000000``. Raises ``GitfleetError``: busy when another
     coordinator holds the session, needs-person when files are in the way.
     """
     session = choose(workspace, wanted)
     if session is None:
         return None
+    session = msgspec.structs.replace(session, budgets=given(budgets).over(session.budgets))
     finish_cut_off_fetches(workspace.repository, workspace.layout)
     with opened(workspace, session, command="gitfleet continue", patience=_patience(workspace, session.id)) as here:
         busy = preflight.operation_on(workspace.repository, session.target)
@@ -103,7 +112,7 @@ def take_up(
     scopes = scopes_of(here, session)
     runs = {task.id: found.runs[task.id] for task in plan.tasks}
     schedule = schedule_of(found.session, runs)
-    session = _going_on(msgspec.structs.replace(found.session, waves=schedule.waves))
+    session = _going_on(msgspec.structs.replace(found.session, waves=schedule.waves, budgets=session.budgets))
     return drive(parts, session, plan, runs, schedule, scopes, observer, interrupts, found=found)
 
 
@@ -131,7 +140,7 @@ def opened(workspace: Workspace, session: Session, *, command: str, patience: fl
     with session_lock(workspace.layout, session.id, timeout=patience, command=command) as proof:
         state = State(workspace.layout)
         fold = preflight.folds_case(workspace.repository.git)
-        config, plan = _documents(state, session.id, fold=fold)
+        config, plan = with_given(*_documents(state, session.id, fold=fold), session.budgets)
         yield Opened(build(workspace, config, session.id, proof, fold=fold), plan)
 
 

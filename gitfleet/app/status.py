@@ -14,9 +14,11 @@ from gitfleet.app.orphans import Known, attempts, session_of
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import decode, seconds_of
 from gitfleet.model.conflict import paths_of
+from gitfleet.model.event import EventKind
 from gitfleet.model.lease import quoted
 from gitfleet.model.reports import (
     Activity,
+    HeldTask,
     LiveRun,
     Need,
     Predictions,
@@ -27,8 +29,10 @@ from gitfleet.model.reports import (
 )
 from gitfleet.model.run import LIVE, RunState
 from gitfleet.model.session import SessionState
+from gitfleet.model.usage import LiveFigures
 from gitfleet.planner.retries import seconds_left
 from gitfleet.runtime.supervisor import Supervisor
+from gitfleet.store import journal
 from gitfleet.store.damage import UNREADABLE
 from gitfleet.store.files import read_regular
 from gitfleet.store.leases import Leases
@@ -42,6 +46,7 @@ if TYPE_CHECKING:
     from gitfleet.model.reports import Prediction
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
+    from gitfleet.model.usage import Figures
     from gitfleet.runtime.supervisor import Judgement
 
 CLOSED_SHOWN = 3
@@ -109,7 +114,8 @@ def _set_aside(workspace: Workspace, session_id: str | None) -> list[Need]:
 
 
 def _row(workspace: Workspace, supervisor: Supervisor, session: Session, runs: Mapping[str, Run]) -> SessionStatus:
-    live = tuple(_live(workspace, supervisor, run) for run in runs.values() if run.state in LIVE)
+    told = _figures(workspace, session) if any(run.state in LIVE for run in runs.values()) else {}
+    live = tuple(_live(workspace, supervisor, run, told) for run in runs.values() if run.state in LIVE)
     activities = Counter(run.activity for run in live if run.activity is not None)
     states = Counter(run.state for run in runs.values())
     failures = Counter(run.failure.source for run in runs.values() if run.failure is not None and run.state in FAILED)
@@ -129,6 +135,7 @@ def _row(workspace: Workspace, supervisor: Supervisor, session: Session, runs: M
         failures={source.value: count for source, count in sorted(failures.items())},
         restarted=sum(len(run.attempts) > 1 for run in runs.values()),
         waiting=tuple(_waiting(workspace, run) for run in runs.values() if run.not_before),
+        held=_held(workspace, session, runs),
         live=live,
         predictions=_predictions(workspace, session) if any(run.alive for run in live) else (),
         landings=session.landings,
@@ -143,11 +150,32 @@ def _predictions(workspace: Workspace, session: Session) -> tuple[Prediction, ..
         return ()
 
 
+def _held(workspace: Workspace, session: Session, runs: Mapping[str, Run]) -> tuple[HeldTask, ...]:
+    """Queued tasks of which the last thing that was told is that they wait."""
+    queued = {task for task, run in runs.items() if run.state is RunState.QUEUED}
+    if session.state is SessionState.COMPLETED or not queued:
+        return ()
+    last = {event.task: event for event in journal.read(workspace.layout, session.id) if event.task in queued}
+    return tuple(
+        HeldTask(task=task, reason=last[task].message)
+        for task in runs
+        if task in last and last[task].kind is EventKind.WAITING
+    )
+
+
+def _figures(workspace: Workspace, session: Session) -> dict[str, Figures]:
+    """What its coordinator left of running attempts."""
+    try:
+        return decode(read_regular(workspace.layout.figures(session.id)), LiveFigures).attempts
+    except (OSError, *UNREADABLE):
+        return {}
+
+
 def _waiting(workspace: Workspace, run: Run) -> WaitingRun:
     return waiting_run(run, seconds_left(run, workspace.now()))
 
 
-def _live(workspace: Workspace, supervisor: Supervisor, run: Run) -> LiveRun:
+def _live(workspace: Workspace, supervisor: Supervisor, run: Run, figures: Mapping[str, Figures]) -> LiveRun:
     now = workspace.now()
     found = attempt_files.directories(workspace.layout, run)
     number, directory = found[-1] if found else (None, None)
@@ -156,6 +184,7 @@ def _live(workspace: Workspace, supervisor: Supervisor, run: Run) -> LiveRun:
     started = run.attempts[-1].started if run.attempts else ""
     ended = run.attempts[-1].ended if run.attempts else ""
     until = seconds_of(ended) if ended else now
+    told = figures.get(f"{run.instance}/{number}")
     return LiveRun(
         instance=run.instance,
         task=run.task,
@@ -171,6 +200,9 @@ def _live(workspace: Workspace, supervisor: Supervisor, run: Run) -> LiveRun:
         needs_person=seen.lasting if seen else False,
         last_activity_seconds=_ago(now, output, seen),
         log_bytes=attempt_files.log_bytes(directory) if directory else None,
+        turns=told.turns if told else None,
+        tokens=told.tokens if told else None,
+        tool_calls=told.tool_calls if told else None,
     )
 
 

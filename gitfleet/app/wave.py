@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.app.base import applying, known_red, recheck_base, refuse_red, sentence
+from gitfleet.app.budgets import refuse_unfit
 from gitfleet.app.composition import build
 from gitfleet.app.disclosure import disclose
 from gitfleet.app.foresight import foretell
@@ -117,6 +118,7 @@ def prepare(
             f"The plan has overlapping scopes, and waves.overlap is error: {refused}",
             hint="Narrow the scopes, order the tasks with depends_on, or set waves.overlap: sequence.",
         ) from refused
+    refuse_unfit(plan, config)
     level, why = reversibility(placed, plan.tasks, survey.shared, scopes=scopes, fold=fold)
     pool = pool_root(repository, config.worktrees.root)
     known = (sentence(target, red),) if red else ()

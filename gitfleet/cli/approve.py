@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 @click.option("--list", "listing", is_flag=True, help="Show what waits for a permission, and what is always granted.")
 @click.option("--revoke", metavar="TOOL", help="Take back what is always granted: a tool, or a tool with its argument.")
 @click.option("--session", type=SESSION, help="The session, where several have such a task.")
-def COMMAND(  # noqa: N802, PLR0913 - the options of one command
+def COMMAND(  # noqa: N802 - the options of one command
     call: Call,
     *,
     instance: str | None,

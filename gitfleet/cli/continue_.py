@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     examples=(
         "gitfleet continue",
         "gitfleet continue auth-refactor-k3f9qm --json",
+        "gitfleet continue auth-refactor-k3f9qm --budget session.max_tokens=2000000",
         "gitfleet continue auth-refactor-k3f9qm --take-over --yes",
     ),
 )
@@ -33,8 +34,17 @@ if TYPE_CHECKING:
     is_flag=True,
     help="With --take-over: say of a coordinator on another machine or in another container that it is gone.",
 )
+@click.option(
+    "--budget",
+    "budgets",
+    multiple=True,
+    help="What may be used from now on, such as session.max_tokens=2000000; may be repeated.",
+    metavar="SCOPE.KEY=N",
+)
 @click.option("--yes", is_flag=True, help="Give the consent that --take-over asks for.")
-def COMMAND(call: Call, *, session: str | None, take_over: bool, owner_is_gone: bool, yes: bool) -> int:  # noqa: N802
+def COMMAND(  # noqa: N802 - one argument an option
+    call: Call, *, session: str | None, take_over: bool, owner_is_gone: bool, budgets: tuple[str, ...], yes: bool
+) -> int:
     """Go on with SESSION, or with the only one that is open.
 
     Nothing that landed is done again. Consent to the plan was given when the session started and is not asked again.
@@ -60,7 +70,7 @@ def COMMAND(call: Call, *, session: str | None, take_over: bool, owner_is_gone: 
             session = chosen.id
             taken = takeover.take_over(workspace, session, _asking(call, yes=yes), owner_is_gone=owner_is_gone)
     with stopping(interrupts), watching(as_json=call.json) as observer:
-        outcome = resume(workspace, session, observer, interrupts, taken_over=taken)
+        outcome = resume(workspace, session, observer, interrupts, taken_over=taken, budgets=budgets)
     if outcome is None:
         idle = IdleReport(message="Nothing needs you: there is no session to continue.")
         call.answer(idle, lambda: [Line(idle.message, "bold green")])

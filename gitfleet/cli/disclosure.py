@@ -66,6 +66,7 @@ def _facts(disclosure: Disclosure, target: str) -> Iterator[Piece]:
             "budget",
             f"{disclosure.budget_tokens} tokens in all (hints, not measured)" if disclosure.budget_tokens else "",
         ),
+        ("caps", "; ".join(disclosure.budgets)),
         ("forecast", outlook(disclosure)),
         ("permissions", disclosure.permissions),
         ("retries", disclosure.retries),

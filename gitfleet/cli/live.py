@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import STATE_STYLES, console, folded, is_terminal
 from gitfleet.cli.terminal import SHOW_CURSOR, Lending, say, silence, silence_closed_terminals, terminals
-from gitfleet.cli.text import duration, headed, inline
+from gitfleet.cli.text import count, duration, headed, inline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -181,7 +181,8 @@ def drawing(progress: Progress) -> Group:
     rows = Grid(box=None, pad_edge=False, header_style="bold")
     # One row an agent, whatever the width: a long name is cut before a number is.
     rows.add_column("task", overflow="ellipsis")  # an id has no space to wrap at
-    for column in ("state", "elapsed", "last\nactivity", "files", "lines"):
+    used = any(agent.turns is not None for agent in progress.agents)
+    for column in ("state", "elapsed", "last\nactivity", "files", "lines", *("turns", "tools", "tokens") * used):
         rows.add_column(column, no_wrap=True)
     for agent in progress.agents:
         lines = "-" if agent.added is None else f"+{agent.added} -{agent.removed or 0}"
@@ -192,6 +193,7 @@ def drawing(progress: Progress) -> Group:
             duration(agent.last_activity_seconds),
             "-" if agent.files is None else str(agent.files),
             lines,
+            *(count(agent.turns), count(agent.tool_calls), count(agent.tokens)) * used,
         )
     bar = Grid.grid(padding=(0, 1))
     bar.add_row(

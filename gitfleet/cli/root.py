@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "approve": ("approve", "Let an agent do what it was not allowed to, once or always."),
     "resolve": ("resolve", "Open a tree with the conflict of a run, for you to resolve."),
     "open": ("open", "Open a shell in an agent's worktree."),
+    "usage": ("usage", "Show what agents used, exactly or not measured."),
     "closeout": ("closeout", "Show what is missing before a session is done."),
     "check": ("check", "Validate the documents below .planning."),
     "doctor": ("doctor", "Look for what would keep gitfleet from working here."),
@@ -50,7 +51,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Begin": ("demo", "init", "doctor"),
     "Run": ("plan", "wave", "continue", "resolve", "add", "cancel"),
     "Steer": ("pause", "resume", "drain", "stop", "interrupt", "restart", "approve"),
-    "Look": ("status", "inspect", "logs", "events", "claims", "conflicts", "closeout", "open"),
+    "Look": ("status", "inspect", "logs", "events", "claims", "conflicts", "usage", "closeout", "open"),
     "Tidy": ("rescue", "check", "clean", "completion"),
 }
 """What each command is for; a command is in one group."""
@@ -60,7 +61,6 @@ LATER_COMMANDS = frozenset(
         "compare",
         "pick",
         "momentum",
-        "usage",
     }
 )
 """Commands that the design names and that no release has yet; refused by name."""

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import Line, Table
-from gitfleet.cli.text import duration, headed
+from gitfleet.cli.text import count, duration, headed
 from gitfleet.model.reports import Activity
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
@@ -107,6 +107,10 @@ def _agent(run: LiveRun) -> str:
     return "gone" if run.state in {RunState.PREPARING, RunState.RUNNING} else "ended"
 
 
+def _used(run: LiveRun) -> str:
+    return f"{count(run.turns)} turns, {count(run.tool_calls)} tool calls, {count(run.tokens)} tokens so far"
+
+
 def waiting(run: WaitingRun) -> str:
     """Say how long a run still waits."""
     if not run.seconds:
@@ -137,6 +141,7 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
     yield Line(f"  runs: {counts or 'none'}" + (f" ({'; '.join(more)})" if more else ""))
     for run in session.waiting:
         yield Line(f"  {waiting(run)}: {run.reason}")
+    yield from (Line(f"  {one.reason}") for one in session.held)
     if session.activities:
         yield Line("  agents: " + ", ".join(f"{count} {name}" for name, count in session.activities.items()))
     if session.live:
@@ -154,6 +159,7 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
                 for run in session.live
             ],
         )
+        yield from (Line(f"  {run.task}: {_used(run)}", "dim") for run in session.live if run.turns is not None)
         yield from (Line(f"  {run.task}: {run.note}", "dim") for run in session.live if run.note)
     yield from (Line(f"  {predicted(row)}", "yellow") for row in session.predictions)
     for landing in session.landings:

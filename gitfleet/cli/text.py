@@ -57,14 +57,19 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
 
 
-def size(count: int | None) -> str:
+def count(number: float | None) -> str:
+    """Write a whole number for people; ``-`` when it is not known."""
+    return "-" if number is None else f"{number:,.0f}"
+
+
+def size(bytes_: int | None) -> str:
     """Write a number of bytes for people, such as ``812 B`` or ``3.4 MB``; ``-`` when it is not known."""
-    if count is None:
+    if bytes_ is None:
         return "-"
-    value = float(count)
+    value = float(bytes_)
     for unit in ("B", "kB", "MB", "GB"):
         if value < 1000:
-            return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+            return f"{bytes_} B" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
 

@@ -138,6 +138,7 @@ class Coordinator:
                 pass
         finally:
             self._radar.close()
+            self._budgets.following.close()
         self._settling.finish()
         return self.halt
 

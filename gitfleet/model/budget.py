@@ -61,3 +61,9 @@ class BudgetsConfig(Document, frozen=True, kw_only=True):
         Budget,
         Meta(description="What is kept of wave, session and day for calls of the planner, and never given to a task."),
     ] = Budget()
+
+    def over(self, other: BudgetsConfig) -> BudgetsConfig:
+        """These budgets, and what ``other`` says where these say nothing."""
+        return BudgetsConfig(
+            **{name: getattr(self, name).over(getattr(other, name)) for name in self.__struct_fields__}
+        )

@@ -20,6 +20,7 @@ from gitfleet.model.plan_document import PlanDocument
 from gitfleet.model.reports import COMMAND_REPORTS, Disclosure, ErrorReport, Predictions, Progress, Report
 from gitfleet.model.run import Run
 from gitfleet.model.session import Session
+from gitfleet.model.usage import UsageRows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -196,6 +197,31 @@ KINDS: tuple[DocumentKind, ...] = (
         ),
     ),
     DocumentKind(
+        "usage-rows",
+        UsageRows,
+        "gitfleet usage rows",
+        examples=(
+            {
+                "schema": "gitfleet/usage-rows/v1",
+                "rows": [
+                    {
+                        "session": "auth-refactor-k3f9qm",
+                        "task": "api-auth",
+                        "instance": "fleet-auth-refactor-k3f9qm-w1-a1",
+                        "attempt": 1,
+                        "cli_session": "0199a213-81c0-7800-8aa1-bbab2a035a53",
+                        "turn": "1",
+                        "agent": "codex",
+                        "account": "codex",
+                        "tokens": {"input": 1200, "cache_read": 9000, "output": 310, "reasoning": 64},
+                        "tool_calls": 2,
+                    }
+                ],
+                "truth": "exact",
+            },
+        ),
+    ),
+    DocumentKind(
         "momentum",
         SessionMomentum,
         "gitfleet momentum",
@@ -261,6 +287,13 @@ KINDS: tuple[DocumentKind, ...] = (
 BY_NAME: dict[str, DocumentKind] = {kind.name: kind for kind in KINDS}
 
 COMMON_FIELDS: dict[str, str] = {
+    "tokens": "Tokens by sort.",
+    "tool_calls": "Calls of tools.",
+    "truth": "Whether the figures are exact, or something was not measured.",
+    "account": "Account that was used, such as codex-2.",
+    "model": "Model that answered.",
+    "attempt": "Number of the attempt, from 1.",
+    "rows": "Rows, in order.",
     "schema": "Kind and version of the document.",
     "session": "Id of the session.",
     "task": "Id of the task.",

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Meta
 
 from gitfleet.model.base import Document
+from gitfleet.model.budget import BudgetsConfig
 from gitfleet.model.evidence import Verdict
 from gitfleet.model.run import IllegalTransitionError, Run
 
@@ -108,6 +109,9 @@ class Session(Document, frozen=True, kw_only=True, tag_field="schema", tag=SESSI
     started: str
     ended: str = ""
     reason: Annotated[str, Meta(description="Why it waits for a person, when it does.")] = ""
+    budgets: Annotated[
+        BudgetsConfig, Meta(description="What a person gave with `continue --budget`, in place of the config's.")
+    ] = BudgetsConfig()
     waves: Annotated[tuple[tuple[str, ...], ...], Meta(description="Task ids by wave, as scheduled.")] = ()
     rolling: bool = False
     max_agents: int = 3

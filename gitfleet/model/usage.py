@@ -18,7 +18,7 @@ from gitfleet.model.base import Count, Document
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-USAGE_SCHEMA = "gitfleet/usage/v1"
+USAGE_SCHEMA = "gitfleet/usage-rows/v1"
 
 N = TypeVar("N", int, float)
 
@@ -103,6 +103,23 @@ class UsageSummary(Document, frozen=True, kw_only=True):
     turns: Annotated[Count, Meta(description="Answers of the model, those of helpers left out.")] = 0
     tool_calls: Annotated[Count, Meta(description="Calls of tools.")] = 0
     truth: Truth = Truth.EXACT
+
+
+class Figures(Document, frozen=True, kw_only=True):
+    """What an attempt that runs told of so far."""
+
+    turns: Count = 0
+    tokens: Count | None = None
+    tool_calls: Count = 0
+
+
+class LiveFigures(Document, frozen=True, kw_only=True):
+    """The figures of running attempts, by instance and number such as ``fleet-a-k3f9qm-w1-a1/2``.
+
+    A coordinator leaves them for those who look from elsewhere; losing them loses nothing.
+    """
+
+    attempts: dict[str, Figures]
 
 
 def summary(rows: Iterable[UsageRow], truth: Truth) -> UsageSummary:

@@ -94,6 +94,12 @@ def runs_model(task: Task, config: Config) -> bool:
     return agent is not None and agent.kind is not AgentKind.COMMAND
 
 
+def tells_no_cost(task: Task, config: Config) -> bool:
+    """Whether the agent of a task runs a model and never says what it costs: then dollars cannot be bounded."""
+    agent = config.agent_named(task.agent or config.agent or "")
+    return task.command is None and agent is not None and agent.kind is AgentKind.CODEX
+
+
 def budget_of(task: Task, config: Config) -> Budget:
     """What a task may use over all of its attempts.
 

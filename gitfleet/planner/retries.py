@@ -6,8 +6,8 @@ time while others wait for its task is made once more with a reduced prompt. Wha
 of others, in a merge or in the checks of a candidate, is made again at once on what the target is by then, and told
 what happened. An account that met a limit is waited for until its reset, which uses up no attempt: the run goes on then
 where it stopped. Where the agent's program can go on with its own session after a broken connection, it does that too;
-``going_on`` is a wish, and whoever starts the attempt finds out whether it can be. What the task itself got wrong, and what a gate or its own check refused, would only be got wrong again:
-it is for people.
+``going_on`` is a wish, and whoever starts the attempt finds out whether it can be. What the task itself got wrong, and
+what a gate or its own check refused, would only be got wrong again: it is for people.
 
 The wait before attempt n+1 lies in the upper half of ``initial * multiplier ** (n - 1)`` (equal jitter): a whole wave
 that the machine failed does not come back in one instant, and still each gives the machine at least half of the wait,
@@ -90,7 +90,7 @@ class Final:
     why: str
 
 
-def decide(
+def decide(  # noqa: PLR0911 - a reason each
     run: Run,
     failure: Failure,
     task: Task,

@@ -27,16 +27,17 @@ _WHY = {
 }
 
 
+_REST = (
+    "Your worktree is as you left it; what was not committed may have been committed for you. What you are asked to "
+    "do, what you may write and how you hand off have not changed. Go on where you stopped, to the end."
+)
+_HANDOFF = "The environment variable `GITFLEET_HANDOFF` names another file now: write your whole report there."
+
+
 def go_on(before: Attempt, granted: Sequence[Permission]) -> bytes:
     """The prompt of an attempt that goes on where ``before`` stopped; ``granted`` is all that people permitted."""
     lines = ["# Go on", "", _WHY.get(before.outcome, _STOPPED)]
     if granted:
         lines += ["", "You may do this now:", "", *(f"- {code(one.words, 2000)}" for one in granted)]
-    lines += [
-        "",
-        "Your worktree is as you left it; what was not committed may have been committed for you. What you are asked "
-        "to do, what you may write and how you hand off have not changed. Go on where you stopped, to the end.",
-        "",
-        "The environment variable `GITFLEET_HANDOFF` names another file now: write your whole report there.",
-    ]
+    lines += ["", _REST, "", _HANDOFF]
     return "\n".join(lines).encode() + b"\n"

@@ -141,6 +141,10 @@ class Layout:
         """The rows of one attempt."""
         return self.usage / checked(session, "session") / f"{checked(instance, 'instance')}-{attempt}.json"
 
+    def figures(self, session: str) -> Path:
+        """What the running attempts of a session used so far; gone with its coordinator's orderly end."""
+        return self.root / "figures" / f"{checked(session, 'session')}.json"
+
     def lock(self, name: str) -> Path:
         """A lock file; it is never unlinked, since a waiter may hold the inode open."""
         return self.root / "locks" / f"{checked(name, 'lock')}.lock"

@@ -24,7 +24,7 @@ from tests.support.sessions import common_dir, config_of, plan_of, state_runs
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from gitfleet.model.run import Run
     from tests.agents.situations import Expected, Situation
@@ -62,10 +62,8 @@ class Cell:
 
     def prepare(self) -> None:
         """Make the repository, the plan and the account."""
-        path = f"{self.clis.claude.parent}{os.pathsep}{self.fleet.environ['PATH']}"
         settings = SETTINGS[self.agent]
-        self.fleet.variables.update({"PATH": path, KEY: "no-key-at-all", **settings})
-        self.fleet.variables["XDG_STATE_HOME"] = str(self.fleet.root / "state")
+        surround(self.fleet, self.clis, settings)
         self.repo = self.fleet.repo()
         config: dict[str, object] = {
             "agent": self.agent,
@@ -77,12 +75,7 @@ class Cell:
         task = {"id": TASK, "instructions": "Do the work.", "scope": [FILE], **self.situation.task}
         self.plan = self.fleet.plan(plan_of(task))
         self.server.script(self._script, *self.situation.script(self.agent))
-        self.connect()
-
-    def connect(self) -> None:
-        """Connect an account that reaches the scripted model and nothing else."""
-        endpoint = self.server.url(self._script)
-        self.fleet.run("accounts", "connect", self.agent, "--api-key-env", KEY, "--endpoint", endpoint).ok()
+        connect(self.fleet, self.agent, self.server.url(self._script))
 
     def play(self) -> Outcome:
         """Run the session and do what is done from outside; the last command's outcome."""
@@ -171,7 +164,7 @@ class Cell:
         assert len(found) == len([attempt for attempt in run.attempts if attempt.ended])
         rows = [row for one in found for row in one.rows]
         assert len({row.key for row in rows}) == len(rows)
-        counted = sum((_usage(row.tokens) for row in rows), Usage())
+        counted = sum((usage_of(row.tokens) for row in rows), Usage())
         server = self.server.usage(self._script)
         if self.agent == "claude" or any(row.tokens.reasoning is None for row in rows):
             counted, server = _plain(counted), _plain(server)
@@ -198,7 +191,19 @@ class Cell:
         return found
 
 
-def _usage(tokens: Tokens) -> Usage:
+def surround(fleet: FleetEnv, clis: Clis, settings: Mapping[str, str]) -> None:
+    """Give gitfleet the agents' programs, a state directory of the test's own, and a key that opens nothing."""
+    path = f"{clis.claude.parent}{os.pathsep}{fleet.environ['PATH']}"
+    state = str(fleet.root / "state")
+    fleet.variables.update({"PATH": path, "XDG_STATE_HOME": state, KEY: "no-key-at-all", **settings})
+
+
+def connect(fleet: FleetEnv, agent: str, endpoint: str) -> None:
+    """Connect an account that reaches the scripted model and nothing else."""
+    fleet.run("accounts", "connect", agent, "--api-key-env", KEY, "--endpoint", endpoint).ok()
+
+
+def usage_of(tokens: Tokens) -> Usage:
     return Usage(
         input=tokens.input,
         cache_read=tokens.cache_read,

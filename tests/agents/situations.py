@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING
 
-from tests.support.model_server import Cut, End, Loop, Overflow, Shell, Silence, Status, Tool, Usage
+from tests.support.model_server import SOON, Cut, End, Loop, Overflow, Shell, Silence, Status, Tool, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -149,14 +149,13 @@ SITUATIONS = (
     Situation(
         name="500-recovers",
         title="500, then recovery",
-        steps=(Status(500), WORK, Status(500), ENDS),
+        steps=(Status(500, headers=SOON), WORK, Status(500, headers=SOON), ENDS),
         expected=LANDED,
     ),
     Situation(
         name="500",
         title="500 for ever",
-        # opencode waits for over a minute unless it is told for how long.
-        steps=(Status(500, headers=(("retry-after-ms", "100"),), times=None),),
+        steps=(Status(500, headers=SOON, times=None),),
         expected=halted("model-error"),
     ),
     Situation(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.agents,
+    pytest.mark.timeout(300),
     pytest.mark.leaves_worktrees("a run that does not land keeps its tree"),
 ]
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,8 +29,6 @@ from tests.support.model_server import (
 from tests.support.model_server.script import Script
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.model_server import ModelServer
 
 SHELL = {
@@ -36,14 +38,12 @@ SHELL = {
 }
 
 
-def ask(
-    server: ModelServer, dialect: str, scenario: str, *, tools: bool = True, stream: bool = True
-) -> tuple[int, str]:
+def ask(port: int, dialect: str, scenario: str, *, tools: bool = True, stream: bool = True) -> tuple[int, str]:
     path, tool = SHELL[dialect]
     said = {"role": "user", "content": "Work."}
     asked = {"input" if dialect == "responses" else "messages": [said]}
     body: dict[str, Any] = {"model": "m", "stream": stream, "tools": [tool] if tools else [], **asked}
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         connection.request("POST", f"/{scenario}{path}", json.dumps(body))
         response = connection.getresponse()
@@ -62,9 +62,9 @@ def test_each_dialect_streams_fails_and_is_counted(dialect: str, model_server: M
         "s", UsageLimit(1), Status(500), Status(429), Overflow(times=1), Cut(), Shell("true", usage=cost)
     )
 
-    said = [ask(model_server, dialect, "s") for _ in range(5)]
-    plain = ask(model_server, dialect, "s", stream=False)
-    helper = ask(model_server, dialect, "s", tools=False)
+    said = [ask(model_server.port, dialect, "s") for _ in range(5)]
+    plain = ask(model_server.port, dialect, "s", stream=False)
+    helper = ask(model_server.port, dialect, "s", tools=False)
 
     assert [status for status, _ in said] == [500, 429, 400, 200, 200]
     assert "true" not in said[3][1]
@@ -87,7 +87,7 @@ def test_each_dialect_streams_fails_and_is_counted(dialect: str, model_server: M
 def test_a_silent_stream_is_held_until_it_is_released(model_server: ModelServer) -> None:
     model_server.script("s", Silence(), End())
     heard: list[tuple[int, str]] = []
-    asking = threading.Thread(target=lambda: heard.append(ask(model_server, "messages", "s")))
+    asking = threading.Thread(target=lambda: heard.append(ask(model_server.port, "messages", "s")))
     asking.start()
     model_server.wait_for("s", 0)
     asking.join(0.2)
@@ -107,7 +107,7 @@ def test_a_limit_says_when_it_ends(dialect: str, model_server: ModelServer) -> N
     resets = int(time.time()) + 1000
     model_server.script("s", UsageLimit(resets), End())
 
-    status, said = ask(model_server, dialect, "s")
+    status, said = ask(model_server.port, dialect, "s")
 
     assert status == 429
     assert "limit" in said
@@ -148,3 +148,57 @@ def test_agents_that_cannot_be_had_say_so(tmp_path: Path, monkeypatch: pytest.Mo
         (tmp_path / "clis/other").write_text("")
         with pytest.raises(agent_clis.UnavailableError, match="is not empty"):
             agent_clis.ensure()
+
+
+FAKE_NPM = """#!/bin/sh
+test -e "$0.fails" && { echo "no such registry"; exit 1; }
+for package in %s; do
+    mkdir -p "node_modules/${package%%@*}"
+    printf '{"version": "%%s"}' "${package##*@}" >"node_modules/${package%%@*}/package.json"
+done
+mkdir node_modules/.bin
+for name in claude codex opencode; do echo '#!/bin/sh' >node_modules/.bin/$name; done
+chmod +x node_modules/.bin/*
+"""
+
+
+def test_agents_are_installed_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    npm, place = tmp_path / "npm", tmp_path / "cache/clis"
+    npm.write_text(FAKE_NPM % " ".join(f"{name}@{version}" for name, version in agent_clis.PINS.items()))
+    npm.chmod(0o755)
+    fails = tmp_path / "npm.fails"
+    fails.touch()
+    with monkeypatch.context() as changed:
+        changed.setenv(agent_clis.PLACE, str(place))
+        changed.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+        with pytest.raises(agent_clis.UnavailableError, match=r"exit code 1(.|\n)*no such registry"):
+            agent_clis.ensure()
+        assert [path.name for path in place.parent.iterdir()] == ["clis.lock"]
+
+        fails.unlink()
+        programs = agent_clis.ensure()
+
+        assert programs.codex == place / "node_modules/.bin/codex"
+        fails.touch()
+        assert agent_clis.ensure() == programs, "what is there is not installed again"
+
+
+def test_the_server_runs_as_a_process_of_its_own(tmp_path: Path) -> None:
+    scenarios = tmp_path / "scenarios.json"
+    step = {"step": "End", "text": "Said by a process.", "usage": {"input": 3, "output": 2}}
+    scenarios.write_text(json.dumps({"s": [step]}))
+    line = [sys.executable, "-m", "tests.support.model_server", "--scenario-file", str(scenarios)]
+    with subprocess.Popen(
+        line, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+
+        status, said = ask(port, "chat", "s", stream=False)
+        entry = json.loads(process.stdout.readline())
+        process.stdin.close()
+
+    assert (status, process.returncode) == (200, 0)
+    assert "Said by a process." in said
+    assert (entry["scenario"], entry["usage"]["input"], entry["told"]) == ("s", 3, True)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.sessions import common_dir, config_of, plan_of, state_runs
-from tests.support.told import BEGAN, CALL, END, says, turn
+from tests.support.sessions import config_of, plan_of, state_runs
+from tests.support.told import BEGAN, END, says, turn
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from tests.support.fleet import FleetEnv
 
-pytestmark = pytest.mark.keeps_worktrees
 
 DENIED = says(denied="Bash", argument="make deploy") + says(end="permission-denied")
 ASKS = f"""\
@@ -50,7 +50,7 @@ def claims(fleet: FleetEnv) -> list[str]:
     return [claim["task"] for claim in fleet.run("claims", "--json").ok().json["claims"]]
 
 
-def begin(fleet: FleetEnv, *tasks: dict[str, object], **config: Any) -> Path:  # noqa: ANN401 - settings
+def begin(fleet: FleetEnv, *tasks: Mapping[str, object], **config: Any) -> Path:  # noqa: ANN401 - settings
     repo = fleet.repo({"README.md": "A project.\n", ".gitignore": "*.o\n"})
     fleet.config(repo, config_of(**config))
     fleet.run("wave", fleet.plan(plan_of(*tasks)), "--yes").ok(3)

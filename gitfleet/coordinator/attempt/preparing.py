@@ -90,6 +90,7 @@ def prepare(
             profile=ToolProfile.EDIT if task.scope else ToolProfile.READ_ONLY,
             grants=granted(parts, run, config),
             resume=run.attempts[-1].continues,
+            budget=run.attempts[-1].budget,
         )
         launch = agent_for(task, parts.config).launch(assignment)
         for file, content in launch.files.items():

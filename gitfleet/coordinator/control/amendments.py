@@ -17,6 +17,7 @@ from gitfleet.coordinator.sealing import released
 from gitfleet.model.event import EventKind
 from gitfleet.model.request import Reply, Request
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
+from gitfleet.planner.budgets import never_fit
 from gitfleet.planner.scopes import Scope, ScopeError, resolve_links
 from gitfleet.planner.waves import OverlapRefused, Schedule, schedule
 from gitfleet.store.documents.plans import write_plan
@@ -53,7 +54,7 @@ class Amendments:
             # Asked again, or a crash came between the plan and the reply.
             message = f"{task.id} is in wave {books.runs[task.id].wave}."
             return Reply(id=request.id, task=task.id, message=message), None
-        unfit = _unfit(books, task)
+        unfit = _unfit(books, task, self.parts.config)
         if unfit is not None:
             return Reply(id=request.id, task=task.id, error=unfit[0], message=unfit[1]), None
         try:
@@ -153,13 +154,16 @@ class Amendments:
         return msgspec.structs.replace(plan, tasks=tasks)
 
 
-def _unfit(books: Books, task: Task) -> tuple[str, str] | None:
+def _unfit(books: Books, task: Task, config: Config) -> tuple[str, str] | None:
     """Why the session cannot take a task, as a code and a sentence."""
     if task.id in books.runs:
         return "duplicate", f"The session has a task {task.id} already."
     unknown = [name for name in task.depends_on if name not in books.runs]
     if unknown:
         return "unknown-dependency", f"{task.id} depends on {', '.join(unknown)}, which the session does not have."
+    small = never_fit([task], config)
+    if small:
+        return "over-budget", f"{task.id} can never start: {small[0][1].sentence}."
     if books.session.ended:
         return "session-closed", "The session is over; its last landing told so."
     return None

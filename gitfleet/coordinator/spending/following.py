@@ -15,7 +15,10 @@ from gitfleet.agents.transcript import Follower
 from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.coordinator.attempt.streams import reader_of
 from gitfleet.errors import GitfleetError
+from gitfleet.model.base import encode
 from gitfleet.model.run import RunState
+from gitfleet.model.usage import Figures, LiveFigures
+from gitfleet.store.files import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
     from gitfleet.runtime.hosts.base import Handle
 
 LOOK_SECONDS = 0.2
+LEAVE_SECONDS = 1.0
+"""How often figures are left for those who look from elsewhere, at most."""
+
 PIECE_BYTES = 1 << 20
 
 
@@ -46,6 +52,8 @@ class Following:
     """How often a log was read so far."""
     _followed: dict[str, _Followed] = field(default_factory=dict)
     _looked: float = float("-inf")
+    _left: float = float("-inf")
+    _known: LiveFigures = LiveFigures(attempts={})  # noqa: RUF009 - frozen
 
     @property
     def transcripts(self) -> Mapping[str, Transcript]:
@@ -68,6 +76,28 @@ class Following:
                 followed = self._followed[task] = _Followed(handle, self._follower(run))
             if followed.follower is not None:
                 self._read(followed.handle, followed.follower)
+        if now - self._left >= LEAVE_SECONDS:
+            self._left = now
+            self._leave()
+
+    def close(self) -> None:
+        """Take away what was left for others."""
+        with suppress(OSError):
+            self.parts.layout.figures(self.books.session.id).unlink(missing_ok=True)
+
+    def _leave(self) -> None:
+        """Leave the figures where ``status`` finds them; nothing depends on them."""
+        figures = LiveFigures(
+            attempts={
+                f"{followed.handle.instance}/{followed.handle.attempt}": _figures(followed.follower.transcript)
+                for followed in self._followed.values()
+                if followed.follower is not None
+            }
+        )
+        if figures != self._known:
+            self._known = figures
+            with suppress(OSError):
+                write_private(self.parts.layout.figures(self.books.session.id), encode(figures))
 
     def _follower(self, run: Run) -> Follower | None:
         with suppress(GitfleetError):  # an agent that the config no longer has is told of where it is collected
@@ -81,3 +111,8 @@ class Following:
             piece = self.parts.host.log(handle, follower.offset, PIECE_BYTES)
             if piece.data:
                 follower.feed(piece.offset, piece.data)
+
+
+def _figures(stream: Transcript) -> Figures:
+    tokens = stream.tokens if stream.used else None
+    return Figures(turns=stream.turns, tokens=tokens, tool_calls=stream.tool_calls)

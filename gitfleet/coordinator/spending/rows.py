@@ -59,6 +59,7 @@ def rows_of(run: Run, attempt: Attempt, stream: Transcript, exit_: Exit | None) 
             tool_calls=stream.calls.get(turn, 0),
             helper=used.helper,
             model=used.model or stream.model,
+            truth=Truth.EXACT if used.exact else Truth.NOT_MEASURED,
         )
         for turn, used in stream.used.items()
     ]
@@ -66,7 +67,8 @@ def rows_of(run: Run, attempt: Attempt, stream: Transcript, exit_: Exit | None) 
     if loose:
         rows.append(row(UNTOLD, tool_calls=loose, truth=Truth.NOT_MEASURED, helper=True))
     never = exit_ is not None and exit_.reason == "spawn-failed"
-    exact = never or (stream.whole and stream.ended is not None and not loose)
+    end = stream.ended
+    exact = never or (end is not None and (stream.whole or end.totals) and not loose)
     return UsageRows(rows=tuple(rows), truth=Truth.EXACT if exact else Truth.NOT_MEASURED)
 
 

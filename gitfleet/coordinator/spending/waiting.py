@@ -26,4 +26,7 @@ def nothing_left(held: Mapping[str, HeldElsewhere]) -> Halt | None:
     if not all(isinstance(why, UsedUp) or (isinstance(why, Short) and why.final) for why in spent.values()):
         return None
     told = "; ".join(f"{task}: {why.sentence}" for task, why in spent.items() if why is not None)
-    return Halt(f"{told}. `gitfleet continue --budget` gives more")
+    first = next(iter(spent.values()))
+    scope = first.room if isinstance(first, Short) else "task"
+    name = first.name if first is not None else "tokens"
+    return Halt(f"{told}; `gitfleet continue --budget {scope}.max_{name}=N` gives more")

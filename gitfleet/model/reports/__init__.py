@@ -40,6 +40,7 @@ from gitfleet.model.reports.plans import Disclosure, PlacedTask, PlacedWave
 from gitfleet.model.reports.progress import (
     Activity,
     AgentProgress,
+    HeldTask,
     LiveRun,
     Need,
     Progress,
@@ -69,6 +70,7 @@ from gitfleet.model.reports.upkeep import (
     Level,
     Mend,
 )
+from gitfleet.model.reports.usage import Difference, UsageBy, UsageGroup, UsageReport
 
 if TYPE_CHECKING:
     import msgspec
@@ -95,6 +97,7 @@ __all__ = [
     "ConflictsReport",
     "ControlReport",
     "DemoReport",
+    "Difference",
     "Disclosure",
     "DoctorReport",
     "ErrorBody",
@@ -103,6 +106,7 @@ __all__ = [
     "Evidence",
     "FinalHandoff",
     "Finding",
+    "HeldTask",
     "IdleReport",
     "InitReport",
     "InspectReport",
@@ -137,6 +141,9 @@ __all__ = [
     "StatusReport",
     "Steered",
     "UnsteeredSession",
+    "UsageBy",
+    "UsageGroup",
+    "UsageReport",
     "WaitingRun",
     "WaveReport",
     "waiting_run",
@@ -164,6 +171,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "approve": (ApproveReport,),
     "resolve": (ResolveReport,),
     "open": (OpenReport,),
+    "usage": (UsageReport,),
     "closeout": (CloseoutReport,),
     "check": (CheckReport,),
     "doctor": (DoctorReport,),

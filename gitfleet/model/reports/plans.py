@@ -111,6 +111,7 @@ class Disclosure(Report, frozen=True, kw_only=True, tag_field="schema", tag="git
     checks: Annotated[tuple[str, ...], Meta(description="Commands that every candidate must pass, in order.")] = ()
     commands: Annotated[tuple[str, ...], Meta(description="Commands from plan and config that will run.")] = ()
     budget_tokens: Annotated[int, Meta(description="Sum of the token hints of all tasks; not measured.")] = 0
+    budgets: Annotated[tuple[str, ...], Meta(description="What agents may use at most, a clause for each budget.")] = ()
     permissions: Annotated[str, Meta(description="What agents may do on this machine.")] = ""
     retries: Annotated[
         str, Meta(description="How often an attempt may be made again, and which tasks are done once at most.")

@@ -121,6 +121,13 @@ class LiveRun(Report, frozen=True, kw_only=True):
     tool_calls: Annotated[int | None, TOOL_CALLS] = None
 
 
+class HeldTask(Report, frozen=True, kw_only=True):
+    """A queued task that could start but for what its session told last of it: a scope, a tree, a budget."""
+
+    task: str
+    reason: Annotated[str, Meta(description="What it waits for, in a sentence.")]
+
+
 class SessionStatus(Report, frozen=True, kw_only=True):
     """One session at this moment."""
 
@@ -139,6 +146,7 @@ class SessionStatus(Report, frozen=True, kw_only=True):
     failures: Annotated[dict[str, int], Meta(description="Failed runs by source of the failure.")]
     restarted: Annotated[int, Meta(description="Runs that were started more than once.")] = 0
     waiting: Annotated[tuple[WaitingRun, ...], Meta(description="Runs that wait for their next attempt.")] = ()
+    held: Annotated[tuple[HeldTask, ...], Meta(description="Queued tasks that wait for a scope or a budget.")] = ()
     live: Annotated[tuple[LiveRun, ...], Meta(description="Runs that hold a claim at this moment.")] = ()
     predictions: Annotated[tuple[Prediction, ...], PREDICTED] = ()
     landings: tuple[Landing, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.support.model_server.ledger import Answered
 from tests.support.model_server.script import (
+    SOON,
     Cut,
     End,
     Loop,
@@ -20,6 +21,7 @@ from tests.support.model_server.script import (
 from tests.support.model_server.server import ModelServer
 
 __all__ = [
+    "SOON",
     "Answered",
     "Cut",
     "End",

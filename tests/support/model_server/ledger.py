@@ -30,6 +30,8 @@ class Answered:
     """What the whole answer costs; nothing when a failure was scripted."""
     told: bool
     """Whether that usage went out, down to the last event that tells it."""
+    at: float
+    """When it was asked, in epoch seconds."""
 
     @property
     def cut(self) -> bool:

@@ -86,6 +86,10 @@ class Loop:
     usage: Usage = USAGE
 
 
+SOON = (("retry-after-ms", "100"),)
+"""Headers of an error that keep opencode from waiting for seconds, then minutes, before it asks again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """Answer with an HTTP error ``times`` times, or for ever; the body is the dialect's own unless given."""

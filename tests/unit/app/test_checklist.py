@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from gitfleet.app.checklist import Facts, checklist, going_on
-from gitfleet.model.evidence import Attempt, CheckResult, GateReport, Verdict, Verification, Violation
+from gitfleet.model.evidence import Attempt, CheckResult, Exit, GateReport, Verdict, Verification, Violation
 from gitfleet.model.handoff import Handoff, HandoffSource
 from gitfleet.model.reports import CloseoutItem, Point
 from gitfleet.model.run import ClaimHeld, Failure, FailureSource, MergeRecord, Run, RunState
 from gitfleet.model.session import SessionState
-from gitfleet.model.usage import Tokens, UsageSummary
+from gitfleet.model.usage import Tokens, Truth, UsageSummary
 
 AT = "2026-01-02T03:04:05.000Z"
 TREE, COMMIT = "a" * 40, "c" * 40
@@ -139,13 +139,30 @@ def test_a_run_that_rightly_changed_nothing_needs_no_checks_and_no_commit() -> N
 
 
 def test_usage_is_exact_or_not_measured_and_never_missing() -> None:
-    attempt = LANDED.attempts[0]
-    measured = msgspec.structs.replace(attempt, usage=UsageSummary(tokens=Tokens(input=50, output=20)))
-    assert point(Point.USAGE).found == "not measured"
+    attempt = msgspec.structs.replace(LANDED.attempts[0], exit=Exit(code=0))
+    used = UsageSummary(tokens=Tokens(input=50, output=20))
+    measured = msgspec.structs.replace(attempt, usage=used, cli_session="s-1")
+    partly = msgspec.structs.replace(measured, usage=msgspec.structs.replace(used, truth=Truth.NOT_MEASURED))
+    assert point(Point.USAGE).found == "none: it never ran"
+    assert point(Point.USAGE, attempts=(attempt,)).found == "not measured"
     assert point(Point.USAGE, attempts=(measured, measured)).found == "140 tokens, exact"
     # A part of a sum is no sum.
-    assert point(Point.USAGE, attempts=(measured, attempt)).found == "not measured"
-    assert all(point(Point.USAGE, attempts=attempts).ok for attempts in ((), (attempt,), (measured,)))
+    assert point(Point.USAGE, attempts=(measured, attempt)).found == "not measured, at least 70 tokens"
+    assert point(Point.USAGE, attempts=(partly,)).found == "not measured, at least 70 tokens"
+    assert all(point(Point.USAGE, attempts=attempts).ok for attempts in ((), (attempt,), (measured,), (partly,)))
+
+
+def test_usage_of_an_agent_that_tells_it_must_have_its_rows() -> None:
+    ran = msgspec.structs.replace(LANDED.attempts[0], exit=Exit(code=0), account="codex")
+    used = UsageSummary(tokens=Tokens(input=50, output=20))
+    measured = msgspec.structs.replace(ran, usage=used)
+    assert not point(Point.USAGE, attempts=(ran,)).ok
+    assert point(Point.USAGE, facts(rows={1: used}), attempts=(measured,)).ok
+    for rows in ({}, {1: UsageSummary(tokens=Tokens(input=49, output=20))}):
+        found = point(Point.USAGE, facts(rows=rows), attempts=(measured,))
+        assert not found.ok
+        assert "attempt 1" in found.found
+        assert found.mend == "gitfleet usage auth-k3f9qm --reconcile"
 
 
 def test_a_landing_from_the_cache_says_so() -> None:

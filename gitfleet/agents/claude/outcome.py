@@ -1,0 +1,139 @@
+"""What the end of ``claude`` means: its end event against its exit code, in gitfleet's own codes.
+
+The exit code alone lies: 0 after an interrupt and after a denied permission, 1 with ``success`` in the end event after
+an error of the API. So the end event decides where there is one, and without one there is no success.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gitfleet.agents.command import SHELL_SIGNAL, judge
+from gitfleet.agents.events import Ended
+from gitfleet.model.run import Failure, FailureSource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitfleet.agents.transcript import Transcript
+    from gitfleet.model.evidence import Exit
+
+_TRANSPORT, _TASK, _PERSON = FailureSource.TRANSPORT, FailureSource.TASK, FailureSource.NEEDS_PERSON
+
+_MEANINGS = {
+    "rate-limited": (_TRANSPORT, "was refused for now, by a limit on requests"),
+    "usage-limit": (_TRANSPORT, "has used up what its account allows"),
+    "auth": (_TRANSPORT, "was refused by its account"),
+    "network": (_TRANSPORT, "lost its model"),
+    "model-error": (_TRANSPORT, "got an error from its model"),
+    "no-end-event": (_TRANSPORT, "ended without saying how"),
+    "killed": (_TRANSPORT, "was ended from outside"),
+    "context-overflow": (_TASK, "filled the whole context of its model"),
+    "max-turns": (_TASK, "took all the turns that it may take"),
+    "budget": (_TASK, "used up its budget"),
+    "permission-denied": (_PERSON, "was not allowed to do what it wanted"),
+    "interrupted": (_PERSON, "was interrupted"),
+}
+"""Who is to blame for each code, and the sentence that begins with the agent's name."""
+
+_REFUSALS = {
+    "authentication_failed": "auth",
+    "oauth_org_not_allowed": "auth",
+    "billing_error": "usage-limit",
+    "rate_limit": "rate-limited",
+    "max_output_tokens": "context-overflow",
+}
+_API_ERRORS = {"usage_limit_reached": "usage-limit", "connection_failed": "network"}
+_SERVER_ERROR = 500
+_OVERFLOWS = {"prompt_too_long", "image_error", "blocking_limit", "rapid_refill_breaker"}
+_SUBTYPES = {"error_max_turns": "max-turns", "error_max_budget_usd": "budget"}
+
+_SECRET = re.compile(r"sk-ant-[\w-]+")
+_LONGEST = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error that the program tells instead of an answer: its own words for it, and the HTTP status where one is."""
+
+    error: str
+    api_error: str
+    status: object
+    text: str
+
+    @property
+    def code(self) -> str:
+        """The failure code."""
+        code = _API_ERRORS.get(self.api_error) or _REFUSALS.get(self.error)
+        if code is None and self.error == "unknown" and self.status is None:
+            # What came was no answer of the API: a proxy's page, say.
+            return "network"
+        return code or "model-error"
+
+    @property
+    def source(self) -> FailureSource | None:
+        """Who is to blame, where it is not who is by the code: a request that is wrong stays wrong."""
+        wrong = isinstance(self.status, int) and self.status < _SERVER_ERROR
+        return _TASK if wrong and self.code == "model-error" else None
+
+
+def end_of(result: Mapping[str, Any], refusal: Refusal | None) -> Ended:
+    """Read the end event; ``refusal`` is the last error that was told instead of an answer."""
+    subtype, why = str(result.get("subtype") or ""), str(result.get("terminal_reason") or "")
+    errors = result.get("errors")
+    said = result.get("result") or "; ".join(map(str, errors if isinstance(errors, list) else ()))
+    message = said if isinstance(said, str) else ""
+    if subtype == "success" and not result.get("is_error"):
+        return Ended(totals=True)
+    if why in _OVERFLOWS:
+        return Ended("context-overflow", message, totals=True)
+    if why.startswith("aborted"):
+        return Ended("interrupted", totals=True)
+    if subtype in _SUBTYPES:
+        return Ended(_SUBTYPES[subtype], message, totals=True)
+    if refusal is not None:
+        return Ended(refusal.code, message or refusal.text, refusal.source, totals=True)
+    # It could not begin: there is no such session to resume, say.
+    code = "model-error" if why else "no-end-event"
+    return Ended(code, message or why or subtype, totals=True)
+
+
+def outcome(who: str, ended: Exit, told: Transcript | None) -> Failure | None:
+    """Read what an end says against success; ``who`` begins the sentence."""
+    if ended.reason != "exited":
+        return judge(ended, who)
+    if told is None or told.ended is None:
+        return _without_end(who, ended, told)
+    if told.ended.code:
+        return _failure(who, told.ended.code, told.ended.message, told.ended.source)
+    if told.denied:
+        denied = told.denied[-1]
+        return _failure(who, "permission-denied", f"{denied.tool} {denied.argument}".strip())
+    return judge(ended, who)
+
+
+def _without_end(who: str, ended: Exit, told: Transcript | None) -> Failure | None:
+    by = ended.signal or (ended.code or 0) - SHELL_SIGNAL
+    trouble = told.trouble if told is not None else None
+    if by == signal.SIGKILL:
+        return judge(ended, who)
+    if by == signal.SIGINT or (trouble is not None and trouble.code == "interrupted"):
+        return _failure(who, "interrupted")
+    if by in {signal.SIGTERM, signal.SIGHUP}:
+        return _failure(who, "killed", f"by {signal.Signals(by).name}")
+    if trouble is not None:
+        return _failure(who, trouble.code, trouble.message)
+    detail = f"exit code {ended.code}" if ended.signal is None else f"signal {ended.signal}"
+    return _failure(who, "no-end-event", detail)
+
+
+def _failure(who: str, code: str, detail: str = "", source: FailureSource | None = None) -> Failure:
+    blame, clause = _MEANINGS[code]
+    detail = _SECRET.sub("sk-ant-…", " ".join(detail.split()))
+    if len(detail) > _LONGEST:
+        detail = f"{detail[:_LONGEST]}…"
+    told = f"{who} {clause}: {detail}" if detail else f"{who} {clause}"
+    return Failure(source=source or blame, code=code, message=told if told.endswith(".") else f"{told}.")

@@ -1,0 +1,178 @@
+"""What agents used: attempts gathered from books and rows, in groups. Read only.
+
+An attempt's figures are the sum of its rows. What was not measured is counted as such, in its group and in all: a sum
+over it is a lower bound, and where nobody told anything there is none.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.model.base import seconds_of
+from gitfleet.model.reports import UsageBy, UsageGroup, UsageReport
+from gitfleet.model.run import RunState
+from gitfleet.model.usage import Tokens, Truth, UsageSummary, summary
+from gitfleet.store.state import State
+from gitfleet.store.usage import UsageStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from gitfleet.app.workspace import Workspace
+    from gitfleet.model.run import Run
+
+_UNDER_WAY = frozenset({RunState.PREPARING, RunState.RUNNING, RunState.FINISHED})
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """One attempt that ran, and what it used; ``used`` is none where nobody told anything."""
+
+    session: str
+    task: str
+    instance: str
+    attempt: int
+    agent: str
+    account: str
+    cli_session: str
+    at: str
+    used: UsageSummary | None
+    seconds: float | None = None
+    reports: bool = False
+    """Whether its agent tells what it uses."""
+
+
+def usage(
+    workspace: Workspace, session: str | None, by: UsageBy | None, *, since: str = "", until: str = ""
+) -> tuple[UsageReport, tuple[Spent, ...]]:
+    """Report on one session or all of them; gives the attempts that count, too.
+
+    ``since`` and ``until`` are days of local time, as in 2026-01-31, both included. Raises ``GitfleetError``
+    (``unknown-session``).
+    """
+    by = by or (UsageBy.TASK if session else UsageBy.SESSION)
+    found, running = _gather(workspace, session)
+    chosen = tuple(
+        one for one in found if (not since or day_of(one.at) >= since) and (not until or day_of(one.at) <= until)
+    )
+    names: dict[str, list[Spent]] = {}
+    for one in chosen:
+        names.setdefault(_KEYS[by](one), []).append(one)
+    report = UsageReport(
+        by=by,
+        sessions=tuple(sorted({one.session for one in chosen})),
+        since=since,
+        until=until,
+        running=running,
+        groups=tuple(_group(name, names[name]) for name in sorted(names)),
+        all=_group("all", chosen),
+    )
+    return report, chosen
+
+
+def day_of(at: str) -> str:
+    """The day of local time that an instant is on."""
+    return time.strftime("%Y-%m-%d", time.localtime(seconds_of(at))) if at else ""
+
+
+_KEYS: dict[UsageBy, Callable[[Spent], str]] = {
+    UsageBy.SESSION: lambda one: one.session,
+    UsageBy.TASK: lambda one: one.task,
+    UsageBy.AGENT: lambda one: one.agent,
+    UsageBy.ACCOUNT: lambda one: one.account,
+    UsageBy.DAY: lambda one: day_of(one.at),
+}
+
+
+def _gather(workspace: Workspace, session: str | None) -> tuple[list[Spent], int]:
+    """Every attempt that ran, of one session or of all; and how many run still."""
+    state, store = State(workspace.layout), UsageStore(workspace.layout)
+    here, rowed = state.session_ids(), store.sessions()
+    if session is not None and session not in here and session not in rowed:
+        raise GitfleetError(
+            Kind.USAGE,
+            "unknown-session",
+            f"There is no session {session} here, and nothing is known of what it used.",
+            hint="`gitfleet usage` lists what is known.",
+        )
+    found: list[Spent] = []
+    running = 0
+    for name in here if session is None else [session] if session in here else []:
+        for run in state.read_runs(name).values():
+            found += _of_run(run)
+            running += run.state in _UNDER_WAY
+    for name in rowed if session is None else [session]:
+        if name not in here:
+            found += _of_rows(store, name)
+    return found, running
+
+
+def _of_run(run: Run) -> Iterator[Spent]:
+    for attempt in run.attempts:
+        going_on = run.state in _UNDER_WAY and attempt.number == len(run.attempts) and not attempt.outcome
+        if going_on or (attempt.exit is None and attempt.usage is None):
+            continue
+        yield Spent(
+            session=run.session,
+            task=run.task,
+            instance=run.instance,
+            attempt=attempt.number,
+            agent=run.agent,
+            account=attempt.account,
+            cli_session=attempt.cli_session,
+            at=attempt.started,
+            used=attempt.usage,
+            seconds=attempt.exit.seconds if attempt.exit else None,
+            reports=bool(attempt.account or attempt.cli_session or attempt.usage),
+        )
+
+
+def _of_rows(store: UsageStore, session: str) -> Iterator[Spent]:
+    """Attempts of which there are rows and no books: calls of the planner, and sessions that were cleaned away."""
+    for rows in store.of_session(session):
+        if rows.rows:
+            first = rows.rows[0]
+            yield Spent(
+                session=first.session,
+                task=first.task,
+                instance=first.instance,
+                attempt=first.attempt,
+                agent=first.agent,
+                account=first.account,
+                cli_session=first.cli_session,
+                at=first.at,
+                used=summary(rows.rows, rows.truth),
+                reports=True,
+            )
+
+
+def _group(name: str, members: Sequence[Spent]) -> UsageGroup:
+    told = [one.used for one in members if one.used is not None and (one.used.turns or one.used.truth is Truth.EXACT)]
+    priced = [used for used in told if used.tokens.cost_usd is not None]
+    tokens = _sum(used.tokens for used in told)
+    return UsageGroup(
+        name=name,
+        attempts=len(members),
+        not_measured=sum(one.used is None or one.used.truth is not Truth.EXACT for one in members),
+        unpriced=sum(bool(used.turns) for used in told) - sum(bool(used.turns) for used in priced),
+        tokens=tokens if told else None,
+        total=tokens.total if told else None,
+        turns=sum(used.turns for used in told) if told else None,
+        tool_calls=sum(used.tool_calls for used in told) if told else None,
+        seconds=_seconds(members),
+    )
+
+
+def _seconds(members: Sequence[Spent]) -> float | None:
+    known = [one.seconds for one in members if one.seconds is not None]
+    return round(sum(known), 3) if known else None
+
+
+def _sum(parts: Iterable[Tokens]) -> Tokens:
+    total = Tokens()
+    for part in parts:
+        total = total.plus(part)
+    return total

@@ -1,0 +1,113 @@
+"""``gitfleet usage``: what agents used, in groups, and whether that is all of it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from gitfleet.cli.command import Call, command, exit_code
+from gitfleet.cli.names import SESSION
+from gitfleet.cli.output import Line, Table
+from gitfleet.cli.text import count, duration
+from gitfleet.model.reports import UsageBy
+from gitfleet.model.words import plural
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from gitfleet.cli.output import Piece
+    from gitfleet.model.reports import UsageGroup, UsageReport
+
+DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@command(
+    "usage",
+    examples=(
+        "gitfleet usage",
+        "gitfleet usage auth-refactor-k3f9qm --by agent",
+        "gitfleet usage --by day --since 2026-01-01 --json",
+        "gitfleet usage --reconcile",
+    ),
+)
+@click.argument("session", required=False, type=SESSION)
+@click.option("--by", type=click.Choice([by.value for by in UsageBy]), help="What to group by.")
+@click.option("--since", type=DAY, help="Only attempts that started on this day or later.", metavar="DAY")
+@click.option("--until", type=DAY, help="Only attempts that started on this day or earlier.", metavar="DAY")
+@click.option("--reconcile", is_flag=True, help="Hold it against the session files of the agents' own programs.")
+def COMMAND(  # noqa: N802 - one argument an option
+    call: Call, *, session: str | None, by: str | None, since: datetime | None, until: datetime | None, reconcile: bool
+) -> int:
+    """Show what agents used, in SESSION or in all of them: tokens, turns, tool calls, time, cost.
+
+    Figures are exact or said to be not measured; nothing is estimated. Days are those of local time. With --reconcile,
+    exit code 1 where a row is missing or says other than the program that the agent is.
+    """
+    from gitfleet.app.usage import usage  # noqa: PLC0415
+
+    days = {"since": f"{since:%Y-%m-%d}" if since else "", "until": f"{until:%Y-%m-%d}" if until else ""}
+    workspace = call.workspace()
+    report, spent = usage(workspace, session, UsageBy(by) if by else None, **days)
+    if reconcile:
+        from gitfleet.app.reconciling import reconciled  # noqa: PLC0415
+
+        report = reconciled(workspace, report, spent, os.environ)
+    call.answer(report, lambda: view(report))
+    return exit_code(failed=bool(report.differences))
+
+
+def view(report: UsageReport) -> Iterator[Piece]:
+    """Draw the report."""
+    whole = report.all
+    style = "bold yellow" if report.differences or whole.not_measured else "bold green"
+    if report.differences:
+        yield Line(f"{plural(len(report.differences), 'attempt')} not as their programs say; see below.", style)
+    elif not whole.attempts:
+        yield Line("Nothing was used: no agent ran.", "bold green")
+    else:
+        checked = f", as their own programs say ({plural(report.reconciled, 'attempt')})" if report.reconciled else ""
+        yield Line(f"{_told(whole)} by {plural(whole.attempts, 'attempt')}{checked}{_doubt(whole)}.", style)
+    yield Table(
+        (report.by.value, "attempts", "turns", "tools", "input", "cached", "written", "output", "cost", "time", ""),
+        [_row(group) for group in report.groups],
+    )
+    if report.running:
+        yield Line(f"{plural(report.running, 'attempt')} still under way, counted once over.", "dim")
+    for one in report.differences:
+        yield Line(f"  {one.task} ({one.instance}): {one.message}", "yellow")
+
+
+def _row(group: UsageGroup) -> tuple[str, ...]:
+    tokens = group.tokens
+    cost = tokens.cost_usd if tokens else None
+    return (
+        group.name or "-",
+        str(group.attempts),
+        count(group.turns),
+        count(group.tool_calls),
+        *(
+            count(getattr(tokens, name) if tokens else None)
+            for name in ("input", "cache_read", "cache_write", "output")
+        ),
+        "-" if cost is None else f"${cost:,.4f}" + "+" * bool(group.unpriced),
+        duration(group.seconds),
+        f"{group.not_measured} not measured" if group.not_measured else "exact",
+    )
+
+
+def _told(group: UsageGroup) -> str:
+    if group.total is None:
+        return "Not measured: no agent told what it used"
+    cost = group.tokens.cost_usd if group.tokens else None
+    priced = "" if cost is None else f", ${cost:,.2f}" + " for those that tell" * bool(group.unpriced)
+    return f"{plural(group.total, 'token')}{priced}, used"
+
+
+def _doubt(group: UsageGroup) -> str:
+    if not group.not_measured or group.total is None:
+        return ""
+    were = "was" if group.not_measured == 1 else "were"
+    return f"; at least, since {plural(group.not_measured, 'attempt')} {were} not measured"

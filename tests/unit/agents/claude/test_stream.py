@@ -1,0 +1,207 @@
+"""Streams that ``claude`` was seen to write, trimmed to what is read of them, in gitfleet's own words."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gitfleet.agents.claude.stream import ClaudeReader, argument
+from gitfleet.agents.events import Called, Denied, Ended, RateLimited, Used
+from gitfleet.agents.transcript import Follower
+from gitfleet.model.usage import Tokens
+
+if TYPE_CHECKING:
+    from gitfleet.agents.transcript import Transcript
+
+STREAMS = Path(__file__).parent / "streams"
+SESSION = "9c1f5b1e-6f6b-4a0e-9a43-2f1f6a1c2d3e"
+
+
+def stream(name: str) -> bytes:
+    return (STREAMS / f"{name}.jsonl").read_bytes()
+
+
+def read(data: bytes, reader: ClaudeReader | None = None, pieces: int = 1 << 20) -> Transcript:
+    follower = Follower(reader or ClaudeReader())
+    for offset in range(0, len(data), pieces):
+        follower.feed(offset, data[offset : offset + pieces])
+    return follower.finish()
+
+
+def test_work_with_a_helper_is_told_and_counted() -> None:
+    told = read(stream("work"))
+
+    assert (told.cli_session, told.model) == (SESSION, "claude-opus-5-5")
+    assert told.said == "I will look.\nAll done.\n"
+    assert told.tool_calls == 3
+    assert told.calls == {"msg_1": 1, "msg_2": 1, "rest": 1, "msg_5": 0}
+    assert told.retries == 1
+    assert told.turns == 3
+    assert told.trouble is None
+    assert told.ended == Ended(totals=True)
+    assert told.used["msg_1"] == Used(
+        "msg_1", Tokens(input=1000, cache_read=200, cache_write=30, output=50, reasoning=7), "claude-opus-5-5"
+    )
+    assert told.used["msg_5"].tokens == Tokens(input=1200, cache_read=1000, output=9, reasoning=0)
+    # 12 + 20 of input: the sub-agent, and a call of the program's own to its small model.
+    assert told.used["rest"] == Used(
+        "rest", Tokens(input=32, cache_read=1, output=10, reasoning=0, cost_usd=0.0158), helper=True
+    )
+
+
+def test_a_helper_is_counted_in_part_until_the_end() -> None:
+    *lines, _ = stream("work").splitlines(keepends=True)
+
+    told = read(b"".join(lines))
+
+    assert told.ended is None
+    assert told.used["rest"] == Used(
+        "rest", Tokens(input=12, cache_read=1, output=2, reasoning=0), "", helper=True, exact=False
+    )
+
+
+@pytest.mark.parametrize("name", ["work", "limit", "denied", "interrupted"])
+@pytest.mark.parametrize("pieces", [1, 7, 1000])
+def test_a_stream_is_the_same_in_any_pieces(name: str, pieces: int) -> None:
+    assert read(stream(name), pieces=pieces) == read(stream(name))
+
+
+def test_a_stream_with_a_part_missing_adds_up_by_its_end() -> None:
+    data = stream("work")
+    follower = Follower(ClaudeReader())
+    follower.feed(0, data[:400])
+    gap = data.index(b'"msg_4"')
+    follower.feed(gap, data[gap:])
+    told = follower.finish()
+
+    assert not told.whole
+    assert told.ended is not None
+    assert told.ended.totals
+    assert told.tokens == read(data).tokens
+
+
+def test_what_a_session_used_before_is_taken_off() -> None:
+    before = Tokens(input=1000, cache_read=200, cache_write=30, output=50, reasoning=7, cost_usd=0.0100)
+    lines = [line for line in stream("work").splitlines(keepends=True) if b'"msg_1"' not in line]
+
+    told = read(b"".join(lines), ClaudeReader(resumed=True, before=before))
+
+    assert "msg_1" not in told.used
+    rest = told.used["rest"].tokens
+    assert (rest.input, rest.cache_read, rest.cache_write, rest.output, rest.reasoning) == (32, 1, 0, 10, 0)
+    assert rest.cost_usd == pytest.approx(0.0058)
+    assert all(used.exact for used in told.used.values())
+
+
+@pytest.mark.parametrize("helped", [False, True])
+def test_sums_that_began_anew_are_not_taken_for_everything(*, helped: bool) -> None:
+    before = Tokens(input=500_000, output=9000, cost_usd=5.0)
+    lines = [line for line in stream("work").splitlines(keepends=True) if helped or b'"toolu_2"' not in line]
+
+    told = read(b"".join(lines), ClaudeReader(resumed=True, before=before))
+
+    assert told.turns == (3 if helped else 2)
+    if helped:
+        assert not told.used["rest"].exact
+        assert told.used["rest"].tokens.cost_usd is None
+    else:
+        assert "rest" not in told.used
+
+
+def test_limits_are_warned_of_and_met() -> None:
+    data = stream("limit")
+    reader = ClaudeReader()
+
+    limits = [event for line in data.splitlines() for event in reader.read(line) if isinstance(event, RateLimited)]
+    told = read(data)
+
+    assert limits == [
+        RateLimited(hard=False, resets=1795258260.0, window="five_hour", share=0.93),
+        RateLimited(hard=True, resets=1795258260.0, window="five_hour"),
+    ]
+    assert told.limit == limits[-1]
+    assert told.ended == Ended("usage-limit", "You've hit your 5-hour limit · resets 10:51am (UTC)", totals=True)
+    assert told.used == {}
+    assert told.said == ""
+
+
+def test_denials_are_told_once_with_what_was_asked_for() -> None:
+    told = read(stream("denied"))
+
+    assert told.denied == [Denied("Write", "/etc/motd"), Denied("mcp__db__drop", '{"table": "t"}')]
+    assert told.ended == Ended(totals=True)
+
+
+def test_an_interrupt_is_told() -> None:
+    told = read(stream("interrupted"))
+
+    assert told.ended == Ended("interrupted", totals=True)
+    assert told.trouble is not None
+    assert told.trouble.code == "interrupted"
+
+
+def test_what_standard_error_says_counts_before_the_beginning_alone() -> None:
+    before = read(b"error: unknown option '--nonsense'\n")
+    after = read(stream("denied") + b"a warning\n")
+
+    assert before.trouble is not None
+    assert before.trouble.message == "error: unknown option '--nonsense'"
+    assert after.trouble is None
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"command": "ls", "description": "List"}, "ls"),
+        ({"file_path": "/a", "content": "x"}, "/a"),
+        ({"url": "http://x/", "prompt": "Read."}, "http://x/"),
+        ({"b": 1, "a": [2]}, '{"a": [2], "b": 1}'),
+        ({}, ""),
+        ("text", ""),
+    ],
+)
+def test_what_a_person_wants_to_see_of_a_call(given: object, shown: str) -> None:
+    assert argument(given) == shown
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 9) | st.sampled_from(["", "x", "tool_use", "text", "message_start"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["id", "type", "text", "name", "input", "usage", "model", "message"]), inner)
+    ),
+    max_leaves=8,
+)
+_EVENTS = st.fixed_dictionaries(
+    {"type": st.sampled_from(["system", "assistant", "user", "result", "stream_event", "rate_limit_event"])},
+    optional=dict.fromkeys(
+        ("subtype", "message", "event", "usage", "modelUsage", "permission_denials", "rate_limit_info"), _JSON
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(_EVENTS | _JSON, max_size=4), st.binary(max_size=40))
+def test_no_line_is_fatal(events: list[object], noise: bytes) -> None:
+    reader = ClaudeReader()
+    for event in events:
+        list(reader.read(json.dumps(event).encode()))
+    list(reader.read(noise))
+    assert len(list(reader.read(b"[" * 100_000))) <= 1
+
+
+@pytest.mark.parametrize("subtype", ["init", "permission_denied", "api_retry"])
+def test_events_that_lack_everything_are_read(subtype: str) -> None:
+    events = list(ClaudeReader().read(json.dumps({"type": "system", "subtype": subtype}).encode()))
+    assert len(events) == 1
+
+
+def test_a_tool_of_a_helper_is_a_call_as_well() -> None:
+    reader = ClaudeReader()
+    calls = [event for line in stream("work").splitlines() for event in reader.read(line) if isinstance(event, Called)]
+    assert calls == [Called("Bash", "make test"), Called("Task", "look"), Called("Read", "/w/a.py")]
