@@ -255,6 +255,16 @@ def _needs(session: Session, runs: Mapping[str, Run], *, coordinator: bool, late
             Need(
                 session=session.id,
                 task=run.task,
+                reason=f"was not allowed to use {run.parked.words}",
+                next=f"gitfleet approve {run.instance}",
+            )
+            for run in runs.values()
+            if run.parked is not None and run.waiting
+        ]
+        found += [
+            Need(
+                session=session.id,
+                task=run.task,
                 reason=f"{run.state.value}: {run.failure.message if run.failure else 'no reason was recorded'}",
                 next=f"gitfleet inspect {run.instance or run.task}",
             )
