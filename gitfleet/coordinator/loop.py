@@ -45,6 +45,7 @@ from gitfleet.coordinator.settling_trains import SettlingTrains
 from gitfleet.coordinator.spending.budgets import Budgets
 from gitfleet.coordinator.spending.rows import catch_up
 from gitfleet.coordinator.spending.waiting import waits_for_wave
+from gitfleet.coordinator.standing import Waits
 from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.coordinator.training import Training
@@ -87,6 +88,7 @@ class Coordinator:
     _amendments: Amendments = field(init=False)
     _waves: WaveEvents = field(init=False)
     _budgets: Budgets = field(init=False)
+    _waits: Waits = field(init=False)
     _dispatching: Dispatching = field(init=False)
     _supervising: Supervising = field(init=False)
     _tracker: Tracker = field(init=False)
@@ -107,6 +109,7 @@ class Coordinator:
         self._waves = WaveEvents(self.books)
         self._retrying = Retrying(self.parts, self.books)
         self._budgets = Budgets(self.parts, self.books)
+        self._waits = Waits(self.parts, self.books, self._budgets.following)
         workers, waves, budgets = self._workers, self._waves, self._budgets
         self._dispatching = Dispatching(
             self.parts, self.books, self.scopes, claiming, workers, waves, self._retrying, self._checks, budgets
@@ -165,6 +168,7 @@ class Coordinator:
             self._dispatch()
             self._supervising.look()
         self._budgets.look(ending=self.halt is not None)
+        self._waits.look()
         self._radar.look(ending=self.halt is not None)
         self._shutdown.advance()
         if not self._workers.busy and self.halt is None:
