@@ -18,7 +18,7 @@ from gitfleet.model.session import SessionState
 from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from gitfleet.cli.output import Piece
     from gitfleet.model.conflict import Conflict
@@ -60,6 +60,9 @@ def view(report: InspectReport) -> Iterator[Piece]:
         ("host", report.host),
         ("scope", ", ".join(run.scope) or "none: read-only"),
         ("depends on", ", ".join(run.depends_on)),
+        ("tags", ", ".join(run.tags)),
+        ("metadata", _pairs(run.metadata)),
+        ("labels", _pairs(report.labels)),
         ("activity", _activity(report)),
         ("last pulse", report.last_pulse or "none"),
         ("latest event", f"{report.latest_event.at} {report.latest_event.message}" if report.latest_event else "none"),
@@ -84,6 +87,10 @@ def view(report: InspectReport) -> Iterator[Piece]:
     yield from _evidence(run)
     for step in _next(report):
         yield Line(f"next: {step}", copy=True)
+
+
+def _pairs(facts: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in facts.items())
 
 
 def _permission(run: Run) -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @click.option("--max-agents", "--max-workers", type=click.IntRange(min=1, max=256), help="Agents at the same time.")
 @click.option("--rolling/--no-rolling", default=None, help="Start each task as soon as it can, without waves.")
 @click.option("--only", multiple=True, help="Only this task and what it depends on; may be repeated.", metavar="TASK")
+@click.option("--tag", multiple=True, help="Only tasks with this tag and what they depend on; may be repeated.")
 @click.option("--agent", help="The agent of tasks that name none.")
 def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     call: Call,
@@ -46,6 +47,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     max_agents: int | None,
     rolling: bool | None,
     only: tuple[str, ...],
+    tag: tuple[str, ...],
     agent: str | None,
 ) -> int:
     """Show the waves that PLAN would run in; starts nothing, and writes --output and what it read of history only.
@@ -54,7 +56,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     """
     from gitfleet.app.wave import prepare  # noqa: PLC0415
 
-    request = request_of(plan, target=target, max_agents=max_agents, rolling=rolling, only=only, agent=agent)
+    request = request_of(plan, target=target, max_agents=max_agents, rolling=rolling, only=only, tags=tag, agent=agent)
     preparation = prepare(call.workspace(), request)
     if output is not None:
         from gitfleet.store.documents.plans import write_plan  # noqa: PLC0415
@@ -72,7 +74,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     return ExitCode.DONE
 
 
-def request_of(
+def request_of(  # noqa: PLR0913 - one argument an option
     plan: Path,
     *,
     target: str | None,
@@ -80,6 +82,7 @@ def request_of(
     rolling: bool | None,
     only: tuple[str, ...],
     agent: str | None,
+    tags: tuple[str, ...] = (),
     fetch: bool = False,
     recheck: bool = False,
 ) -> WaveRequest:
@@ -94,6 +97,7 @@ def request_of(
         max_agents=max_agents,
         rolling=rolling,
         only=only,
+        tags=tags,
         agent=agent,
         fetch=fetch,
         recheck=recheck,

@@ -74,6 +74,10 @@ class AgentConfig(Document, frozen=True, kw_only=True):
             "its program asks for nothing and refuses nothing."
         ),
     ] = Permissions.SAFE
+    capabilities: Annotated[
+        tuple[str, ...],
+        Meta(description="What it can do, in your words; tasks may ask for it.", examples=[["github", "release"]]),
+    ] = ()
     env: Annotated[EnvironmentConfig, Meta(description="What it sees of the caller's environment.")] = (
         EnvironmentConfig()
     )

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gitfleet.model.base import Document
 from gitfleet.model.conflict import Conflict, Resolution
@@ -14,6 +14,7 @@ from gitfleet.model.evidence import Attempt, CheckResult, FileChange, GateReport
 from gitfleet.model.handoff import Handoff, HandoffSource
 from gitfleet.model.parking import Parked, Permission
 from gitfleet.model.plan import TaskKind
+from gitfleet.model.worker import Labels
 
 RUN_SCHEMA = "gitfleet/run/v1"
 
@@ -130,6 +131,8 @@ class Run(Document, frozen=True, kw_only=True, tag_field="schema", tag=RUN_SCHEM
         tuple[str, ...], Meta(description="Paths outside the scope that its claim grew by, as entries of a scope.")
     ] = ()
     depends_on: tuple[str, ...] = ()
+    tags: Annotated[tuple[str, ...], Meta(description="Its tags, as the plan says.")] = ()
+    metadata: Annotated[Labels, Meta(description="Facts for people, as the plan says.")] = field(default_factory=dict)
     branch: str = ""
     base: str = ""
     tip: str = ""

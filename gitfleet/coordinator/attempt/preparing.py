@@ -9,18 +9,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.base import Assignment
-from gitfleet.agents.registry import agent_for, agent_name, effort_of, model_of
+from gitfleet.agents.registry import agent_for, agent_name, effort_of, model_of, profile_of
 from gitfleet.coordinator.attempt.attempts import worktree_of
 from gitfleet.coordinator.attempt.continuing import could_not
 from gitfleet.coordinator.attempt.granting import granted
 from gitfleet.coordinator.attempt.guarding import guarded
+from gitfleet.coordinator.attempt.needing import lacking, wanted
 from gitfleet.coordinator.attempt.resolving import merge_target
 from gitfleet.coordinator.attempt.setting_up import make_ready
 from gitfleet.coordinator.machine import Refused, refused
 from gitfleet.errors import GitfleetError
 from gitfleet.git.command import GitFailed
 from gitfleet.git.worktrees import BranchTaken
-from gitfleet.model.agent_config import Permissions, ToolProfile
+from gitfleet.model.agent_config import Permissions
 from gitfleet.model.run import Failure, FailureSource
 from gitfleet.recovery.slots import Stands, stand, stand_again
 from gitfleet.runtime.environment import agent_environment
@@ -68,6 +69,9 @@ def prepare(
         made = _stands_again(parts, run) if run.attempts[-1].continues else _stands(parts, run, checks)
         if isinstance(made, Unprepared):
             return made
+        lacks = lacking(task, tree, parts.caller)
+        if lacks is not None:
+            return Unprepared(lacks, made.notes)
         prompt_file = directory / "prompt.md"
         # Not flushed: after a power cut nobody is left to read it, and the next attempt gets its own.
         prompt_file.write_bytes(prompt)
@@ -87,7 +91,8 @@ def prepare(
             model=model_of(task, config),
             effort=effort_of(task, config),
             bypass=config is not None and config.permissions is Permissions.BYPASS,
-            profile=ToolProfile.EDIT if task.scope else ToolProfile.READ_ONLY,
+            profile=profile_of(task),
+            tools=task.worker.tools if task.worker else (),
             grants=granted(parts, run, config),
             resume=run.attempts[-1].continues,
             budget=run.attempts[-1].budget,
@@ -95,7 +100,7 @@ def prepare(
         launch = agent_for(task, parts.config).launch(assignment)
         for file, content in launch.files.items():
             write_private(file, content)
-        env = agent_environment(parts.caller, assignment, directory=directory, allow=launch.allow)
+        env = agent_environment(parts.caller, assignment, directory=directory, allow=(*launch.allow, *wanted(task)))
         spec = LaunchSpec(
             instance=run.instance,
             attempt=number,

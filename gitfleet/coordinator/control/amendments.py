@@ -182,6 +182,8 @@ def queued_run(session: str, task: Task, wave: int, config: Config) -> Run:
         objective=task.objective,
         scope=task.scope,
         depends_on=task.depends_on,
+        tags=task.tags,
+        metadata=task.metadata,
     )
 
 
