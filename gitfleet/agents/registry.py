@@ -9,7 +9,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from gitfleet.agents.command import ShellAgent, check_argv
+from gitfleet.agents.fixture import FixtureAgent
 from gitfleet.errors import GitfleetError, Kind, Problem
 from gitfleet.model.agent_config import AgentKind, Effort, ToolProfile
 from gitfleet.model.plan import TaskKind
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from gitfleet.agents.base import Agent
     from gitfleet.model.agent_config import AgentConfig
     from gitfleet.model.config import Config
+    from gitfleet.model.evidence import Attempt
     from gitfleet.model.plan import Task
 
 
@@ -25,7 +29,7 @@ class _Module(Protocol):
     def build(self, name: str, config: AgentConfig) -> Agent: ...
 
 
-MODULES = {kind: f"gitfleet.agents.{kind}" for kind in AgentKind}
+MODULES: dict[AgentKind, str] = {kind: f"gitfleet.agents.{kind}" for kind in AgentKind if kind is not AgentKind.AUTO}
 """Where each kind of agent is built."""
 
 
@@ -48,6 +52,8 @@ def agent_for(task: Task, config: Config) -> Agent:
     Raises ``GitfleetError`` when the task names none and there is no default, or names one that the config lacks. The
     document loader finds these earlier and with their place; this is for a config that changed since.
     """
+    if config.fixture:
+        return FixtureAgent(name=agent_name(task, config) or "fixture")
     if task.command is not None:
         named = config.agent_named(task.agent or "")
         return ShellAgent(allow=named.env.allow if named else ())
@@ -69,6 +75,18 @@ def agent_for(task: Task, config: Config) -> Agent:
             hint="Add it under `agents:` in .planning/config.yaml.",
         )
     return build(name, found)
+
+
+def as_done(task: Task, attempt: Attempt, config: Config) -> Task:
+    """A task as the agent of an attempt does it, which may be one that stepped in for its own.
+
+    A model is the word of one vendor's program: an agent of another kind takes its own.
+    """
+    if task.command is not None or not attempt.agent or attempt.agent == agent_name(task, config):
+        return task
+    meant, doing = config.agent_named(agent_name(task, config) or ""), config.agent_named(attempt.agent)
+    alike = meant is not None and doing is not None and meant.kind is doing.kind
+    return msgspec.structs.replace(task, agent=attempt.agent, model=task.model if alike else "")
 
 
 EFFORT = {

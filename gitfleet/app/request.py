@@ -28,6 +28,7 @@ class WaveRequest:
     agent: str | None = None
     fetch: bool = False
     recheck: bool = False
+    fixture: bool = False
 
 
 def overridden(config: Config, request: WaveRequest) -> Config:
@@ -47,6 +48,7 @@ def overridden(config: Config, request: WaveRequest) -> Config:
         config,
         waves=waves,
         agent=config.agent if request.agent is None else request.agent,
+        fixture=config.fixture or request.fixture,
         target=config.target if request.target is None else request.target,
     )
 

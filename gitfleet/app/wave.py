@@ -16,6 +16,7 @@ from gitfleet.app.disclosure import disclose
 from gitfleet.app.foresight import foretell
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
+from gitfleet.app.preflight import refuse_unready
 from gitfleet.app.request import WaveRequest, only_tasks, overridden
 from gitfleet.app.survey import check_records, resolved_scopes, survey_tree, to_be_named
 from gitfleet.app.target import Target, bring_up_to_date, choose, finish_cut_off_fetches
@@ -70,9 +71,13 @@ class Preparation:
     recheck: tuple[Check, ...] = ()
     red: RedTarget | None = None
 
-    def refuse_red(self) -> None:
-        """Raise ``GitfleetError`` (``base-red``) where the target is known to fail and is not checked again first."""
+    def refuse(self) -> None:
+        """Raise ``GitfleetError`` where nothing should be started.
+
+        ``base-red``: the target is known to fail, and is not checked again first. Else an agent could never start.
+        """
         refuse_red(self.target, None if self.recheck else self.red)
+        refuse_unready(self.plan.tasks, self.config, self.workspace.now)
 
 
 def prepare(
@@ -145,7 +150,7 @@ def run(preparation: Preparation, observer: Observer, interrupts: Interrupts) ->
 
     Raises ``GitfleetError`` (``base-red``) where the target itself fails: then nothing was started.
     """
-    preparation.refuse_red()
+    preparation.refuse()
     workspace, plan, placed = preparation.workspace, preparation.plan, preparation.schedule
     finish_cut_off_fetches(workspace.repository, workspace.layout)
     with session_lock(workspace.layout, preparation.session, command="gitfleet wave") as proof:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,10 @@ else:
 
 
 class Name(_Text):
-    """A text that completes to names of these kinds: ``session``, ``task``, ``instance``, ``snapshot``, ``record``."""
+    """A text that completes to names of these kinds.
+
+    They are ``session``, ``task``, ``instance``, ``snapshot``, ``record`` and ``account``.
+    """
 
     name = "text"
 
@@ -39,6 +44,11 @@ class Name(_Text):
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
     def _names(self, repo: Path) -> Iterable[str]:
+        if "account" in self.kinds:
+            from gitfleet.agents.accounts.store import Accounts  # noqa: PLC0415
+
+            yield from Accounts.of(os.environ, time.time).refs()
+            return
         from gitfleet.git.repository import discover  # noqa: PLC0415
         from gitfleet.store.layout import Layout  # noqa: PLC0415
         from gitfleet.store.state import State  # noqa: PLC0415
@@ -71,6 +81,7 @@ class PlanFile(click.Path):
 
 
 SESSION = Name("session")
+ACCOUNT = Name("account")
 RUN = Name("instance", "task")
 CLOSEOUT = Name("instance", "session", "record")
 TASK = Name("task")

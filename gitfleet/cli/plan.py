@@ -85,6 +85,7 @@ def request_of(  # noqa: PLR0913 - one argument an option
     tags: tuple[str, ...] = (),
     fetch: bool = False,
     recheck: bool = False,
+    fixture: bool = False,
 ) -> WaveRequest:
     """Read the plan's bytes and put the request together; raises ``GitfleetError`` (``cannot-read``)."""
     from gitfleet.app.request import WaveRequest  # noqa: PLC0415
@@ -101,6 +102,7 @@ def request_of(  # noqa: PLR0913 - one argument an option
         agent=agent,
         fetch=fetch,
         recheck=recheck,
+        fixture=fixture,
     )
 
 

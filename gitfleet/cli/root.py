@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "resolve": ("resolve", "Open a tree with the conflict of a run, for you to resolve."),
     "open": ("open", "Open a shell in an agent's worktree."),
     "usage": ("usage", "Show what agents used, exactly or not measured."),
+    "accounts": ("accounts", "Connect and show accounts of agents, each in a home of its own."),
     "closeout": ("closeout", "Show what is missing before a session is done."),
     "check": ("check", "Validate the documents below .planning."),
     "doctor": ("doctor", "Look for what would keep gitfleet from working here."),
@@ -48,7 +49,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Begin": ("demo", "init", "doctor"),
+    "Begin": ("demo", "init", "accounts", "doctor"),
     "Run": ("plan", "wave", "continue", "resolve", "add", "cancel"),
     "Steer": ("pause", "resume", "drain", "stop", "interrupt", "restart", "approve"),
     "Look": ("status", "inspect", "logs", "events", "claims", "conflicts", "usage", "closeout", "open"),

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 @click.option("--agent", help="The agent of tasks that name none.")
 @click.option("--fetch", is_flag=True, help="Update the target from its upstream first.")
 @click.option("--recheck", is_flag=True, help="Run the checks on the target as it is first; stop where they fail.")
+@click.option("--fixture", is_flag=True, help="A proof: a script that spends nothing stands in for every agent.")
 @click.option("--dry-run", is_flag=True, help="Show what would happen, as `gitfleet plan` does, and stop.")
 @click.option("--yes", is_flag=True, help="Give the consent that is asked for.")
 def COMMAND(  # noqa: N802, PLR0913 - one argument an option
@@ -56,6 +57,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     agent: str | None,
     fetch: bool,
     recheck: bool,
+    fixture: bool,
     dry_run: bool,
     yes: bool,
 ) -> int:
@@ -76,12 +78,13 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
         agent=agent,
         fetch=fetch and not dry_run,
         recheck=recheck,
+        fixture=fixture,
     )
     preparation = prepare(call.workspace(), request)
     if dry_run:
         call.answer(preparation.disclosure, lambda: disclosure_view(preparation.disclosure, explain=False))
         return ExitCode.DONE
-    preparation.refuse_red()
+    preparation.refuse()
     if not call.json:
         show(disclosure_view(preparation.disclosure, explain=False))
     consent(yes=yes, ask=not call.json)

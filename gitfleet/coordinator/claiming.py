@@ -20,6 +20,7 @@ from gitfleet.store.turns import Turns
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gitfleet.coordinator.accounts import NoneReady
     from gitfleet.model.claim import ExternalClaim
     from gitfleet.model.session import Session
     from gitfleet.parts import Parts
@@ -33,12 +34,12 @@ PORTS_PER_INSTANCE = 10
 class HeldElsewhere:
     """The scope is held by somebody else; ``sentence`` says by whom, ``at`` is when we looked, in monotonic seconds.
 
-    Or a budget has no room, and then ``spent`` is why.
+    Or a budget has no room or no account is ready, and then ``spent`` is why.
     """
 
     sentence: str
     at: float
-    spent: Short | UsedUp | None = None
+    spent: Short | UsedUp | NoneReady | None = None
 
     def worth_trying(self, now: float) -> bool:
         """Whether enough time went by to look again."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from gitfleet.coordinator.accounts import NoneReady
 from gitfleet.coordinator.attempt.context import Context
 from gitfleet.coordinator.attempt.continuing import session_to_go_on
 from gitfleet.coordinator.attempt.preparing import prepare
 from gitfleet.coordinator.claiming import HeldElsewhere
 from gitfleet.coordinator.closing import Halt
 from gitfleet.coordinator.messages import PreparedMessage
-from gitfleet.coordinator.spending.waiting import nothing_left
+from gitfleet.coordinator.spending.waiting import nothing_left, rests
 from gitfleet.model.budget import Budget
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Attempt
@@ -26,6 +27,7 @@ from gitfleet.pool.leasing import AllBusy, lease
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from gitfleet.coordinator.accounts import Lending
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.checks import CheckRunner
     from gitfleet.coordinator.claiming import Claiming
@@ -53,6 +55,7 @@ class Dispatching:
     retrying: Retrying
     checks: CheckRunner
     budgets: Budgets
+    lending: Lending
     held: dict[str, HeldElsewhere] = field(default_factory=dict)
     _held_since: float | None = None
     _context: Context = field(init=False)
@@ -92,7 +95,7 @@ class Dispatching:
         if spent is not None:
             return spent
         now = self.parts.monotonic()
-        if self._held_since is None:
+        if self._held_since is None or rests(self.held):
             self._held_since = now
         if now - self._held_since <= self.parts.claim_patience:
             return None
@@ -116,11 +119,17 @@ class Dispatching:
             self.claiming.release([instance])
             return Halt(f"The target {self.books.session.target} does not exist any more.")
         number = len(run.attempts) + 1
+        prefer = run.attempts[-1].account if run.attempts else ""
+        chosen = self.lending.take(task, instance, number, prefer=prefer)
+        if isinstance(chosen, NoneReady):
+            self._let_go(task, instance)
+            self._hold(task, HeldElsewhere(chosen.sentence, self.parts.monotonic(), chosen), "account")
+            return None
         slot = self._slot(task, instance, number, claimed.port_base)
         if slot is None:
             return None
         self.waves.begin(run.wave, schedule)
-        goes_on = session_to_go_on(self.parts, self.books.plan.task(task), run, slot=slot)
+        goes_on = session_to_go_on(self.parts, self.books.plan.task(task), run, slot=slot, chosen=chosen)
         base = run.base if goes_on else base
         attempt = Attempt(
             number=number,
@@ -131,6 +140,8 @@ class Dispatching:
             reduced=run.reduced,
             resolver=run.resolving,
             budget=allowed if allowed.said() else None,
+            agent=chosen.agent,
+            account=chosen.account,
             continues=goes_on,
         )
         run = self.books.advance(
@@ -139,6 +150,7 @@ class Dispatching:
             instance=instance,
             branch=f"{self.parts.config.branch_prefix}/{run.session}/{task}",
             base=base,
+            agent=chosen.agent,
             claim=ClaimHeld(scope=claimed.scope, acquired=claimed.acquired),
             attempts=(*run.attempts, attempt),
             failure=None,
@@ -153,10 +165,15 @@ class Dispatching:
             self.held.pop(task, None)
             self._held_since = None
             return taken.slot
-        self.claiming.release([instance])
+        self._let_go(task, instance)
         most = f"all {taken.most} worktrees are in use (worktrees.max)"
         self._hold(task, HeldElsewhere(most, self.parts.monotonic()))
         return None
+
+    def _let_go(self, task: str, instance: str) -> None:
+        """It cannot start now: its claim goes, unless it held that before, as what was parked does."""
+        if not self.books.runs[task].holding:
+            self.claiming.release([instance])
 
     def _hold(self, task: str, why: HeldElsewhere, status: str = "held") -> None:
         """It cannot start now; said once."""

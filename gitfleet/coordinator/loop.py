@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
+from gitfleet.coordinator.accounts import Lending
 from gitfleet.coordinator.attempt import attempts
 from gitfleet.coordinator.attempt.collecting import Unchecked, collect
 from gitfleet.coordinator.attempt.preparing import Unprepared
@@ -89,6 +90,7 @@ class Coordinator:
     _waves: WaveEvents = field(init=False)
     _budgets: Budgets = field(init=False)
     _waits: Waits = field(init=False)
+    _lending: Lending = field(init=False)
     _dispatching: Dispatching = field(init=False)
     _supervising: Supervising = field(init=False)
     _tracker: Tracker = field(init=False)
@@ -110,9 +112,19 @@ class Coordinator:
         self._retrying = Retrying(self.parts, self.books)
         self._budgets = Budgets(self.parts, self.books)
         self._waits = Waits(self.parts, self.books, self._budgets.following)
+        self._lending = Lending(self.parts, self.books)
         workers, waves, budgets = self._workers, self._waves, self._budgets
         self._dispatching = Dispatching(
-            self.parts, self.books, self.scopes, claiming, workers, waves, self._retrying, self._checks, budgets
+            self.parts,
+            self.books,
+            self.scopes,
+            claiming,
+            workers,
+            waves,
+            self._retrying,
+            self._checks,
+            budgets,
+            self._lending,
         )
         self._supervising = Supervising(self.parts, self.books)
         self._radar = RadarWatch(self.parts, self.books)
@@ -135,6 +147,7 @@ class Coordinator:
             self._tracker.started(run, attempts.worktree_of(self.parts, run))
             self._wait_for(task, handle)
         catch_up(self.parts, self.books, adopted)
+        self._lending.recover()
         self._conflicts.look()
         try:
             while self._step():
@@ -142,6 +155,7 @@ class Coordinator:
         finally:
             self._radar.close()
             self._budgets.following.close()
+            self._lending.look(over=True)
         self._settling.finish()
         return self.halt
 
@@ -170,6 +184,7 @@ class Coordinator:
         self._budgets.look(ending=self.halt is not None)
         self._waits.look()
         self._radar.look(ending=self.halt is not None)
+        self._lending.look()
         self._shutdown.advance()
         if not self._workers.busy and self.halt is None:
             self.halt = self._steering.nothing_left_to_do() or self._conflicts.nothing_else_left()

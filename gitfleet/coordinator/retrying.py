@@ -14,10 +14,22 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.coordinator.accounts import another_ready
 from gitfleet.model.base import instant
 from gitfleet.model.reports import waiting_run
 from gitfleet.model.run import RunState, record
-from gitfleet.planner.retries import SET_UP, Final, Retry, decide, left_out, limited, seconds_left, waiting_for
+from gitfleet.planner.retries import (
+    AUTH,
+    LIMITED,
+    SET_UP,
+    Final,
+    Retry,
+    decide,
+    left_out,
+    limited,
+    seconds_left,
+    waiting_for,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -47,7 +59,18 @@ class Retrying:
         config, random, books = self.parts.config.retry, self.parts.random(), self.books
         limit = told.limit if told else None
         reset = limit.resets - self.parts.now() if limit and limit.hard and limit.resets is not None else None
-        return judged(run, failure, books.plan, books.runs, config, random=random, at=books.now(), reset=reset)
+        elsewhere = failure.code in LIMITED | {AUTH} and another_ready(self.parts, books.plan.task(run.task), run)
+        return judged(
+            run,
+            failure,
+            books.plan,
+            books.runs,
+            config,
+            random=random,
+            at=books.now(),
+            reset=0.0 if elsewhere else reset,
+            elsewhere=elsewhere,
+        )
 
     def facts(self, decision: Retry) -> dict[str, object]:
         """What the books say of a run that is queued for another attempt."""
@@ -102,6 +125,7 @@ def judged(
     random: float,
     at: str,
     reset: float | None = None,
+    elsewhere: bool = False,
 ) -> tuple[Run, Retry | Final]:
     """As ``Retrying.judge``, for books that the caller holds still."""
     last = run.attempts[-1]
@@ -109,7 +133,7 @@ def judged(
     task = plan.task(run.task)
     policy = task.retry_policy.over(config) if task.retry_policy else config
     waiting = waiting_for(plan, runs, run.task)
-    decision = decide(run, failure, task, policy, dependents=waiting, random=random, reset=reset)
+    decision = decide(run, failure, task, policy, dependents=waiting, random=random, reset=reset, elsewhere=elsewhere)
     if isinstance(decision, Final):
         run = _noted(run, retry=f"not retried: {decision.why}")
     return run, decision

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
+from gitfleet.coordinator.accounts import ended_with
 from gitfleet.coordinator.attempt.tampering import status, told
 from gitfleet.coordinator.attempt.verdicts import gate_words
 from gitfleet.coordinator.parked import parked, parks
@@ -92,6 +93,7 @@ class Settling:
 
     def _told(self, run: Run, work: Evidence) -> dict[str, object]:
         """What the stream of its agent's program says, for the attempt's record; the rows of it are written first."""
+        ended_with(self.parts, self.books, run, work.told, work.judgement.failure)
         usage = take_in(self.parts, run, self.books.plan.task(run.task), work.told, work.exit)
         known = {"cli_session": work.told.cli_session, "model": work.told.model} if work.told else {}
         return {**known, "usage": usage}

@@ -11,12 +11,13 @@ from gitfleet.model.base import Document
 
 
 class AgentKind(StrEnum):
-    """Backends that do work."""
+    """Backends that do work; ``auto`` is whichever of them has the readiest account."""
 
     COMMAND = "command"
     CLAUDE = "claude"
     CODEX = "codex"
     OPENCODE = "opencode"
+    AUTO = "auto"
 
 
 class Effort(StrEnum):
@@ -77,6 +78,17 @@ class AgentConfig(Document, frozen=True, kw_only=True):
     capabilities: Annotated[
         tuple[str, ...],
         Meta(description="What it can do, in your words; tasks may ask for it.", examples=[["github", "release"]]),
+    ] = ()
+    account: Annotated[
+        str, Meta(description="The one account that it works with, such as codex-2; any of its kind unless given.")
+    ] = ""
+    fallback: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Agents that step in, in this order, where no account of this one is ready before anything is "
+            "spent; one that is at capacity is waited for.",
+            examples=[["codex", "opencode"]],
+        ),
     ] = ()
     env: Annotated[EnvironmentConfig, Meta(description="What it sees of the caller's environment.")] = (
         EnvironmentConfig()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from gitfleet.model.agent_config import BUILT_IN, AgentConfig
+from gitfleet.model.agent_config import BUILT_IN, AgentConfig, AgentKind
 from gitfleet.model.base import Document, PositiveInt
 from gitfleet.model.budget import BudgetsConfig
 from gitfleet.model.plan import Check, TaskKind
@@ -307,6 +307,13 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     radar: Annotated[RadarConfig, Meta(description="Looking ahead for conflicts while agents run.")] = RadarConfig()
     planning: Annotated[PlanningConfig, Meta(description="What reaches the branch.")] = PlanningConfig()
     notify: Annotated[NotifyConfig, Meta(description="How a person who is not looking is told.")] = NotifyConfig()
+    fixture: Annotated[
+        bool,
+        Meta(
+            description="Let a script that spends nothing and changes nothing take the place of every agent: a proof "
+            "that accounts, worktrees and agents' processes work here. `wave --fixture` sets it."
+        ),
+    ] = False
     branch_prefix: Annotated[
         str,
         Meta(
@@ -318,3 +325,20 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     def agent_named(self, name: str) -> AgentConfig | None:
         """The agent of this name: one of the config's own, else one of those that every config has."""
         return self.agents.get(name) or BUILT_IN.get(name)
+
+    def stages(self, name: str) -> tuple[tuple[str, ...], ...]:
+        """Names of the agents that may do what is meant for one of this name: it is tried by stages, fallbacks last.
+
+        Within a stage the readiest does it. ``auto`` stands for the agents with a model that the config itself has,
+        and for those that every config has where it has none.
+        """
+        agent = self.agent_named(name)
+        names = (name, *(agent.fallback if agent else ()))
+        return tuple(tuple(self._alike(one)) for one in dict.fromkeys(names))
+
+    def _alike(self, name: str) -> list[str]:
+        agent = self.agent_named(name)
+        if agent is None or agent.kind is not AgentKind.AUTO:
+            return [name]
+        own = [other for other, of in self.agents.items() if of.kind not in {AgentKind.COMMAND, AgentKind.AUTO}]
+        return own or [other for other, of in BUILT_IN.items() if of.kind is not AgentKind.AUTO]

@@ -23,6 +23,7 @@ class EventKind(StrEnum):
     STALL = "stall"
     WAITING = "waiting"
     BUDGET = "budget"
+    ACCOUNT = "account"
     GUARD = "guard"
     GATE = "gate"
     VERIFY = "verify"

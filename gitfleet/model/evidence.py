@@ -92,6 +92,7 @@ class Attempt(Document, frozen=True, kw_only=True):
         Meta(description="What its guard refused, and what of the person's changed while it ran."),
     ] = ()
     log_bytes: int | None = None
+    agent: Annotated[str, Meta(description="Agent that did it: the task's, or the one that stepped in.")] = ""
     account: Annotated[str, Meta(description="Account that it worked with, such as codex-2.")] = ""
     model: Annotated[str, Meta(description="Model that its agent reported.")] = ""
     cli_session: Annotated[str, Meta(description="Session id of the agent's own program, to go on with.")] = ""

@@ -24,7 +24,6 @@ _FIELDS: dict[str, frozenset[str]] = {
         {
             "planner",
             "landing",
-            "agents.*.fallback",
         }
     ),
 }

@@ -99,11 +99,13 @@ def decide(  # noqa: PLR0911 - a reason each
     dependents: Sequence[str],
     random: float,
     reset: float | None = None,
+    elsewhere: bool = False,
 ) -> Retry | Final:
     """Decide on a run whose last attempt, recorded with its outcome, ended in ``failure``.
 
     ``policy`` is the config's with the task's own on top. ``dependents`` are tasks that still wait for this one.
-    ``random`` is in [0, 1). ``reset`` is how many seconds from now a limit ends that it met, where that is known.
+    ``random`` is in [0, 1). ``reset`` is how many seconds from now a limit ends that it met, where that is known;
+    ``elsewhere`` says that another account could do it.
     """
     spent = counted(run.attempts)
     left = policy.max_attempts - spent
@@ -114,7 +116,7 @@ def decide(  # noqa: PLR0911 - a reason each
         return Retry(0.0, run.reduced, failure.message)
     if failure.code in LIMITED and task.retry_safe:
         return _limited(run, failure, policy, random, reset)
-    if failure.code == AUTH:
+    if failure.code == AUTH and not elsewhere:
         return Final("its account is not let in, and would not be again")
     met = MET_OTHERS.get(failure.code)
     if failure.source is not FailureSource.TRANSPORT and met is None:

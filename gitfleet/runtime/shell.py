@@ -1,4 +1,4 @@
-"""A person's own shell, in the foreground: no warden, no deadline, no log. gitfleet only waits for it."""
+"""A person's own shell, or a login, in the foreground: no warden, no deadline, no log. gitfleet only waits for it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def run(argv: Sequence[str], directory: Path, environment: Mapping[str, str]) -> int:
+def run(argv: Sequence[str], directory: Path, environment: Mapping[str, str], *, output: int | None = None) -> int:
     """Run a program in a directory with the caller's terminal and give its exit code, as a shell would report it.
 
-    Ctrl-C belongs to the program while it runs. Raises ``OSError`` when it cannot be started.
+    ``output`` is a descriptor for its standard output, if not the caller's. Ctrl-C belongs to the program while it
+    runs. Raises ``OSError`` when it cannot be started.
     """
     # A handler and not SIG_IGN: an ignored signal stays ignored across exec, a handled one becomes the default again.
     before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
     try:
-        with subprocess.Popen(list(argv), cwd=directory, env=dict(environment), restore_signals=True) as process:
+        with subprocess.Popen(
+            list(argv), cwd=directory, env=dict(environment), stdout=output, restore_signals=True
+        ) as process:
             code = process.wait()
     finally:
         signal.signal(signal.SIGINT, before)

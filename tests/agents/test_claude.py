@@ -98,6 +98,13 @@ CASES = {
         says="maximum number of turns (2)",
         facts={"budget": Budget(max_turns=2)},
     ),
+    "dollars": Case(
+        steps=(Loop(usage=COST),),
+        code="budget",
+        source=TASK,
+        says="maximum budget",
+        facts={"budget": Budget(max_usd=0.006)},
+    ),
     "denied": Case(
         steps=(Tool("WebFetch", {"url": "http://127.0.0.1:9/x", "prompt": "Read."}, usage=COST), WORK, ENDS),
         code="permission-denied",
@@ -133,24 +140,30 @@ def test_every_end_has_its_code(name: str, attempts: Attempts, model_server: Mod
 
 
 def test_a_session_is_counted_to_the_token(attempts: Attempts, model_server: ModelServer) -> None:
-    helper = Tool("Task", {"description": "Look", "prompt": "Look. script:sub", "subagent_type": "general-purpose"})
     more = Usage(input=17, cache_read=3, output=11, reasoning=2)
+    helper, again = (
+        Tool("Task", {"description": "Look", "prompt": f"script:{sub}", "subagent_type": "general-purpose"}, usage=more)
+        for sub in ("sub", "again")
+    )
     url = model_server.script(
         "work",
         *(Write("one.txt", "one\n", usage=COST), Status(500), helper, Cut(), End("First.", usage=COST)),
-        *(Shell("echo two >two.txt", usage=more), Silence(), Shell("true", usage=more), End("Third.", usage=more)),
-        *(helper, End("Fourth.", usage=more)),
+        *(
+            Shell("echo two >two.txt", usage=more),
+            Silence(),
+            Shell("true", usage=more),
+            again,
+            End("Third.", usage=more),
+        ),
     )
-    model_server.script("sub", Shell("true", usage=Usage(input=5, output=3)), End("Seen.", usage=Usage(7, 1, 2, 4)))
-
-    def told(scenarios: tuple[str, ...] = ("work", "sub")) -> Usage:
-        return sum((model_server.usage(one) for one in scenarios), Usage())
+    for sub in ("sub", "again"):
+        model_server.script(sub, Shell("true", usage=Usage(input=5, output=3)), End("Seen.", usage=Usage(7, 1, 2, 4)))
 
     first = attempts.begin(CLAUDE, url).finish()
 
     assert first.failure is None, first.log
     assert first.exact
-    assert first.usage == told() != Usage()
+    assert first.usage == model_server.usage() != Usage()
     assert first.told.turns == 3
     assert first.told.tool_calls == 3
     assert first.told.retries >= 2
@@ -161,7 +174,7 @@ def test_a_session_is_counted_to_the_token(attempts: Attempts, model_server: Mod
     session = first.told.cli_session
 
     # Killed in the middle of its second answer: the program does not keep what it counted.
-    going = attempts.begin(CLAUDE, url, resume=session, before=first.tokens, prompt="Go on.")
+    going = attempts.begin(CLAUDE, url, resume=session, prompt="Go on.")
     model_server.wait_for("work", 6)
     going.process.kill()
     second = going.finish()
@@ -173,25 +186,13 @@ def test_a_session_is_counted_to_the_token(attempts: Attempts, model_server: Mod
     assert second.told.cli_session == session
     assert second.usage == more
 
-    before = first.tokens.plus(second.tokens)
-    third = attempts.begin(CLAUDE, url, resume=session, before=before, prompt="And on.").finish()
+    third = attempts.begin(CLAUDE, url, resume=session, prompt="And on.").finish()
 
     assert third.failure is None, third.log
     assert third.exact
     assert third.told.cli_session == session
-    assert third.usage == Usage(34, 6, 0, 22, 4)
-    assert first.usage + second.usage + third.usage == told()
-
-    before = before.plus(third.tokens)
-    model_server.script("sub", Shell("true", usage=Usage(input=5, output=3)), End("Seen.", usage=Usage(7, 1, 2, 4)))
-    fourth = attempts.begin(CLAUDE, url, resume=session, before=before, prompt="And on.").finish()
-
-    assert fourth.failure is None, fourth.log
-    # What the helper used is in a sum that began anew: less than all is known, and that is said.
-    assert not fourth.exact
-    counted = first.usage + second.usage + third.usage + fourth.usage
-    assert (counted.input, counted.cache_read) == (told().input, told().cache_read)
-    assert counted.output < told().output
+    assert third.usage == more + more + Usage(7, 1, 2, 4) + Usage(input=5, output=3) + more
+    assert first.usage + second.usage + third.usage == model_server.usage()
 
 
 def _cost(came: Told) -> float:
@@ -243,7 +244,7 @@ def test_what_is_safe_works_inside_and_asks_outside(attempts: Attempts, model_se
     )
 
     first = attempts.begin(CLAUDE, url, handoff_file=handoff, effort=Effort.LOW).finish()
-    denied = attempts.begin(CLAUDE, url, resume=first.told.cli_session, before=first.tokens, prompt="On.").finish()
+    denied = attempts.begin(CLAUDE, url, resume=first.told.cli_session, prompt="On.").finish()
 
     assert first.failure is None, first.log
     assert handoff.read_text() == "{}"
@@ -256,8 +257,7 @@ def test_what_is_safe_works_inside_and_asks_outside(attempts: Attempts, model_se
     asked = denied.told.denied[-1]
     grants = (Grant(tool=asked.tool, argument=asked.argument),)
     session = denied.told.cli_session
-    used = first.tokens.plus(denied.tokens)
-    granted = attempts.begin(CLAUDE, url, resume=session, before=used, grants=grants, prompt="Approved.").finish()
+    granted = attempts.begin(CLAUDE, url, resume=session, grants=grants, prompt="It is approved.").finish()
 
     assert granted.failure is None, granted.log
     assert outside.read_text() == "x"

@@ -116,6 +116,8 @@ class FleetEnv:
             "TERM": "dumb",
             "GIT_CONFIG_NOSYSTEM": "1",
             "PYTHONPATH": str(ROOT),
+            # Where accounts would lie: of one test alone.
+            "XDG_STATE_HOME": str(self.root / "state"),
             **self.variables,
         }
 

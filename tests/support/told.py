@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.base import Launch
@@ -110,8 +110,12 @@ CALL = """echo '{"call": "sh"}'\n"""
 
 if __name__ == "__main__":
     from gitfleet.__main__ import main
+    from gitfleet.agents.accounts.programs import PROGRAMS
     from gitfleet.agents.registry import MODULES
     from gitfleet.model.agent_config import AgentKind
+    from tests.support.accounts import connected
 
     MODULES[AgentKind.OPENCODE] = "tests.support.told"
+    PROGRAMS[AgentKind.OPENCODE] = replace(PROGRAMS[AgentKind.OPENCODE], name="sh")
+    connected(AgentKind.OPENCODE)
     sys.exit(main())

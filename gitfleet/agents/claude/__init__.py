@@ -34,12 +34,9 @@ class ClaudeAgent:
         """Say how to start it for this assignment."""
         return launch(assignment, self.allow)
 
-    def reader(self, *, resumed: bool = False, before: Tokens | None = None) -> ClaudeReader:
-        """Make a reader of its output.
-
-        ``resumed``: the attempt goes on with a session of the program, which had used ``before`` until then.
-        """
-        return ClaudeReader(resumed=resumed, before=before)
+    def reader(self, *, resumed: bool = False, before: Tokens | None = None) -> ClaudeReader:  # noqa: ARG002
+        """Make a reader of its output, which tells by itself what belongs to an attempt that resumes a session."""
+        return ClaudeReader(resumed=resumed)
 
     def outcome(self, ended: Exit, told: Transcript | None) -> Failure | None:
         """Read what its end says against success; none when it says nothing against it."""

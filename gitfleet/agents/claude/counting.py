@@ -2,13 +2,13 @@
 
 What was seen: an ``assistant`` event is told before its answer is over, so its output is a part; the whole is in the
 ``message_delta`` of the raw stream, which the program passes on for its own answers and not for those of sub-agents;
-calls that it makes for itself it does not tell at all. The end event has ``usage``, which leaves those out, and
-``modelUsage``, which has everything, but from the beginning of the session of the program, earlier attempts included.
-So each answer is a row, and one more row, ``rest``, is what the end event says beyond them: helpers, and the cost.
+calls that it makes for itself it does not tell at all. The end event has ``usage``, which leaves those out,
+``modelUsage``, which has everything from the beginning of the session of the program, earlier attempts included (but
+for what a kill kept it from writing down), and ``model_usage_since_last_result``: everything of this attempt alone. So
+each answer is a row, and one more row, ``rest``, is what the end event says beyond them: helpers, and the cost.
 
-The program keeps those sums when it is asked to end, and not when it is killed: then ``modelUsage`` begins anew, and
-has less than was used before. Where no helper is seen the answers alone are exact then; else what helpers used is known
-in part, and the row says so. The cost is not known at all.
+Of an answer that is broken off by an interrupt the program guesses the output. A guess is no figure: the row says that
+more was used than is told.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 REST = "rest"
 """The turn of what belongs to no answer of the agent itself."""
 
+BROKEN_OFF = "aborted_streaming"
+
 _USAGE = {
     "input": "input_tokens",
     "cache_read": "cache_read_input_tokens",
@@ -37,16 +39,16 @@ _MODEL_USAGE = {
     "cache_write": "cacheCreationInputTokens",
     "output": "outputTokens",
 }
-_COUNTS = (*_USAGE, "reasoning")
 
 
 @dataclass(slots=True)
 class Counting:
-    """Counts one attempt; ``before`` is what the session of the program had used when the attempt resumed it."""
+    """Counts one attempt; ``resumed`` says that it goes on with a session of the program."""
 
-    before: Tokens | None = None
+    resumed: bool = False
     _answers: dict[str, Tokens] = field(default_factory=dict)
     _helpers: dict[str, Tokens] = field(default_factory=dict)
+    _everything: Tokens = field(default_factory=Tokens)
     _begun: tuple[str, str, Mapping[str, Any]] = ("", "", {})
 
     def streamed(self, event: Mapping[str, Any]) -> Iterator[Used]:
@@ -54,7 +56,8 @@ class Counting:
         match event:
             case {"type": "message_start", "message": {"id": str() as turn, **message}}:
                 self._begun = turn, str(message.get("model") or ""), _mapping(message.get("usage"))
-            case {"type": "message_delta", "usage": dict() as usage} if self._begun[0]:
+            # One that is broken off ends without a reason.
+            case {"type": "message_delta", "delta": {"stop_reason": str()}, "usage": dict() as usage} if self._begun[0]:
                 turn, model, begun = self._begun
                 # Gateways leave out of the end what the beginning said already.
                 told = {name: value for name, value in usage.items() if value}
@@ -73,24 +76,28 @@ class Counting:
         turn, usage = message.get("id"), message.get("usage")
         if isinstance(turn, str) and isinstance(usage, dict):
             self._helpers[turn] = _tokens(usage, _USAGE)
-            yield Used(REST, _sum(self._helpers.values()), helper=True, exact=False)
+            yield self._in_part()
 
     def ended(self, result: Mapping[str, Any]) -> Iterator[Used]:
-        """Take in the end event, after which everything is told."""
-        models = _mapping(result.get("modelUsage"))
-        everything = _sum(_tokens(_mapping(usage), _MODEL_USAGE) for usage in models.values())
-        cost = result.get("total_cost_usd")
-        cost = float(cost) if isinstance(cost, int | float) and cost >= 0 else None
-        over = _over(everything, _sum(self._answers.values()), self.before or Tokens())
-        helped = _sum(self._helpers.values())
-        if all(over[name] >= getattr(helped, name) for name in _USAGE):
-            earlier = (self.before and self.before.cost_usd) or 0.0
-            rest, exact = _rest(over, everything, None if cost is None else max(0.0, cost - earlier)), True
-        else:
-            rest, exact = helped, not self._helpers
+        """Take in an end event, after which everything is told."""
+        models, in_session = result.get("model_usage_since_last_result"), result.get("modelUsage")
+        if models is None and (not self.resumed or in_session == {}):
+            models = in_session
+        if not isinstance(models, dict) or result.get("terminal_reason") == BROKEN_OFF:
+            yield self._in_part()
+            return
+        self._everything = _sum([self._everything, *(_tokens(_mapping(one), _MODEL_USAGE) for one in models.values())])
+        answers = _sum(self._answers.values())
+        rest = Tokens(
+            **{name: max(0, getattr(self._everything, name) - getattr(answers, name)) for name in _USAGE},
+            reasoning=max(0, (self._everything.reasoning or 0) - (answers.reasoning or 0)),
+            cost_usd=self._everything.cost_usd,
+        )
         if rest.total or rest.cost_usd:
-            model = next(iter(models)) if len(models) == 1 else ""
-            yield Used(REST, rest, model, helper=True, exact=exact)
+            yield Used(REST, rest, next(iter(models)) if len(models) == 1 else "", helper=True)
+
+    def _in_part(self) -> Used:
+        return Used(REST, _sum(self._helpers.values()), helper=True, exact=False)
 
     def _answer(self, turn: str, usage: Mapping[str, Any], model: str) -> Used:
         self._answers[turn] = _tokens(usage, _USAGE)
@@ -99,9 +106,11 @@ class Counting:
 
 def _tokens(usage: Mapping[str, Any], names: Mapping[str, str]) -> Tokens:
     details = _mapping(usage.get("output_tokens_details"))
-    reasoning = usage.get("thinkingTokens", details.get("thinking_tokens"))
+    cost = usage.get("costUSD")
     return Tokens(
-        **{ours: _count(usage.get(theirs)) or 0 for ours, theirs in names.items()}, reasoning=_count(reasoning)
+        **{ours: _count(usage.get(theirs)) or 0 for ours, theirs in names.items()},
+        reasoning=_count(usage.get("thinkingTokens", details.get("thinking_tokens"))),
+        cost_usd=float(cost) if isinstance(cost, int | float) and cost >= 0 else None,
     )
 
 
@@ -118,15 +127,3 @@ def _sum(parts: Iterable[Tokens]) -> Tokens:
     for tokens in parts:
         total = total.plus(tokens)
     return total
-
-
-def _over(everything: Tokens, answers: Tokens, before: Tokens) -> dict[str, int]:
-    """What is left of everything once the others are taken off, which may be less than nothing."""
-    parts = [{name: getattr(tokens, name) or 0 for name in _COUNTS} for tokens in (everything, answers, before)]
-    return {name: parts[0][name] - parts[1][name] - parts[2][name] for name in _COUNTS}
-
-
-def _rest(over: Mapping[str, int], everything: Tokens, cost: float | None) -> Tokens:
-    counts = {name: over[name] for name in _USAGE}
-    reasoning = None if everything.reasoning is None else max(0, over["reasoning"])
-    return Tokens(**counts, reasoning=reasoning, cost_usd=cost)

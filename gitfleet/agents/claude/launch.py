@@ -61,9 +61,7 @@ def launch(assignment: Assignment, allow: tuple[str, ...]) -> Launch:
     if assignment.model:
         argv += ["--model", assignment.model]
     argv += ["--effort", assignment.effort.value]
-    budget = assignment.budget
-    if budget is not None and budget.max_turns is not None:
-        argv += ["--max-turns", str(budget.max_turns)]
+    argv += _bounds(assignment)
     if assignment.bypass:
         argv += ["--dangerously-skip-permissions"]
     else:
@@ -75,6 +73,16 @@ def launch(assignment: Assignment, allow: tuple[str, ...]) -> Launch:
         allow=allow,
         files={settings: json.dumps({"permissions": _permissions(assignment)}, indent=1).encode()},
     )
+
+
+def _bounds(assignment: Assignment) -> list[str]:
+    """What the program itself holds to; it tells dollars only at its end, so nobody else can."""
+    budget, bounds = assignment.budget, []
+    if budget is not None and budget.max_turns is not None:
+        bounds += ["--max-turns", str(budget.max_turns)]
+    if budget is not None and budget.max_usd is not None:
+        bounds += ["--max-budget-usd", f"{budget.max_usd:.6f}"]
+    return bounds
 
 
 def _environment(assignment: Assignment, allow: tuple[str, ...]) -> dict[str, str]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from gitfleet.agents.events import AgentEvent
-    from gitfleet.model.usage import Tokens
 
 _PIECE = b'"content_block_'
 _HEAD = 96
@@ -29,10 +28,9 @@ _ARGUMENTS = ("command", "file_path", "notebook_path", "url", "query", "pattern"
 
 @dataclass(slots=True)
 class ClaudeReader:
-    """Reads one attempt's stream; ``before`` is what the session had used when the attempt resumed it."""
+    """Reads one attempt's stream; ``resumed`` says that the attempt goes on with a session of the program."""
 
     resumed: bool = False
-    before: Tokens | None = None
     _counting: Counting = field(init=False)
     _began: bool = False
     _refusal: Refusal | None = None
@@ -41,7 +39,7 @@ class ClaudeReader:
 
     def __post_init__(self) -> None:
         """Start to count."""
-        self._counting = Counting(self.before if self.resumed else None)
+        self._counting = Counting(self.resumed)
 
     def read(self, line: bytes) -> Iterable[AgentEvent]:
         """Give the events of one line; none for a line that says nothing."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.agents.registry import agent_for
+from gitfleet.agents.registry import agent_for, as_done
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.continuing import not_resumed
 from gitfleet.coordinator.attempt.gating import Work, finish_spill, hold_against_scope
@@ -112,7 +112,7 @@ def _collect(
     handle = handle_of(parts, run)
     tree = worktree_of(parts, run)
     output = _output(parts, handle)
-    agent = agent_for(task, parts.config)
+    agent = agent_for(as_done(task, run.attempts[-1], parts.config), parts.config)
     told = transcript(parts, handle, agent, run.attempts)
     words = output.data if told is None else told.said.encode()
     parsed = read_handoff(_read(directory / "handoff.json"), words)

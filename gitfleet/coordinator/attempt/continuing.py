@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.agents.registry import agent_for
+from gitfleet.agents.registry import agent_for, as_done
 from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.coordinator.attempt.streams import transcript
 from gitfleet.errors import GitfleetError
@@ -19,6 +19,7 @@ from gitfleet.planner.retries import AUTH, DENIED, LIMITED, NOT_RESUMED
 
 if TYPE_CHECKING:
     from gitfleet.agents.transcript import Transcript
+    from gitfleet.coordinator.accounts import Chosen
     from gitfleet.model.evidence import Attempt, Exit
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
@@ -27,20 +28,22 @@ if TYPE_CHECKING:
 _SAYS_WHY = LIMITED | {AUTH, DENIED, "network", "model-error", "interrupted", "context-overflow", "budget"}
 
 
-def session_to_go_on(parts: Parts, task: Task, run: Run, *, slot: str, account: str = "") -> str:
+def session_to_go_on(parts: Parts, task: Task, run: Run, *, slot: str, chosen: Chosen) -> str:
     """The session of the agent's program that the next attempt of a run goes on with; empty for a clean start.
 
-    ``slot`` and ``account`` are what that attempt works with: a session is known to its own account alone, and what it
-    speaks of lies in its own tree.
+    ``slot`` and ``chosen`` are what that attempt works with: a session is known to its own agent and account alone, and
+    what it speaks of lies in its own tree.
     """
     if not run.going_on or not run.attempts:
         return ""
     last = run.attempts[-1]
-    if (last.worktree, last.account) != (slot, account) or (last.exit is not None and last.exit.remaining):
+    if (last.worktree, last.agent, last.account) != (slot, chosen.agent, chosen.account):
+        return ""
+    if last.exit is not None and last.exit.remaining:
         return ""
     if not run.branch or parts.refs.read(HEADS + run.branch) is None:
         return ""
-    return last.cli_session or _told(parts, task, run) or last.continues
+    return last.cli_session or _told(parts, as_done(task, last, parts.config), run) or last.continues
 
 
 def _told(parts: Parts, task: Task, run: Run) -> str:

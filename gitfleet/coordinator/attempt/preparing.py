@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.base import Assignment
-from gitfleet.agents.registry import agent_for, agent_name, effort_of, model_of, profile_of
+from gitfleet.agents.registry import agent_for, agent_name, as_done, effort_of, model_of, profile_of
+from gitfleet.coordinator.accounts import access
 from gitfleet.coordinator.attempt.attempts import worktree_of
 from gitfleet.coordinator.attempt.continuing import could_not
 from gitfleet.coordinator.attempt.granting import granted
@@ -29,8 +30,10 @@ from gitfleet.runtime.hosts.base import LaunchSpec
 from gitfleet.store.files import make_directory, write_private
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
+    from gitfleet.agents.base import Access
     from gitfleet.coordinator.checks import CheckRunner
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
@@ -63,6 +66,7 @@ def prepare(
     number = len(run.attempts)
     directory = parts.layout.attempt(run.instance, number)
     tree = worktree_of(parts, run)
+    task = as_done(task, run.attempts[-1], parts.config)
     config = parts.config.agent_named(agent_name(task, parts.config) or "")
     try:
         make_directory(directory)
@@ -72,6 +76,7 @@ def prepare(
         lacks = lacking(task, tree, parts.caller)
         if lacks is not None:
             return Unprepared(lacks, made.notes)
+        account = access(parts, run.attempts[-1].account)
         prompt_file = directory / "prompt.md"
         # Not flushed: after a power cut nobody is left to read it, and the next attempt gets its own.
         prompt_file.write_bytes(prompt)
@@ -95,11 +100,13 @@ def prepare(
             tools=task.worker.tools if task.worker else (),
             grants=granted(parts, run, config),
             resume=run.attempts[-1].continues,
+            access=account,
             budget=run.attempts[-1].budget,
         )
         launch = agent_for(task, parts.config).launch(assignment)
         for file, content in launch.files.items():
             write_private(file, content)
+        secret, open_ = _apart(launch.env, account)
         env = agent_environment(parts.caller, assignment, directory=directory, allow=(*launch.allow, *wanted(task)))
         spec = LaunchSpec(
             instance=run.instance,
@@ -107,7 +114,8 @@ def prepare(
             directory=directory,
             argv=launch.argv,
             cwd=tree,
-            env=guarded(parts, run, {**_identity(parts), **env, **launch.env}),
+            env=guarded(parts, run, {**_identity(parts), **env, **open_}),
+            secrets=secret,
             stdin=launch.stdin,
             deadline_seconds=_deadline(parts, task, run),
             stall_seconds=parts.config.timeouts.stall,
@@ -135,6 +143,13 @@ def _stands(parts: Parts, run: Run, checks: CheckRunner) -> Stands | Unprepared:
     if met is not None:
         merge_target(parts, made.worktree, run.base)
     return made
+
+
+def _apart(env: Mapping[str, str], account: Access | None) -> tuple[dict[str, str], dict[str, str]]:
+    """An agent's variables that hold a secret of its account, which are never written down, and the others."""
+    values = frozenset(account.secrets.values()) if account else frozenset()
+    secret = {name: value for name, value in env.items() if value in values}
+    return secret, {name: value for name, value in env.items() if name not in secret}
 
 
 def _identity(parts: Parts) -> dict[str, str]:

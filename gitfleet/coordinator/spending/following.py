@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitfleet.agents.registry import agent_for
+from gitfleet.agents.registry import agent_for, as_done
 from gitfleet.agents.transcript import Follower, standing
 from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.coordinator.attempt.streams import reader_of
@@ -101,7 +101,8 @@ class Following:
 
     def _follower(self, run: Run) -> Follower | None:
         with suppress(GitfleetError):  # an agent that the config no longer has is told of where it is collected
-            reader = reader_of(agent_for(self.books.plan.task(run.task), self.parts.config), run.attempts)
+            task = as_done(self.books.plan.task(run.task), run.attempts[-1], self.parts.config)
+            reader = reader_of(agent_for(task, self.parts.config), run.attempts)
             return Follower(reader) if reader is not None else None
         return None
 

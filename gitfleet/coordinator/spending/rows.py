@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.agents.registry import agent_for
+from gitfleet.agents.registry import agent_for, as_done
 from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.coordinator.attempt.streams import transcript
 from gitfleet.errors import GitfleetError
@@ -45,7 +45,7 @@ def rows_of(run: Run, attempt: Attempt, stream: Transcript, exit_: Exit | None) 
             "attempt": attempt.number,
             "cli_session": stream.cli_session,
             "turn": turn,
-            "agent": run.agent,
+            "agent": attempt.agent or run.agent,
             "account": attempt.account,
             "model": stream.model,
             "at": attempt.started,
@@ -107,5 +107,10 @@ def catch_up(parts: Parts, books: Books, going_on: Collection[str]) -> None:
 
 def _read(parts: Parts, run: Run, task: Task) -> Transcript | None:
     with suppress(GitfleetError):  # the config no longer has its agent, or never had: nobody can say what it used
-        return transcript(parts, handle_of(parts, run), agent_for(task, parts.config), run.attempts)
+        return transcript(
+            parts,
+            handle_of(parts, run),
+            agent_for(as_done(task, run.attempts[-1], parts.config), parts.config),
+            run.attempts,
+        )
     return None

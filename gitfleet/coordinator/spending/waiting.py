@@ -1,9 +1,10 @@
-"""What becomes of tasks for which a budget has no room, once nothing else goes on in their session."""
+"""What becomes of tasks that no budget has room for or no account is ready for, once nothing else goes on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitfleet.coordinator.accounts import NoneReady
 from gitfleet.coordinator.closing import Halt
 from gitfleet.planner.budgets import Short, UsedUp
 
@@ -20,13 +21,22 @@ def waits_for_wave(held: Mapping[str, HeldElsewhere]) -> bool:
     return any(isinstance(one.spent, Short) and one.spent.room == WAVE and one.spent.final for one in held.values())
 
 
+def rests(held: Mapping[str, HeldElsewhere]) -> bool:
+    """Whether a task waits for an account that rests until a time that is known: that is waited for."""
+    return any(isinstance(one.spent, NoneReady) and one.spent.rests for one in held.values())
+
+
 def nothing_left(held: Mapping[str, HeldElsewhere]) -> Halt | None:
-    """Why the session stops, where every task that is held waits for a budget that nothing will make room in."""
+    """Why the session stops, where nothing will change for any task that is held.
+
+    Others may connect an account or give a budget room; nobody is waited for who need not come.
+    """
     spent = {task: one.spent for task, one in held.items()}
-    if not all(isinstance(why, UsedUp) or (isinstance(why, Short) and why.final) for why in spent.values()):
+    if not all(isinstance(why, UsedUp) or (why is not None and why.final) for why in spent.values()):
         return None
     told = "; ".join(f"{task}: {why.sentence}" for task, why in spent.items() if why is not None)
-    first = next(iter(spent.values()))
+    first = next((why for why in spent.values() if isinstance(why, Short | UsedUp)), None)
+    if first is None:
+        return Halt(f"{told}; `gitfleet continue` goes on once an account is ready")
     scope = first.room if isinstance(first, Short) else "task"
-    name = first.name if first is not None else "tokens"
-    return Halt(f"{told}; `gitfleet continue --budget {scope}.max_{name}=N` gives more")
+    return Halt(f"{told}; `gitfleet continue --budget {scope}.max_{first.name}=N` gives more")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitfleet.model.event import Event
+from gitfleet.model.reports.accounts import AccountChanged, AccountHolder, AccountRow, AccountsReport
 from gitfleet.model.reports.answers import ErrorBody, ErrorReport, PlacedProblem, Report
 from gitfleet.model.reports.approving import ApproveReport, ParkedRun
 from gitfleet.model.reports.closeout import CloseoutItem, CloseoutReport, CloseoutRun, Point
@@ -80,6 +81,10 @@ __all__ = [
     "COORDINATOR_GONE",
     "SESSION_CLOSED",
     "SESSION_GONE",
+    "AccountChanged",
+    "AccountHolder",
+    "AccountRow",
+    "AccountsReport",
     "Activity",
     "AgentProgress",
     "AmendReport",
@@ -172,6 +177,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "resolve": (ResolveReport,),
     "open": (OpenReport,),
     "usage": (UsageReport,),
+    "accounts": (AccountsReport, AccountChanged),
     "closeout": (CloseoutReport,),
     "check": (CheckReport,),
     "doctor": (DoctorReport,),

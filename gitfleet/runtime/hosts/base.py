@@ -24,12 +24,13 @@ class LaunchSpec:
     """What to run for one attempt, completely; nothing is taken from the coordinator's environment.
 
     ``directory`` is the attempt's own and is made where it is missing. ``env`` is the whole environment but for the
-    attempt's nonce. ``stdin`` is a file, or none for ``/dev/null``. ``deadline_seconds`` are awake seconds from the
-    start. ``stall_seconds`` is the period without any sign of life after which somebody will call it silent; none where
-    nobody watches. ``log_limit`` is in bytes; with ``digest`` the end says the hash of the output. A ladder is
-    signal names with the seconds that each is given. ``sweep`` says whether a process counts as the attempt's by
-    working in ``cwd``: false where people work too. ``subreaper`` and ``processes`` (``proc`` or ``ps``) choose how the
-    tree is followed; by default with what the system offers.
+    attempt's nonce; ``secrets`` are added to it, and are written nowhere. ``stdin`` is a file, or none for
+    ``/dev/null``. ``deadline_seconds`` are awake seconds from the start. ``stall_seconds`` is the period without any
+    sign of life after which somebody will call it silent; none where nobody watches. ``log_limit`` is in bytes; with
+    ``digest`` the end says the hash of the output. A ladder is signal names with the seconds that each is given.
+    ``sweep`` says whether a process counts as the attempt's by working in ``cwd``: false where people work too.
+    ``subreaper`` and ``processes`` (``proc`` or ``ps``) choose how the tree is followed; by default with what the
+    system offers.
     """
 
     instance: str
@@ -38,6 +39,7 @@ class LaunchSpec:
     argv: tuple[str, ...]
     cwd: Path
     env: Mapping[str, str]
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     stdin: Path | None = None
     deadline_seconds: float | None = None
     stall_seconds: float | None = None

@@ -24,6 +24,7 @@ from gitfleet.runtime.environment import temporary_directory
 from gitfleet.runtime.hosts.base import Handle, HostStatus, LaunchSpec, LogSlice, Pulse
 from gitfleet.runtime.hosts.ends import recorded_end, settle
 from gitfleet.runtime.output import LOG_LIMIT, read_log
+from gitfleet.runtime.passing import tell
 from gitfleet.runtime.processes import Process, send
 from gitfleet.runtime.pulse import read_pulse
 from gitfleet.runtime.tables import open_table
@@ -77,24 +78,33 @@ class LocalHost:
                 raise _refusal(spec, "it is over already")
             document = _document(spec) | {"nonce": self._nonce(), "temporary": _make_temporary(spec)}
             attempt.write_json(str(spec.directory), attempt.SPEC, document)
-            self._children[spec.directory] = self._spawn(spec.directory, lock)
+            self._children[spec.directory] = self._spawn(spec, lock)
         return Handle(spec.instance, spec.attempt, spec.directory)
 
-    def _spawn(self, directory: Path, lock: int) -> subprocess.Popen[bytes]:
+    def _spawn(self, spec: LaunchSpec, lock: int) -> subprocess.Popen[bytes]:
+        if not spec.secrets:
+            return self._spawn_warden(spec.directory, lock)
+        told = tell(spec.secrets)
+        try:
+            return self._spawn_warden(spec.directory, lock, told)
+        finally:
+            os.close(told)
+
+    def _spawn_warden(self, directory: Path, *descriptors: int) -> subprocess.Popen[bytes]:
         environment = {name: os.environ[name] for name in (NONCE, "PATH") if name in os.environ}
         # The mask is inherited: a stop that comes while the warden's interpreter starts waits until it can be heard.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD_BACK)
         try:
             with (directory / attempt.TROUBLE).open("wb") as trouble:
                 return subprocess.Popen(
-                    [*self._interpreter, _WARDEN, directory, str(lock)],
+                    [*self._interpreter, _WARDEN, directory, *map(str, descriptors)],
                     cwd="/",
                     env=environment,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=trouble,
                     start_new_session=True,
-                    pass_fds=(lock,),
+                    pass_fds=descriptors,
                 )
         except OSError as error:
             raise GitfleetError(

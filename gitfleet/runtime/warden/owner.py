@@ -15,6 +15,7 @@ import time
 
 from gitfleet.runtime import attempt, ladder
 from gitfleet.runtime.output import BoundedLog
+from gitfleet.runtime.passing import hear
 from gitfleet.runtime.tables import open_table
 from gitfleet.runtime.tree import NONCE
 from gitfleet.runtime.warden.heart import Heart
@@ -34,7 +35,10 @@ _CHUNKS_A_ROUND = 32
 
 
 def main(arguments: list[str]) -> None:
-    """Own the attempt in the directory given first; the second argument is a descriptor that holds its lock."""
+    """Own the attempt in the directory given first.
+
+    The second argument is a descriptor that holds its lock, the third one that gives the agent's secrets.
+    """
     directory = arguments[0]
     lock = int(arguments[1]) if len(arguments) > 1 else attempt.open_lock(directory)
     os.set_inheritable(lock, False)
@@ -43,6 +47,8 @@ def main(arguments: list[str]) -> None:
     spec = attempt.read_json(directory, attempt.SPEC)
     if spec is None:
         return
+    # In memory alone: the document that says what to run never holds them.
+    spec["env"] |= hear(int(arguments[2])) if len(arguments) > 2 else {}
     warden = Warden(directory, spec)
     warden.run()
     # Nothing is left to do that an orderly end of the interpreter would do, and it would take 3 ms.

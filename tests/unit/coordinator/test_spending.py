@@ -127,6 +127,28 @@ def test_what_a_lost_attempt_told_is_taken_in_by_the_next_coordinator(repo: Repo
         assert stage.books.runs["a"] is before
 
 
+def test_rows_are_on_disk_before_the_books_and_the_same_when_written_again(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A coordinator that dies between the two leaves rows; the next one writes the very same, and goes on."""
+    with session_on(repo, TASK) as stage:
+        lost(stage)
+        path = stage.parts.layout.usage_of(stage.session.id, "i-a", 1)
+
+        def dies(_task: str, **_facts: object) -> Run:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as killed:
+            killed.setattr(stage.books, "record", dies)
+            with pytest.raises(KeyboardInterrupt):
+                catch_up(stage.parts, stage.books, ())
+        left = path.read_bytes()
+        assert stage.books.runs["a"].attempts[0].usage is None
+        catch_up(stage.parts, stage.books, ())
+        assert path.read_bytes() == left
+        assert stage.books.runs["a"].attempts[0].usage is not None
+
+
 @pytest.mark.parametrize("ran", [True, False])
 def test_what_is_still_to_be_collected_or_never_ran_is_left_alone(repo: Repo, *, ran: bool) -> None:
     with session_on(repo, TASK) as stage:

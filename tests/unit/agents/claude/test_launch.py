@@ -75,11 +75,13 @@ def test_it_is_started_in_print_mode_with_the_prompt_on_standard_input() -> None
     assert b"secret" not in made.files[SETTINGS]
 
 
-def test_model_effort_session_and_turns_are_passed_on() -> None:
-    made = launch(model="opus", effort=Effort.HIGH, resume="id-1", budget=Budget(max_turns=7, max_tokens=5))
+def test_model_effort_session_and_bounds_are_passed_on() -> None:
+    made = launch(
+        model="opus", effort=Effort.HIGH, resume="id-1", budget=Budget(max_turns=7, max_usd=0.25, max_tokens=5)
+    )
 
     said = " ".join(made.argv)
-    assert "--resume id-1 --model opus --effort high --max-turns 7 --permission-mode" in said
+    assert "--resume id-1 --model opus --effort high --max-turns 7 --max-budget-usd 0.250000 --permission-mode" in said
 
 
 def test_the_vendors_login_is_used_without_a_secret_and_a_token_goes_by_its_name() -> None:

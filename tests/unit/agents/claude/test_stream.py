@@ -50,7 +50,7 @@ def test_work_with_a_helper_is_told_and_counted() -> None:
     assert told.used["msg_5"].tokens == Tokens(input=1200, cache_read=1000, output=9, reasoning=0)
     # 12 + 20 of input: the sub-agent, and a call of the program's own to its small model.
     assert told.used["rest"] == Used(
-        "rest", Tokens(input=32, cache_read=1, output=10, reasoning=0, cost_usd=0.0158), helper=True
+        "rest", Tokens(input=32, cache_read=1, output=10, reasoning=0, cost_usd=0.75), helper=True
     )
 
 
@@ -85,32 +85,45 @@ def test_a_stream_with_a_part_missing_adds_up_by_its_end() -> None:
     assert told.tokens == read(data).tokens
 
 
-def test_what_a_session_used_before_is_taken_off() -> None:
-    before = Tokens(input=1000, cache_read=200, cache_write=30, output=50, reasoning=7, cost_usd=0.0100)
-    lines = [line for line in stream("work").splitlines(keepends=True) if b'"msg_1"' not in line]
-
-    told = read(b"".join(lines), ClaudeReader(resumed=True, before=before))
-
-    assert "msg_1" not in told.used
-    rest = told.used["rest"].tokens
-    assert (rest.input, rest.cache_read, rest.cache_write, rest.output, rest.reasoning) == (32, 1, 0, 10, 0)
-    assert rest.cost_usd == pytest.approx(0.0058)
-    assert all(used.exact for used in told.used.values())
+def changed(line: bytes, **facts: object) -> bytes:
+    event = {**json.loads(line), **facts}
+    return json.dumps({name: value for name, value in event.items() if value is not None}).encode() + b"\n"
 
 
-@pytest.mark.parametrize("helped", [False, True])
-def test_sums_that_began_anew_are_not_taken_for_everything(*, helped: bool) -> None:
-    before = Tokens(input=500_000, output=9000, cost_usd=5.0)
-    lines = [line for line in stream("work").splitlines(keepends=True) if helped or b'"toolu_2"' not in line]
+def test_what_a_session_used_before_does_not_count() -> None:
+    *lines, end = stream("work").splitlines(keepends=True)
+    ends = changed(end, modelUsage={"claude-opus-5-5": {"inputTokens": 900_000, "outputTokens": 7, "costUSD": 9}})
 
-    told = read(b"".join(lines), ClaudeReader(resumed=True, before=before))
+    assert read(b"".join([*lines, ends]), ClaudeReader(resumed=True)) == read(stream("work"))
 
-    assert told.turns == (3 if helped else 2)
-    if helped:
-        assert not told.used["rest"].exact
-        assert told.used["rest"].tokens.cost_usd is None
-    else:
-        assert "rest" not in told.used
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_version_that_tells_only_the_sum_of_a_session(*, resumed: bool) -> None:
+    *lines, end = stream("work").splitlines(keepends=True)
+    ends = changed(end, model_usage_since_last_result=None)
+
+    told = read(b"".join([*lines, ends]), ClaudeReader(resumed=resumed))
+
+    assert told.used["rest"].exact is not resumed
+    assert (told.tokens == read(stream("work")).tokens) is not resumed
+
+
+def test_a_second_end_adds_to_the_first() -> None:
+    *_, end = stream("work").splitlines(keepends=True)
+    more = changed(end, model_usage_since_last_result={"claude-haiku-5-5": {"inputTokens": 8, "costUSD": 0.125}})
+
+    told = read(stream("work") + more)
+
+    assert told.used["rest"].tokens.input == 40
+    assert told.used["rest"].tokens.cost_usd == 0.875
+
+
+def test_an_answer_that_is_broken_off_is_not_guessed_at() -> None:
+    told = read(stream("broken-off"))
+
+    assert told.ended == Ended("interrupted", totals=True)
+    assert told.used == {"rest": Used("rest", Tokens(), helper=True, exact=False)}
+    assert told.turns == 0
 
 
 def test_limits_are_warned_of_and_met() -> None:

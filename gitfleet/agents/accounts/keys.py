@@ -1,0 +1,181 @@
+"""Keys and logins of accounts: read when an attempt starts, known by their place until then, and stored nowhere else.
+
+What a vendor's own login leaves in an account's home belongs to the vendor's program; it is looked into for who the
+account is, and for the values that must not appear in what gitfleet writes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+import re
+import stat
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitfleet.agents.accounts.programs import PROGRAMS
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.model.agent_config import AgentKind
+from gitfleet.model.paths import unquote_path
+from gitfleet.store.files import read_regular
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gitfleet.model.account import Account, Key
+
+KEY_BYTES = 8 * 1024
+CREDENTIAL_BYTES = 1 << 20
+SHORTEST = 8
+"""Values with fewer characters are no secrets that could be told from ordinary words."""
+
+_SECRET_KEY = re.compile(r"token|secret|password|api_?key|^key$|^access$|^refresh$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class NoKey:
+    """The key is not to be had; ``why`` is a clause."""
+
+    why: str
+
+
+def place_of(key: Key) -> Path:
+    """The file that holds a key."""
+    return Path(os.fsdecode(unquote_path(key.path)))
+
+
+def read_key(key: Key, caller: Mapping[str, str]) -> str | NoKey:
+    """Read a key; ``caller`` is the environment that gitfleet was started with."""
+    if key.env:
+        value = caller.get(key.env, "").strip()
+        return value or NoKey(f"the variable {key.env} is not set here")
+    path = place_of(key)
+    why = unfit(path)
+    if why:
+        return NoKey(why)
+    try:
+        value = read_regular(path, KEY_BYTES).decode("utf-8").strip()
+    except (OSError, ValueError) as error:
+        return NoKey(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}")
+    if not value or any(character.isspace() for character in value):
+        return NoKey(f"{path} does not hold a key, alone on one line")
+    return value
+
+
+def unfit(path: Path) -> str:
+    """Why a file is not one that a key may lie in, as a clause; empty when it is."""
+    try:
+        facts = path.stat()
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
+    if not stat.S_ISREG(facts.st_mode):
+        return f"{path} is not a regular file"
+    if facts.st_uid != os.getuid():
+        return f"{path} belongs to somebody else"
+    if facts.st_mode & 0o077:
+        return f"{path} can be read by others (chmod 600 {path})"
+    return ""
+
+
+def missing(account: Account, home: Path, caller: Mapping[str, str]) -> str:
+    """What of an account's key or login is not there, as a clause; empty when all is."""
+    if account.key is not None:
+        found = read_key(account.key, caller)
+        return found.why if isinstance(found, NoKey) else ""
+    if account.kind is AgentKind.CLAUDE and sys.platform == "darwin":
+        return ""  # its program keeps the login in the system's own store there
+    there = (home / PROGRAMS[account.kind].credentials).exists()
+    return "" if there else f"its home holds no login of {PROGRAMS[account.kind].name}"
+
+
+def secrets_of(account: Account, caller: Mapping[str, str]) -> dict[str, str]:
+    """The variables for its program's process that hold its key; none for a login of the program's own.
+
+    Raises ``GitfleetError`` (``no-key``) when the key is not to be had.
+    """
+    if account.key is None:
+        return {}
+    found = read_key(account.key, caller)
+    if isinstance(found, NoKey):
+        raise GitfleetError(
+            Kind.ENVIRONMENT,
+            "no-key",
+            f"The key of account {account.ref} is not to be had: {found.why}.",
+            hint=f"Set it, or connect another: gitfleet accounts connect {account.kind} --ref {account.ref}",
+        )
+    return {key_variable(account): found}
+
+
+def key_variable(account: Account) -> str:
+    """The variable in which a program gets its key.
+
+    opencode knows each provider by a variable of its own, so without a gateway the one that was named stays its name.
+    """
+    own = account.kind is AgentKind.OPENCODE and not account.endpoint and account.key and account.key.env
+    return own or PROGRAMS[account.kind].key
+
+
+def known_secrets(account: Account, home: Path, caller: Mapping[str, str]) -> frozenset[str]:
+    """The secret values of an account, as far as they can be read now."""
+    found = set()
+    if account.key is not None:
+        value = read_key(account.key, caller)
+        if isinstance(value, str):
+            found.add(value)
+    found |= set(_strings(_credentials(account, home)))
+    return frozenset(value for value in found if len(value) >= SHORTEST)
+
+
+def identity(account: Account, home: Path) -> str:
+    """Who an account is, for people: the name in its login, or where its key comes from."""
+    if account.key is not None:
+        return f"key in ${account.key.env}" if account.key.env else f"key in {place_of(account.key)}"
+    match account.kind:
+        case AgentKind.CLAUDE:
+            settings = _read(home / ".claude.json")
+            who = settings.get("oauthAccount")
+            return str(who.get("emailAddress", "")) if isinstance(who, dict) else ""
+        case AgentKind.CODEX:
+            tokens = _credentials(account, home).get("tokens")
+            return _email(str(tokens.get("id_token", ""))) if isinstance(tokens, dict) else ""
+        case _:
+            return ", ".join(sorted(_credentials(account, home)))
+
+
+def _credentials(account: Account, home: Path) -> dict[str, object]:
+    return _read(home / PROGRAMS[account.kind].credentials)
+
+
+def _read(path: Path) -> dict[str, object]:
+    with suppress(OSError, ValueError, RecursionError):
+        found = json.loads(read_regular(path, CREDENTIAL_BYTES))
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def _email(token: str) -> str:
+    """The address in the middle part of a JSON web token, which is no secret."""
+    part = token.split(".")[1] if token.count(".") == 2 else ""
+    with suppress(ValueError, binascii.Error):
+        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        if isinstance(claims, dict):
+            return str(claims.get("email", ""))
+    return ""
+
+
+def _strings(value: object, *, secret: bool = False) -> Iterator[str]:
+    if isinstance(value, str):
+        if secret:
+            yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _strings(inner, secret=secret or _SECRET_KEY.search(str(name)) is not None)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _strings(inner, secret=secret)

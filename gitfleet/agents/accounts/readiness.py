@@ -1,0 +1,135 @@
+"""Whether an account is ready, and which one is taken: pure, from what is written down and the clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from gitfleet.agents.accounts.programs import PROGRAMS
+from gitfleet.model.base import seconds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitfleet.model.account import Account, AccountState
+
+
+class Condition(StrEnum):
+    """How an account stands; each but the first two keeps attempts from it."""
+
+    READY = "ready"
+    BUSY = "busy"
+    AT_CAPACITY = "at-capacity"
+    COOLING = "cooling"
+    FELL_THROUGH = "fell-through"
+    REFUSED = "refused"
+    NOT_CONNECTED = "not-connected"
+    NO_PROGRAM = "no-program"
+
+
+USABLE = frozenset({Condition.READY, Condition.BUSY})
+PASSING = frozenset({Condition.AT_CAPACITY, Condition.COOLING, Condition.FELL_THROUGH})
+"""Conditions that end by themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an account: its documents, who works with it and who waits, and what is there of it.
+
+    ``missing`` says, as a clause, what of its key or its login is not there; empty when all is.
+    """
+
+    account: Account
+    state: AccountState
+    busy: int = 0
+    dead: int = 0
+    queued: int = 0
+    program: bool = True
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an account stands: ``clause`` says so for people, ``mend`` is the command that changes it.
+
+    ``until`` is when it rests no more, in POSIX seconds. ``allowed`` attempts may work with it at once,
+    ``available`` more than do now.
+    """
+
+    ref: str
+    condition: Condition
+    clause: str
+    mend: str = ""
+    until: float | None = None
+    busy: int = 0
+    queued: int = 0
+    allowed: int = 0
+    used: int = 0
+    dead: int = 0
+
+    @property
+    def usable(self) -> bool:
+        """Whether an attempt may be given to it."""
+        return self.condition in USABLE
+
+    @property
+    def available(self) -> int:
+        """How many more attempts may work with it."""
+        return max(0, self.allowed - self.busy) if self.usable else 0
+
+
+def standing(known: Known, now: float) -> Standing:
+    """Say how an account stands."""
+    account, state = known.account, known.state
+    program, again = PROGRAMS[account.kind], connect_again(account)
+    allowed = allowed_by(account, state)
+    until = seconds_of(state.until) if state.until else None
+    resting = until is not None and now < until
+    base = Standing(
+        ref=account.ref,
+        condition=Condition.READY,
+        clause="ready",
+        busy=known.busy,
+        queued=known.queued,
+        allowed=allowed,
+        used=state.used,
+        dead=known.dead,
+    )
+    condition, clause, mend = Condition.READY, "ready", ""
+    if not known.program:
+        condition, clause, mend = Condition.NO_PROGRAM, f"there is no {program.name} on the PATH", program.install
+    elif not account.connected or known.missing:
+        why = known.missing or "its login was not finished"
+        condition, clause, mend = Condition.NOT_CONNECTED, f"not connected: {why}", again
+    elif state.refused:
+        condition, clause, mend = Condition.REFUSED, f"its credentials were refused: {state.said}", again
+    elif resting and state.fell_through:
+        clause = f"fell through before anything was spent ({state.why}), rests until {state.until}"
+        condition, mend = Condition.FELL_THROUGH, again
+    elif resting:
+        condition = Condition.COOLING
+        clause = f"cooling down until {state.until} ({state.why})"
+        mend = f"gitfleet accounts connect {account.kind}"
+    elif known.busy >= allowed:
+        condition, clause = Condition.AT_CAPACITY, f"at capacity: {known.busy} of {allowed} in use"
+        mend = f"gitfleet accounts connect {account.kind}"
+    elif known.busy:
+        condition, clause = Condition.BUSY, f"busy: {known.busy} of {allowed} in use"
+    return replace(base, condition=condition, clause=clause, mend=mend, until=until if resting else None)
+
+
+def allowed_by(account: Account, state: AccountState) -> int:
+    """How many attempts may work with an account at once now."""
+    return account.capacity if state.allowed is None else max(1, min(account.capacity, state.allowed))
+
+
+def connect_again(account: Account) -> str:
+    """The command that connects an account anew."""
+    return f"gitfleet accounts connect {account.kind} --ref {account.ref}"
+
+
+def pick(standings: Iterable[Standing], *, prefer: str = "") -> Standing | None:
+    """The account that an attempt is given to: the preferred one if it is ready, else the least used of the ready."""
+    usable = [one for one in standings if one.usable]
+    return min(usable, key=lambda one: (one.ref != prefer, one.busy, one.used, one.ref), default=None)

@@ -1,0 +1,254 @@
+"""Connect, list and remove accounts. The user's own homes are read where settings are taken over, and never written."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitfleet.agents.accounts.importing import Imported, take_over
+from gitfleet.agents.accounts.keys import NoKey, identity, missing, read_key
+from gitfleet.agents.accounts.programs import PROGRAMS, found
+from gitfleet.agents.accounts.readiness import Condition
+from gitfleet.agents.accounts.store import Accounts, alive
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.model.account import DEFAULT_CAPACITY, Account, AccountState, Key
+from gitfleet.model.base import instant
+from gitfleet.model.paths import quote_path
+from gitfleet.model.reports import AccountChanged, AccountHolder, AccountRow, AccountsReport
+from gitfleet.runtime.environment import looks_secret
+from gitfleet.runtime.shell import run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from gitfleet.model.agent_config import AgentKind
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_OURS = re.compile(r"HOME|PATH|SHELL|USER|TMPDIR|CLAUDE_CONFIG_DIR|CODEX_HOME|XDG_.*|GIT_.*|GITFLEET_.*")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """What a person asked for. ``ref`` is an account to connect anew, empty for a new one.
+
+    ``key_env`` and ``key_path`` say where its key is; neither: the program's own login. ``settings`` are
+    ``NAME=VALUE``. ``import_from`` is a directory, or empty for the person's own home; none to take nothing over.
+    """
+
+    kind: AgentKind
+    ref: str = ""
+    key_env: str = ""
+    key_path: Path | None = None
+    endpoint: str = ""
+    settings: Sequence[str] = field(default_factory=tuple)
+    capacity: int | None = None
+    import_from: Path | None = None
+    imports: bool = False
+
+
+def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None) -> AccountChanged:
+    """Connect an account; a login has the terminal, and ``output`` is a descriptor for what it prints.
+
+    Raises ``GitfleetError``; then an account that was to be new is not there.
+    """
+    program = PROGRAMS[wanted.kind]
+    key, settings = _key(accounts, wanted), _settings(wanted.settings)
+    if key is None and not found(wanted.kind, accounts.caller):
+        raise GitfleetError(
+            Kind.ENVIRONMENT,
+            "no-program",
+            f"There is no program {program.name} on the PATH, which would log in.",
+            hint=program.install,
+        )
+    with accounts.lock() as proof:
+        accounts.empty_bin(proof)
+        before = _before(accounts, wanted)
+        ref = wanted.ref or accounts.new_ref(proof, wanted.kind)
+        account = Account(
+            ref=ref,
+            kind=wanted.kind,
+            key=key,
+            endpoint=wanted.endpoint or (before.endpoint if before else ""),
+            settings=settings or (before.settings if before else {}),
+            capacity=wanted.capacity or (before.capacity if before else DEFAULT_CAPACITY),
+            connected=instant(accounts.now()) if key else "",
+        )
+        accounts.write(proof, account)
+        if key is not None:
+            accounts.write_state(proof, ref, _fresh(accounts, ref))
+    imported = Imported()
+    try:
+        if wanted.imports:
+            imported = take_over(account, accounts.home(ref), accounts.caller, wanted.import_from)
+        if key is None:
+            _log_in(accounts, account, output)
+    except BaseException:
+        with accounts.lock() as proof:
+            if before is None:
+                accounts.take_away(proof, ref)
+                accounts.empty_bin(proof)
+            else:
+                accounts.write(proof, before)
+        raise
+    row = next(row for row in listed(accounts, ref).accounts)
+    return AccountChanged(action="connected", ref=ref, account=row, imported=imported.taken, left_out=imported.left_out)
+
+
+def listed(accounts: Accounts, ref: str | None = None) -> AccountsReport:
+    """All accounts, or one, as they stand now. Raises ``GitfleetError`` (``unknown-account``)."""
+    if ref is not None and ref not in accounts.refs():
+        accounts.read(ref)
+    refs = accounts.refs() if ref is None else [ref]
+    return AccountsReport(directory=str(accounts.root), accounts=tuple(_row(accounts, one) for one in refs))
+
+
+def remove(accounts: Accounts, ref: str) -> AccountChanged:
+    """Take an account away, with everything in its home.
+
+    Raises ``GitfleetError``: ``unknown-account``, or ``account-leased`` while attempts work with it.
+    """
+    with accounts.lock() as proof:
+        accounts.empty_bin(proof)
+        if ref not in accounts.refs():
+            accounts.read(ref)
+        holders = [lease for lease in accounts.leases(ref).values() if lease is None or alive(lease)]
+        if holders:
+            first = next((lease for lease in holders if lease is not None), None)
+            who = f"{first.instance} of {first.session}" if first else "a lease that cannot be read"
+            more = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
+            raise GitfleetError(
+                Kind.BUSY,
+                "account-leased",
+                f"Account {ref} is in use by {who}{more}; nothing was removed.",
+                hint=f"gitfleet stop {first.session}" if first else "gitfleet doctor",
+            )
+        accounts.take_away(proof, ref)
+        accounts.empty_bin(proof)
+    return AccountChanged(action="removed", ref=ref)
+
+
+def _before(accounts: Accounts, wanted: Connection) -> Account | None:
+    if not wanted.ref:
+        return None
+    before = accounts.read(wanted.ref)
+    if before.kind is not wanted.kind:
+        raise GitfleetError(
+            Kind.USAGE, "other-kind", f"{wanted.ref} is an account of {before.kind}, not {wanted.kind}."
+        )
+    return before
+
+
+def _fresh(accounts: Accounts, ref: str) -> AccountState:
+    """What is still known of an account that was connected anew: how often it was used."""
+    return AccountState(used=accounts.state(ref).used)
+
+
+def _key(accounts: Accounts, wanted: Connection) -> Key | None:
+    if wanted.key_env and wanted.key_path:
+        raise GitfleetError(Kind.USAGE, "two-keys", "--api-key-env and --api-key-file name one key twice; give one.")
+    if wanted.key_env:
+        if _NAME.fullmatch(wanted.key_env) is None:
+            message = "--api-key-env takes the name of a variable, and this is none. It was not stored."
+            raise GitfleetError(Kind.USAGE, "no-variable", message, hint="Never put a key itself on a command line.")
+        key = Key(env=wanted.key_env)
+    elif wanted.key_path:
+        key = Key(path=quote_path(os.fsencode(wanted.key_path.absolute())))
+    else:
+        return None
+    value = read_key(key, accounts.caller)
+    if isinstance(value, NoKey):
+        raise GitfleetError(Kind.USAGE, "no-key", f"The key is not to be had: {value.why}.")
+    return key
+
+
+def _settings(words: Sequence[str]) -> dict[str, str]:
+    found_: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or _NAME.fullmatch(name) is None:
+            raise GitfleetError(Kind.USAGE, "no-setting", f"--setting takes NAME=VALUE, and {name!r} is no name.")
+        if _OURS.fullmatch(name):
+            raise GitfleetError(Kind.USAGE, "own-setting", f"--setting {name}: gitfleet itself sets that variable.")
+        if looks_secret(name) and not value.isdecimal():
+            raise GitfleetError(
+                Kind.USAGE,
+                "secret-setting",
+                f"--setting {name} looks like a secret, and settings are stored as they are.",
+                hint="Name a key with --api-key-env or --api-key-file.",
+            )
+        found_[name] = value
+    return found_
+
+
+def _log_in(accounts: Accounts, account: Account, output: int | None) -> None:
+    """Let the vendor's program log in, inside the account's home."""
+    program, home = PROGRAMS[account.kind], accounts.home(account.ref)
+    code = run((program.name, *program.login), home, login_environment(accounts.caller, account, home), output=output)
+    why = missing(account, home, accounts.caller)
+    if code or why:
+        said = f"it ended with exit code {code}" if code else why
+        raise GitfleetError(
+            Kind.NEEDS_PERSON,
+            "login-failed",
+            f"`{program.name} {' '.join(program.login)}` did not log in: {said}. Nothing was connected.",
+            hint=f"gitfleet accounts connect {account.kind} --api-key-env NAME, where you have a key",
+        )
+    with accounts.lock() as proof:
+        accounts.write(proof, msgspec.structs.replace(account, connected=instant(accounts.now())))
+        accounts.write_state(proof, account.ref, _fresh(accounts, account.ref))
+
+
+def login_environment(caller: Mapping[str, str], account: Account, home: Path) -> dict[str, str]:
+    """The environment of a login: the person's own, but everything of the program lies in the account's home.
+
+    Keys in the person's environment stay out: the program would take one of them for a login.
+    """
+    homes = {name for program in PROGRAMS.values() for name in (*program.home, program.key)}
+    kept = {name: value for name, value in caller.items() if name not in homes and not looks_secret(name)}
+    return {**kept, **account.settings, **PROGRAMS[account.kind].variables(home)}
+
+
+def _row(accounts: Accounts, ref: str) -> AccountRow:
+    holders = tuple(
+        AccountHolder(
+            instance=lease.instance,
+            attempt=lease.attempt,
+            session=lease.session,
+            repository=lease.repository,
+            since=lease.since,
+            alive=alive(lease),
+        )
+        for lease in accounts.leases(ref).values()
+        if lease is not None
+    )
+    try:
+        account = accounts.read(ref)
+    except GitfleetError as error:
+        return AccountRow(
+            ref=ref, kind="", readiness="damaged", message=error.message, next=error.hint, holders=holders
+        )
+    now, state = accounts.standing(ref), accounts.state(ref)
+    return AccountRow(
+        ref=ref,
+        kind=account.kind.value,
+        readiness=now.condition.value,
+        message=now.clause,
+        next=now.mend if now.condition not in {Condition.READY, Condition.BUSY} else "",
+        until=instant(now.until) if now.until else "",
+        identity=identity(account, accounts.home(ref)),
+        endpoint=account.endpoint,
+        settings=tuple(sorted(account.settings)),
+        capacity=account.capacity,
+        allowed=now.allowed,
+        busy=now.busy,
+        queued=now.queued,
+        available=now.available,
+        used=state.used,
+        trouble=state.said,
+        holders=holders,
+    )

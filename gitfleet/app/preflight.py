@@ -1,0 +1,63 @@
+"""What agents need beyond the repository, looked at before anything starts: their programs, and accounts of them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from gitfleet.agents.accounts.programs import PROGRAMS, found
+from gitfleet.agents.accounts.readiness import PASSING
+from gitfleet.agents.accounts.store import Accounts
+from gitfleet.coordinator.accounts import stages
+from gitfleet.errors import GitfleetError, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from gitfleet.agents.accounts.leasing import Wanted
+    from gitfleet.agents.accounts.readiness import Standing
+    from gitfleet.model.account import Account
+    from gitfleet.model.config import Config
+    from gitfleet.model.plan import Task
+
+
+def refuse_unready(tasks: Iterable[Task], config: Config, now: Callable[[], float]) -> None:
+    """Raise ``GitfleetError`` where no agent of a task could ever start: no program, or no account that is connected.
+
+    One that is at capacity or rests is waited for, and is no reason to refuse.
+    """
+    wishes = {tuple(one for stage in stages(task, config) for one in stage): task.id for task in tasks}
+    if all(any(isinstance(one, str) for one in wanted) for wanted in wishes):
+        return
+    accounts = Accounts.of(os.environ, now)
+    known = {account.ref: account for account in accounts.all()}
+    standings = {one.ref: one for one in accounts.standings()}
+    for wanted, task in wishes.items():
+        problems = list(_problems(wanted, known, standings))
+        if problems and len(problems) == len(wanted):
+            code, clause, mend = problems[0]
+            more = "".join(f"; {other}" for _, other, _ in problems[1:])
+            raise GitfleetError(
+                Kind.ENVIRONMENT, code, f"{task} cannot start: {clause}{more}. Nothing was started.", hint=mend
+            )
+
+
+def _problems(
+    wanted: tuple[Wanted | str, ...], known: dict[str, Account], standings: dict[str, Standing]
+) -> Iterator[tuple[str, str, str]]:
+    """Code, clause and command for each agent that cannot work."""
+    for wish in wanted:
+        if isinstance(wish, str):
+            continue
+        program = PROGRAMS[wish.kind]
+        connect = f"gitfleet accounts connect {wish.kind}"
+        fitting = [standings[ref] for ref, account in known.items() if wish.fits(account)]
+        if not found(wish.kind, os.environ):
+            yield "no-program", f"there is no program {program.name} on the PATH", program.install
+        elif not fitting:
+            which = f"{wish.ref}, which agent {wish.agent} is pinned to," if wish.ref else f"of {wish.kind}"
+            yield "no-account", f"no account {which} is connected", connect
+        elif not any(one.usable or one.condition in PASSING for one in fitting):
+            first = fitting[0]
+            clauses = "; ".join(f"{one.ref}: {one.clause}" for one in fitting)
+            yield first.condition.value, f"no account of {wish.kind} can be used: {clauses}", first.mend
