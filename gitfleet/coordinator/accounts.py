@@ -15,7 +15,7 @@ from gitfleet.agents.accounts.keys import secrets_of
 from gitfleet.agents.accounts.leasing import Leased, Wanted, ended, recover, release, take, wait
 from gitfleet.agents.accounts.limits import AUTH, LIMITS, ending
 from gitfleet.agents.accounts.programs import needs_account
-from gitfleet.agents.accounts.readiness import PASSING, Condition
+from gitfleet.agents.accounts.readiness import PASSING, USABLE, Condition
 from gitfleet.agents.accounts.store import Accounts
 from gitfleet.agents.base import Access
 from gitfleet.agents.registry import agent_name
@@ -158,7 +158,7 @@ def another_ready(parts: Parts, task: Task, run: Run) -> bool:
     if not wishes or not tried:
         return False
     fitting = {account.ref for account in accounts.all() if any(wish.fits(account) for wish in wishes)}
-    return any(one.ready for one in accounts.standings() if one.ref in fitting and one.ref != tried)
+    return any(one.condition in USABLE for one in accounts.standings() if one.ref in fitting - {tried})
 
 
 def access(parts: Parts, ref: str) -> Access | None:

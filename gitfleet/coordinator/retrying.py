@@ -115,7 +115,7 @@ class Retrying:
         return max(0.0, known[1] - self.parts.monotonic())
 
 
-def judged(
+def judged(  # noqa: PLR0913 - what a decision follows from
     run: Run,
     failure: Failure,
     plan: Plan,

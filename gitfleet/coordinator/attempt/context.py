@@ -45,7 +45,7 @@ class Context:
 
     def prompt(self, books: Books, task: Task, run: Run) -> bytes:
         """The prompt of one attempt; a reduced one tells of direct dependencies alone, one that goes on of news."""
-        if run.attempts[-1].continues:
+        if run.attempts and run.attempts[-1].continues:
             return go_on(run.attempts[-2], run.grants)
         others = [
             self._brief(other, books)
