@@ -49,7 +49,9 @@ def arrange(fleet: FleetEnv, script: str, files: dict[str, str] | None = None, *
     write(fleet.root, {"good.yaml": GOOD, "bad.yaml": BAD, "planner.sh": f"R={fleet.root}\n{head}{script}\n"})
     write(fleet.root, {"worker.sh": 'echo "$GITFLEET_TASK" >"$GITFLEET_TASK.txt"\n'})
     agents = {name: {"argv": ["sh", str(fleet.root / f"{name}.sh")]} for name in ("planner", "worker")}
-    fleet.config(repo, config_of(agent="worker", agents=agents, **{"planner": {"agent": "planner"}, **config}))
+    fleet.config(
+        repo, config_of((), **{"agent": "worker", "agents": agents, "planner": {"agent": "planner"}, **config})
+    )
     return repo
 
 
@@ -241,7 +243,8 @@ def test_a_plan_of_a_direction_is_chosen_from_and_kept_where_that_is_refused(fle
 
 EDITOR = """\
 n=$(($(cat "$0.n" 2>/dev/null || echo 0) + 1)); echo $n >"$0.n"; cp "$1" "$0.$n"
-case $n in 1) sed -i 's/id: two/id: one/' "$1";; 2) sed -i '/^  - id: one/!b;:a;n;s/id: one/id: new/;s/two.txt/new.txt/;ba' "$1";; esac
+case $n in 1) sed -i 's/id: two/id: one/' "$1";;
+2) sed -i '/^  - id: one/!b;:a;n;s/id: one/id: new/;s/two.txt/new.txt/;ba' "$1";; esac
 """
 
 
