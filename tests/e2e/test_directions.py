@@ -49,7 +49,9 @@ def arrange(fleet: FleetEnv, script: str, files: dict[str, str] | None = None, *
     write(fleet.root, {"good.yaml": GOOD, "bad.yaml": BAD, "planner.sh": f"R={fleet.root}\n{head}{script}\n"})
     write(fleet.root, {"worker.sh": 'echo "$GITFLEET_TASK" >"$GITFLEET_TASK.txt"\n'})
     agents = {name: {"argv": ["sh", str(fleet.root / f"{name}.sh")]} for name in ("planner", "worker")}
-    fleet.config(repo, config_of(agent="worker", agents=agents, **{"planner": {"agent": "planner"}, **config}))  # type: ignore[arg-type]
+    fleet.config(
+        repo, config_of((), **{"agent": "worker", "agents": agents, "planner": {"agent": "planner"}, **config})
+    )
     return repo
 
 
