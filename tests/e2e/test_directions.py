@@ -291,10 +291,18 @@ def test_edit_is_refused_where_it_means_nothing(fleet: FleetEnv) -> None:
 
 def test_what_needs_no_model_is_refused_before_one_is_called(fleet: FleetEnv) -> None:
     repo = arrange(fleet, 'answer "$R/good.yaml"; touch "$R/called"', planner={})
+    fleet.variables["XDG_STATE_HOME"] = str(fleet.root / "state")
     fleet.config(repo, config_of())
-    assert fleet.run("plan", WORDS, "--yes", "--json").ok(2).json["error"]["code"] == "no-planner"
-    fleet.config(repo, "planner: {agent: nobody}\n")
+    error = fleet.run("plan", WORDS, "--yes", "--json").ok(4).json["error"]
+    assert error["code"] == "no-planner"
+    assert "gitfleet accounts connect" in error["hint"]
+    fleet.config(repo, config_of(planner={"agent": "nobody"}))
     assert "nobody" in fleet.run("plan", WORDS, "--yes").ok(2).err
+    fleet.config(repo, config_of(planner={"agent": "claude"}))
+    assert fleet.run("plan", WORDS, "--yes", "--json").ok(4).json["error"]["code"] in {"no-program", "no-account"}
+    assert (
+        fleet.run("wave", WORDS, "--yes", "--fixture", "--json").ok(2).json["error"]["code"] == "fixture-plans-nothing"
+    )
     assert not (fleet.root / "called").exists()
 
 
