@@ -7,13 +7,15 @@ each line that it prints is an event.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.base import Launch
 from gitfleet.agents.command import judge
-from gitfleet.agents.events import Began, Called, Ended, Used
+from gitfleet.agents.events import Began, Called, Ended, RateLimited, Used
+from gitfleet.model.run import Failure, FailureSource
 from gitfleet.model.usage import Tokens
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from gitfleet.agents.transcript import Transcript
     from gitfleet.model.agent_config import AgentConfig
     from gitfleet.model.evidence import Exit
-    from gitfleet.model.run import Failure
 
 
 @dataclass(slots=True)
@@ -44,6 +45,10 @@ class ToldReader:
                 yield Called(tool)
             case {"turn": str() as turn, "tokens": dict() as tokens}:
                 yield Used(turn, Tokens(**tokens), helper=bool(said.get("helper")))
+            case {"limit": int() as resets}:
+                yield RateLimited(hard=True, resets=resets or None)
+            case {"near": True}:
+                yield RateLimited(hard=False)
             case {"end": str() as code}:
                 yield Ended(code)
             case _:
@@ -57,15 +62,19 @@ class ToldAgent:
     name: str
 
     def launch(self, assignment: Assignment) -> Launch:
-        """Say how to start it."""
-        return Launch(argv=("sh", "-c", assignment.task.instructions))
+        """Say how to start it; its key is in TOLD_KEY."""
+        access = assignment.access
+        env = {"TOLD_KEY": next(iter(access.secrets.values()), ""), **access.settings} if access else {}
+        return Launch(argv=("sh", "-c", assignment.task.instructions), env=env)
 
     def reader(self, *, resumed: bool = False, before: Tokens | None = None) -> ToldReader:  # noqa: ARG002
         """Make a reader."""
         return ToldReader()
 
-    def outcome(self, ended: Exit, told: Transcript | None = None) -> Failure | None:  # noqa: ARG002
-        """Judge by the process alone."""
+    def outcome(self, ended: Exit, told: Transcript | None = None) -> Failure | None:
+        """Judge by the process, and by the code that its end tells."""
+        if told is not None and told.ended is not None and told.ended.code:
+            return Failure(source=FailureSource.TRANSPORT, code=told.ended.code, message=f"It said {told.ended.code}.")
         return judge(ended, f"Agent {self.name}")
 
 
@@ -92,5 +101,6 @@ if __name__ == "__main__":
 
     MODULES[AgentKind.OPENCODE] = "tests.support.told"
     PROGRAMS[AgentKind.OPENCODE] = replace(PROGRAMS[AgentKind.OPENCODE], name="sh")
-    connected(AgentKind.OPENCODE)
+    if "TESTS_OWN_ACCOUNTS" not in os.environ:
+        connected(AgentKind.OPENCODE)
     sys.exit(main())
