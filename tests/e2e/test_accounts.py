@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.leaves_worktrees
 
 SECRET = "k-5up3r-s3cr3t-value"  # noqa: S105 - it opens nothing
-LIMIT = """echo '{"limit": %d}'\n"""
+LIMIT = """echo '{"limit": true, "resets": %d}'\n"""
 CODE = """echo '{"end": "%s"}'\n"""
 
 LOGIN = {
@@ -306,7 +306,7 @@ def test_an_attempt_gets_the_key_and_no_file_holds_it(fleet: FleetEnv) -> None:
     told(fleet)
     repo, point = fleet.root / "repo", fleet.point("inside")
     connect(fleet, "opencode", "--setting", "TOLD_SETTING=yes")
-    check = f'[ "$TOLD_KEY" = {SECRET} ] && [ "$TOLD_SETTING" = yes ] && echo "my key is $TOLD_KEY"\n{point.shell}\n'
+    check = f'[ ${{#TOLD_KEY}} = {len(SECRET)} ] && [ "$TOLD_SETTING" = yes ]\necho "my key is $TOLD_KEY"\n{point.shell}\n'
     wave = fleet.start("wave", fleet.plan(plan_of(job("a", f"set -e\n{check}"))), "--yes")
     point.wait()
     busy = accounts(fleet)["opencode"]
@@ -361,7 +361,7 @@ def test_a_limit_rests_its_account_and_another_takes_over(fleet: FleetEnv) -> No
     found = accounts(fleet)
     assert (found["opencode"]["readiness"], found["opencode"]["until"]) == ("cooling", "2100-01-01T00:00:00.000Z")
     assert (found["opencode"]["allowed"], found["opencode"]["capacity"]) == (2, 4), "a refusal halves what may run"
-    assert found["opencode"]["trouble"] == "It said usage-limit."
+    assert found["opencode"]["trouble"] == "Agent opencode ended: usage-limit."
     told_ = [event for event in fleet.run("events", "--json").json["events"] if event["kind"] == "account"]
     assert [event["status"] for event in told_] == ["cooling"]
     findings = {one["name"]: one for one in fleet.run("doctor", "--json").json["findings"]}
