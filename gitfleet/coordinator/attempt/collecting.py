@@ -21,6 +21,7 @@ from gitfleet.coordinator.attempt.resolving import judge_resolver
 from gitfleet.coordinator.attempt.streams import transcript, used_up
 from gitfleet.coordinator.attempt.verdicts import Judgement, judge
 from gitfleet.coordinator.machine import Refused, refused, refused_by_words
+from gitfleet.coordinator.scrubbing import Scrubber
 from gitfleet.git import worktrees
 from gitfleet.git.changes import file_changes, numstat
 from gitfleet.git.collect import Collected, Uncollected, commit_work
@@ -98,11 +99,25 @@ def collect(
         work = refused(parts, error) or _uncollected(exit_, str(error), 0, _to_blame(parts, worktree_of(parts, run)))
     if isinstance(work, Unchecked | Refused):
         return work
-    work = replace(work, tampered=tampered(parts, run))
+    work = _without_secrets(parts, replace(work, tampered=tampered(parts, run)))
     if work.judgement.failure is None:
         return work
     with parts.open_objects() as objects:
         return replace(work, kept=keep_tree(parts, objects, run, work.judgement.failure.code))
+
+
+def _without_secrets(parts: Parts, work: Evidence) -> Evidence:
+    """The evidence without the secrets of accounts: all that is written of the attempt comes from here."""
+    clean = Scrubber(parts).clean
+    return replace(
+        work,
+        exit=clean(work.exit),
+        handoff=clean(work.handoff),
+        checks=clean(work.checks),
+        judgement=replace(work.judgement, failure=clean(work.judgement.failure)),
+        discoveries=clean(work.discoveries),
+        tampered=clean(work.tampered),
+    )
 
 
 def _collect(
