@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from gitfleet.model.config import Config
     from gitfleet.model.evidence import Attempt
     from gitfleet.model.plan import Task
-    from gitfleet.model.run import Failure
+    from gitfleet.model.run import Failure, Run
     from gitfleet.parts import Parts
 
 UNDER_WAY = frozenset({RunState.PREPARING, RunState.RUNNING, RunState.FINISHED})

@@ -17,6 +17,7 @@ from gitfleet.store.layout import Layout
 from gitfleet.store.state import State
 from tests.support.fleet import write
 from tests.support.sessions import common_dir, config_of, session_ids, states
+from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -341,3 +342,43 @@ def test_the_run_of_a_planner_that_works_is_readable(fleet: FleetEnv) -> None:
     ended: Outcome = fleet.finish(process).ok()
     assert json.loads(ended.out)["agents"] == 2
     assert ended.err == ""
+
+
+@pytest.mark.slow
+def test_in_a_terminal_it_is_asked_for_twice_and_told_meanwhile(fleet: FleetEnv) -> None:
+    point = fleet.point("working")
+    repo = arrange(fleet, f'{point.shell}; answer "$R/good.yaml"')
+    terminal = Terminal(fleet.argv("wave", WORDS), fleet.root / "repo", {**fleet.environ, "TERM": "xterm"})
+    try:
+        terminal.until(b"Call the planner? [y/N]")
+        assert planners(fleet, repo) == []
+        terminal.press("y\n")
+        point.wait()
+        terminal.until(b"the planner works")
+        point.release()
+        terminal.until(b"Start? [y/N]")
+        assert session_ids(fleet, repo) == []
+        terminal.press("n\n")
+        assert terminal.wait() == 3
+        assert b"The plan is kept: " in terminal.shown.replace(b"\r\n", b" ")
+        assert terminal.cursor_is_visible
+    finally:
+        terminal.close()
+    nothing_is_left(fleet, repo)
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_ends_the_planner(fleet: FleetEnv) -> None:
+    point = fleet.point("working")
+    repo = arrange(fleet, point.shell)
+    terminal = Terminal(fleet.argv("plan", WORDS, "--yes"), fleet.root / "repo", {**fleet.environ, "TERM": "xterm"})
+    try:
+        point.wait()
+        terminal.until(b"the planner works")
+        terminal.press("\x03")
+        assert terminal.wait() == 130
+        assert terminal.cursor_is_visible
+        assert terminal.echoes
+    finally:
+        terminal.close()
+    nothing_is_left(fleet, repo)

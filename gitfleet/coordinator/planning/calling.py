@@ -8,7 +8,7 @@ has found a call whose gitfleet was killed, and ends it with ``finish``.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 import msgspec
@@ -58,7 +58,10 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """How a call stands: its number, seconds since its start and since its last output, and what it told of so far."""
+    """How a call stands: its number, seconds since its start and since its last output, and what it told of so far.
+
+    ``stopping`` says that it was told to end.
+    """
 
     call: int
     seconds: float
@@ -66,6 +69,7 @@ class Doing:
     turns: int | None = None
     tool_calls: int = 0
     tokens: int | None = None
+    stopping: bool = False
 
 
 Watch: TypeAlias = "Callable[[Doing], None]"
@@ -101,13 +105,14 @@ class Planner:
             return Answered((), Failure(source=FailureSource.TASK, code="budget", message=message))
         number = len(self.run.attempts) + 1
         given = lend(parts, self.task, self.run.session, self.run.instance, number)
-        if isinstance(given, NoneReady):
-            message = f"The planner was not called: {given.sentence}."
-            return Answered((), Failure(source=FailureSource.NEEDS_PERSON, code="no-account", message=message))
         try:
+            if isinstance(given, NoneReady):
+                message = f"The planner was not called: {given.sentence}."
+                return Answered((), Failure(source=FailureSource.NEEDS_PERSON, code="no-account", message=message))
             return self._ask(prompt, number, budget, given)
         finally:
-            give_back(parts, self.run.instance)
+            if isinstance(given, NoneReady) or given.account:
+                give_back(parts, self.run.instance)
 
     def _ask(self, prompt: bytes, number: int, budget: Budget, given: Chosen) -> Answered:
         parts = self.parts
@@ -178,7 +183,8 @@ class Planner:
                 if not stopped and stream.ended is None and overrun(budget, amount(stream)) is not None:
                     stopped = True
                     host.stop(handle, reason=BUDGET)
-            self.watch(self._doing(handle, began, follower.transcript if follower else None))
+            doing = self._doing(handle, began, follower.transcript if follower else None)
+            self.watch(replace(doing, stopping=stopped))
         host.clean_up(handle)
         return ended
 
