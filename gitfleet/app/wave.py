@@ -95,7 +95,7 @@ def prepare(
     if request.recheck and not config.verify.commands:
         message = "--recheck has nothing to run: no checks are configured."
         raise GitfleetError(Kind.USAGE, "no-checks", message, hint="Set verify.commands in .planning/config.yaml.")
-    plan, brought = only_tasks(loaded.plan, request.only)
+    plan, brought = only_tasks(loaded.plan, request.only, request.tags)
     session = session_id(plan.name, random)
     if request.fetch:
         bring_up_to_date(repository, workspace.layout, config.target)
@@ -220,6 +220,7 @@ def _session(preparation: Preparation, clone: str) -> Session:
         name=preparation.plan.name,
         state=SessionState.ACTIVE,
         direction=preparation.plan.direction,
+        labels=preparation.plan.labels,
         target=preparation.target.ref,
         base=preparation.target.base,
         started=instant(workspace.now()),

@@ -15,7 +15,7 @@ from gitfleet.agents.accounts.keys import secrets_of
 from gitfleet.agents.accounts.leasing import Leased, Wanted, ended, recover, release, take, wait
 from gitfleet.agents.accounts.limits import AUTH, LIMITS, ending
 from gitfleet.agents.accounts.programs import needs_account
-from gitfleet.agents.accounts.readiness import PASSING, Condition
+from gitfleet.agents.accounts.readiness import PASSING, USABLE, Condition
 from gitfleet.agents.accounts.store import Accounts
 from gitfleet.agents.base import Access
 from gitfleet.agents.registry import agent_name
@@ -149,6 +149,16 @@ def none_ready(task: Task, config: Config, seen: Sequence[Standing]) -> NoneRead
     sentence = f"no account for {name} is ready: {'; '.join(clauses)}"
     passing = [one for one in seen if one.condition in PASSING]
     return NoneReady(sentence, final=not passing, rests=any(one.until is not None for one in passing))
+
+
+def another_ready(parts: Parts, task: Task, run: Run) -> bool:
+    """Whether an account is ready that could do a task in place of the one that its last attempt worked with."""
+    wishes = [one for stage in stages(task, parts.config) for one in stage if isinstance(one, Wanted)]
+    accounts, tried = accounts_of(parts), run.attempts[-1].account
+    if not wishes or not tried:
+        return False
+    fitting = {account.ref for account in accounts.all() if any(wish.fits(account) for wish in wishes)}
+    return any(one.condition in USABLE for one in accounts.standings() if one.ref in fitting - {tried})
 
 
 def access(parts: Parts, ref: str) -> Access | None:

@@ -1,6 +1,6 @@
-"""What waits for a person's resolution of a conflict, and what must not wait for it: pure.
+"""What waits for a person, who resolves a conflict or permits something, and what must not wait for it: pure.
 
-A run in conflict is not over: what depends on it waits, and everything else goes on, later waves included.
+A run that waits so is not over: what depends on it waits, and everything else goes on, later waves included.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _WAITING = frozenset({RunState.QUEUED, RunState.GATED})
 
 
 def held_back(plan: Plan, runs: Mapping[str, Run]) -> frozenset[str]:
-    """Runs that a person is waited for: those held in conflict, and those that cannot go on without one of them."""
-    held = {task for task, run in runs.items() if run.held}
+    """Runs that a person is waited for: in conflict or parked, and those that cannot go on without one of them."""
+    held = {task for task, run in runs.items() if run.waiting}
     if not held:  # asked at every step of a session, and nearly always nothing is
         return frozenset()
     for task in in_order(plan.tasks):

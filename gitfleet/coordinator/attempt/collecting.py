@@ -14,6 +14,7 @@ import msgspec
 
 from gitfleet.agents.registry import agent_for, as_done
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
+from gitfleet.coordinator.attempt.continuing import not_resumed
 from gitfleet.coordinator.attempt.gating import Work, finish_spill, hold_against_scope
 from gitfleet.coordinator.attempt.guarding import tampered
 from gitfleet.coordinator.attempt.resolving import judge_resolver
@@ -122,6 +123,7 @@ def _collect(
             blame = _to_blame(parts, tree)
             return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
         ended = used_up(run, agent.name, exit_, told) or agent.outcome(exit_, told)
+        ended = not_resumed(run.attempts[-1], ended, exit_, told) or ended
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
         known = parts.refs.read(target) or run.base
         # Of what a resolver made, all goes on or nothing.
