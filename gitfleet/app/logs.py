@@ -7,13 +7,17 @@ got shorter and goes on from its new end.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitfleet.agents.accounts.secrecy import secret_values
+from gitfleet.agents.accounts.store import Accounts
 from gitfleet.app import attempt_files
 from gitfleet.app.find import find_run
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.store.files import open_regular
+from gitfleet.store.redaction import Redaction
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
@@ -65,6 +69,14 @@ def find_log(workspace: Workspace, word: str, session_id: str | None = None, num
             hint="It has " + ", ".join(map(str, found)) + ".",
         )
     return Log(run.instance, number, found[number])
+
+
+def secrets() -> Redaction:
+    """What takes the secrets of the person's accounts out of output."""
+    try:
+        return Redaction({}, secret_values(Accounts.of(os.environ, time.time)))
+    except GitfleetError:  # there is no home, and so no account
+        return Redaction({})
 
 
 def tail(log: Log, lines: int | None) -> tuple[bytes, int]:

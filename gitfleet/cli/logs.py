@@ -35,6 +35,7 @@ def COMMAND(  # noqa: N802
     """Show the output of an agent, named by its INSTANCE or its TASK.
 
     Colours and control characters are taken out, so that output cannot act on the terminal; --raw leaves them in.
+    Keys and logins of your accounts are replaced by their names.
     """
     from gitfleet.app import logs  # noqa: PLC0415
 
@@ -46,7 +47,7 @@ def COMMAND(  # noqa: N802
         if call.json:
             from gitfleet.model.reports import LogReport  # noqa: PLC0415
 
-            text = data.decode("utf-8", "replace")
+            text = logs.secrets().text(data.decode("utf-8", "replace"))
             document(
                 LogReport(
                     instance=log.instance,
@@ -72,15 +73,18 @@ class _Writer:
     """Writes output as it comes; whole lines only, unless raw, so that a sequence is never cut in two."""
 
     def __init__(self, call: Call, log: object, *, raw: bool) -> None:
+        from gitfleet.app.logs import secrets  # noqa: PLC0415
+
         self._call = call
         self._log = log
         self._raw = raw
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         self._rest = ""
+        self._secrets = secrets()
 
     def write(self, data: bytes) -> None:
         if self._raw:
-            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.write(self._secrets.bytes(data))
             sys.stdout.buffer.flush()
             return
         whole, newline, self._rest = (self._rest + self._decoder.decode(data)).rpartition("\n")
@@ -94,6 +98,7 @@ class _Writer:
             self._lines(rest + "\n")
 
     def _lines(self, text: str) -> None:
+        text = self._secrets.text(text)
         if not self._call.json:
             sys.stdout.write(block(text))
             sys.stdout.flush()
