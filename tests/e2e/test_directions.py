@@ -243,8 +243,10 @@ def test_a_plan_of_a_direction_is_chosen_from_and_kept_where_that_is_refused(fle
 
 EDITOR = """\
 n=$(($(cat "$0.n" 2>/dev/null || echo 0) + 1)); echo $n >"$0.n"; cp "$1" "$0.$n"
-case $n in 1) sed -i 's/id: two/id: one/' "$1";;
-2) sed -i '/^  - id: one/!b;:a;n;s/id: one/id: new/;s/two.txt/new.txt/;ba' "$1";; esac
+case $n in
+1) sed -i 's/id: two/id: one/' "$1";;
+2) sed -i '/^  - id: one/!b;:a;n;s/id: one/id: new/;s/two.txt/new.txt/;ba' "$1";;
+esac
 """
 
 
@@ -289,10 +291,18 @@ def test_edit_is_refused_where_it_means_nothing(fleet: FleetEnv) -> None:
 
 def test_what_needs_no_model_is_refused_before_one_is_called(fleet: FleetEnv) -> None:
     repo = arrange(fleet, 'answer "$R/good.yaml"; touch "$R/called"', planner={})
+    fleet.variables["XDG_STATE_HOME"] = str(fleet.root / "state")
     fleet.config(repo, config_of())
-    assert fleet.run("plan", WORDS, "--yes", "--json").ok(2).json["error"]["code"] == "no-planner"
-    fleet.config(repo, "planner: {agent: nobody}\n")
+    error = fleet.run("plan", WORDS, "--yes", "--json").ok(4).json["error"]
+    assert error["code"] == "no-planner"
+    assert "gitfleet accounts connect" in error["hint"]
+    fleet.config(repo, config_of(planner={"agent": "nobody"}))
     assert "nobody" in fleet.run("plan", WORDS, "--yes").ok(2).err
+    fleet.config(repo, config_of(planner={"agent": "claude"}))
+    assert fleet.run("plan", WORDS, "--yes", "--json").ok(4).json["error"]["code"] in {"no-program", "no-account"}
+    assert (
+        fleet.run("wave", WORDS, "--yes", "--fixture", "--json").ok(2).json["error"]["code"] == "fixture-plans-nothing"
+    )
     assert not (fleet.root / "called").exists()
 
 
