@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from tests.support.sessions import common_dir, config_of, plan_of, state_runs
 from tests.support.told import BEGAN, END, says, turn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from gitfleet.model.run import Run
@@ -120,6 +121,14 @@ def test_a_session_that_runs_takes_an_approval_at_once(fleet: FleetEnv) -> None:
     point.release()
     fleet.finish(wave).ok()
     assert [run.state for run in state_runs(fleet, repo).values()] == ["landed", "landed"]
+
+
+def until(holds: Callable[[], object], otherwise: str, seconds: float = 60.0) -> None:
+    """Wait until something holds that another process does."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.02)
 
 
 def until_parked(fleet: FleetEnv, repo: Path, task: str = "a") -> None:
@@ -269,3 +278,44 @@ def test_a_parked_run_can_be_denied_cancelled_or_started_afresh(fleet: FleetEnv)
     assert [one.continues for one in runs["c"].attempts] == ["", ""]
     assert claims(fleet) == ["c"]
     fleet.run("approve", "b").ok(2)
+
+
+WAITS = f"""\
+{BEGAN}{says(said="I begin.")}{says(call="Bash", argument="make")}%s
+%s
+{says(said="I go on.")}echo done > a.txt
+{END}
+"""
+
+
+@pytest.mark.parametrize(
+    ("event", "word"),
+    [
+        ({"limit": True, "resets": 4_000_000_000}, "rate-limited"),
+        ({"waiting": "a person logs in"}, "needs-person"),
+    ],
+)
+def test_waiting_is_told_and_moves_the_deadline(fleet: FleetEnv, event: dict[str, object], word: str) -> None:
+    point = fleet.point("waits")
+    repo = fleet.repo()
+    fleet.config(repo, config_of())
+    script = WAITS % (says(**event), point.shell)
+    wave = fleet.start("wave", fleet.plan(plan_of(job("a", script, timeout_seconds=600))), "--yes")
+    point.wait()
+    follow = fleet.start("events", "-f", "--json")
+    assert follow.stdout is not None
+    assert any(f'"{word}"' in line for line in follow.stdout)
+    follow.kill()
+    fleet.finish(follow)
+    (directory,) = (common_dir(fleet, repo) / "gitfleet/attempts").glob("fleet-*-a1/1")
+    until(lambda: (directory / "deadline").exists(), "the deadline does not move")
+    assert float((directory / "deadline").read_text()) > 600.9
+    (live,) = fleet.run("status", "--json").ok().json["sessions"][0]["live"]
+    assert live["activity"] == word
+    said = fleet.run("logs", "a").ok().out
+    assert "I begin.\n> Bash make\n! " in said
+    assert '{"call"' in fleet.run("logs", "a", "--raw").ok().out
+    assert fleet.run("logs", "a", "--lines", "1").ok().out.startswith("! ")
+    point.release()
+    fleet.finish(wave).ok()
+    assert fleet.run("logs", "-f", "a").ok().out.endswith("I go on.\n= ended: success\n")
