@@ -15,6 +15,7 @@ from gitfleet.app.clean_pool import bytes_of, clean_pool
 from gitfleet.app.clean_spills import spills
 from gitfleet.app.landed_refs import forget_landed
 from gitfleet.app.open import instances
+from gitfleet.app.planners import logs
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import seconds_of
 from gitfleet.model.paths import quote_path
@@ -74,6 +75,7 @@ class _Clean:
             yield from trees
             yield from self._branches(session, runs, [tree.name for tree in trees if tree.removed])
             yield from self._logs(runs)
+        yield from logs(self.workspace, self.until, dry_run=self.dry_run)
         yield from spills(self.workspace)
         for session, _ in closed:
             yield from self._session(session)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gitfleet.app import restoring
 from gitfleet.app.find import sessions
 from gitfleet.app.orphans import Known, attempts
+from gitfleet.app.planners import sweep
 from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
 from gitfleet.git.command import GitFailed
@@ -186,6 +187,11 @@ def _attempts(workspace: Workspace) -> Iterator[Mend]:
         )
 
 
+def _planners(workspace: Workspace) -> Iterator[Mend]:
+    for words in sweep(workspace):
+        yield Mend(name="planner", done=True, message=words)
+
+
 def _waiting(workspace: Workspace) -> Iterator[Mend]:
     """Say of sessions that wait how they go on; that runs agents, which nothing here does."""
     for session in sessions(State(workspace.layout)):
@@ -207,6 +213,7 @@ STEPS: tuple[Step, ...] = (
     ("landings", _landings),
     ("claims", _claims),
     ("attempts", _attempts),
+    ("planner", _planners),
     ("worktrees", _worktrees),
     ("sessions", _waiting),
 )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitfleet.app.planners import abandoned, begun
 from gitfleet.errors import GitfleetError
 from gitfleet.store.files import names, read_regular
 from gitfleet.store.layout import check_label, setup_label, verify_label
@@ -68,6 +69,8 @@ class Known:
             labels |= {
                 label for instance in instances for label in (instance, check_label(instance), setup_label(instance))
             }
+        # A planner has no session; what is of one that works, or that is about to be ended, is known.
+        labels |= begun(layout)
         return cls(frozenset(names), frozenset(labels), frozenset(unread))
 
     def knows(self, label: str) -> bool:
@@ -92,6 +95,7 @@ def orphans(workspace: Workspace) -> Iterator[Orphan]:
     yield from _branches(workspace, known)
     yield from _snapshots(workspace, known)
     yield from attempts(workspace.layout, known)
+    yield from _planners(workspace.layout)
     yield from _processes(workspace, known)
 
 
@@ -108,6 +112,13 @@ def attempts(layout: Layout, known: Known) -> Iterator[Orphan]:
             f"{name} is an attempt of no session" + (", and its agent runs" if lives else ""),
             "`gitfleet doctor --fix` stops it and moves its log to the trash",
         )
+
+
+def _planners(layout: Layout) -> Iterator[Orphan]:
+    """Calls of the planner whose gitfleet was killed."""
+    for name in abandoned(layout):
+        words = f"the planner {name} was left behind by a gitfleet that was killed"
+        yield Orphan("planner", name, words, "`gitfleet doctor --fix` ends it, and so does the next call of a planner")
 
 
 def _worktrees(workspace: Workspace, known: Known) -> Iterator[Orphan]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from gitfleet.cli.command import Call, command
+from gitfleet.cli.direction import read_document
 from gitfleet.cli.names import PLAN, SESSION
 from gitfleet.cli.output import Line, amended
-from gitfleet.cli.plan import read_document
 from gitfleet.errors import ExitCode
 from gitfleet.model.reports import AmendReport
 

@@ -80,6 +80,20 @@ class PlanFile(click.Path):
         super().__init__(path_type=Path, dir_okay=False, allow_dash=True)
 
 
+class PlanText(click.Path):
+    """A plan file, ``-`` for standard input, or a direction in words, which is kept as it was typed."""
+
+    name = "text"
+
+    def __init__(self) -> None:
+        """Complete to files."""
+        super().__init__(path_type=str, allow_dash=True)
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
+        """Take the text as it is; what it stands for is said with better sentences later."""
+        return str(value)
+
+
 SESSION = Name("session")
 ACCOUNT = Name("account")
 RUN = Name("instance", "task")
@@ -87,3 +101,4 @@ CLOSEOUT = Name("instance", "session", "record")
 TASK = Name("task")
 SNAPSHOT = Name("snapshot")
 PLAN = PlanFile()
+PLAN_TEXT = PlanText()

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gitfleet.cli.command import Call, command
+from gitfleet.cli.direction import prepared, source_of
 from gitfleet.cli.disclosure import view
-from gitfleet.cli.names import PLAN
+from gitfleet.cli.names import PLAN_TEXT
 from gitfleet.errors import ExitCode, GitfleetError, Kind
 
-PLAN_BYTES = 1 << 20
-"""Size of a plan; what is longer is refused by the reader of documents, and not read to its end."""
-
 if TYPE_CHECKING:
-    from gitfleet.app.request import WaveRequest
+    from gitfleet.app.direction import Planned
+    from gitfleet.cli.direction import Prepared
 
 
 @command(
@@ -26,9 +25,11 @@ if TYPE_CHECKING:
         "gitfleet plan plan.yaml --explain",
         "gitfleet plan spec.md -o plan.yaml",
         "gitfleet plan - --json < plan.json",
+        'gitfleet plan "Move authentication to JWT" --edit -o plan.yaml',
     ),
 )
-@click.argument("plan", type=PLAN)
+@click.argument("plan", type=PLAN_TEXT, required=False)
+@click.option("--direction", help="A direction in words, in place of PLAN.", metavar="TEXT")
 @click.option("--explain", is_flag=True, help="Say of each task why it is in its wave.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the normalised plan to this new file.")
 @click.option("--target", help="Branch to land on.", metavar="BRANCH")
@@ -37,10 +38,13 @@ if TYPE_CHECKING:
 @click.option("--only", multiple=True, help="Only this task and what it depends on; may be repeated.", metavar="TASK")
 @click.option("--tag", multiple=True, help="Only tasks with this tag and what they depend on; may be repeated.")
 @click.option("--agent", help="The agent of tasks that name none.")
+@click.option("--edit", is_flag=True, help="Edit the plan that the planner made, in $VISUAL or $EDITOR.")
+@click.option("--yes", is_flag=True, help="Give the consent that is asked for before the planner is called.")
 def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     call: Call,
     *,
-    plan: Path,
+    plan: str | None,
+    direction: str | None,
     explain: bool,
     output: Path | None,
     target: str | None,
@@ -49,69 +53,60 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     only: tuple[str, ...],
     tag: tuple[str, ...],
     agent: str | None,
+    edit: bool,
+    yes: bool,
 ) -> int:
-    """Show the waves that PLAN would run in; starts nothing, and writes --output and what it read of history only.
+    """Show the waves that PLAN would run in; starts nothing but the planner, where PLAN is a direction in words.
 
-    PLAN is YAML, JSON, TOML or Markdown; `-` reads standard input.
+    PLAN is YAML, JSON, TOML or Markdown; `-` reads standard input. Words that are no file, or free text in a .md or
+    .txt file, are a direction: an agent makes a plan of it, after consent. Writes --output, what it read of history,
+    and what the planner answered.
     """
-    from gitfleet.app.wave import prepare  # noqa: PLC0415
-
-    request = request_of(plan, target=target, max_agents=max_agents, rolling=rolling, only=only, tags=tag, agent=agent)
-    preparation = prepare(call.workspace(), request)
-    if output is not None:
-        from gitfleet.store.documents.plans import write_plan  # noqa: PLC0415
-
-        try:
-            with output.open("xb") as file:
-                file.write(write_plan(preparation.plan))
-        except FileExistsError as error:
-            raise GitfleetError(
-                Kind.USAGE, "file-exists", f"{output} exists and is not overwritten.", hint="Name a new file."
-            ) from error
-        except OSError as error:
-            raise GitfleetError(Kind.USAGE, "cannot-write", f"{output} cannot be written: {error.strerror}.") from error
-    call.answer(preparation.disclosure, lambda: view(preparation.disclosure, explain=explain))
-    return ExitCode.DONE
-
-
-def request_of(  # noqa: PLR0913 - one argument an option
-    plan: Path,
-    *,
-    target: str | None,
-    max_agents: int | None,
-    rolling: bool | None,
-    only: tuple[str, ...],
-    agent: str | None,
-    tags: tuple[str, ...] = (),
-    fetch: bool = False,
-    recheck: bool = False,
-    fixture: bool = False,
-) -> WaveRequest:
-    """Read the plan's bytes and put the request together; raises ``GitfleetError`` (``cannot-read``)."""
     from gitfleet.app.request import WaveRequest  # noqa: PLC0415
 
-    data, name = read_document(plan)
-    return WaveRequest(
-        plan_bytes=data,
-        plan_name=name,
+    source = source_of(plan, direction)
+    if output is not None and output.exists():
+        raise _exists(output)
+    request = WaveRequest(
+        plan_bytes=b"",
+        plan_name="",
         target=target,
         max_agents=max_agents,
         rolling=rolling,
         only=only,
-        tags=tags,
+        tags=tag,
         agent=agent,
-        fetch=fetch,
-        recheck=recheck,
-        fixture=fixture,
     )
+    found = prepared(call, source, request, yes=yes, edit=edit)
+    if output is not None:
+        with found.naming():
+            _write(output, found)
+    disclosure = found.preparation.disclosure
+    call.answer(disclosure, lambda: view(disclosure, explain=explain))
+    return ExitCode.DONE
 
 
-def read_document(path: Path) -> tuple[bytes, str]:
-    """Read a document that a person named, `-` for standard input: its bytes and what messages call it."""
-    if str(path) == "-":
-        return sys.stdin.buffer.read(PLAN_BYTES + 1), "<standard input>"
+def _write(output: Path, found: Prepared) -> None:
+    from gitfleet.store.documents.plans import write_plan  # noqa: PLC0415
+
+    data = write_plan(found.preparation.plan)
+    if found.planned is not None:
+        from gitfleet.app.direction import commented  # noqa: PLC0415
+
+        data = commented(data, _head(found.planned))
     try:
-        with path.open("rb") as file:  # which may be a pipe of a shell's, such as <(make-plan)
-            return file.read(PLAN_BYTES + 1), str(path)
+        with output.open("xb") as file:
+            file.write(data)
+    except FileExistsError as error:
+        raise _exists(output) from error
     except OSError as error:
-        raise GitfleetError(Kind.USAGE, "cannot-read", f"{path} cannot be read: {error.strerror}.") from error
+        raise GitfleetError(Kind.USAGE, "cannot-write", f"{output} cannot be written: {error.strerror}.") from error
+
+
+def _head(planned: Planned) -> list[str]:
+    day = time.strftime("%Y-%m-%d", time.localtime(planned.preparation.workspace.now()))
+    return [f"Made by `gitfleet plan` from a direction in words, {day}:", planned.origin]
+
+
+def _exists(output: Path) -> GitfleetError:
+    return GitfleetError(Kind.USAGE, "file-exists", f"{output} exists and is not overwritten.", hint="Name a new file.")

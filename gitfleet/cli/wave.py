@@ -8,19 +8,17 @@ import click
 
 from gitfleet.cli.command import Call, command
 from gitfleet.cli.consent import consent
+from gitfleet.cli.direction import prepared, source_of
 from gitfleet.cli.disclosure import view as disclosure_view
 from gitfleet.cli.live import stopping, watching
-from gitfleet.cli.names import PLAN
+from gitfleet.cli.names import PLAN_TEXT
 from gitfleet.cli.outcome import report as report_of
 from gitfleet.cli.outcome import view
 from gitfleet.cli.output import document, show
-from gitfleet.cli.plan import request_of
 from gitfleet.cli.terminal import NOBODY_READS, silence
 from gitfleet.errors import ExitCode
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gitfleet.app.outcome import Outcome
     from gitfleet.app.wave import Preparation
 
@@ -31,9 +29,11 @@ if TYPE_CHECKING:
         "gitfleet wave plan.yaml",
         "gitfleet wave plan.yaml --yes --max-agents 5",
         "gitfleet wave plan.yaml --dry-run --json",
+        'gitfleet wave "Move authentication to JWT"',
     ),
 )
-@click.argument("plan", type=PLAN)
+@click.argument("plan", type=PLAN_TEXT, required=False)
+@click.option("--direction", help="A direction in words, in place of PLAN.", metavar="TEXT")
 @click.option("--target", help="Branch to land on.", metavar="BRANCH")
 @click.option("--max-agents", "--max-workers", type=click.IntRange(min=1, max=256), help="Agents at the same time.")
 @click.option("--rolling/--no-rolling", default=None, help="Start each task as soon as it can, without waves.")
@@ -43,12 +43,14 @@ if TYPE_CHECKING:
 @click.option("--fetch", is_flag=True, help="Update the target from its upstream first.")
 @click.option("--recheck", is_flag=True, help="Run the checks on the target as it is first; stop where they fail.")
 @click.option("--fixture", is_flag=True, help="A proof: a script that spends nothing stands in for every agent.")
+@click.option("--edit", is_flag=True, help="Edit the plan that the planner made, in $VISUAL or $EDITOR.")
 @click.option("--dry-run", is_flag=True, help="Show what would happen, as `gitfleet plan` does, and stop.")
 @click.option("--yes", is_flag=True, help="Give the consent that is asked for.")
 def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     call: Call,
     *,
-    plan: Path,
+    plan: str | None,
+    direction: str | None,
     target: str | None,
     max_agents: int | None,
     rolling: bool | None,
@@ -58,18 +60,22 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     fetch: bool,
     recheck: bool,
     fixture: bool,
+    edit: bool,
     dry_run: bool,
     yes: bool,
 ) -> int:
     """Run PLAN: agents in waves, each in a worktree of its own, checked and landed on the target.
 
+    PLAN may be a direction in words: an agent makes a plan of it first, which is shown before anything else starts.
     Says what will happen and asks before anything starts; without a terminal it needs --yes.
     The first Ctrl-C stops the agents and saves, `gitfleet continue` goes on; the second leaves at once.
     """
-    from gitfleet.app.wave import prepare  # noqa: PLC0415
+    from gitfleet.app.request import WaveRequest  # noqa: PLC0415
 
-    request = request_of(
-        plan,
+    source = source_of(plan, direction)
+    request = WaveRequest(
+        plan_bytes=b"",
+        plan_name="",
         target=target,
         max_agents=max_agents,
         rolling=rolling,
@@ -80,14 +86,16 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
         recheck=recheck,
         fixture=fixture,
     )
-    preparation = prepare(call.workspace(), request)
+    found = prepared(call, source, request, yes=yes, edit=edit)
+    preparation = found.preparation
     if dry_run:
         call.answer(preparation.disclosure, lambda: disclosure_view(preparation.disclosure, explain=False))
         return ExitCode.DONE
-    preparation.refuse()
-    if not call.json:
-        show(disclosure_view(preparation.disclosure, explain=False))
-    consent(yes=yes, ask=not call.json)
+    with found.naming():
+        preparation.refuse()
+        if not call.json:
+            show(disclosure_view(preparation.disclosure, explain=False))
+        consent(yes=yes, ask=not call.json)
     return finish(call, start(preparation, as_json=call.json))
 
 

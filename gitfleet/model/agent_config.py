@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from gitfleet.model.base import Document
+from gitfleet.model.base import Document, PositiveInt
 
 
 class AgentKind(StrEnum):
@@ -93,6 +93,17 @@ class AgentConfig(Document, frozen=True, kw_only=True):
     env: Annotated[EnvironmentConfig, Meta(description="What it sees of the caller's environment.")] = (
         EnvironmentConfig()
     )
+
+
+class PlannerConfig(Document, frozen=True, kw_only=True):
+    """Who makes a plan of a direction in words."""
+
+    agent: Annotated[str | None, Meta(description="Name of the agent that plans; the default agent unless given.")] = (
+        None
+    )
+    timeout_seconds: Annotated[
+        PositiveInt, Meta(description="Seconds for each of its calls, of which there are three at most.")
+    ] = 900
 
 
 BUILT_IN = {kind.value: AgentConfig(kind=kind) for kind in AgentKind if kind is not AgentKind.COMMAND}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
-from gitfleet.model.agent_config import BUILT_IN, AgentConfig, AgentKind
+from gitfleet.model.agent_config import BUILT_IN, AgentConfig, AgentKind, PlannerConfig
 from gitfleet.model.base import Document, PositiveInt
 from gitfleet.model.budget import BudgetsConfig
 from gitfleet.model.plan import Check, TaskKind
@@ -281,6 +281,7 @@ class Config(Document, frozen=True, kw_only=True, tag_field="schema", tag=CONFIG
     target: Annotated[str | None, Meta(description="Branch to land on; the current branch unless given.")] = None
     agents: Annotated[dict[str, AgentConfig], Meta(description="Agents by name.")] = field(default_factory=dict)
     agent: Annotated[str | None, Meta(description="The agent of tasks that name none.")] = None
+    planner: Annotated[PlannerConfig, Meta(description="Who makes a plan of a direction in words.")] = PlannerConfig()
     verify: Annotated[VerifyConfig, Meta(description="What every candidate must pass.")] = VerifyConfig()
     waves: Annotated[WavesConfig, Meta(description="How tasks are put into waves.")] = WavesConfig()
     budgets: Annotated[BudgetsConfig, Meta(description="What agents may use.")] = BudgetsConfig()

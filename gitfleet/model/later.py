@@ -22,7 +22,6 @@ _FIELDS: dict[str, frozenset[str]] = {
     ),
     "config": frozenset(
         {
-            "planner",
             "landing",
         }
     ),

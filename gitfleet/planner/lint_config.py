@@ -51,8 +51,7 @@ def lint_config(config: Config) -> tuple[Finding, ...]:
             found.append(Finding((*trail, "argv", 0), "the program is empty", "the name or path of a program"))
         for position, variable in enumerate(agent.env.allow):
             found.extend(unfit_variable((*trail, "env", "allow", position), variable))
-    if config.agent is not None and config.agent_named(config.agent) is None:
-        found.append(unknown_agent(("agent",), config.agent, config.agents))
+    found.extend(_agents_named(config))
     for trail, ref in ((("target",), config.target), (("branch_prefix",), config.branch_prefix)):
         if ref is not None and not is_branch_name(ref):
             found.append(Finding(trail, f"`{ref}` is not a name that git takes", "a branch name"))
@@ -65,6 +64,16 @@ def lint_config(config: Config) -> tuple[Finding, ...]:
     found.extend(_protected(config))
     found.extend(unfit_backoff(("retry", "max_backoff_seconds"), config.retry))
     return tuple(found)
+
+
+def _agents_named(config: Config) -> Iterator[Finding]:
+    trails: tuple[tuple[Trail, str | None], ...] = (
+        (("agent",), config.agent),
+        (("planner", "agent"), config.planner.agent),
+    )
+    for trail, name in trails:
+        if name is not None and config.agent_named(name) is None:
+            yield unknown_agent(trail, name, config.agents)
 
 
 def _of_another_kind(trail: Trail, agent: AgentConfig) -> Iterator[Finding]:

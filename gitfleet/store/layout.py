@@ -15,6 +15,9 @@ from gitfleet.errors import GitfleetError, Kind
 if TYPE_CHECKING:
     from pathlib import Path
 
+PLANNER = "plan-"
+"""How the instance of a planner begins; those of runs begin with ``fleet-``."""
+
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}", re.ASCII)
 
 
@@ -162,6 +165,10 @@ class Layout:
     def attempt(self, instance: str, number: int) -> Path:
         """Directory of one attempt: spec, prompt, log, pulse, exit."""
         return self.root / "attempts" / checked(instance, "instance") / str(number)
+
+    def planning(self, instance: str) -> Path:
+        """What says that a planner is not over yet, beside its attempts: its run."""
+        return self.attempt(instance, 1).parent / "run.json"
 
     def journal(self, session: str) -> Path:
         """Typed events of a session, one JSON object a line."""

@@ -18,7 +18,7 @@ from gitfleet.model.plan import Task
 from gitfleet.model.usage import Tokens
 from gitfleet.runtime.environment import temporary_directory
 from gitfleet.store.files import write_private
-from tests.support.model_server import Usage
+from tests.agents.matrix import usage_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gitfleet.model.run import Failure
     from tests.support.agent_clis import Clis
     from tests.support.fleet import FleetEnv
+    from tests.support.model_server import Usage
 
 SECONDS = 60.0
 KEY = "no-key-at-all"
@@ -53,8 +54,7 @@ class Told:
     @property
     def usage(self) -> Usage:
         """The same, as the model server counts."""
-        told = self.tokens
-        return Usage(told.input, told.cache_read, told.cache_write, told.output, told.reasoning or 0)
+        return usage_of(self.tokens)
 
     @property
     def exact(self) -> bool:

@@ -13,10 +13,12 @@ import pytest
 
 from gitfleet.agents.base import Grant
 from gitfleet.agents.claude import ClaudeAgent
-from gitfleet.model.agent_config import Effort, ToolProfile
+from gitfleet.agents.ledgers import ledger
+from gitfleet.model.agent_config import AgentKind, Effort, ToolProfile
 from gitfleet.model.budget import Budget
 from gitfleet.model.run import FailureSource
 from tests.agents.attempts import KEY, Attempts
+from tests.agents.matrix import usage_of
 from tests.support.model_server import (
     Cut,
     End,
@@ -50,6 +52,8 @@ TOKEN = "sk-ant-oat01-no-token-at-all"  # noqa: S105 - none
 RESETS = int(time.time()) + 3600
 TASK, TRANSPORT, PERSON = FailureSource.TASK, FailureSource.TRANSPORT, FailureSource.NEEDS_PERSON
 CLAUDE = ClaudeAgent()
+_GUESSED = "abandoned_blocks"
+"""Stands in the end of an answer of which the program kept a piece."""
 
 
 @pytest.fixture
@@ -132,7 +136,7 @@ def test_every_end_has_its_code(name: str, attempts: Attempts, model_server: Mod
     assert (came.failure.code, came.failure.source, came.ended.code) == (case.code, case.source, case.exit), came
     assert case.says in came.failure.message
     assert came.usage == model_server.usage("work")
-    assert came.exact
+    assert came.exact is (_GUESSED not in came.log)
     assert came.told.turns == sum(one.told for one in model_server.requests("work"))
     if case.code == "usage-limit":
         assert came.told.limit is not None
@@ -147,7 +151,7 @@ def test_a_session_is_counted_to_the_token(attempts: Attempts, model_server: Mod
     )
     url = model_server.script(
         "work",
-        *(Write("one.txt", "one\n", usage=COST), Status(500), helper, Cut(), End("First.", usage=COST)),
+        *(Write("one.txt", "one\n", usage=COST), Status(500), helper, Status(529), End("First.", usage=COST)),
         *(
             Shell("echo two >two.txt", usage=more),
             Silence(),
@@ -172,6 +176,10 @@ def test_a_session_is_counted_to_the_token(attempts: Attempts, model_server: Mod
     assert first.told.used["rest"].helper
     assert first.tokens.cost_usd == pytest.approx(_cost(first))
     session = first.told.cli_session
+    # What a reconciliation finds in the home says the same.
+    kept = ledger(AgentKind.CLAUDE, attempts.account, session)
+    assert kept is not None
+    assert usage_of(kept) == model_server.usage()
 
     # Killed in the middle of its second answer: the program does not keep what it counted.
     going = attempts.begin(CLAUDE, url, resume=session, prompt="Go on.")
@@ -191,8 +199,19 @@ def test_a_session_is_counted_to_the_token(attempts: Attempts, model_server: Mod
     assert third.failure is None, third.log
     assert third.exact
     assert third.told.cli_session == session
-    assert third.usage == more + more + Usage(7, 1, 2, 4) + Usage(input=5, output=3) + more
     assert first.usage + second.usage + third.usage == model_server.usage()
+
+
+def test_an_answer_that_was_cut_is_asked_for_again(attempts: Attempts, model_server: ModelServer) -> None:
+    url = model_server.script("work", WORK, Cut(), Write("two.txt", "two\n", usage=COST), ENDS)
+
+    came = attempts.begin(CLAUDE, url).finish()
+
+    assert came.failure is None, came.log
+    assert came.told.turns == 3
+    # Whether the program throws the piece away or keeps it is a matter of milliseconds; only then it guesses.
+    assert came.usage == model_server.usage()
+    assert came.exact is (_GUESSED not in came.log)
 
 
 def _cost(came: Told) -> float:

@@ -7,8 +7,8 @@ calls that it makes for itself it does not tell at all. The end event has ``usag
 for what a kill kept it from writing down), and ``model_usage_since_last_result``: everything of this attempt alone. So
 each answer is a row, and one more row, ``rest``, is what the end event says beyond them: helpers, and the cost.
 
-Of an answer that is broken off by an interrupt the program guesses the output. A guess is no figure: the row says that
-more was used than is told.
+Of an answer that was broken off, by an interrupt or with its connection, the program may keep what it has, and then
+guesses what that used. A guess is no figure: the row says that more was used than is told.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 REST = "rest"
 """The turn of what belongs to no answer of the agent itself."""
-
-BROKEN_OFF = "aborted_streaming"
 
 _USAGE = {
     "input": "input_tokens",
@@ -50,6 +48,7 @@ class Counting:
     _helpers: dict[str, Tokens] = field(default_factory=dict)
     _everything: Tokens = field(default_factory=Tokens)
     _begun: tuple[str, str, Mapping[str, Any]] = ("", "", {})
+    _guessed: bool = False
 
     def streamed(self, event: Mapping[str, Any]) -> Iterator[Used]:
         """Take in an event of the raw stream of one of the agent's own answers."""
@@ -62,6 +61,8 @@ class Counting:
                 # Gateways leave out of the end what the beginning said already.
                 told = {name: value for name, value in usage.items() if value}
                 yield self._answer(turn, {**begun, **told}, model)
+            case {"type": "message_stop"} if self._begun[0] not in self._answers:
+                self._guessed = True
             case _:
                 pass
 
@@ -83,7 +84,7 @@ class Counting:
         models, in_session = result.get("model_usage_since_last_result"), result.get("modelUsage")
         if models is None and (not self.resumed or in_session == {}):
             models = in_session
-        if not isinstance(models, dict) or result.get("terminal_reason") == BROKEN_OFF:
+        if not isinstance(models, dict) or self._guessed:
             yield self._in_part()
             return
         self._everything = _sum([self._everything, *(_tokens(_mapping(one), _MODEL_USAGE) for one in models.values())])

@@ -115,7 +115,7 @@ def _collect(
     agent = agent_for(as_done(task, run.attempts[-1], parts.config), parts.config)
     told = transcript(parts, handle, agent, run.attempts)
     words = output.data if told is None else told.said.encode()
-    parsed = read_handoff(_read(directory / "handoff.json"), words)
+    parsed = read_handoff(handoff_bytes(directory / "handoff.json"), words)
     with parts.open_objects() as objects:
         finish_spill(parts, objects, run, tree)
         work = _commit(parts, objects, run, tree)
@@ -247,7 +247,7 @@ def _discoveries(objects: Objects, run: Run, tip: str, handoff: Handoff | None) 
     return pin(msgspec.structs.replace(run, handoff=handoff), blob)
 
 
-def _read(path: Path) -> bytes | None:
+def handoff_bytes(path: Path) -> bytes | None:
     """An agent's handoff file, bounded; none when it wrote none. A pipe or a link to one must not hold us up."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

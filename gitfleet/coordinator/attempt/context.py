@@ -61,7 +61,7 @@ class Context:
             instance=run.instance,
             wave=run.wave,
             briefs=select(others, task, budget_bytes=BRIEFS_BYTES, touches=self._touches),
-            momentum=None if run.reduced else self._of_past_sessions(run.base, books.session.id),
+            momentum=None if run.reduced else self.momentum(run.base, books.session.id),
             earlier=_earlier(books, run),
             met=conflict_met(self.parts, run, books.session.target),
         )
@@ -85,7 +85,8 @@ class Context:
             self._scopes[key] = Scope.parse(key)
         return self._scopes[key]
 
-    def _of_past_sessions(self, base: str, session: str) -> Momentum:
+    def momentum(self, base: str, session: str) -> Momentum:
+        """What sessions but this one add up to, as a commit and the state know them."""
         if self._momentum[0] != base:
             tree = self.parts.objects.commit(base).tree
 

@@ -27,6 +27,7 @@ from gitfleet.coordinator.attempt.tampering import (
     refused,
     word,
 )
+from gitfleet.errors import GitfleetError
 from gitfleet.git.command import Git, GitFailed
 from gitfleet.git.digests import Asked, Picture, asked, picture, settings
 from gitfleet.git.reflogs import Entry, is_moved_in, last_entry
@@ -124,8 +125,10 @@ def _moved(
 
 
 def _target(parts: Parts, run: Run) -> str:
-    """The branch that the run's session lands on, which gitfleet and people move all the time."""
-    return parts.state.read_session(run.session).target
+    """The branch that the run's session lands on, which gitfleet and people move all the time; a planner has none."""
+    with suppress(GitfleetError):
+        return parts.state.read_session(run.session).target
+    return ""
 
 
 def _explained(parts: Parts, last: Entry) -> bool:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from gitfleet.agents.base import Access
     from gitfleet.coordinator.checks import CheckRunner
+    from gitfleet.git.worktrees import Worktree
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
@@ -63,63 +64,16 @@ def prepare(
     parts: Parts, task: Task, run: Run, prompt: bytes, port_base: int, checks: CheckRunner
 ) -> Prepared | Unprepared | Refused:
     """Make the worktree on the run's branch and write everything that the attempt needs."""
-    number = len(run.attempts)
-    directory = parts.layout.attempt(run.instance, number)
     tree = worktree_of(parts, run)
-    task = as_done(task, run.attempts[-1], parts.config)
-    config = parts.config.agent_named(agent_name(task, parts.config) or "")
     try:
-        make_directory(directory)
+        make_directory(parts.layout.attempt(run.instance, len(run.attempts)))
         made = _stands_again(parts, run) if run.attempts[-1].continues else _stands(parts, run, checks)
         if isinstance(made, Unprepared):
             return made
         lacks = lacking(task, tree, parts.caller)
         if lacks is not None:
             return Unprepared(lacks, made.notes)
-        account = access(parts, run.attempts[-1].account)
-        prompt_file = directory / "prompt.md"
-        # Not flushed: after a power cut nobody is left to read it, and the next attempt gets its own.
-        prompt_file.write_bytes(prompt)
-        assignment = Assignment(
-            task=task,
-            session=run.session,
-            instance=run.instance,
-            wave=run.wave,
-            worktree=tree,
-            prompt_file=prompt_file,
-            handoff_file=directory / "handoff.json",
-            port_base=port_base,
-            attempt=number,
-            reduced=run.reduced,
-            directory=directory,
-            git_dirs=(made.worktree.git_dir, parts.repository.common_dir),
-            model=model_of(task, config),
-            effort=effort_of(task, config),
-            bypass=config is not None and config.permissions is Permissions.BYPASS,
-            profile=profile_of(task),
-            tools=task.worker.tools if task.worker else (),
-            grants=granted(parts, run, config),
-            resume=run.attempts[-1].continues,
-            access=account,
-            budget=run.attempts[-1].budget,
-        )
-        launch = agent_for(task, parts.config).launch(assignment)
-        for file, content in launch.files.items():
-            write_private(file, content)
-        secret, open_ = _apart(launch.env, account)
-        env = agent_environment(parts.caller, assignment, directory=directory, allow=(*launch.allow, *wanted(task)))
-        spec = LaunchSpec(
-            instance=run.instance,
-            attempt=number,
-            directory=directory,
-            argv=launch.argv,
-            cwd=tree,
-            env=guarded(parts, run, {**_identity(parts), **env, **open_}),
-            secrets=secret,
-            stdin=launch.stdin,
-            deadline_seconds=_deadline(parts, task, run),
-            stall_seconds=parts.config.timeouts.stall,
-        )
+        spec = launch_of(parts, task, run, made.worktree, prompt, port_base)
     except (GitfleetError, GitFailed, OSError, ValueError) as error:
         return refused(parts, error) or _unprepared(str(error))
     return Prepared(spec, tree, made.notes)
@@ -150,6 +104,61 @@ def _apart(env: Mapping[str, str], account: Access | None) -> tuple[dict[str, st
     values = frozenset(account.secrets.values()) if account else frozenset()
     secret = {name: value for name, value in env.items() if value in values}
     return secret, {name: value for name, value in env.items() if name not in secret}
+
+
+def launch_of(parts: Parts, task: Task, run: Run, worktree: Worktree, prompt: bytes, port_base: int) -> LaunchSpec:
+    """Write what the last attempt of a run is started with, and say how; its worktree stands already.
+
+    Raises ``GitfleetError``, ``GitFailed``, ``OSError`` and ``ValueError``.
+    """
+    number = len(run.attempts)
+    directory = parts.layout.attempt(run.instance, number)
+    task = as_done(task, run.attempts[-1], parts.config)
+    account = access(parts, run.attempts[-1].account)
+    config = parts.config.agent_named(agent_name(task, parts.config) or "")
+    prompt_file = directory / "prompt.md"
+    # Not flushed: after a power cut nobody is left to read it, and the next attempt gets its own.
+    prompt_file.write_bytes(prompt)
+    assignment = Assignment(
+        task=task,
+        session=run.session,
+        instance=run.instance,
+        wave=run.wave,
+        worktree=worktree.path,
+        prompt_file=prompt_file,
+        handoff_file=directory / "handoff.json",
+        port_base=port_base,
+        attempt=number,
+        reduced=run.reduced,
+        directory=directory,
+        git_dirs=(worktree.git_dir, parts.repository.common_dir),
+        model=model_of(task, config),
+        effort=effort_of(task, config),
+        bypass=config is not None and config.permissions is Permissions.BYPASS,
+        profile=profile_of(task),
+        tools=task.worker.tools if task.worker else (),
+        grants=granted(parts, run, config),
+        resume=run.attempts[-1].continues,
+        access=account,
+        budget=run.attempts[-1].budget,
+    )
+    launch = agent_for(task, parts.config).launch(assignment)
+    for file, content in launch.files.items():
+        write_private(file, content)
+    secret, open_ = _apart(launch.env, account)
+    env = agent_environment(parts.caller, assignment, directory=directory, allow=(*launch.allow, *wanted(task)))
+    return LaunchSpec(
+        instance=run.instance,
+        attempt=number,
+        directory=directory,
+        argv=launch.argv,
+        cwd=worktree.path,
+        env=guarded(parts, run, {**_identity(parts), **env, **open_}),
+        secrets=secret,
+        stdin=launch.stdin,
+        deadline_seconds=_deadline(parts, task, run),
+        stall_seconds=parts.config.timeouts.stall,
+    )
 
 
 def _identity(parts: Parts) -> dict[str, str]:

@@ -28,8 +28,12 @@ from gitfleet.store.documents.source import BrokenError, Json, Place, Source, Tr
 _HEADING = re.compile(r"(#{1,2})[ \t]+(.*?)[ \t]*#*[ \t]*$")
 
 
+class ProseError(BrokenError):
+    """There is no task in a text."""
+
+
 def read_markdown(text: str, name: str) -> Source:
-    """Read a plan; raises ``BrokenError`` where there is no task in it."""
+    """Read a plan; raises ``ProseError`` where there is no task in it."""
     source = Source(name, None, values={(): Place(1, 1)})
     lines = list(enumerate(text.replace("\r\n", "\n").split("\n"), start=1))
     plan, lines = _front_matter(lines, source)
@@ -38,10 +42,10 @@ def read_markdown(text: str, name: str) -> Source:
     if drafts is None:
         drafts = [_task(section, source) for section in sections]
     if not drafts:
-        raise BrokenError(
+        raise ProseError(
             "no task was found",
             expected="a work-queue table or one `##` section per task",
-            hint="free text needs the planner agent, which is not built yet",
+            hint="free text is for `gitfleet plan` and `gitfleet wave`, which let the planner agent make tasks of it",
         )
     _direction(preamble, plan, source)
     plan["tasks"] = [*_resolve(drafts, source)]

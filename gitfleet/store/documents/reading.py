@@ -35,6 +35,8 @@ _SUFFIXES = {
     ".markdown": Format.MARKDOWN,
 }
 _YAML_TASKS = re.compile(r"^[\"']?(?:tasks|schema|name|direction|defaults)[\"']?\s*:", re.MULTILINE)
+_PROSE = frozenset({".md", ".markdown", ".txt"})
+_TASKS = re.compile(r"^[\"']?tasks[\"']?\s*:", re.MULTILINE)
 _TOML_LINE = re.compile(
     r"^\s*(?:\[\[?[A-Za-z_\"'][^\]\n]*\]\]?\s*(?:#.*)?$|[A-Za-z_][A-Za-z0-9_.-]*\s*=)", re.MULTILINE
 )
@@ -57,6 +59,11 @@ def format_of(name: str, text: str) -> Format:
     return Format.MARKDOWN if _MARKDOWN_LINE.search(text) else Format.YAML
 
 
+def plan_suffixes() -> frozenset[str]:
+    """Suffixes of the names of documents that a plan, or the text of a direction, may be in."""
+    return frozenset(_SUFFIXES) | _PROSE
+
+
 def read(data: bytes, name: str, *, markdown: bool = False, limit: int = MAX_BYTES) -> Source | Unreadable:
     """Read a document.
 
@@ -76,6 +83,32 @@ def read(data: bytes, name: str, *, markdown: bool = False, limit: int = MAX_BYT
         return Unreadable((Problem(name, "", said, "UTF-8 text", "save the file as UTF-8", line, column),))
     source.problems.extend(unusable(source))
     return source
+
+
+def is_prose(data: bytes, name: str) -> bool:
+    """Whether a document of a `.md`, `.markdown` or `.txt` name is free text, with no task in it.
+
+    What is broken is none: it is read as the plan that it looks like, and its problems are told.
+    """
+    suffix = PurePath(name).suffix.lower()
+    if suffix not in _PROSE:
+        return False
+    try:
+        text = _text(data, MAX_BYTES)
+    except (BrokenError, UnicodeDecodeError):
+        return False
+    kind = format_of(name, text)
+    if kind is not Format.MARKDOWN:
+        return kind is Format.YAML and not _TASKS.search(text) and bool(text.strip())
+    from gitfleet.store.documents.markdown_reader import ProseError, read_markdown  # noqa: PLC0415 - as below
+
+    try:
+        read_markdown(text, name)
+    except ProseError:
+        return bool(text.strip())
+    except BrokenError:
+        return False
+    return False
 
 
 def _text(data: bytes, limit: int) -> str:

@@ -51,7 +51,6 @@ branch_prefix: robots
 @pytest.mark.parametrize(
     ("text", "path", "message"),
     [
-        ("planner: {agent: x}", "planner", "`planner` is not built yet"),
         ("pool: {keep: ['!x']}", "pool.keep[0]", "`!x` would keep what is not meant"),
         ("pool: {keep: ['**']}", "pool.keep[0]", "`**` would keep what is not meant"),
         ("worktrees: {copy: [a/../b]}", "worktrees.copy[0]", "`a/../b` is not a plain path below the repository"),

@@ -118,10 +118,14 @@ def test_a_second_end_adds_to_the_first() -> None:
     assert told.used["rest"].tokens.cost_usd == 0.875
 
 
-def test_an_answer_that_is_broken_off_is_not_guessed_at() -> None:
-    told = read(stream("broken-off"))
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_an_answer_that_is_broken_off_is_not_guessed_at(*, interrupted: bool) -> None:
+    *lines, end = stream("broken-off").splitlines(keepends=True)
+    went_on = changed(end, subtype="success", is_error=False, terminal_reason="completed")
 
-    assert told.ended == Ended("interrupted", totals=True)
+    told = read(b"".join([*lines, end if interrupted else went_on]))
+
+    assert told.ended == Ended("interrupted" if interrupted else "", totals=True)
     assert told.used == {"rest": Used("rest", Tokens(), helper=True, exact=False)}
     assert told.turns == 0
 

@@ -1,0 +1,137 @@
+"""A direction in words, before the planner is called and after: what is checked and told, and what a plan came from.
+
+Everything that can be refused without a model is refused before one is called.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from gitfleet.agents.registry import build as build_agent
+from gitfleet.app.request import overridden
+from gitfleet.app.target import bring_up_to_date, choose
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.git import preflight
+from gitfleet.git.identity import identity
+from gitfleet.model.agent_config import AgentKind
+from gitfleet.store.layout import PLANNER
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from gitfleet.app.request import WaveRequest
+    from gitfleet.app.wave import Preparation
+    from gitfleet.app.workspace import Workspace
+    from gitfleet.model.config import Config
+
+TRIES = 3
+"""The first answer and two repairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a direction is planned on: checked, and nothing was started yet."""
+
+    workspace: Workspace
+    request: WaveRequest
+    direction: str
+    agent: str
+    base: str
+    target: str
+    fold: bool
+
+    @property
+    def config(self) -> Config:
+        """The config with the options of the command."""
+        return overridden(self.workspace.config, self.request)
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan that was made of a direction, and is kept at ``path``; ``preparation`` is what it would do.
+
+    ``origin`` says where it came from, ``notes`` what else a person should know of that.
+    """
+
+    preparation: Preparation
+    request: WaveRequest
+    path: Path
+    origin: str
+    notes: tuple[str, ...] = ()
+
+    def prepared(self) -> Preparation:
+        """What it would do, with where it came from among what is told of it."""
+        disclosure = self.preparation.disclosure
+        notes = (*disclosure.notes, *self.notes, self.origin, f"the plan is kept: {self.path}")
+        return replace(self.preparation, disclosure=msgspec.structs.replace(disclosure, notes=notes))
+
+
+def survey(workspace: Workspace, request: WaveRequest, direction: str) -> Ground:
+    """Check what can be checked without a model.
+
+    Raises ``GitfleetError`` as ``prepare`` does, and (``no-planner``) where nothing says which agent plans.
+    """
+    repository = workspace.repository
+    config = overridden(workspace.config, request)
+    name = config.planner.agent or config.agent
+    if name is None:
+        raise GitfleetError(
+            Kind.DOCUMENT,
+            "no-planner",
+            "A direction in words needs an agent that makes a plan of it, and the config names none.",
+            hint="Set planner.agent or agent in .planning/config.yaml, or give --agent.",
+        )
+    agent = config.agent_named(name)
+    if agent is None:
+        message = f"The config has no agent {name}, which is to plan."
+        raise GitfleetError(Kind.DOCUMENT, "unknown-agent", message, hint="Set planner.agent in .planning/config.yaml.")
+    build_agent(name, agent)
+    identity(repository.git)
+    if request.fetch:
+        bring_up_to_date(repository, workspace.layout, config.target)
+    target = choose(repository, config.target, f"{PLANNER}aaaaaa")
+    return Ground(
+        workspace,
+        replace(request, fetch=False),
+        direction.strip(),
+        name,
+        target.base,
+        target.ref,
+        preflight.folds_case(repository.git),
+    )
+
+
+def announcement(ground: Ground) -> tuple[str, ...]:
+    """Say what will happen when the planner is started: who is called, where, how often, and with which bounds."""
+    config = ground.config
+    agent = config.agent_named(ground.agent)
+    kind = agent.kind if agent else AgentKind.COMMAND
+    who = f"agent {ground.agent}"
+    if agent is not None and kind is AgentKind.COMMAND:
+        who += f", which runs as you: {' '.join(agent.argv)}"
+    else:
+        who += f" ({kind.value}{', model ' + agent.model if agent and agent.model else ''}), which calls a model"
+    reserve = config.budgets.reserve.said()
+    bounds = ", ".join(f"{name} {value}" for name, value in reserve.items())
+    return (
+        f"Planning needs {who}.",
+        f"It reads a worktree of its own at {ground.base[:12]}; whatever it changes there is thrown away.",
+        f"At most {TRIES} calls of {config.planner.timeout_seconds} s each: the plan, and two repairs of it"
+        + (f"; in all at most {bounds} (budgets.reserve)." if bounds else "."),
+    )
+
+
+def kept(error: GitfleetError, path: Path) -> GitfleetError:
+    """The same refusal, which says where the plan is that was made before it."""
+    hint = f"{error.hint} The plan is kept: {path}".strip()
+    return GitfleetError(error.kind, error.code, error.message, hint=hint, problems=error.problems)
+
+
+def commented(plan: bytes, lines: Sequence[str]) -> bytes:
+    """A plan in YAML under comments."""
+    said = [f"# {part}".rstrip() for line in lines for part in line.splitlines() or [""]]
+    return "\n".join([*said, ""]).encode() + plan

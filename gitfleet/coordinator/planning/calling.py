@@ -1,0 +1,285 @@
+"""The planner agent at work: a detached worktree of its own, and calls in it that each run under a warden.
+
+Nothing that it does there reaches a branch: what it changed is kept in a snapshot, and the tree is thrown away. While
+it works, ``run.json`` says so beside its attempts. Whoever finds that file without anybody holding the planner's lock
+has found a call whose gitfleet was killed, and ends it with ``finish``.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias, assert_never
+
+import msgspec
+
+from gitfleet.agents.registry import agent_for
+from gitfleet.agents.transcript import Follower
+from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
+from gitfleet.coordinator.attempt.collecting import OUTPUT_BYTES, handoff_bytes
+from gitfleet.coordinator.attempt.guarding import tampered
+from gitfleet.coordinator.attempt.preparing import launch_of
+from gitfleet.coordinator.attempt.streams import amount, reader_of, transcript, used_up
+from gitfleet.coordinator.attempt.tampering import told as told_of
+from gitfleet.coordinator.spending.rows import take_in
+from gitfleet.coordinator.trains.integration_worktree import drop_worktree
+from gitfleet.errors import GitfleetError
+from gitfleet.git import worktrees
+from gitfleet.git.command import GitFailed
+from gitfleet.git.snapshots import Failed, Nothing, Taken
+from gitfleet.model.agent_config import Effort
+from gitfleet.model.base import encode, instant
+from gitfleet.model.budget import RUNAWAY, Budget
+from gitfleet.model.evidence import Attempt, Exit
+from gitfleet.model.plan import Task, TaskKind
+from gitfleet.model.run import Failure, FailureSource, Run, RunState
+from gitfleet.planner.budgets import UsedUp, left, measured, overrun, runs_model, total
+from gitfleet.recovery.keeping import keep_tree
+from gitfleet.runtime.attempt import BUDGET
+from gitfleet.store.files import make_directory, remove_durable, write_durable
+from gitfleet.store.locks import worktrees_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitfleet.agents.base import Agent
+    from gitfleet.agents.transcript import Transcript
+    from gitfleet.coordinator.observer import Interrupts
+    from gitfleet.git.worktrees import Worktree
+    from gitfleet.model.config import Config
+    from gitfleet.parts import Parts
+    from gitfleet.runtime.hosts.base import Handle
+
+STOP_SECONDS = 60.0
+_LOOK_SECONDS = 0.2
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """How a call stands: its number, seconds since its start and since its last output, and what it told of so far."""
+
+    call: int
+    seconds: float
+    silent: float
+    turns: int | None = None
+    tool_calls: int = 0
+    tokens: int | None = None
+
+
+Watch: TypeAlias = "Callable[[Doing], None]"
+"""Somebody who looks on; called a few times a second, from the thread that waits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A call is over: ``texts`` is what it said, best first; ``failure`` says why that is no answer."""
+
+    texts: tuple[str, ...]
+    failure: Failure | None = None
+
+
+@dataclass(slots=True)
+class Planner:
+    """One planner and its calls so far; used by one thread."""
+
+    parts: Parts
+    task: Task
+    run: Run
+    watch: Watch
+    interrupts: Interrupts
+    _tree: Worktree | None = field(default=None)
+    _notes: list[str] = field(default_factory=list)
+
+    def ask(self, prompt: bytes) -> Answered:
+        """Call it once and wait for its end. Raises ``GitfleetError``, ``GitFailed`` and ``OSError`` of the machine."""
+        parts = self.parts
+        budget = self._budget()
+        if isinstance(budget, UsedUp):
+            message = f"The planner was not called again: {budget.sentence}."
+            return Answered((), Failure(source=FailureSource.TASK, code="budget", message=message))
+        number = len(self.run.attempts) + 1
+        attempt = Attempt(number=number, base=self.run.base, started=instant(parts.now()), budget=budget)
+        self.run = msgspec.structs.replace(self.run, attempts=(*self.run.attempts, attempt))
+        make_directory(parts.layout.attempt(self.run.instance, number))
+        self._note()
+        if self._tree is None:
+            self._tree = _stand(parts, self.run)
+        agent = agent_for(self.task, parts.config)
+        spec = launch_of(parts, self.task, self.run, self._tree, prompt, 0)
+        try:
+            handle = parts.host.start(spec)
+        except GitfleetError as error:
+            ended = Exit(reason="spawn-failed", message=f"{error.message} {error.hint}".strip())
+        else:
+            ended = self._wait(handle, agent, budget)
+        told = transcript(parts, handle_of(parts, self.run), agent, self.run.attempts)
+        used = take_in(parts, self.run, self.task, told, ended)
+        attempt = msgspec.structs.replace(attempt, exit=ended, ended=instant(parts.now()), usage=used)
+        self.run = msgspec.structs.replace(self.run, attempts=(*self.run.attempts[:-1], attempt))
+        self._note()
+        self._notes += _tampered(parts, self.run)
+        failure = used_up(self.run, agent.name, ended, told) or agent.outcome(ended, told)
+        return Answered(self._said(told), failure)
+
+    def finish(self) -> tuple[str, ...]:
+        """It is not called any more: keep what it changed and take its tree away; gives notes for people."""
+        return (*self._notes, *finish(self.parts, self.run))
+
+    def _note(self) -> None:
+        write_durable(self.parts.layout.planning(self.run.instance), encode(self.run))
+
+    def _budget(self) -> Budget | UsedUp:
+        """What the next call may use: the reserve, less what those before it used."""
+        config = self.parts.config
+        reserve = config.budgets.reserve
+        if not runs_model(self.task, config):
+            reserve = Budget(max_seconds=reserve.max_seconds)
+        else:
+            reserve = reserve.over(RUNAWAY)
+        used = total(measured(one.usage, one.exit.seconds if one.exit else None) for one in self.run.attempts)
+        return left(reserve, used)
+
+    def _wait(self, handle: Handle, agent: Agent, budget: Budget) -> Exit:
+        host, began = self.parts.host, self.parts.monotonic()
+        reader = reader_of(agent, self.run.attempts)
+        follower = Follower(reader) if reader is not None else None
+        stopped = False
+        while (ended := host.wait_for(handle, _LOOK_SECONDS)) is None:
+            if self.interrupts.requested and not stopped:
+                stopped = True
+                host.stop(handle)
+            if follower is not None:
+                with suppress(OSError):  # not written yet
+                    piece = host.log(handle, follower.offset, _PIECE)
+                    if piece.data:
+                        follower.feed(piece.offset, piece.data)
+                stream = follower.transcript
+                if not stopped and stream.ended is None and overrun(budget, amount(stream)) is not None:
+                    stopped = True
+                    host.stop(handle, reason=BUDGET)
+            self.watch(self._doing(handle, began, follower.transcript if follower else None))
+        host.clean_up(handle)
+        return ended
+
+    def _doing(self, handle: Handle, began: float, stream: Transcript | None) -> Doing:
+        now = self.parts.monotonic()
+        pulse = self.parts.host.status(handle).pulse
+        silent = now - pulse.output if pulse is not None and pulse.size else now - began
+        if stream is None:
+            return Doing(handle.attempt, now - began, silent)
+        tokens = stream.tokens if stream.used else None
+        return Doing(handle.attempt, now - began, silent, stream.turns, stream.tool_calls, tokens)
+
+    def _said(self, told: Transcript | None) -> tuple[str, ...]:
+        """What it said: in the handoff file, else in its stream or output."""
+        directory = self.parts.layout.attempt(self.run.instance, len(self.run.attempts))
+        texts = [(handoff_bytes(directory / "handoff.json") or b"").decode("utf-8", "replace")]
+        if told is not None:
+            texts += [told.last_said, told.said]
+        else:
+            with suppress(OSError):
+                output = self.parts.host.log(handle_of(self.parts, self.run), -OUTPUT_BYTES, OUTPUT_BYTES)
+                texts.append(output.data.decode("utf-8", "replace"))
+        return tuple(text for text in texts if text.strip())
+
+
+def finish(parts: Parts, run: Run, task: Task | None = None) -> tuple[str, ...]:
+    """End a planner: nothing of it runs any more, what it changed is kept, its tree is gone; gives notes for people.
+
+    With a ``task`` it is one whose gitfleet was killed: what its last call used is taken in first. May be repeated.
+    """
+    ended = _end(parts, run)
+    notes: list[str] = []
+    if task is not None and run.attempts and run.attempts[-1].exit is None:
+        with suppress(GitfleetError, OSError):
+            take_in(parts, run, task, None, ended)
+        notes = _tampered(parts, run)
+    notes += _clear(parts, run, ended)
+    remove_durable(parts.layout.planning(run.instance))
+    return tuple(notes)
+
+
+def _tampered(parts: Parts, run: Run) -> list[str]:
+    """What its last call tried to do to things of the person's, or what became of them meanwhile."""
+    with suppress(GitfleetError, GitFailed, OSError):
+        found = tampered(parts, run)
+        return [told_of("the planner", found)] if found else []
+    return []
+
+
+def _end(parts: Parts, run: Run) -> Exit | None:
+    """Stop its last call where that still runs; gives its end, none where it does not end."""
+    directory = parts.layout.attempt(run.instance, len(run.attempts))
+    if not (directory / "spec.json").exists():
+        return Exit(reason="spawn-failed", message="it was never started")
+    handle = handle_of(parts, run)
+    if parts.host.status(handle).alive:
+        parts.host.stop(handle)
+    ended = parts.host.wait_for(handle, STOP_SECONDS)
+    if ended is not None:
+        parts.host.clean_up(handle)
+    return ended
+
+
+def _clear(parts: Parts, run: Run, ended: Exit | None) -> list[str]:
+    tree = worktree_of(parts, run)
+    if worktrees.locate(parts.repository, tree) is None:
+        return []
+    if ended is None or ended.remaining:
+        return [f"processes of the planner remain, so its worktree {tree} was left as it is"]
+    try:
+        outcome = keep_tree(parts, parts.objects, run, "the planner changed something")
+    except (GitfleetError, GitFailed, OSError) as error:
+        outcome = Failed(str(error))
+    match outcome:
+        case Nothing():
+            notes = []
+        case Taken() if outcome.whole:
+            kept = outcome.ref.removeprefix("refs/gitfleet/wip/")
+            notes = [f"the planner changed files of its worktree; none of it counts: gitfleet rescue show {kept}"]
+        case Taken():
+            gaps = ", ".join((*outcome.nested, *outcome.gaps))
+            return [f"the planner's worktree {tree} was left as it is: it holds the only copy of {gaps}"]
+        case Failed(why):
+            return [f"the planner's worktree {tree} was left as it is: {why}"]
+        case _:
+            assert_never(outcome)
+    drop_worktree(parts, tree)
+    return notes
+
+
+def _stand(parts: Parts, run: Run) -> Worktree:
+    lock = worktrees_lock(parts.layout)
+    made = worktrees.add(parts.repository, worktree_of(parts, run), run.base, None, lock, instance=run.instance)
+    assert isinstance(made, worktrees.Worktree)  # noqa: S101 - it is on no branch that could be taken
+    return made
+
+
+def planning_task(agent: str, config: Config, direction: str = "") -> Task:
+    """The task of a planner: read only, with as much effort as its agent is to make, or else a high one."""
+    known = config.agent_named(agent)
+    return Task(
+        id="plan",
+        name="make a plan",
+        instructions=direction,
+        kind=TaskKind.RESEARCH,
+        agent=agent,
+        effort=known.effort if known and known.effort else Effort.HIGH,
+        timeout_seconds=config.planner.timeout_seconds,
+    )
+
+
+def begun(instance: str, task: Task, base: str, agent: str) -> Run:
+    """The run of a planner before its first call."""
+    return Run(
+        session=instance,
+        task=task.id,
+        name=task.title,
+        instance=instance,
+        wave=1,
+        state=RunState.RUNNING,
+        agent=agent,
+        kind=task.kind,
+        base=base,
+    )
