@@ -242,6 +242,7 @@ def test_what_is_always_granted_is_the_users_own_and_can_be_revoked(fleet: Fleet
     (file,) = (fleet.root / "state/gitfleet/grants").glob("*.json")
     assert file.stat().st_mode & 0o077 == 0
     grant = decode(file.read_bytes(), GrantsDocument)
+    assert json.loads(file.read_bytes())["schema"] == "gitfleet/grants/v1"
     assert grant.repository == str(common_dir(fleet, repo))
     assert [(one.agent, one.tool, one.argument) for one in grant.grants] == [("opencode", "Bash", "make deploy")]
     assert grant.grants[0].since
@@ -308,7 +309,7 @@ def test_waiting_is_told_and_moves_the_deadline(fleet: FleetEnv, event: dict[str
     follow.kill()
     fleet.finish(follow)
     (directory,) = (common_dir(fleet, repo) / "gitfleet/attempts").glob("fleet-*-a1/1")
-    until(lambda: (directory / "deadline").exists(), "the deadline does not move")
+    until((directory / "deadline").exists, "the deadline does not move")
     assert float((directory / "deadline").read_text()) > 600.9
     (live,) = fleet.run("status", "--json").ok().json["sessions"][0]["live"]
     assert live["activity"] == word
@@ -319,3 +320,22 @@ def test_waiting_is_told_and_moves_the_deadline(fleet: FleetEnv, event: dict[str
     point.release()
     fleet.finish(wave).ok()
     assert fleet.run("logs", "-f", "a").ok().out.endswith("I go on.\n= ended: success\n")
+
+
+def test_tags_choose_tasks_and_facts_are_shown(fleet: FleetEnv) -> None:
+    repo = fleet.repo()
+    fleet.config(repo, config_of())
+    ui = {"id": "a", "command": "echo a > a.txt", "scope": ["a.txt"], "tags": ["ui"], "metadata": {"class": "x"}}
+    other = {"id": "b", "command": "echo b > b.txt", "scope": ["b.txt"], "tags": ["api"]}
+    plan = fleet.plan(json.dumps({"labels": {"milestone": "v1"}, "tasks": [ui, other]}), "plan.json")
+    placed = fleet.run("plan", plan, "--tag", "ui", "--json").ok().json
+    assert [task["task"] for wave in placed["waves"] for task in wave["tasks"]] == ["a"]
+    fleet.run("wave", plan, "--tag", "ui", "--yes").ok()
+    runs = state_runs(fleet, repo)
+    assert list(runs) == ["a"]
+    assert (runs["a"].tags, runs["a"].metadata) == (("ui",), {"class": "x"})
+    seen = fleet.run("inspect", "a").ok().out
+    assert all(words in seen for words in ("ui", "class: x", "milestone: v1"))
+    assert fleet.run("inspect", "a", "--json").ok().json["labels"] == {"milestone": "v1"}
+    said = fleet.run("approve", "--repo", repo, "--json", cwd=fleet.root).ok().json
+    assert (said["schema"], said["parked"]) == ("gitfleet/report/approve/v1", [])
