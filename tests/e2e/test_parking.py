@@ -93,6 +93,7 @@ def test_a_denied_permission_parks_the_run_and_an_approval_lets_it_go_on(fleet: 
         False,
         "make deploy",
     )
+    assert "goes on where it stopped" in told["message"]
     assert claims(fleet) == ["a"]
     fleet.run("continue").ok()
     run = state_runs(fleet, repo)["a"]
