@@ -123,7 +123,7 @@ def _collect(
             return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
         ended = used_up(run, agent.name, exit_, told) or agent.outcome(exit_, told)
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
-        known = parts.refs.read(target) or run.base
+        known = objects.resolve(target) or run.base
         # Of what a resolver made, all goes on or nothing.
         well = ended is None and parsed.failure is None and not run.attempts[-1].resolver
         left = Work(work.tip, tree, known, well=well)
