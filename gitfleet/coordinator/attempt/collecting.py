@@ -141,7 +141,7 @@ def _collect(
         ended = used_up(run, agent.name, exit_, told) or mended(parts, run.attempts[-1], agent.outcome(exit_, told))
         ended = not_resumed(run.attempts[-1], ended, exit_, told) or ended
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
-        known = parts.refs.read(target) or run.base
+        known = objects.resolve(target) or run.base
         # Of what a resolver made, all goes on or nothing.
         well = ended is None and parsed.failure is None and not run.attempts[-1].resolver
         left = Work(work.tip, tree, known, well=well)
