@@ -11,11 +11,13 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gitfleet.agents.accounts.keys import secrets_of
 from gitfleet.agents.accounts.leasing import Leased, Wanted, ended, recover, release, take, wait
 from gitfleet.agents.accounts.limits import AUTH, LIMITS, ending
 from gitfleet.agents.accounts.programs import needs_account
-from gitfleet.agents.accounts.readiness import PASSING, USABLE, Condition
+from gitfleet.agents.accounts.readiness import PASSING, USABLE, Condition, connect_again
 from gitfleet.agents.accounts.store import Accounts
 from gitfleet.agents.base import Access
 from gitfleet.agents.registry import agent_name
@@ -214,6 +216,14 @@ def ended_with(parts: Parts, attempt: Attempt, told: Transcript | None, failure:
     if now is None or what.code not in LIMITS | {AUTH}:
         return None
     return Met(f"account {attempt.account}: {now.clause}" + (f" ({now.mend})" if now.mend else ""), now.condition)
+
+
+def mended(parts: Parts, attempt: Attempt, failure: Failure | None) -> Failure | None:
+    """The failure of an attempt whose credentials were refused, with the command that connects its account anew."""
+    if failure is None or failure.code != AUTH or attempt.account not in accounts_of(parts).refs():
+        return failure
+    again = connect_again(accounts_of(parts).read(attempt.account))
+    return msgspec.structs.replace(failure, message=f"{failure.message} `{again}` connects it anew.")
 
 
 def accounts_of(parts: Parts) -> Accounts:

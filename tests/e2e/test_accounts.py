@@ -224,6 +224,25 @@ def test_settings_are_taken_over_and_credentials_never(fleet: FleetEnv) -> None:
     assert b"tok-" not in everything(root)
 
 
+def test_the_commands_of_accounts_say_the_same(fleet: FleetEnv) -> None:
+    connect(fleet, "codex")
+    connect(fleet, "codex", "--capacity", "2")
+    said = fleet.run("accounts", "--json").json
+    assert said["schema"] == "gitfleet/report/accounts/v1"
+    assert said["directory"] == str(fleet.root / "state/gitfleet/accounts")
+    assert fleet.run("accounts", "list", "--json").json == said == fleet.run("accounts", "status", "--json").json
+    one = fleet.run("accounts", "status", "codex-2", "--json", "--repo", fleet.root).ok().json["accounts"]
+    assert one == [said["accounts"][1]]
+    drawn = fleet.run("accounts").ok().out
+    assert drawn.splitlines()[0] == "2 of 2 accounts ready."
+    assert drawn.splitlines()[1].split() == [
+        *("account", "readiness", "busy", "queued", "available", "capacity", "identity"),
+    ]
+    assert "key in $TEAM_KEY" in fleet.run("accounts", "status", "codex").ok().out
+    fleet.run("accounts", "status", "codex-3").ok(2)
+    fleet.run("accounts", "remove", "codex-3", "--json", "--repo", fleet.root).ok(2)
+
+
 def test_nothing_writes_to_the_persons_own_homes(fleet: FleetEnv, person: Path) -> None:
     before = digest(person)
     fleet.run("accounts", "connect", "claude", "--import-settings").ok()
@@ -306,12 +325,15 @@ def test_an_attempt_gets_the_key_and_no_file_holds_it(fleet: FleetEnv) -> None:
     told(fleet)
     repo, point = fleet.root / "repo", fleet.point("inside")
     connect(fleet, "opencode", "--setting", "TOLD_SETTING=yes")
-    check = f'[ ${{#TOLD_KEY}} = {len(SECRET)} ] && [ "$TOLD_SETTING" = yes ]\necho "my key is $TOLD_KEY"\n{point.shell}\n'
+    check = (
+        f'[ ${{#TOLD_KEY}} = {len(SECRET)} ] && [ "$TOLD_SETTING" = yes ]\necho "my key is $TOLD_KEY"\n{point.shell}\n'
+    )
     wave = fleet.start("wave", fleet.plan(plan_of(job("a", f"set -e\n{check}"))), "--yes")
     point.wait()
     busy = accounts(fleet)["opencode"]
     assert (busy["readiness"], busy["busy"], busy["available"]) == ("busy", 1, 7)
     (holder,) = busy["holders"]
+    assert holder["since"] >= state_runs(fleet, repo)["a"].attempts[0].started[:10]
     assert (holder["alive"], holder["attempt"], holder["repository"]) == (True, 1, str(common_dir(fleet, repo)))
     refused = fleet.run("accounts", "remove", "opencode", "--json").ok(5).json["error"]
     assert (refused["code"], holder["instance"] in refused["message"]) == ("account-leased", True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.agents.registry import agent_for, as_done
+from gitfleet.coordinator.accounts import mended
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.continuing import not_resumed
 from gitfleet.coordinator.attempt.gating import Work, finish_spill, hold_against_scope
@@ -137,10 +138,10 @@ def _collect(
         if isinstance(work, Uncollected):
             blame = _to_blame(parts, tree)
             return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
-        ended = used_up(run, agent.name, exit_, told) or agent.outcome(exit_, told)
+        ended = used_up(run, agent.name, exit_, told) or mended(parts, run.attempts[-1], agent.outcome(exit_, told))
         ended = not_resumed(run.attempts[-1], ended, exit_, told) or ended
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
-        known = parts.refs.read(target) or run.base
+        known = objects.resolve(target) or run.base
         # Of what a resolver made, all goes on or nothing.
         well = ended is None and parsed.failure is None and not run.attempts[-1].resolver
         left = Work(work.tip, tree, known, well=well)
