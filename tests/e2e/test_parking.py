@@ -340,3 +340,12 @@ def test_tags_choose_tasks_and_facts_are_shown(fleet: FleetEnv) -> None:
     assert fleet.run("inspect", "a", "--json").ok().json["labels"] == {"milestone": "v1"}
     said = fleet.run("approve", "--repo", repo, "--json", cwd=fleet.root).ok().json
     assert (said["schema"], said["parked"]) == ("gitfleet/report/approve/v1", [])
+
+
+def test_what_needs_the_scope_of_a_parked_run_waits_with_it(fleet: FleetEnv) -> None:
+    behind = {"id": "b", "command": "echo b >> a.txt", "scope": ["a.txt"]}
+    repo = begin(fleet, job("a", ASKS), behind)
+    assert [run.state for run in state_runs(fleet, repo).values()] == ["queued", "queued"]
+    fleet.run("approve", "a").ok()
+    fleet.run("continue").ok()
+    assert [run.state for run in state_runs(fleet, repo).values()] == ["landed", "landed"]
