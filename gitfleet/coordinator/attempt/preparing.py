@@ -141,6 +141,7 @@ def launch_of(parts: Parts, task: Task, run: Run, worktree: Worktree, prompt: by
         resume=run.attempts[-1].continues,
         access=account,
         budget=run.attempts[-1].budget,
+        config_home=parts.caller.get("XDG_CONFIG_HOME", ""),
     )
     launch = agent_for(task, parts.config).launch(assignment)
     for file, content in launch.files.items():
