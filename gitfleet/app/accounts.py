@@ -11,9 +11,10 @@ import msgspec
 
 from gitfleet.agents.accounts.importing import Imported, take_over
 from gitfleet.agents.accounts.keys import NoKey, identity, missing, read_key
+from gitfleet.agents.accounts.lease_files import alive
 from gitfleet.agents.accounts.programs import PROGRAMS, found
 from gitfleet.agents.accounts.readiness import Condition
-from gitfleet.agents.accounts.store import Accounts, alive
+from gitfleet.agents.accounts.store import Accounts
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.account import DEFAULT_CAPACITY, Account, AccountState, Key
 from gitfleet.model.base import instant

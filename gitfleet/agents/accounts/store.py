@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.accounts.keys import missing
+from gitfleet.agents.accounts.lease_files import alive, lease_name, read_leases, remove_durable_if_there
 from gitfleet.agents.accounts.programs import found
 from gitfleet.agents.accounts.readiness import Known, Standing, standing
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.account import Account, AccountLease, AccountState
 from gitfleet.model.base import decode, encode
-from gitfleet.model.paths import unquote_path
 from gitfleet.store.damage import UNREADABLE
 from gitfleet.store.files import (
     make_directory,
@@ -40,7 +40,7 @@ from gitfleet.store.files import (
     rename_durable,
     write_durable,
 )
-from gitfleet.store.locks import hold, holder
+from gitfleet.store.locks import hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -125,16 +125,16 @@ class Accounts:
 
     def leases(self, ref: str) -> dict[Path, AccountLease | None]:
         """Leases of an account by file; none for one that cannot be read, which counts as taken."""
-        return _read_leases(self._path(ref) / "leases")
+        return read_leases(self._path(ref) / "leases")
 
     def waiting(self) -> list[AccountLease]:
         """Who waits for an account."""
-        return [lease for lease in _read_leases(self.root / ".waiting").values() if lease is not None and alive(lease)]
+        return [lease for lease in read_leases(self.root / ".waiting").values() if lease is not None and alive(lease)]
 
     def every_lease(self) -> list[AccountLease]:
         """Every lease that can be read, and everybody who waits, alive or dead."""
         places = [self._path(ref) / "leases" for ref in self.refs()] + [self.root / ".waiting"]
-        return [lease for place in places for lease in _read_leases(place).values() if lease is not None]
+        return [lease for place in places for lease in read_leases(place).values() if lease is not None]
 
     def standings(self) -> list[Standing]:
         """How all accounts stand, computed now."""
@@ -213,11 +213,11 @@ class Accounts:
         """Write down that an instance waits for an account; it asks often, and what is there is not written again."""
         proof.check()
         directory = self.root / ".waiting"
-        before = _read_leases(directory).get(directory / lease_name(lease.instance, lease.repository))
+        before = read_leases(directory).get(directory / lease_name(lease.instance, lease.repository))
         if before is not None and (before.wants, before.attempt) == (lease.wants, lease.attempt):
             return
         make_directory(directory)
-        for path, other in _read_leases(directory).items():
+        for path, other in read_leases(directory).items():
             if other is not None and not alive(other):
                 remove_durable(path)
         write_durable(self.root / ".waiting" / lease_name(lease.instance, lease.repository), encode(lease), mode=0o600)
@@ -259,47 +259,6 @@ class Accounts:
             )
         if facts.st_mode & 0o077:
             self.root.chmod(0o700)
-
-
-def alive(lease: AccountLease) -> bool:
-    """Whether a lease is still somebody's: its attempt is not over, and its warden or its coordinator lives."""
-    return not os.path.lexists(_place(lease.over)) and any(_held(_place(path)) for path in lease.locks)
-
-
-def lease_name(instance: str, repository: str) -> str:
-    """Name of a lease's file: two copies of a repository have the same instances."""
-    import hashlib  # noqa: PLC0415 - loads OpenSSL, which no reader needs
-
-    return f"{instance}.{hashlib.sha256(repository.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}.json"
-
-
-def remove_durable_if_there(path: Path) -> None:
-    """Remove a file for good; looked for first, since most are not there."""
-    if path.exists():
-        remove_durable(path)
-
-
-def _held(path: Path) -> bool:
-    try:
-        return holder(path) is not None
-    except OSError:
-        return False
-
-
-def _place(path: str) -> Path:
-    return Path(os.fsdecode(unquote_path(path)))
-
-
-def _read_leases(directory: Path) -> dict[Path, AccountLease | None]:
-    found_: dict[Path, AccountLease | None] = {}
-    for name in names(directory):
-        try:
-            found_[directory / name] = decode(read_regular(directory / name), AccountLease)
-        except FileNotFoundError:
-            continue
-        except (OSError, *UNREADABLE):
-            found_[directory / name] = None
-    return found_
 
 
 def _order(ref: str) -> tuple[str, int]:

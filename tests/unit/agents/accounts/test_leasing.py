@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitfleet.agents.accounts.lease_files import alive
 from gitfleet.agents.accounts.leasing import Leased, Unready, Wanted, recover, release, take, wait
-from gitfleet.agents.accounts.store import Accounts, alive
+from gitfleet.agents.accounts.store import Accounts
 from gitfleet.app.accounts import Connection, connect, remove
 from gitfleet.errors import GitfleetError
 from gitfleet.model.account import AccountLease
