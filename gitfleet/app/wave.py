@@ -127,7 +127,12 @@ def prepare(
     level, why = reversibility(placed, plan.tasks, survey.shared, scopes=scopes, fold=fold)
     pool = pool_root(repository, config.worktrees.root)
     known = (sentence(target, red),) if red else ()
-    notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished, *named, *known)
+    proof = (
+        ("a proof: a script that spends nothing stands in for every agent, and nothing lands",)
+        if config.fixture
+        else ()
+    )
+    notes = (*proof, *loaded.notes, *brought, *target.notes, *rewritten, *unpublished, *named, *known)
     disclosure = disclose(plan, config, placed, target, (level, why), notes, str(pool))
     disclosure = foretell(disclosure, workspace, survey, plan, placed, config, scopes, fold=fold)
     return Preparation(

@@ -134,7 +134,7 @@ class Conflicts:
 
     def waiting(self) -> frozenset[str]:
         """Runs that only a person brings further; the rest of their wave and of the plan does not wait for them."""
-        return held_back(self.books.plan, self.books.runs)
+        return held_back(self.books.plan, self.books.runs, self.scopes, fold=self.parts.fold)
 
     def nothing_else_left(self) -> Halt | None:
         """Why the session stops: all that is not over waits for a person."""

@@ -93,7 +93,9 @@ class Settling:
 
     def _told(self, run: Run, work: Evidence) -> dict[str, object]:
         """What the stream of its agent's program says, for the attempt's record; the rows of it are written first."""
-        ended_with(self.parts, self.books, run, work.told, work.judgement.failure)
+        met = ended_with(self.parts, run.attempts[-1], work.told, work.judgement.failure)
+        if met is not None:
+            self.books.event(EventKind.ACCOUNT, met.sentence, run=run, status=met.condition)
         usage = take_in(self.parts, run, self.books.plan.task(run.task), work.told, work.exit)
         known = {"cli_session": work.told.cli_session, "model": work.told.model} if work.told else {}
         return {**known, "usage": usage}

@@ -119,6 +119,7 @@ def test_a_link_that_leads_nowhere_is_a_file_that_is_not_there(here: Path) -> No
             Doing(2, 5, 1, 3, 4, 12345),
             "the planner repairs its plan (call 2): 5s, 3 turns, 4 tool calls, 12,345 tokens",
         ),
+        (Doing(1, 4, 1, stopping=True), "the planner is stopped: 4s"),
         (Doing(1, 40, 12, 0), "the planner works: 40s, 0 turns, 0 tool calls, no output for 12s"),
     ],
 )

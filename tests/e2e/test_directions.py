@@ -17,6 +17,7 @@ from gitfleet.store.layout import Layout
 from gitfleet.store.state import State
 from tests.support.fleet import write
 from tests.support.sessions import common_dir, config_of, session_ids, states
+from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -243,8 +244,10 @@ def test_a_plan_of_a_direction_is_chosen_from_and_kept_where_that_is_refused(fle
 
 EDITOR = """\
 n=$(($(cat "$0.n" 2>/dev/null || echo 0) + 1)); echo $n >"$0.n"; cp "$1" "$0.$n"
-case $n in 1) sed -i 's/id: two/id: one/' "$1";;
-2) sed -i '/^  - id: one/!b;:a;n;s/id: one/id: new/;s/two.txt/new.txt/;ba' "$1";; esac
+case $n in
+1) sed -i 's/id: two/id: one/' "$1";;
+2) sed -i '/^  - id: one/!b;:a;n;s/id: one/id: new/;s/two.txt/new.txt/;ba' "$1";;
+esac
 """
 
 
@@ -289,10 +292,18 @@ def test_edit_is_refused_where_it_means_nothing(fleet: FleetEnv) -> None:
 
 def test_what_needs_no_model_is_refused_before_one_is_called(fleet: FleetEnv) -> None:
     repo = arrange(fleet, 'answer "$R/good.yaml"; touch "$R/called"', planner={})
+    fleet.variables["XDG_STATE_HOME"] = str(fleet.root / "state")
     fleet.config(repo, config_of())
-    assert fleet.run("plan", WORDS, "--yes", "--json").ok(2).json["error"]["code"] == "no-planner"
-    fleet.config(repo, "planner: {agent: nobody}\n")
+    error = fleet.run("plan", WORDS, "--yes", "--json").ok(4).json["error"]
+    assert error["code"] == "no-planner"
+    assert "gitfleet accounts connect" in error["hint"]
+    fleet.config(repo, config_of(planner={"agent": "nobody"}))
     assert "nobody" in fleet.run("plan", WORDS, "--yes").ok(2).err
+    fleet.config(repo, config_of(planner={"agent": "claude"}))
+    assert fleet.run("plan", WORDS, "--yes", "--json").ok(4).json["error"]["code"] in {"no-program", "no-account"}
+    assert (
+        fleet.run("wave", WORDS, "--yes", "--fixture", "--json").ok(2).json["error"]["code"] == "fixture-plans-nothing"
+    )
     assert not (fleet.root / "called").exists()
 
 
@@ -331,3 +342,43 @@ def test_the_run_of_a_planner_that_works_is_readable(fleet: FleetEnv) -> None:
     ended: Outcome = fleet.finish(process).ok()
     assert json.loads(ended.out)["agents"] == 2
     assert ended.err == ""
+
+
+@pytest.mark.slow
+def test_in_a_terminal_it_is_asked_for_twice_and_told_meanwhile(fleet: FleetEnv) -> None:
+    point = fleet.point("working")
+    repo = arrange(fleet, f'{point.shell}; answer "$R/good.yaml"')
+    terminal = Terminal(fleet.argv("wave", WORDS), fleet.root / "repo", {**fleet.environ, "TERM": "xterm"})
+    try:
+        terminal.until(b"Call the planner? [y/N]")
+        assert planners(fleet, repo) == []
+        terminal.press("y\n")
+        point.wait()
+        terminal.until(b"the planner works")
+        point.release()
+        terminal.until(b"Start? [y/N]")
+        assert session_ids(fleet, repo) == []
+        terminal.press("n\n")
+        assert terminal.wait() == 3
+        assert b"The plan is kept: " in terminal.shown.replace(b"\r\n", b" ")
+        assert terminal.cursor_is_visible
+    finally:
+        terminal.close()
+    nothing_is_left(fleet, repo)
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_terminal_ends_the_planner(fleet: FleetEnv) -> None:
+    point = fleet.point("working")
+    repo = arrange(fleet, point.shell)
+    terminal = Terminal(fleet.argv("plan", WORDS, "--yes"), fleet.root / "repo", {**fleet.environ, "TERM": "xterm"})
+    try:
+        point.wait()
+        terminal.until(b"the planner works")
+        terminal.press("\x03")
+        assert terminal.wait() == 130
+        assert terminal.cursor_is_visible
+        assert terminal.echoes
+    finally:
+        terminal.close()
+    nothing_is_left(fleet, repo)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from tests.support.fleet import FleetEnv
 
 TASKS = 16
-GIT_PROCESSES = 19
-"""At most so many for each of 16 tasks in two waves, from preparing to clearing up (18.1 when last looked at)."""
+GIT_PROCESSES = 18
+"""At most so many for each of 16 tasks in two waves, from preparing to clearing up (16.8 when last looked at)."""
 
 FLUSHES = 26
 """At most so many ``fsync`` of the coordinator for each task (22.2 at first); wardens and git add theirs."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +19,7 @@ from tests.support.sessions import common_dir, config_of, plan_of, state_runs
 from tests.support.told import BEGAN, END, says, turn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from gitfleet.model.run import Run
@@ -92,6 +93,7 @@ def test_a_denied_permission_parks_the_run_and_an_approval_lets_it_go_on(fleet: 
         False,
         "make deploy",
     )
+    assert "goes on where it stopped" in told["message"]
     assert claims(fleet) == ["a"]
     fleet.run("continue").ok()
     run = state_runs(fleet, repo)["a"]
@@ -120,6 +122,14 @@ def test_a_session_that_runs_takes_an_approval_at_once(fleet: FleetEnv) -> None:
     point.release()
     fleet.finish(wave).ok()
     assert [run.state for run in state_runs(fleet, repo).values()] == ["landed", "landed"]
+
+
+def until(holds: Callable[[], object], otherwise: str, seconds: float = 60.0) -> None:
+    """Wait until something holds that another process does."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.02)
 
 
 def until_parked(fleet: FleetEnv, repo: Path, task: str = "a") -> None:
@@ -233,6 +243,7 @@ def test_what_is_always_granted_is_the_users_own_and_can_be_revoked(fleet: Fleet
     (file,) = (fleet.root / "state/gitfleet/grants").glob("*.json")
     assert file.stat().st_mode & 0o077 == 0
     grant = decode(file.read_bytes(), GrantsDocument)
+    assert json.loads(file.read_bytes())["schema"] == "gitfleet/grants/v1"
     assert grant.repository == str(common_dir(fleet, repo))
     assert [(one.agent, one.tool, one.argument) for one in grant.grants] == [("opencode", "Bash", "make deploy")]
     assert grant.grants[0].since
@@ -269,3 +280,72 @@ def test_a_parked_run_can_be_denied_cancelled_or_started_afresh(fleet: FleetEnv)
     assert [one.continues for one in runs["c"].attempts] == ["", ""]
     assert claims(fleet) == ["c"]
     fleet.run("approve", "b").ok(2)
+
+
+WAITS = f"""\
+{BEGAN}{says(said="I begin.")}{says(call="Bash", argument="make")}%s
+%s
+{says(said="I go on.")}echo done > a.txt
+{END}
+"""
+
+
+@pytest.mark.parametrize(
+    ("event", "word"),
+    [
+        ({"limit": True, "resets": 4_000_000_000}, "rate-limited"),
+        ({"waiting": "a person logs in"}, "needs-person"),
+    ],
+)
+def test_waiting_is_told_and_moves_the_deadline(fleet: FleetEnv, event: dict[str, object], word: str) -> None:
+    point = fleet.point("waits")
+    repo = fleet.repo()
+    fleet.config(repo, config_of())
+    script = WAITS % (says(**event), point.shell)
+    wave = fleet.start("wave", fleet.plan(plan_of(job("a", script, timeout_seconds=600))), "--yes")
+    point.wait()
+    follow = fleet.start("events", "-f", "--json")
+    assert follow.stdout is not None
+    assert any(f'"{word}"' in line for line in follow.stdout)
+    follow.kill()
+    fleet.finish(follow)
+    (directory,) = (common_dir(fleet, repo) / "gitfleet/attempts").glob("fleet-*-a1/1")
+    until((directory / "deadline").exists, "the deadline does not move")
+    assert float((directory / "deadline").read_text()) > 600.9
+    (live,) = fleet.run("status", "--json").ok().json["sessions"][0]["live"]
+    assert live["activity"] == word
+    said = fleet.run("logs", "a").ok().out
+    assert "I begin.\n> Bash make\n! " in said
+    assert '{"call"' in fleet.run("logs", "a", "--raw").ok().out
+    assert fleet.run("logs", "a", "--lines", "1").ok().out.startswith("! ")
+    point.release()
+    fleet.finish(wave).ok()
+    assert fleet.run("logs", "-f", "a").ok().out.endswith("I go on.\n= ended: success\n")
+
+
+def test_tags_choose_tasks_and_facts_are_shown(fleet: FleetEnv) -> None:
+    repo = fleet.repo()
+    fleet.config(repo, config_of())
+    ui = {"id": "a", "command": "echo a > a.txt", "scope": ["a.txt"], "tags": ["ui"], "metadata": {"class": "x"}}
+    other = {"id": "b", "command": "echo b > b.txt", "scope": ["b.txt"], "tags": ["api"]}
+    plan = fleet.plan(json.dumps({"labels": {"milestone": "v1"}, "tasks": [ui, other]}), "plan.json")
+    placed = fleet.run("plan", plan, "--tag", "ui", "--json").ok().json
+    assert [task["task"] for wave in placed["waves"] for task in wave["tasks"]] == ["a"]
+    fleet.run("wave", plan, "--tag", "ui", "--yes").ok()
+    runs = state_runs(fleet, repo)
+    assert list(runs) == ["a"]
+    assert (runs["a"].tags, runs["a"].metadata) == (("ui",), {"class": "x"})
+    seen = fleet.run("inspect", "a").ok().out
+    assert all(words in seen for words in ("ui", "class: x", "milestone: v1"))
+    assert fleet.run("inspect", "a", "--json").ok().json["labels"] == {"milestone": "v1"}
+    said = fleet.run("approve", "--repo", repo, "--json", cwd=fleet.root).ok().json
+    assert (said["schema"], said["parked"]) == ("gitfleet/report/approve/v1", [])
+
+
+def test_what_needs_the_scope_of_a_parked_run_waits_with_it(fleet: FleetEnv) -> None:
+    behind = {"id": "b", "command": "echo b >> a.txt", "scope": ["a.txt"]}
+    repo = begin(fleet, job("a", ASKS), behind)
+    assert [run.state for run in state_runs(fleet, repo).values()] == ["queued", "queued"]
+    fleet.run("approve", "a").ok()
+    fleet.run("continue").ok()
+    assert [run.state for run in state_runs(fleet, repo).values()] == ["landed", "landed"]

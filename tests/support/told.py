@@ -7,6 +7,7 @@ each line that it prints is an event.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -67,8 +68,11 @@ class ToldAgent:
     name: str
 
     def launch(self, assignment: Assignment) -> Launch:
-        """Say how to start it."""
+        """Say how to start it; its key is in TOLD_KEY."""
+        access = assignment.access
         told = {"TOLD_RESUME": assignment.resume, "TOLD_GRANTS": " ".join(map(_words, assignment.grants))}
+        if access is not None:
+            told |= {"TOLD_KEY": next(iter(access.secrets.values()), ""), **access.settings}
         return Launch(argv=("sh", "-c", assignment.task.instructions), stdin=assignment.prompt_file, env=told)
 
     def reader(self, *, resumed: bool = False, before: Tokens | None = None) -> ToldReader:  # noqa: ARG002
@@ -117,5 +121,6 @@ if __name__ == "__main__":
 
     MODULES[AgentKind.OPENCODE] = "tests.support.told"
     PROGRAMS[AgentKind.OPENCODE] = replace(PROGRAMS[AgentKind.OPENCODE], name="sh")
-    connected(AgentKind.OPENCODE)
+    if "TESTS_OWN_ACCOUNTS" not in os.environ:
+        connected(AgentKind.OPENCODE)
     sys.exit(main())

@@ -68,12 +68,30 @@ def forked_from(git: Git, objects: Objects, *, base: str, tip: str, target: str)
 
     None when the two share nothing.
     """
+    if base == target and _is_ahead(objects, base, tip):
+        return base
     bases = unbent(git).run("merge-base", "--all", tip, target, ok=(0, 1)).text.split()
     if base in bases or not bases:
         return base if bases else None
     if objects.is_ancestor(base, tip) and not any(objects.is_ancestor(base, one) for one in bases):
         return base  # the target was moved away from it
     return bases[0]
+
+
+def _is_ahead(objects: Objects, base: str, tip: str) -> bool:
+    """Whether raw commits lead from a tip back to a base without a merge; they do in the usual run, and need no git."""
+    at = tip
+    for _ in range(_LONGEST_LINE):
+        if at == base:
+            return True
+        try:
+            parents = objects.commit(at).parents
+        except MissingObject:
+            return False
+        if len(parents) != 1:
+            return False
+        (at,) = parents
+    return False
 
 
 def _line(objects: Objects, tip: str, known: Sequence[str]) -> list[Own] | None:

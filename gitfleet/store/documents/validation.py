@@ -86,13 +86,14 @@ def validate(kind: str, data: bytes, name: str) -> list[Problem]:
 def problems_of(kind: str, source: Source) -> list[Problem]:
     """Everything that is wrong with data of a registered kind, what reading it found included, in document order."""
     found = [*source.problems]
-    for error in _validator(kind).iter_errors(source.data):
-        found.extend(_explain(kind, source, error))
-    if not found:
-        try:
-            msgspec.convert(source.data, type=BY_NAME[kind].struct)
-        except msgspec.ValidationError as error:  # such as 3.0 for a whole number, which JSON Schema allows
-            found.append(source.problem((), str(error)))
+    try:
+        # The schema is generated from the struct, and only says where and how what the struct refuses is wrong.
+        msgspec.convert(source.data, type=BY_NAME[kind].struct)
+    except msgspec.ValidationError as refusal:
+        for error in _validator(kind).iter_errors(source.data):
+            found.extend(_explain(kind, source, error))
+        if not found:  # such as 3.0 for a whole number, which JSON Schema allows
+            found.append(source.problem((), str(refusal)))
     return ordered(found)
 
 
@@ -105,7 +106,7 @@ def ordered(problems: Iterable[Problem]) -> list[Problem]:
 
 @cache
 def _validator(kind: str) -> Validator:
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - 98 ms that only validation pays
+    from jsonschema import Draft202012Validator  # noqa: PLC0415 - 98 ms that only what is wrong pays
 
     return Draft202012Validator(schema_of(kind))
 

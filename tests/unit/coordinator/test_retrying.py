@@ -112,6 +112,7 @@ def test_a_decision_is_noted_on_the_attempt(repo: Repo) -> None:
         assert noted.attempts[0].ended
         assert mine.facts(decision) == {
             "reduced": False,
+            "going_on": True,
             "not_before": instant(clocks.wall + 5.0),
             "backoff_seconds": 5.0,
         }
