@@ -56,7 +56,8 @@ class Assignment:
     to: the worktree's own and the common one. ``resume`` is the session of the agent's program that it goes on with,
     empty for a new one; then the prompt says only what is new. ``profile`` and ``tools`` (rules in the program's own
     words) say what it may use, beyond what a person granted. ``budget`` is what the attempt may use: whoever runs it
-    holds it to that, and a program that can does so itself.
+    holds it to that, and a program that can does so itself. ``config_home`` is the caller's own ``XDG_CONFIG_HOME``,
+    where it has one: a backend that gives its program another still owes it to the tools, for git's sake.
     """
 
     task: Task
@@ -80,6 +81,7 @@ class Assignment:
     resume: str = ""
     access: Access | None = None
     budget: Budget | None = None
+    config_home: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import msgspec
 from gitfleet.agents.command import ShellAgent, check_argv
 from gitfleet.agents.fixture import FixtureAgent
 from gitfleet.errors import GitfleetError, Kind, Problem
-from gitfleet.model.agent_config import AgentKind, Effort
+from gitfleet.model.agent_config import AgentKind, Effort, ToolProfile
 from gitfleet.model.plan import TaskKind
 
 if TYPE_CHECKING:
@@ -101,6 +101,12 @@ EFFORT = {
 def effort_of(task: Task, config: AgentConfig | None) -> Effort:
     """How hard the model of a task is to think: as the task says, else its agent, else its kind."""
     return task.effort or (config.effort if config else None) or EFFORT[task.kind]
+
+
+def profile_of(task: Task) -> ToolProfile:
+    """Which tools a task's agent may use: as the task says, else what its scope needs."""
+    said = task.worker.tool_profile if task.worker else None
+    return said or (ToolProfile.EDIT if task.scope else ToolProfile.READ_ONLY)
 
 
 def model_of(task: Task, config: AgentConfig | None) -> str:

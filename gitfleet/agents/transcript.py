@@ -7,6 +7,7 @@ adopts an attempt knows what the one before it knew.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, assert_never
 
 from gitfleet.agents.events import (
@@ -58,6 +59,8 @@ class Transcript:
     denied: list[Denied] = field(default_factory=list)
     waiting: Waiting | None = None
     trouble: Troubled | None = None
+    limited: bool = False
+    """Whether it waits for the end of a limit."""
     ended: Ended | None = None
     whole: bool = True
     _pending: int = 0
@@ -95,6 +98,7 @@ class Transcript:
                 self.retrying = event
             case RateLimited():
                 self.limit = event
+                self.limited = event.hard
             case Denied():
                 self.denied.append(event)
             case Waiting():
@@ -108,6 +112,26 @@ class Transcript:
 
     def _goes_on(self) -> None:
         self.retrying = self.waiting = self.trouble = None
+        self.limited = False
+
+
+class Standing(StrEnum):
+    """What an agent that runs does, where it is not at work."""
+
+    NEEDS_PERSON = "needs-person"
+    RATE_LIMITED = "rate-limited"
+    RETRYING = "retrying"
+
+
+def standing(stream: Transcript) -> Standing | None:
+    """What an agent waits for by its own word; none where it is at work, or has come to its end."""
+    if stream.ended is not None:
+        return None
+    if stream.waiting is not None:
+        return Standing.NEEDS_PERSON
+    if stream.limited:
+        return Standing.RATE_LIMITED
+    return Standing.RETRYING if stream.retrying is not None else None
 
 
 @dataclass(slots=True)

@@ -10,23 +10,25 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.agents.registry import build as build_agent
+from gitfleet.app.preflight import refuse_unready
 from gitfleet.app.request import overridden
 from gitfleet.app.target import bring_up_to_date, choose
+from gitfleet.coordinator.planning.calling import planning_task
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
 from gitfleet.git.identity import identity
-from gitfleet.model.agent_config import AgentKind
+from gitfleet.model.agent_config import AgentKind, Permissions
 from gitfleet.store.layout import PLANNER
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from gitfleet.app.request import WaveRequest
     from gitfleet.app.wave import Preparation
     from gitfleet.app.workspace import Workspace
     from gitfleet.model.config import Config
+    from gitfleet.model.plan import Task
 
 TRIES = 3
 """The first answer and two repairs."""
@@ -73,23 +75,23 @@ class Planned:
 def survey(workspace: Workspace, request: WaveRequest, direction: str) -> Ground:
     """Check what can be checked without a model.
 
-    Raises ``GitfleetError`` as ``prepare`` does, and (``no-planner``) where nothing says which agent plans.
+    Raises ``GitfleetError`` as ``prepare`` does, and where no agent can plan: ``no-planner`` where the config names
+    none and no account is connected, ``no-account`` and ``no-program`` for the one that it names.
     """
     repository = workspace.repository
     config = overridden(workspace.config, request)
-    name = config.planner.agent or config.agent
-    if name is None:
+    if config.fixture:
         raise GitfleetError(
-            Kind.DOCUMENT,
-            "no-planner",
-            "A direction in words needs an agent that makes a plan of it, and the config names none.",
-            hint="Set planner.agent or agent in .planning/config.yaml, or give --agent.",
+            Kind.USAGE,
+            "fixture-plans-nothing",
+            "--fixture stands in for the agents of a plan, and makes none of a direction.",
+            hint="Give it a plan.",
         )
-    agent = config.agent_named(name)
-    if agent is None:
+    name = config.planner.agent or config.agent or AgentKind.AUTO
+    if config.agent_named(name) is None:
         message = f"The config has no agent {name}, which is to plan."
         raise GitfleetError(Kind.DOCUMENT, "unknown-agent", message, hint="Set planner.agent in .planning/config.yaml.")
-    build_agent(name, agent)
+    _refuse_unready(planning_task(name, config), config, workspace.now, said=name != AgentKind.AUTO)
     identity(repository.git)
     if request.fetch:
         bring_up_to_date(repository, workspace.layout, config.target)
@@ -105,16 +107,34 @@ def survey(workspace: Workspace, request: WaveRequest, direction: str) -> Ground
     )
 
 
+def _refuse_unready(task: Task, config: Config, now: Callable[[], float], *, said: bool) -> None:
+    try:
+        refuse_unready([task], config, now)
+    except GitfleetError as error:
+        if said:
+            raise
+        raise GitfleetError(
+            error.kind,
+            "no-planner",
+            "A direction in words needs an agent that makes a plan of it: the config names none, no account is ready.",
+            hint="Set planner.agent or agent in .planning/config.yaml, or: gitfleet accounts connect claude",
+        ) from error
+
+
 def announcement(ground: Ground) -> tuple[str, ...]:
     """Say what will happen when the planner is started: who is called, where, how often, and with which bounds."""
     config = ground.config
     agent = config.agent_named(ground.agent)
-    kind = agent.kind if agent else AgentKind.COMMAND
     who = f"agent {ground.agent}"
-    if agent is not None and kind is AgentKind.COMMAND:
-        who += f", which runs as you: {' '.join(agent.argv)}"
+    if agent is None or agent.kind is AgentKind.COMMAND:
+        who += f", which runs as you: {' '.join(agent.argv if agent else ())}"
+    elif agent.kind is AgentKind.AUTO:
+        who += ": the readiest account does it, and a model is called"
     else:
-        who += f" ({kind.value}{', model ' + agent.model if agent and agent.model else ''}), which calls a model"
+        account = f", account {agent.account}" if agent.account else ", its readiest account"
+        who += f" ({agent.kind.value}{', model ' + agent.model if agent.model else ''}{account}), which calls a model"
+    if agent is not None and agent.permissions is Permissions.BYPASS:
+        who += "; its program asks for nothing and refuses nothing (permissions: bypass)"
     reserve = config.budgets.reserve.said()
     bounds = ", ".join(f"{name} {value}" for name, value in reserve.items())
     return (

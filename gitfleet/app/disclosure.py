@@ -43,6 +43,7 @@ def disclose(
     for words, entries in (("a copy of", config.worktrees.copied), ("a link to", config.worktrees.link)):
         if entries:
             notes = (*notes, f"every worktree gets {words} your {', '.join(entries)}, so agents can read it")
+    notes = (*notes, *_tools(plan))
     waves = tuple(
         PlacedWave(number=number, tasks=tuple(row(plan.task(task)) for task in wave))
         for number, wave in enumerate(placed.waves, start=1)
@@ -72,6 +73,23 @@ def disclose(
         worktrees=pool,
         notes=notes,
     )
+
+
+def _tools(plan: Plan) -> tuple[str, ...]:
+    """What tasks ask for beyond the tools that their scopes need, and which variables their agents see."""
+    notes = []
+    for task in plan.tasks:
+        if task.worker is not None and (task.worker.tools or task.worker.tool_profile):
+            asked = (
+                *((f"profile {task.worker.tool_profile}",) if task.worker.tool_profile else ()),
+                *task.worker.tools,
+            )
+            notes.append(f"{task.id} may use: {', '.join(asked)}")
+        environment = task.workspace.environment if task.workspace else None
+        if environment is not None:
+            names = ", ".join((*environment.required, *environment.allowlist))
+            notes.append(f"{task.id} sees your {names}")
+    return tuple(notes)
 
 
 def _retries(plan: Plan, config: Config) -> str:

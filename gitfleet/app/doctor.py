@@ -10,6 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from gitfleet.app.accounts_health import account_findings
 from gitfleet.errors import GitfleetError
 from gitfleet.git.command import MINIMUM_VERSION, Git, GitFailed
 from gitfleet.model.reports import SESSION_CLOSED, SESSION_GONE, DoctorReport, Finding, Level, Mend
@@ -51,6 +52,7 @@ def doctor(start: Path, *, fix: bool = False) -> DoctorReport:
             ("claims", _claims),
             ("worktrees", _worktrees),
             ("orphans", _orphans),
+            ("account", account_findings),
         ):
             findings += _collect(name, lambda check=check: check(workspace))  # type: ignore[misc]
     healthy = all(finding.level is not Level.FAIL for finding in findings)

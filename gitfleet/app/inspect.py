@@ -46,6 +46,7 @@ def inspect(workspace: Workspace, word: str, session_id: str | None = None) -> I
         note=found.note if found else "",
         session_state=session.state,
         target=session.target,
+        labels=session.labels,
         last_pulse=files[-1].last_pulse if files else None,
         latest_event=latest,
         latest_error=error,

@@ -7,19 +7,24 @@ got shorter and goes on from its new end.
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitfleet.agents.accounts.secrecy import secret_values
+from gitfleet.agents.accounts.store import Accounts
 from gitfleet.app import attempt_files
 from gitfleet.app.find import find_run
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.store.files import open_regular
+from gitfleet.store.redaction import Redaction
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from gitfleet.agents.rendering import Rendering
     from gitfleet.app.workspace import Workspace
 
 CHUNK = 1 << 16
@@ -44,6 +49,31 @@ class Log:
         return attempt_files.alive(self.directory) is not False
 
 
+def rendering(workspace: Workspace, log: Log) -> Rendering | None:
+    """How to show the log of an agent that has a stream of its own; none for output that is text as it is."""
+    session, run = find_run(State(workspace.layout), log.instance)
+    from gitfleet.agents.registry import build  # noqa: PLC0415 - pulls in YAML, with the config
+    from gitfleet.agents.rendering import Rendering  # noqa: PLC0415
+    from gitfleet.app.load import load_config  # noqa: PLC0415
+
+    if run.agent == "command" or len(run.attempts) < log.attempt:
+        return None
+    attempt = run.attempts[log.attempt - 1]
+    name = attempt.agent or run.agent
+    try:
+        config = load_config(State(workspace.layout).read_config_bytes(session.id), f"the config of {session.id}")
+    except GitfleetError:
+        return None
+    agent = config.agent_named(name)
+    reader = build(name, agent).reader(resumed=bool(attempt.continues)) if agent is not None else None
+    return Rendering(reader) if reader is not None else None
+
+
+def last(text: bytes, lines: int | None) -> bytes:
+    """The last lines of a text; all of it where none are counted."""
+    return text if lines is None else b"".join(text.splitlines(keepends=True)[-lines:] if lines else [])
+
+
 def find_log(workspace: Workspace, word: str, session_id: str | None = None, number: int | None = None) -> Log:
     """Give the log of the newest attempt, or of attempt ``number``, of the run that an instance or a task names.
 
@@ -65,6 +95,14 @@ def find_log(workspace: Workspace, word: str, session_id: str | None = None, num
             hint="It has " + ", ".join(map(str, found)) + ".",
         )
     return Log(run.instance, number, found[number])
+
+
+def secrets() -> Redaction:
+    """What takes the secrets of the person's accounts out of output."""
+    try:
+        return Redaction({}, secret_values(Accounts.of(os.environ, time.time)))
+    except GitfleetError:  # there is no home, and so no account
+        return Redaction({})
 
 
 def tail(log: Log, lines: int | None) -> tuple[bytes, int]:

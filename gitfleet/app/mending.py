@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from gitfleet.app import restoring
+from gitfleet.app.accounts_health import mend_accounts
 from gitfleet.app.find import sessions
 from gitfleet.app.orphans import Known, attempts
 from gitfleet.app.planners import sweep
@@ -216,5 +217,6 @@ STEPS: tuple[Step, ...] = (
     ("planner", _planners),
     ("worktrees", _worktrees),
     ("sessions", _waiting),
+    ("account", mend_accounts),
 )
 """In this order: what a later step reads, an earlier one has put right."""

@@ -34,6 +34,8 @@ class Outcome:
     runs: dict[str, Run]
     exit_code: ExitCode
     interrupted: bool = False
+    proof: bool = False
+    """Whether a fixture stood in for every agent."""
 
 
 def drive(  # noqa: PLR0913 - everything that one session is
@@ -74,4 +76,4 @@ def drive(  # noqa: PLR0913 - everything that one session is
     interrupted = halt is not None and halt.interrupted
     code = ExitCode.INTERRUPTED if interrupted else exit_code(books.session, books.runs)
     watcher.ended(books, code)
-    return Outcome(books.session, books.plan, dict(books.runs), code, interrupted)
+    return Outcome(books.session, books.plan, dict(books.runs), code, interrupted, parts.config.fixture)

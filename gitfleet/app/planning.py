@@ -20,6 +20,7 @@ from gitfleet.app.planners import sweep
 from gitfleet.app.wave import SUFFIX_ALPHABET, prepare
 from gitfleet.coordinator.planning.calling import Planner, begun, planning_task
 from gitfleet.coordinator.planning.material import material
+from gitfleet.coordinator.scrubbing import known
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.run import FailureSource
 from gitfleet.model.words import plural
@@ -33,7 +34,7 @@ from gitfleet.store.locks import session_lock
 from gitfleet.store.redaction import Redaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gitfleet.app.direction import Ground
     from gitfleet.coordinator.observer import Interrupts
@@ -218,5 +219,6 @@ def _warnings(plan: Plan) -> Iterator[str]:
 
 
 def _scrubber(parts: Parts) -> Redaction:
-    secret: Mapping[str, str] = {value: f"<${name}>" for name, value in parts.caller.items() if looks_secret(name)}
-    return Redaction({}, secret)
+    """Takes out what is known to be secret: keys of accounts, and values of variables whose names look like it."""
+    named = {value: f"<${name}>" for name, value in parts.caller.items() if looks_secret(name)}
+    return Redaction({}, {**named, **known(parts)})

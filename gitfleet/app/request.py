@@ -24,6 +24,7 @@ class WaveRequest:
     max_agents: int | None = None
     rolling: bool | None = None
     only: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     agent: str | None = None
     fetch: bool = False
     recheck: bool = False
@@ -52,10 +53,14 @@ def overridden(config: Config, request: WaveRequest) -> Config:
     )
 
 
-def only_tasks(plan: Plan, only: tuple[str, ...]) -> tuple[Plan, tuple[str, ...]]:
-    """The tasks that were asked for and everything that they depend on."""
-    if not only:
+def only_tasks(plan: Plan, only: tuple[str, ...], tags: tuple[str, ...] = ()) -> tuple[Plan, tuple[str, ...]]:
+    """The tasks that were asked for, by id or with one of these tags, and everything that they depend on."""
+    if not only and not tags:
         return plan, ()
+    missing = [tag for tag in tags if not any(tag in task.tags for task in plan.tasks)]
+    if missing:
+        raise GitfleetError(Kind.USAGE, "unknown-tag", f"--tag {', '.join(missing)}: no task of the plan has it.")
+    only = (*only, *(task.id for task in plan.tasks if set(tags) & set(task.tags)))
     known = {task.id: task for task in plan.tasks}
     unknown = [name for name in only if name not in known]
     if unknown:
@@ -68,6 +73,7 @@ def only_tasks(plan: Plan, only: tuple[str, ...]) -> tuple[Plan, tuple[str, ...]
             wanted.add(name)
             stack.extend(known[name].depends_on)
     brought = sorted(wanted - set(only))
-    notes = (f"--only brings in dependencies: {', '.join(brought)}",) if brought else ()
+    option = "--tag" if tags else "--only"
+    notes = (f"{option} brings in dependencies: {', '.join(brought)}",) if brought else ()
     tasks = tuple(task for task in plan.tasks if task.id in wanted)
     return msgspec.structs.replace(plan, tasks=tasks), notes

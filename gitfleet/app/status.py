@@ -195,7 +195,7 @@ def _live(workspace: Workspace, supervisor: Supervisor, run: Run, figures: Mappi
         attempt=number,
         alive=attempt_files.alive(directory) if directory else None,
         elapsed_seconds=max(0.0, round(until - seconds_of(started), 3)) if started else None,
-        activity=seen.activity if seen else None,
+        activity=_activity(seen.activity if seen else None, told.standing if told else ""),
         note=seen.note if seen else "",
         needs_person=seen.lasting if seen else False,
         last_activity_seconds=_ago(now, output, seen),
@@ -204,6 +204,11 @@ def _live(workspace: Workspace, supervisor: Supervisor, run: Run, figures: Mappi
         tokens=told.tokens if told else None,
         tool_calls=told.tool_calls if told else None,
     )
+
+
+def _activity(seen: Activity | None, stands: str) -> Activity | None:
+    """What is seen of an agent, unless it lives and its coordinator knows what it waits for."""
+    return Activity(stands) if stands and seen in {Activity.WORKING, Activity.SILENT} else seen
 
 
 def _ago(now: float, output: float | None, found: Judgement | None) -> float | None:
@@ -250,6 +255,16 @@ def _needs(session: Session, runs: Mapping[str, Run], *, coordinator: bool, late
             )
             for run in runs.values()
             if run.held
+        ]
+        found += [
+            Need(
+                session=session.id,
+                task=run.task,
+                reason=f"was not allowed to use {run.parked.words}",
+                next=f"gitfleet approve {run.instance}",
+            )
+            for run in runs.values()
+            if run.parked is not None and run.waiting
         ]
         found += [
             Need(

@@ -15,6 +15,7 @@ from gitfleet.coordinator.control.amendments import Amendments
 from gitfleet.coordinator.control.ending import end_all
 from gitfleet.coordinator.control.steering import STOPPED
 from gitfleet.coordinator.observer import Interrupts
+from gitfleet.coordinator.parking import Parking
 from gitfleet.coordinator.restarting import restart as queue_again
 from gitfleet.coordinator.retrying import Retrying
 from gitfleet.coordinator.settling import Settling
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from gitfleet.app.resume import Opened
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Observer
-    from gitfleet.model.request import Request
+    from gitfleet.model.request import Reply, Request
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
 
@@ -140,6 +141,19 @@ def restart(workspace: Workspace, session: Session, request: Request, observer: 
             raise AssertionError(msg)
         message = f"{reply.message} `gitfleet continue {session.id}` starts it."
         return Done(books.session, message, remaining([books.runs[request.task]]))
+
+
+def permit(workspace: Workspace, session: Session, request: Request, observer: Observer) -> Reply:
+    """Say to a parked run of a session that nobody runs what a person says; raises where the session refuses."""
+    assert request.permit is not None  # noqa: S101 - the caller made the request
+    with opened(workspace, session, command=f"gitfleet {request.permit}") as here:
+        books = _books(here, session, observer)
+        settling = Settling(here.parts, books, Claiming(here.parts, books.session), Retrying(here.parts, books))
+        reply = Parking(books, settling).answer(request, request.permit)
+        if reply.error:
+            raise GitfleetError(Kind.USAGE, reply.error, reply.message)
+        books.write_session()
+        return reply
 
 
 def _end(here: Opened, books: Books, run: Run) -> None:

@@ -95,7 +95,7 @@ def prepare(
     if request.recheck and not config.verify.commands:
         message = "--recheck has nothing to run: no checks are configured."
         raise GitfleetError(Kind.USAGE, "no-checks", message, hint="Set verify.commands in .planning/config.yaml.")
-    plan, brought = only_tasks(loaded.plan, request.only)
+    plan, brought = only_tasks(loaded.plan, request.only, request.tags)
     session = session_id(plan.name, random)
     if request.fetch:
         bring_up_to_date(repository, workspace.layout, config.target)
@@ -127,7 +127,12 @@ def prepare(
     level, why = reversibility(placed, plan.tasks, survey.shared, scopes=scopes, fold=fold)
     pool = pool_root(repository, config.worktrees.root)
     known = (sentence(target, red),) if red else ()
-    notes = (*loaded.notes, *brought, *target.notes, *rewritten, *unpublished, *named, *known)
+    proof = (
+        ("a proof: a script that spends nothing stands in for every agent, and nothing lands",)
+        if config.fixture
+        else ()
+    )
+    notes = (*proof, *loaded.notes, *brought, *target.notes, *rewritten, *unpublished, *named, *known)
     disclosure = disclose(plan, config, placed, target, (level, why), notes, str(pool))
     disclosure = foretell(disclosure, workspace, survey, plan, placed, config, scopes, fold=fold)
     return Preparation(
@@ -220,6 +225,7 @@ def _session(preparation: Preparation, clone: str) -> Session:
         name=preparation.plan.name,
         state=SessionState.ACTIVE,
         direction=preparation.plan.direction,
+        labels=preparation.plan.labels,
         target=preparation.target.ref,
         base=preparation.target.base,
         started=instant(workspace.now()),

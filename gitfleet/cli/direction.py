@@ -14,7 +14,7 @@ import click
 from gitfleet.cli.consent import consent
 from gitfleet.cli.live import stopping
 from gitfleet.cli.output import Line, console, is_terminal, show
-from gitfleet.cli.terminal import silence
+from gitfleet.cli.terminal import Lending, silence
 from gitfleet.cli.text import count, duration
 from gitfleet.errors import GitfleetError, Kind
 
@@ -173,14 +173,17 @@ def looking_on(*, as_json: bool) -> Iterator[Watch]:
         from rich.text import Text  # noqa: PLC0415
 
         with Live(console=console(sys.stderr), auto_refresh=False, transient=True) as live:
+            lending = Lending(live.stop, lambda: live.start(refresh=True))
 
             def draw(doing: Doing) -> None:
-                try:
-                    live.update(Text(sentence(doing), no_wrap=True, overflow="ellipsis"), refresh=True)
-                except OSError:  # its terminal was closed
-                    silence(2)
+                with lending.drawing():
+                    try:
+                        live.update(Text(sentence(doing), no_wrap=True, overflow="ellipsis"), refresh=True)
+                    except OSError:  # its terminal was closed
+                        silence(2)
 
-            yield draw
+            with lending.on_stop():
+                yield draw
 
 
 def _once_a_call() -> Callable[[Doing], None]:
@@ -197,6 +200,8 @@ def _once_a_call() -> Callable[[Doing], None]:
 
 
 def _what(doing: Doing) -> str:
+    if doing.stopping:
+        return "the planner is stopped"
     return "the planner works" if doing.call == 1 else f"the planner repairs its plan (call {doing.call})"
 
 

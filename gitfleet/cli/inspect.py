@@ -18,7 +18,7 @@ from gitfleet.model.session import SessionState
 from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from gitfleet.cli.output import Piece
     from gitfleet.model.conflict import Conflict
@@ -60,11 +60,16 @@ def view(report: InspectReport) -> Iterator[Piece]:
         ("host", report.host),
         ("scope", ", ".join(run.scope) or "none: read-only"),
         ("depends on", ", ".join(run.depends_on)),
+        ("tags", ", ".join(run.tags)),
+        ("metadata", _pairs(run.metadata)),
+        ("labels", _pairs(report.labels)),
         ("activity", _activity(report)),
         ("last pulse", report.last_pulse or "none"),
         ("latest event", f"{report.latest_event.at} {report.latest_event.message}" if report.latest_event else "none"),
         ("latest error", f"{report.latest_error.at} {report.latest_error.message}" if report.latest_error else "none"),
         ("not before", run.not_before),
+        ("waits for", _permission(run)),
+        ("granted", ", ".join(one.words for one in run.grants)),
         ("extended by", ", ".join(run.extended)),
         ("branch", run.branch),
         ("tip", run.tip),
@@ -82,6 +87,18 @@ def view(report: InspectReport) -> Iterator[Piece]:
     yield from _evidence(run)
     for step in _next(report):
         yield Line(f"next: {step}", copy=True)
+
+
+def _pairs(facts: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}: {value}" for name, value in facts.items())
+
+
+def _permission(run: Run) -> str:
+    """What a parked run waits for."""
+    if run.parked is None:
+        return ""
+    goes = "approved, and waits to be started" if run.parked.approved else "a person's permission"
+    return f"{goes}: {run.parked.words}"
 
 
 def _activity(report: InspectReport) -> str:
@@ -113,6 +130,9 @@ def train_words(landing: Landing) -> str:
 def _next(report: InspectReport) -> Iterator[str]:
     """Commands that lead on from here."""
     run = report.run
+    if run.parked is not None and run.waiting:
+        yield f"gitfleet approve {run.instance}"
+        yield f"gitfleet approve {run.instance} --deny"
     if run.state is RunState.CONFLICTED and run.branch:
         yield f"gitfleet resolve {run.instance}"
         yield f"gitfleet restart {run.instance}"

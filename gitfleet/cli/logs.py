@@ -34,19 +34,24 @@ def COMMAND(  # noqa: N802
 ) -> int:
     """Show the output of an agent, named by its INSTANCE or its TASK.
 
-    Colours and control characters are taken out, so that output cannot act on the terminal; --raw leaves them in.
+    Of an agent with a stream of its own, such as claude, it shows what was said, which tools were called, and what
+    went wrong; --raw shows the stream itself, and so does --json. Colours and control characters are taken out, so
+    that output cannot act on the terminal; --raw leaves them in. Keys and logins of your accounts are replaced by
+    their names.
     """
     from gitfleet.app import logs  # noqa: PLC0415
 
     if raw and call.json:
         raise GitfleetError(Kind.USAGE, "usage", "--raw writes bytes and --json a document; use one of them.")
-    log = logs.find_log(call.workspace(), run, session, attempt)
-    data, end = logs.tail(log, lines)
+    workspace = call.workspace()
+    log = logs.find_log(workspace, run, session, attempt)
+    shown = None if raw or call.json else logs.rendering(workspace, log)
+    data, end = logs.tail(log, lines if shown is None else None)
     if not follow:
         if call.json:
             from gitfleet.model.reports import LogReport  # noqa: PLC0415
 
-            text = data.decode("utf-8", "replace")
+            text = logs.secrets().text(data.decode("utf-8", "replace"))
             document(
                 LogReport(
                     instance=log.instance,
@@ -58,13 +63,14 @@ def COMMAND(  # noqa: N802
                 )
             )
         else:
+            data = data if shown is None else logs.last(shown.feed(data) + shown.finish(), lines)
             _Writer(call, log, raw=raw).finish(data)
         return ExitCode.DONE
     writer = _Writer(call, log, raw=raw)
-    writer.write(data)
+    writer.write(data if shown is None else logs.last(shown.feed(data), lines))
     for chunk in logs.follow(log, end, lambda: time.sleep(0.1)):
-        writer.write(chunk)
-    writer.finish()
+        writer.write(chunk if shown is None else shown.feed(chunk))
+    writer.finish(b"" if shown is None else shown.finish())
     return ExitCode.DONE
 
 
@@ -72,15 +78,18 @@ class _Writer:
     """Writes output as it comes; whole lines only, unless raw, so that a sequence is never cut in two."""
 
     def __init__(self, call: Call, log: object, *, raw: bool) -> None:
+        from gitfleet.app.logs import secrets  # noqa: PLC0415
+
         self._call = call
         self._log = log
         self._raw = raw
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         self._rest = ""
+        self._secrets = secrets()
 
     def write(self, data: bytes) -> None:
         if self._raw:
-            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.write(self._secrets.bytes(data))
             sys.stdout.buffer.flush()
             return
         whole, newline, self._rest = (self._rest + self._decoder.decode(data)).rpartition("\n")
@@ -94,6 +103,7 @@ class _Writer:
             self._lines(rest + "\n")
 
     def _lines(self, text: str) -> None:
+        text = self._secrets.text(text)
         if not self._call.json:
             sys.stdout.write(block(text))
             sys.stdout.flush()

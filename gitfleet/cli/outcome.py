@@ -40,6 +40,7 @@ def report(outcome: Outcome) -> WaveReport:
         landings=session.landings,
         red=_red(runs),
         handoff=_handoff(session, runs),
+        proof=outcome.proof,
     )
 
 
@@ -74,6 +75,8 @@ def view(report: WaveReport) -> Iterator[Piece]:
     """Draw the end of a session."""
     yield Line()
     yield Line(headline(report), "bold green" if report.exit_code == 0 else "bold yellow")
+    if report.proof:
+        yield Line("It was a proof: a script that spends nothing stood in for every agent, and nothing landed.")
     yield Table(
         ("task", "state", "wave", "files", "merge"),
         [

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--max-agents", "--max-workers", type=click.IntRange(min=1, max=256), help="Agents at the same time.")
 @click.option("--rolling/--no-rolling", default=None, help="Start each task as soon as it can, without waves.")
 @click.option("--only", multiple=True, help="Only this task and what it depends on; may be repeated.", metavar="TASK")
+@click.option("--tag", multiple=True, help="Only tasks with this tag and what they depend on; may be repeated.")
 @click.option("--agent", help="The agent of tasks that name none.")
 @click.option("--edit", is_flag=True, help="Edit the plan that the planner made, in $VISUAL or $EDITOR.")
 @click.option("--yes", is_flag=True, help="Give the consent that is asked for before the planner is called.")
@@ -50,6 +51,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     max_agents: int | None,
     rolling: bool | None,
     only: tuple[str, ...],
+    tag: tuple[str, ...],
     agent: str | None,
     edit: bool,
     yes: bool,
@@ -72,6 +74,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
         max_agents=max_agents,
         rolling=rolling,
         only=only,
+        tags=tag,
         agent=agent,
     )
     found = prepared(call, source, request, yes=yes, edit=edit)

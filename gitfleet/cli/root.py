@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stop": ("stop", "Stop a session's agents, keep their work, save."),
     "interrupt": ("interrupt", "Send an agent what Ctrl-C sends."),
     "restart": ("restart", "Start a run again, as a new attempt."),
+    "approve": ("approve", "Let an agent do what it was not allowed to, once or always."),
     "resolve": ("resolve", "Open a tree with the conflict of a run, for you to resolve."),
     "open": ("open", "Open a shell in an agent's worktree."),
     "usage": ("usage", "Show what agents used, exactly or not measured."),
@@ -50,7 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 GROUPS: dict[str, tuple[str, ...]] = {
     "Begin": ("demo", "init", "accounts", "doctor"),
     "Run": ("plan", "wave", "continue", "resolve", "add", "cancel"),
-    "Steer": ("pause", "resume", "drain", "stop", "interrupt", "restart"),
+    "Steer": ("pause", "resume", "drain", "stop", "interrupt", "restart", "approve"),
     "Look": ("status", "inspect", "logs", "events", "claims", "conflicts", "usage", "closeout", "open"),
     "Tidy": ("rescue", "check", "clean", "completion"),
 }

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--max-agents", "--max-workers", type=click.IntRange(min=1, max=256), help="Agents at the same time.")
 @click.option("--rolling/--no-rolling", default=None, help="Start each task as soon as it can, without waves.")
 @click.option("--only", multiple=True, help="Only this task and what it depends on; may be repeated.", metavar="TASK")
+@click.option("--tag", multiple=True, help="Only tasks with this tag and what they depend on; may be repeated.")
 @click.option("--agent", help="The agent of tasks that name none.")
 @click.option("--fetch", is_flag=True, help="Update the target from its upstream first.")
 @click.option("--recheck", is_flag=True, help="Run the checks on the target as it is first; stop where they fail.")
@@ -54,6 +55,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     max_agents: int | None,
     rolling: bool | None,
     only: tuple[str, ...],
+    tag: tuple[str, ...],
     agent: str | None,
     fetch: bool,
     recheck: bool,
@@ -78,6 +80,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
         max_agents=max_agents,
         rolling=rolling,
         only=only,
+        tags=tag,
         agent=agent,
         fetch=fetch and not dry_run,
         recheck=recheck,

@@ -11,20 +11,24 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gitfleet.agents.accounts.keys import secrets_of
 from gitfleet.agents.accounts.leasing import Leased, Wanted, ended, recover, release, take, wait
 from gitfleet.agents.accounts.limits import AUTH, LIMITS, ending
 from gitfleet.agents.accounts.programs import needs_account
-from gitfleet.agents.accounts.readiness import PASSING, Condition
+from gitfleet.agents.accounts.readiness import PASSING, USABLE, Condition, connect_again
 from gitfleet.agents.accounts.store import Accounts
 from gitfleet.agents.base import Access
 from gitfleet.agents.registry import agent_name
+from gitfleet.coordinator.scrubbing import known
 from gitfleet.model.account import AccountLease
 from gitfleet.model.base import instant
 from gitfleet.model.event import EventKind
 from gitfleet.model.paths import quote_path
 from gitfleet.model.run import RunState
 from gitfleet.runtime.attempt import EXIT, LOCK
+from gitfleet.store.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from gitfleet.coordinator.books import Books
     from gitfleet.model.agent_config import AgentConfig
     from gitfleet.model.config import Config
+    from gitfleet.model.evidence import Attempt
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Failure, Run
     from gitfleet.parts import Parts
@@ -61,6 +66,14 @@ class NoneReady:
     rests: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Met:
+    """What an attempt met with its account: a sentence, and how the account stands now."""
+
+    sentence: str
+    condition: Condition
+
+
 @dataclass(slots=True)
 class Lending:
     """Gives accounts to the attempts of one session; only the coordinator's own thread calls it."""
@@ -72,26 +85,20 @@ class Lending:
 
     def take(self, task: str, instance: str, number: int, *, prefer: str = "") -> Chosen | NoneReady:
         """Find who does the next attempt of a task; ``prefer`` is the account that it would best go on with."""
-        document, config = self.books.plan.task(task), self.parts.config
-        name = agent_name(document, config) or "command"
-        lease = _lease(self.parts, self.books.session.id, instance, number)
-        seen: list[Standing] = []
-        for stage in stages(document, config):
-            wishes = [one for one in stage if isinstance(one, Wanted)]
-            if not wishes:
-                return self._given(task, name, Chosen(next(one for one in stage if isinstance(one, str))))
-            found = take(accounts_of(self.parts), wishes, lease, prefer=prefer)
-            if isinstance(found, Leased):
-                self._held[task] = instance
-                self._waiting.pop(task, None)
-                return self._given(task, name, Chosen(found.wanted.agent, found.account.ref))
-            seen += found.standings
-            if any(one.condition is Condition.AT_CAPACITY for one in found.standings):
-                break
-        if seen:
+        document, run = self.books.plan.task(task), self.books.runs[task]
+        found = lend(self.parts, document, self.books.session.id, instance, number, prefer=prefer)
+        if isinstance(found, NoneReady):
             self._waiting[task] = instance
-            wait(accounts_of(self.parts), lease, [one.ref for one in seen])
-        return none_ready(document, config, seen)
+            return found
+        self._waiting.pop(task, None)
+        if found.account:
+            self._held[task] = instance
+            self.books.secrecy = Redaction({}, known(self.parts))
+        meant = agent_name(document, self.parts.config) or found.agent
+        if found.agent not in self.parts.config.stages(meant)[0]:
+            message = f"{found.agent} steps in for {meant} in {task}: no account of {meant} is ready"
+            self.books.event(EventKind.ACCOUNT, message, run=run, status="stepped-in")
+        return found
 
     def look(self, *, over: bool = False) -> None:
         """Take back the accounts of attempts that are over; all, and what says that a task waits, at the end."""
@@ -100,22 +107,43 @@ class Lending:
         gone |= {task for task in self._waiting if over or states[task] is not RunState.QUEUED}
         for task in gone:
             instance = self._held.pop(task, None) or self._waiting.pop(task)
-            release(accounts_of(self.parts), instance, _repository(self.parts))
+            give_back(self.parts, instance)
 
     def recover(self) -> None:
         """Take back what the books know nothing of: a coordinator was killed between the two."""
         runs = [run for run in self.books.runs.values() if run.state in UNDER_WAY]
         self._held = {run.task: run.instance for run in runs if run.attempts[-1].account}
         if any(needs_account(agent.kind) for agent in _agents(self.books.plan.tasks, self.parts.config)):
+            self.books.secrecy = Redaction({}, known(self.parts))
             keep = frozenset(self._held.values())
             recover(accounts_of(self.parts), self.books.session.id, _repository(self.parts), keep)
 
-    def _given(self, task: str, meant: str, chosen: Chosen) -> Chosen:
-        if chosen.agent not in self.parts.config.stages(meant)[0]:
-            run = self.books.runs[task]
-            message = f"{chosen.agent} steps in for {meant} in {task}: no account of {meant} is ready"
-            self.books.event(EventKind.ACCOUNT, message, run=run, status="stepped-in")
-        return chosen
+
+def lend(parts: Parts, task: Task, session: str, instance: str, number: int, *, prefer: str = "") -> Chosen | NoneReady:
+    """Find who does an attempt, stage by stage, and give it an account.
+
+    One that is at capacity is waited for, since it is soon free: nobody steps in for it.
+    """
+    accounts, lease = accounts_of(parts), _lease(parts, session, instance, number)
+    seen: list[Standing] = []
+    for stage in stages(task, parts.config):
+        wishes = [one for one in stage if isinstance(one, Wanted)]
+        if not wishes:
+            return Chosen(next(one for one in stage if isinstance(one, str)))
+        found = take(accounts, wishes, lease, prefer=prefer)
+        if isinstance(found, Leased):
+            return Chosen(found.wanted.agent, found.account.ref)
+        seen += found.standings
+        if any(one.condition is Condition.AT_CAPACITY for one in found.standings):
+            break
+    if seen:
+        wait(accounts, lease, [one.ref for one in seen])
+    return none_ready(task, parts.config, seen)
+
+
+def give_back(parts: Parts, instance: str) -> None:
+    """Take back what an instance holds or waits for; nothing is no error."""
+    release(accounts_of(parts), instance, _repository(parts))
 
 
 def stages(task: Task, config: Config) -> list[list[Wanted | str]]:
@@ -151,6 +179,16 @@ def none_ready(task: Task, config: Config, seen: Sequence[Standing]) -> NoneRead
     return NoneReady(sentence, final=not passing, rests=any(one.until is not None for one in passing))
 
 
+def another_ready(parts: Parts, task: Task, run: Run) -> bool:
+    """Whether an account is ready that could do a task in place of the one that its last attempt worked with."""
+    wishes = [one for stage in stages(task, parts.config) for one in stage if isinstance(one, Wanted)]
+    accounts, tried = accounts_of(parts), run.attempts[-1].account
+    if not wishes or not tried:
+        return False
+    fitting = {account.ref for account in accounts.all() if any(wish.fits(account) for wish in wishes)}
+    return any(one.condition in USABLE for one in accounts.standings() if one.ref in fitting - {tried})
+
+
 def access(parts: Parts, ref: str) -> Access | None:
     """What an attempt gets of its account; none for an agent that needs none.
 
@@ -169,16 +207,23 @@ def access(parts: Parts, ref: str) -> Access | None:
     )
 
 
-def ended_with(parts: Parts, books: Books, run: Run, told: Transcript | None, failure: Failure | None) -> None:
-    """Write down what the end of a run's last attempt says of its account, before the books take the attempt in."""
-    ref = run.attempts[-1].account
-    if not ref:
-        return
+def ended_with(parts: Parts, attempt: Attempt, told: Transcript | None, failure: Failure | None) -> Met | None:
+    """Write down what the end of an attempt says of its account; gives what is worth telling of that."""
+    if not attempt.account:
+        return None
     what = ending(told, failure)
-    now = ended(accounts_of(parts), ref, what)
-    if now is not None and what.code in LIMITS | {AUTH}:
-        message = f"account {ref}: {now.clause}" + (f" ({now.mend})" if now.mend else "")
-        books.event(EventKind.ACCOUNT, message, run=run, status=now.condition)
+    now = ended(accounts_of(parts), attempt.account, what)
+    if now is None or what.code not in LIMITS | {AUTH}:
+        return None
+    return Met(f"account {attempt.account}: {now.clause}" + (f" ({now.mend})" if now.mend else ""), now.condition)
+
+
+def mended(parts: Parts, attempt: Attempt, failure: Failure | None) -> Failure | None:
+    """The failure of an attempt whose credentials were refused, with the command that connects its account anew."""
+    if failure is None or failure.code != AUTH or attempt.account not in accounts_of(parts).refs():
+        return failure
+    again = connect_again(accounts_of(parts).read(attempt.account))
+    return msgspec.structs.replace(failure, message=f"{failure.message} `{again}` connects it anew.")
 
 
 def accounts_of(parts: Parts) -> Accounts:
@@ -192,7 +237,7 @@ def _repository(parts: Parts) -> str:
 
 def _lease(parts: Parts, session: str, instance: str, number: int) -> AccountLease:
     directory = parts.layout.attempt(instance, number)
-    places = (directory / EXIT, directory / LOCK, parts.layout.session_lock(session))
+    places = (directory / EXIT, directory / LOCK, parts.proof.path)
     over, *locks = (quote_path(os.fsencode(place)) for place in places)
     return AccountLease(
         instance=instance,

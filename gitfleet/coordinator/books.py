@@ -17,6 +17,7 @@ from gitfleet.model.run import IllegalTransitionError, Run, RunState, advance, r
 from gitfleet.model.session import SessionState, Verdicts, move
 from gitfleet.relay.report import render_session
 from gitfleet.store.files import remove_durable, write_durable
+from gitfleet.store.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 
 class Books:
-    """One session's files, and the only writer of them while its lock is held."""
+    """One session's files, and the only writer of them while its lock is held.
+
+    ``secrecy`` replaces the secrets of accounts in whatever is written.
+    """
 
     def __init__(self, parts: Parts, session: Session, plan: Plan, runs: dict[str, Run], observer: Observer) -> None:
         """Open the books; ``runs`` are as the state holds them."""
@@ -38,6 +42,7 @@ class Books:
         self.session = session
         self.plan = plan
         self.runs = runs
+        self.secrecy = Redaction({})
         self._stamps: dict[str, Stamp] = {}
         self._blobs: dict[str, str] = {}
         self._mirrored: str | None = None
@@ -56,6 +61,7 @@ class Books:
 
     def replace_all(self, runs: Sequence[Run]) -> None:
         """Take runs that one decision changes, all or none: half a red batch would be tried again without the rest."""
+        runs = [self.secrecy.document(run) for run in runs]
         path = self._parts.layout.verdicts(self.session.id)
         write_durable(path, encode(Verdicts(runs=tuple(runs))))
         self._parts.state.write_runs(self._parts.proof, runs)
@@ -63,6 +69,7 @@ class Books:
         remove_durable(path)
 
     def _put(self, run: Run) -> Run:
+        run = self.secrecy.document(run)
         self._parts.state.write_run(self._parts.proof, run)
         self.runs[run.task] = run
         return run
@@ -91,7 +98,7 @@ class Books:
         """Write an event to the journal and tell the observer."""
         event = self._parts.journal.event(
             kind,
-            message,
+            self.secrecy.text(message),
             wave=run.wave if run else wave,
             task=run.task if run else "",
             instance=run.instance if run else "",

@@ -16,6 +16,7 @@ import msgspec
 from gitfleet.coordinator.attempt.resolving import Resolved, Unresolved, look
 from gitfleet.coordinator.closing import Halt
 from gitfleet.coordinator.messages import LookedMessage
+from gitfleet.coordinator.parked import sentence
 from gitfleet.coordinator.sealing import extended_by
 from gitfleet.git.refs import short
 from gitfleet.model.config import ConflictPolicy
@@ -133,14 +134,14 @@ class Conflicts:
 
     def waiting(self) -> frozenset[str]:
         """Runs that only a person brings further; the rest of their wave and of the plan does not wait for them."""
-        return held_back(self.books.plan, self.books.runs)
+        return held_back(self.books.plan, self.books.runs, self.scopes, fold=self.parts.fold)
 
     def nothing_else_left(self) -> Halt | None:
-        """Why the session stops: all that is not over waits for a person who resolves a conflict."""
+        """Why the session stops: all that is not over waits for a person."""
         left = {task for task, run in self.books.runs.items() if not run.sealed}
         if not left or self._looking or not left <= self.waiting():
             return None
-        held = [run for run in self.books.runs.values() if run.held]
+        held = [run for run in self.books.runs.values() if run.waiting]
         told = "; ".join(self._sentence(run) for run in held[:_NAMED])
         more = f"; and {len(held) - _NAMED} more" if len(held) > _NAMED else ""
         blocked = len(left) - len(held)
@@ -148,6 +149,8 @@ class Conflicts:
         return Halt(f"{told}{more}{behind}")
 
     def _sentence(self, run: Run) -> str:
+        if run.parked is not None:
+            return sentence(run)
         why = self._why.get(run.task)
         if why:
             return f"{run.task} is not resolved yet: {why.rstrip('.')} (`gitfleet resolve {run.instance}`)"

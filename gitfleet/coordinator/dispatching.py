@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.accounts import NoneReady
 from gitfleet.coordinator.attempt.context import Context
+from gitfleet.coordinator.attempt.continuing import session_to_go_on
 from gitfleet.coordinator.attempt.preparing import prepare
 from gitfleet.coordinator.claiming import HeldElsewhere
 from gitfleet.coordinator.closing import Halt
@@ -68,7 +69,8 @@ class Dispatching:
         decision = decide(
             self.books.plan,
             _without(schedule, self.retrying.resting()),
-            {task: run.state for task, run in self.books.runs.items()},
+            # What waits for a person has not ended, and its scope is not free.
+            {task: RunState.CONFLICTED if run.waiting else run.state for task, run in self.books.runs.items()},
             rolling=self.books.session.rolling,
             max_agents=self.books.session.max_agents,
             scopes=self.scopes,
@@ -117,15 +119,18 @@ class Dispatching:
             self.claiming.release([instance])
             return Halt(f"The target {self.books.session.target} does not exist any more.")
         number = len(run.attempts) + 1
-        chosen = self.lending.take(task, instance, number)
+        prefer = run.attempts[-1].account if run.attempts else ""
+        chosen = self.lending.take(task, instance, number, prefer=prefer)
         if isinstance(chosen, NoneReady):
-            self.claiming.release([instance])
+            self._let_go(task, instance)
             self._hold(task, HeldElsewhere(chosen.sentence, self.parts.monotonic(), chosen), "account")
             return None
         slot = self._slot(task, instance, number, claimed.port_base)
         if slot is None:
             return None
         self.waves.begin(run.wave, schedule)
+        goes_on = session_to_go_on(self.parts, self.books.plan.task(task), run, slot=slot, chosen=chosen)
+        base = run.base if goes_on else base
         attempt = Attempt(
             number=number,
             base=base,
@@ -137,6 +142,7 @@ class Dispatching:
             budget=allowed if allowed.said() else None,
             agent=chosen.agent,
             account=chosen.account,
+            continues=goes_on,
         )
         run = self.books.advance(
             task,
@@ -159,10 +165,15 @@ class Dispatching:
             self.held.pop(task, None)
             self._held_since = None
             return taken.slot
-        self.claiming.release([instance])
+        self._let_go(task, instance)
         most = f"all {taken.most} worktrees are in use (worktrees.max)"
         self._hold(task, HeldElsewhere(most, self.parts.monotonic()))
         return None
+
+    def _let_go(self, task: str, instance: str) -> None:
+        """It cannot start now: its claim goes, unless it held that before, as what was parked does."""
+        if not self.books.runs[task].holding:
+            self.claiming.release([instance])
 
     def _hold(self, task: str, why: HeldElsewhere, status: str = "held") -> None:
         """It cannot start now; said once."""

@@ -37,6 +37,7 @@ from gitfleet.coordinator.messages import (
     Message,
     PreparedMessage,
 )
+from gitfleet.coordinator.parking import Parking
 from gitfleet.coordinator.radar.watch import RadarWatch
 from gitfleet.coordinator.restarting import restart
 from gitfleet.coordinator.retrying import Retrying
@@ -45,6 +46,7 @@ from gitfleet.coordinator.settling_trains import SettlingTrains
 from gitfleet.coordinator.spending.budgets import Budgets
 from gitfleet.coordinator.spending.rows import catch_up
 from gitfleet.coordinator.spending.waiting import waits_for_wave
+from gitfleet.coordinator.standing import Waits
 from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.coordinator.training import Training
@@ -87,6 +89,7 @@ class Coordinator:
     _amendments: Amendments = field(init=False)
     _waves: WaveEvents = field(init=False)
     _budgets: Budgets = field(init=False)
+    _waits: Waits = field(init=False)
     _lending: Lending = field(init=False)
     _dispatching: Dispatching = field(init=False)
     _supervising: Supervising = field(init=False)
@@ -108,6 +111,7 @@ class Coordinator:
         self._waves = WaveEvents(self.books)
         self._retrying = Retrying(self.parts, self.books)
         self._budgets = Budgets(self.parts, self.books)
+        self._waits = Waits(self.parts, self.books, self._budgets.following)
         self._lending = Lending(self.parts, self.books)
         workers, waves, budgets = self._workers, self._waves, self._budgets
         self._dispatching = Dispatching(
@@ -178,6 +182,7 @@ class Coordinator:
             self._dispatch()
             self._supervising.look()
         self._budgets.look(ending=self.halt is not None)
+        self._waits.look()
         self._radar.look(ending=self.halt is not None)
         self._lending.look()
         self._shutdown.advance()
@@ -309,7 +314,7 @@ class Coordinator:
             wave = self._current_wave()
             going = self._conflicts.waiting().union(ready)
             unsealed = [run for run in runs.values() if run.wave == wave and not run.sealed and run.task not in going]
-            behind = self._retrying.left_out() | set(self._dispatching.held)
+            behind = self._retrying.behind() | set(self._dispatching.held)
             # What cannot start now must not keep the rest of its wave from landing.
             if any(run.task not in behind and not self._left_queued(run) for run in unsealed):
                 return
@@ -331,6 +336,8 @@ class Coordinator:
 
     def _decide(self, request: Request) -> Reply | None:
         """Answer a request; none while it has to wait for the train, whose landing was decided without it."""
+        if request.permit is not None:
+            return Parking(self.books, self._settling).answer(request, request.permit)
         if request.control is not None:
             reply = self._steering.apply(request, request.control, ending=self.halt is not None)
             if reply is not None:

@@ -40,6 +40,11 @@ def restart(
     if run.state is RunState.QUEUED and run.not_before:
         books.record(run.task, not_before="", backoff_seconds=0.0)
         return Reply(id=request.id, task=run.task, message=f"{run.task} waits no longer for its next attempt."), None
+    if run.parked is not None:
+        books.record(run.task, parked=None, going_on=False)
+        settling.claiming.release([run.instance])
+        message = f"{run.task} does not wait for a permission any more, and starts again as a new attempt."
+        return Reply(id=request.id, task=run.task, message=message), None
     refused = refusal(parts, books, run)
     if refused is not None:
         return Reply(id=request.id, task=run.task, error=refused[0], message=refused[1]), None

@@ -10,12 +10,14 @@ import msgspec
 from gitfleet.coordinator.accounts import ended_with
 from gitfleet.coordinator.attempt.tampering import status, told
 from gitfleet.coordinator.attempt.verdicts import gate_words
+from gitfleet.coordinator.parked import parked, parks
+from gitfleet.coordinator.parked import sentence as sentence_of
 from gitfleet.coordinator.retrying import is_gap, sentence
 from gitfleet.coordinator.sealing import extended_by, failed_run, held_again, landed_run, skipped_run
 from gitfleet.coordinator.spending.rows import take_in
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
-from gitfleet.model.run import LIVE, Failure, FailureSource, RunState, advance
+from gitfleet.model.run import Failure, FailureSource, RunState, advance
 from gitfleet.planner.retries import Final, Retry, worth_telling
 from gitfleet.recovery.keeping import noted, where_kept
 from gitfleet.recovery.runs import queued_again
@@ -25,6 +27,7 @@ from gitfleet.relay.briefs import brief
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gitfleet.agents.transcript import Transcript
     from gitfleet.coordinator.attempt.collecting import Evidence
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.claiming import Claiming
@@ -81,7 +84,7 @@ class Settling:
         if work.tampered:
             self.books.event(EventKind.GUARD, told(task, work.tampered), run=run, status=status(work.tampered))
         if again:
-            self.requeue(task, f"it was {again}")
+            self.requeue(task, f"it was {again}", going_on=again == "interrupted")
             return
         if judgement.failure is not None:
             self.fail(task, judgement.state, judgement.failure, work)
@@ -90,7 +93,9 @@ class Settling:
 
     def _told(self, run: Run, work: Evidence) -> dict[str, object]:
         """What the stream of its agent's program says, for the attempt's record; the rows of it are written first."""
-        ended_with(self.parts, self.books, run, work.told, work.judgement.failure)
+        met = ended_with(self.parts, run.attempts[-1], work.told, work.judgement.failure)
+        if met is not None:
+            self.books.event(EventKind.ACCOUNT, met.sentence, run=run, status=met.condition)
         usage = take_in(self.parts, run, self.books.plan.task(run.task), work.told, work.exit)
         known = {"cli_session": work.told.cli_session, "model": work.told.model} if work.told else {}
         return {**known, "usage": usage}
@@ -124,7 +129,11 @@ class Settling:
 
         ``work`` is what the attempt leaves to tell the next wave, if it came that far.
         """
-        run, decision = self.retrying.judge(self.books.runs[task], failure)
+        told = work.told if work else None
+        if parks(failure):
+            self._park(task, failure, told)
+            return
+        run, decision = self.retrying.judge(self.books.runs[task], failure, told)
         again = isinstance(decision, Retry) and failure.source is FailureSource.TRANSPORT
         if run.attempts[-1].resolver and not again:
             self.unresolved(task, failure)
@@ -139,6 +148,11 @@ class Settling:
                 self._again(run, failure, decision)
             case _:
                 assert_never(decision)
+
+    def _park(self, task: str, failure: Failure, told: Transcript | None) -> None:
+        """Its agent was not allowed to do something: a person is asked, and the run keeps what it has."""
+        run = self.books.replace(parked(self.books.runs[task], failure, told, self.books.now()))
+        self.books.event(EventKind.WAITING, sentence_of(run), run=run, status="needs-person")
 
     def unresolved(self, task: str, failure: Failure) -> None:
         """The agent that was to resolve a conflict did not: the conflict is a person's, as it was before."""
@@ -187,7 +201,7 @@ class Settling:
 
     def seal(self, *runs: Run) -> None:
         """Claims of runs that need them no longer go. The tree of one that landed is free from now on."""
-        started = [run for run in runs if run.instance and run.state not in LIVE]
+        started = [run for run in runs if run.instance and not run.holding]
         if started:
             self.claiming.release([run.instance for run in started])
 

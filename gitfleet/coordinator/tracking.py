@@ -10,15 +10,17 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitfleet.agents.transcript import standing
 from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.git.changes import Totals, totals
 from gitfleet.git.command import GitFailed
-from gitfleet.model.reports import AgentProgress, Progress
+from gitfleet.model.reports import Activity, AgentProgress, Progress
 from gitfleet.model.run import RunState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gitfleet.agents.transcript import Transcript
     from gitfleet.coordinator.books import Books
     from gitfleet.coordinator.observer import Observer
     from gitfleet.coordinator.spending.following import Following
@@ -103,7 +105,7 @@ class Tracker:
             task=run.task,
             state=str(run.state),
             elapsed_seconds=now - watched.since,
-            activity=found.activity if found else None,
+            activity=_activity(found.activity if found else None, stream),
             note=found.note if found else "",
             last_activity_seconds=max(0.0, now - pulse.output) if pulse else None,
             turns=stream.turns if stream else None,
@@ -113,3 +115,9 @@ class Tracker:
             added=figures.added if figures else None,
             removed=figures.removed if figures else None,
         )
+
+
+def _activity(seen: Activity | None, stream: Transcript | None) -> Activity | None:
+    """What is seen of an agent, unless it lives and says itself that it waits."""
+    stands = standing(stream) if stream is not None else None
+    return Activity(stands) if stands is not None and seen in {None, Activity.WORKING, Activity.SILENT} else seen

@@ -75,6 +75,10 @@ class AgentConfig(Document, frozen=True, kw_only=True):
             "its program asks for nothing and refuses nothing."
         ),
     ] = Permissions.SAFE
+    capabilities: Annotated[
+        tuple[str, ...],
+        Meta(description="What it can do, in your words; tasks may ask for it.", examples=[["github", "release"]]),
+    ] = ()
     account: Annotated[
         str, Meta(description="The one account that it works with, such as codex-2; any of its kind unless given.")
     ] = ""

@@ -15,6 +15,7 @@ from gitfleet.model.event import Event
 from gitfleet.model.handoff import Discoveries, Handoff
 from gitfleet.model.lease import Lease, SetAside
 from gitfleet.model.momentum import SessionMomentum
+from gitfleet.model.parking import GrantsDocument
 from gitfleet.model.plan_document import PlanDocument
 from gitfleet.model.reports import COMMAND_REPORTS, Disclosure, ErrorReport, Predictions, Progress, Report
 from gitfleet.model.run import Run
@@ -241,6 +242,18 @@ KINDS: tuple[DocumentKind, ...] = (
             {
                 "built": ["JWT middleware"],
                 "discoveries": [{"fact": "Tokens live in src/ui/auth.ts", "paths": ["src/ui/auth.ts"]}],
+            },
+        ),
+    ),
+    DocumentKind(
+        "grants",
+        GrantsDocument,
+        "gitfleet standing permissions",
+        examples=(
+            {
+                "schema": "gitfleet/grants/v1",
+                "repository": "/home/ada/project/.git",
+                "grants": [{"agent": "claude", "tool": "Bash", "argument": "make deploy"}],
             },
         ),
     ),

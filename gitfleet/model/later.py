@@ -10,25 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_TASK = (
-    "input_files",
-    "scorer",
-    "worker",
-    "worker.role",
-    "worker.tool_profile",
-    "worker.tools",
-    "worker.capabilities",
-    "workspace.root",
-    "workspace.required_files",
-    "workspace.environment",
-    "tags",
-    "metadata",
-)
+_TASK = ("scorer", "workspace.root")
 
 _FIELDS: dict[str, frozenset[str]] = {
     "plan": frozenset(
         {
-            "labels",
             "workers",
             *(f"defaults.{name}" for name in ("tags", "metadata")),
             *(f"tasks.*.{name}" for name in _TASK),

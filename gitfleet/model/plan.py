@@ -9,12 +9,13 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gitfleet.model.agent_config import Effort
 from gitfleet.model.base import Count, Document, PositiveInt
 from gitfleet.model.budget import Budget
 from gitfleet.model.retry import RetryPolicy
+from gitfleet.model.worker import Labels, TaskWorkspace, Worker
 
 PLAN_SCHEMA = "gitfleet/plan/v1"
 
@@ -106,6 +107,11 @@ class Task(Document, frozen=True, kw_only=True):
         bool, Meta(description="Whether it may be done twice; false where it has effects outside its worktree.")
     ] = True
     context: Annotated[tuple[str, ...], Meta(description="Facts put into the prompt.")] = ()
+    worker: Annotated[Worker | None, Meta(description="Who does it.")] = None
+    workspace: Annotated[TaskWorkspace | None, Meta(description="What must be there before it starts.")] = None
+    input_files: Annotated[tuple[str, ...], Meta(description="Paths that its agent is told to read first.")] = ()
+    tags: Annotated[tuple[str, ...], Meta(description="Words to choose tasks by: `wave --tag`.")] = ()
+    metadata: Annotated[Labels, Meta(description="Facts for people, shown by inspect.")] = field(default_factory=dict)
     expected_artifacts: Annotated[
         tuple[str, ...], Meta(description="What the attempt must leave; `log` is always met.", examples=[["log"]])
     ] = ()
@@ -123,6 +129,9 @@ class Plan(Document, frozen=True, kw_only=True, tag_field="schema", tag=PLAN_SCH
         str, Meta(description="Title of the plan; the session id begins with it.", examples=["auth refactor"])
     ]
     direction: Annotated[str, Meta(description="What the whole plan is for, given to every agent.")] = ""
+    labels: Annotated[Labels, Meta(description="Facts about the whole plan for people, shown by inspect.")] = field(
+        default_factory=dict
+    )
     tasks: Annotated[tuple[Task, ...], Meta(description="The tasks, in order.", min_length=1)]
 
     def task(self, task_id: str) -> Task:

@@ -8,22 +8,48 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta
+from msgspec import Meta, field
 
-from gitfleet.model.agent_config import Effort
+from gitfleet.model.agent_config import Effort, ToolProfile
 from gitfleet.model.base import Document, PositiveInt
 from gitfleet.model.budget import Budget
 from gitfleet.model.plan import Check, Estimate, TaskId, TaskKind
 from gitfleet.model.retry import RetryPolicy
+from gitfleet.model.worker import Labels
 
 Strings = str | tuple[str, ...]
 """One text, or a list of them."""
 
 
+class WorkerDocument(Document, frozen=True, kw_only=True):
+    """Who does a task."""
+
+    role: Annotated[str, Meta(description="What its agent is told that it is.", examples=["release-triage"])] = ""
+    tool_profile: Annotated[
+        ToolProfile | None,
+        Meta(description="Tools that it may use; without: edit, and read-only for a task without a scope."),
+    ] = None
+    tools: Annotated[Strings, Meta(description="Further tools, as rules in the words of its program.")] = ()
+    capabilities: Annotated[
+        Strings, Meta(description="What its agent must have: see `agents.<name>.capabilities`.")
+    ] = ()
+
+
+class TaskEnvironmentDocument(Document, frozen=True, kw_only=True):
+    """Variables of the caller's environment that a task needs."""
+
+    required: Annotated[Strings, Meta(description="Names that must be set; its agent sees them.")] = ()
+    allowlist: Annotated[Strings, Meta(description="Names that its agent sees where they are set.")] = ()
+
+
 class WorkspaceDocument(Document, frozen=True, kw_only=True):
-    """Where a task works, in the words of other task files."""
+    """Where a task works, and what must be there before it starts."""
 
     writable_paths: Annotated[Strings, Meta(description="Another name of the task's scope.")] = ()
+    required_files: Annotated[
+        Strings, Meta(description="Paths that the worktree must hold, or nothing is started.")
+    ] = ()
+    environment: Annotated[TaskEnvironmentDocument | None, Meta(description="Variables that it needs.")] = None
 
 
 class DefaultsDocument(Document, frozen=True, kw_only=True):
@@ -69,7 +95,9 @@ class TaskDocument(Document, frozen=True, kw_only=True):
             examples=[["src/api/", "!src/api/gen/"]],
         ),
     ] = ()
-    workspace: Annotated[WorkspaceDocument | None, Meta(description="Where the task works.")] = None
+    workspace: Annotated[
+        WorkspaceDocument | None, Meta(description="Where the task works, and what must be there before it starts.")
+    ] = None
     reads: Annotated[Strings, Meta(description="Paths it reads; they never conflict.", examples=[["src/ui/"]])] = ()
     depends_on: Annotated[
         Strings, Meta(description="Ids of tasks that must have landed before.", examples=[["api-auth"]])
@@ -98,6 +126,10 @@ class TaskDocument(Document, frozen=True, kw_only=True):
         Meta(description="Whether it may be done twice; false where there are effects outside the worktree."),
     ] = None
     context: Annotated[Strings, Meta(description="Facts put into the prompt.")] = ()
+    worker: Annotated[WorkerDocument | None, Meta(description="Who does it.")] = None
+    input_files: Annotated[Strings, Meta(description="Paths that its agent is told to read first.")] = ()
+    tags: Annotated[Strings, Meta(description="Words to choose tasks by: `wave --tag`.")] = ()
+    metadata: Annotated[Labels, Meta(description="Facts for people, shown by inspect.")] = field(default_factory=dict)
     expected_artifacts: Annotated[
         tuple[Literal["log"], ...],
         Meta(description="What the attempt must leave; `log` is always met.", examples=[["log"]]),
@@ -118,6 +150,9 @@ class PlanDocument(Document, frozen=True, kw_only=True):
         ),
     ] = ""
     direction: Annotated[str, Meta(description="What the whole plan is for, given to every agent.")] = ""
+    labels: Annotated[Labels, Meta(description="Facts about the whole plan for people, shown by inspect.")] = field(
+        default_factory=dict
+    )
     defaults: Annotated[DefaultsDocument, Meta(description="Values for every task that does not give its own.")] = (
         DefaultsDocument()
     )

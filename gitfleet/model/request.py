@@ -19,13 +19,24 @@ class Control(StrEnum):
     RESTART = "restart"
 
 
+class Permit(StrEnum):
+    """What a person says to a run that waits for a permission."""
+
+    APPROVE = "approve"
+    DENY = "deny"
+
+
 class Request(Document, frozen=True, kw_only=True):
-    """One request: a task to add, the id of one to cancel, or a control, of the run of ``task`` where it needs one."""
+    """One request: a task to add, the id of one to cancel, or a control, of the run of ``task`` where it needs one.
+
+    Or what a person says to the run of ``task``, which waits for a permission.
+    """
 
     id: str
     add: Task | None = None
     cancel: str = ""
     control: Control | None = None
+    permit: Permit | None = None
     task: str = ""
 
 

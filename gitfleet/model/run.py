@@ -6,13 +6,15 @@ from enum import StrEnum
 from typing import Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gitfleet.model.base import Document
 from gitfleet.model.conflict import Conflict, Resolution
 from gitfleet.model.evidence import Attempt, CheckResult, FileChange, GateReport, Verification
 from gitfleet.model.handoff import Handoff, HandoffSource
+from gitfleet.model.parking import Parked, Permission
 from gitfleet.model.plan import TaskKind
+from gitfleet.model.worker import Labels
 
 RUN_SCHEMA = "gitfleet/run/v1"
 
@@ -39,7 +41,8 @@ class RunState(StrEnum):
 _S = RunState
 _ENDED = frozenset({_S.REJECTED, _S.FAILED, _S.TIMED_OUT, _S.CANCELLED, _S.LOST})
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
-    _S.QUEUED: frozenset({_S.PREPARING, _S.CANCELLED, _S.SKIPPED}),
+    # It fails there when a person denies what it waits for.
+    _S.QUEUED: frozenset({_S.PREPARING, _S.FAILED, _S.CANCELLED, _S.SKIPPED}),
     _S.PREPARING: frozenset({_S.RUNNING, _S.FAILED, _S.CONFLICTED, _S.CANCELLED, _S.LOST, _S.QUEUED}),
     _S.RUNNING: frozenset({_S.FINISHED, _S.FAILED, _S.TIMED_OUT, _S.CANCELLED, _S.LOST, _S.QUEUED}),
     _S.FINISHED: frozenset(
@@ -58,7 +61,7 @@ SEALED = frozenset({_S.LANDED, _S.SKIPPED, *_ENDED})
 """States of a run that is over unless a person requeues it."""
 
 LIVE = frozenset(set(RunState) - SEALED - {_S.QUEUED})
-"""States of a run that holds a claim."""
+"""States of a run that holds a claim; so does a queued one that is parked (``Run.holding``)."""
 
 
 class FailureSource(StrEnum):
@@ -128,6 +131,8 @@ class Run(Document, frozen=True, kw_only=True, tag_field="schema", tag=RUN_SCHEM
         tuple[str, ...], Meta(description="Paths outside the scope that its claim grew by, as entries of a scope.")
     ] = ()
     depends_on: tuple[str, ...] = ()
+    tags: Annotated[tuple[str, ...], Meta(description="Its tags, as the plan says.")] = ()
+    metadata: Annotated[Labels, Meta(description="Facts for people, as the plan says.")] = field(default_factory=dict)
     branch: str = ""
     base: str = ""
     tip: str = ""
@@ -137,6 +142,13 @@ class Run(Document, frozen=True, kw_only=True, tag_field="schema", tag=RUN_SCHEM
         float | None, Meta(description="How long that wait was to be; however clocks jump, it is never longer.")
     ] = None
     reduced: Annotated[bool, Meta(description="Whether attempts get the reduced prompt from now on.")] = False
+    going_on: Annotated[
+        bool, Meta(description="Whether its next attempt goes on where the last one stopped, as far as it can.")
+    ] = False
+    parked: Annotated[Parked | None, Meta(description="What it waits for a person to permit, while it is queued.")] = (
+        None
+    )
+    grants: Annotated[tuple[Permission, ...], Meta(description="What a person permitted its agent.")] = ()
     claim: ClaimHeld | None = None
     handoff: Handoff | None = None
     handoff_source: HandoffSource = HandoffSource.NONE
@@ -161,6 +173,16 @@ class Run(Document, frozen=True, kw_only=True, tag_field="schema", tag=RUN_SCHEM
         return self.state is RunState.CONFLICTED and bool(self.attempts) and bool(self.attempts[-1].retry)
 
     @property
+    def waiting(self) -> bool:
+        """Whether it waits for a person: in conflict, or for a permission."""
+        return self.held or (self.parked is not None and not self.parked.approved)
+
+    @property
+    def holding(self) -> bool:
+        """Whether it holds its claim and its worktree."""
+        return self.state in LIVE or self.parked is not None
+
+    @property
     def conflict_met(self) -> Attempt | None:
         """The attempt whose conflict the next one, or a resolver, is about: the last one that met any."""
         return next((attempt for attempt in reversed(self.attempts) if attempt.conflicts), None)
@@ -183,9 +205,9 @@ def advance(run: Run, state: RunState, **facts: object) -> Run:
     if state not in TRANSITIONS[run.state]:
         msg = f"run {run.task}: {run.state} -> {state} is not a transition"
         raise IllegalTransitionError(msg)
-    if run.not_before:
+    if run.not_before or run.parked or run.going_on:
         # A wait ends with the queue, whichever way the run leaves it.
-        facts = {"not_before": "", "backoff_seconds": None, **facts}
+        facts = {"not_before": "", "backoff_seconds": None, "parked": None, "going_on": False, **facts}
     return msgspec.structs.replace(run, state=state, **facts)
 
 

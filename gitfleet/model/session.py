@@ -9,12 +9,13 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gitfleet.model.base import Document
 from gitfleet.model.budget import BudgetsConfig
 from gitfleet.model.evidence import Verdict
 from gitfleet.model.run import IllegalTransitionError, Run
+from gitfleet.model.worker import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,6 +113,9 @@ class Session(Document, frozen=True, kw_only=True, tag_field="schema", tag=SESSI
     budgets: Annotated[
         BudgetsConfig, Meta(description="What a person gave with `continue --budget`, in place of the config's.")
     ] = BudgetsConfig()
+    labels: Annotated[Labels, Meta(description="Facts about the plan for people, as it says.")] = field(
+        default_factory=dict
+    )
     waves: Annotated[tuple[tuple[str, ...], ...], Meta(description="Task ids by wave, as scheduled.")] = ()
     rolling: bool = False
     max_agents: int = 3

@@ -111,6 +111,7 @@ class Figures(Document, frozen=True, kw_only=True):
     turns: Count = 0
     tokens: Count | None = None
     tool_calls: Count = 0
+    standing: Annotated[str, Meta(description="needs-person, rate-limited or retrying; empty while it works.")] = ""
 
 
 class LiveFigures(Document, frozen=True, kw_only=True):

@@ -20,6 +20,8 @@ Trail = tuple[str | int, ...]
 
 # The explicit bidirectional formatting characters of Unicode (UAX #9): they make a line read as something else.
 _REORDERING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _REF_BAD = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
 
 
@@ -86,3 +88,15 @@ def unknown_agent(trail: Trail, name: str, known: Iterable[str]) -> Finding:
     listed = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
     hint = near(name, names) or (f"known: {listed}" if names else "the config defines no agent")
     return Finding(trail, f"unknown agent `{name}`", "a name from the config's agents", hint)
+
+
+def unfit_variable(trail: Trail, name: str) -> Iterator[Finding]:
+    """Find what keeps a variable of the caller from being passed to an agent."""
+    if not _VARIABLE.fullmatch(name):
+        yield Finding(trail, f"`{name}` is not the name of a variable", "letters, digits and `_`")
+    elif _SECRET.search(name):
+        yield Finding(
+            trail,
+            f"`{name}` looks like a secret and is not passed to agents",
+            hint="let the agent's own configuration hold it",
+        )

@@ -16,6 +16,7 @@ from gitfleet.planner.findings import (
     near,
     unfit_backoff,
     unfit_name,
+    unfit_variable,
     unfit_when,
     unknown_agent,
 )
@@ -170,9 +171,31 @@ def _work(task: Task, index: int, config: Config | None) -> Iterator[Finding]:
         if config is not None:
             yield from _agent(task, trail, config)
     yield from _retries(task, trail, config)
+    yield from _needs(task, trail)
     for position, check in enumerate(task.verify):
         if not check.run.strip():
             yield Finding((*trail, "verify", position, "run"), "the command is blank", "a shell command")
+
+
+def _needs(task: Task, trail: Trail) -> Iterator[Finding]:
+    """Whether what must be there before a task starts can be looked for."""
+    workspace = task.workspace
+    files = [((*trail, "input_files", at), path) for at, path in enumerate(task.input_files)]
+    if workspace is not None:
+        place = (*trail, "workspace", "required_files")
+        files += [((*place, at), path) for at, path in enumerate(workspace.required_files)]
+    for where, path in files:
+        try:
+            plain = not parse_entry(path).exclude and not set(path) & set("*?[")
+        except ScopeError as error:
+            yield Finding(where, f"bad path `{path}`: {error}", "a path of the repository")
+            continue
+        if not plain:
+            yield Finding(where, f"`{path}` is a pattern", "the path of one file or directory")
+    if workspace is not None and workspace.environment is not None:
+        for field in ("required", "allowlist"):
+            for at, name in enumerate(getattr(workspace.environment, field)):
+                yield from unfit_variable((*trail, "workspace", "environment", field, at), name)
 
 
 def _retries(task: Task, trail: Trail, config: Config | None) -> Iterator[Finding]:
@@ -193,6 +216,16 @@ def _agent(task: Task, trail: Trail, config: Config) -> Iterator[Finding]:
                 yield Finding((*trail, field), f"`{field}` means nothing for a command agent", "an agent with a model")
     if task.agent is not None and config.agent_named(task.agent) is None:
         yield unknown_agent((*trail, "agent"), task.agent, config.agents)
+    elif of is not None and task.worker is not None:
+        lacks = [name for name in task.worker.capabilities if name not in of.capabilities]
+        if lacks:
+            named = task.agent or config.agent
+            yield Finding(
+                (*trail, "worker", "capabilities"),
+                f"agent `{named}` lacks {', '.join(f'`{name}`' for name in lacks)}",
+                "an agent with these `capabilities`",
+                f"add them to `agents.{named}.capabilities` in .planning/config.yaml, or name another agent",
+            )
     elif task.agent is None and config.agent is None:
         agents = ", ".join(f"`{name}`" for name in config.agents)
         hint = f"name one of {agents}, or set `agent:` in .planning/config.yaml" if agents else ""

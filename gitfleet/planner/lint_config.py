@@ -14,6 +14,7 @@ from gitfleet.planner.findings import (
     near,
     unfit_backoff,
     unfit_name,
+    unfit_variable,
     unfit_when,
     unknown_agent,
 )
@@ -33,8 +34,6 @@ PREFIX_LENGTH = 100
 """Characters of ``branch_prefix``: a file system takes 255 bytes, and a ref's lock adds to them."""
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def lint_config(config: Config) -> tuple[Finding, ...]:
@@ -51,7 +50,7 @@ def lint_config(config: Config) -> tuple[Finding, ...]:
         if agent.argv and not agent.argv[0]:
             found.append(Finding((*trail, "argv", 0), "the program is empty", "the name or path of a program"))
         for position, variable in enumerate(agent.env.allow):
-            found.extend(_variable((*trail, "env", "allow", position), variable))
+            found.extend(unfit_variable((*trail, "env", "allow", position), variable))
     found.extend(_agents_named(config))
     for trail, ref in ((("target",), config.target), (("branch_prefix",), config.branch_prefix)):
         if ref is not None and not is_branch_name(ref):
@@ -159,17 +158,6 @@ def _protected(config: Config) -> Iterator[Finding]:
             parse_entry(entry)
         except ScopeError as error:
             yield Finding(trail, f"bad entry `{entry}`: {error}", "a path of the repository")
-
-
-def _variable(trail: Trail, name: str) -> Iterator[Finding]:
-    if not _VARIABLE.fullmatch(name):
-        yield Finding(trail, f"`{name}` is not the name of a variable", "letters, digits and `_`")
-    elif _SECRET.search(name):
-        yield Finding(
-            trail,
-            f"`{name}` looks like a secret and is not passed to agents",
-            hint="let the agent's own configuration hold it",
-        )
 
 
 def _placeholders(trail: Trail, argument: str) -> Iterator[Finding]:

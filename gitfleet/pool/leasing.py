@@ -21,7 +21,7 @@ from gitfleet.git.worktrees import INSTANCE_FILE, registered
 from gitfleet.model.base import instant
 from gitfleet.model.lease import Lease
 from gitfleet.model.paths import quote_path
-from gitfleet.model.run import LIVE, RunState
+from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
 from gitfleet.store.files import read_regular
 from gitfleet.store.leases import Leases
@@ -107,7 +107,7 @@ def _told_by(run: Run, lease: Lease) -> Standing:
         return Standing.STALE
     if run.state is RunState.LANDED:
         return Standing.LANDED
-    if run.state in LIVE:
+    if run.holding:
         return Standing.IN_USE if mine[-1].number == len(run.attempts) else Standing.STALE
     return Standing.KEPT
 

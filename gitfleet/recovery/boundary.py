@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError
-from gitfleet.model.run import LIVE
 from gitfleet.model.session import SessionState
 from gitfleet.store.locks import claims_lock
 
@@ -63,7 +62,7 @@ def release_orphans(
 
     With a ``session`` whose lock the caller holds, and its ``runs``, those of its own that no run holds go as well.
     """
-    holders = {run.instance for run in (runs or {}).values() if run.state in LIVE}
+    holders = {run.instance for run in (runs or {}).values() if run.holding}
 
     def dead() -> list[Claim]:
         live = claims.live()

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from gitfleet.model.base import decode
 from gitfleet.model.claim import Claim
 from gitfleet.model.request import Request
-from gitfleet.model.run import LIVE
 from gitfleet.runtime import attempt
 from gitfleet.store.damage import UNREADABLE, damaged
 from gitfleet.store.files import names, read_regular
@@ -90,7 +89,7 @@ def mend_claims(parts: Parts, session: str, runs: Iterable[Run], notes: list[str
     broken = parts.claims.damaged(session)
     if not broken:
         return
-    holders = {run.instance: run for run in runs if run.state in LIVE}
+    holders = {run.instance: run for run in runs if run.holding}
     with claims_lock(parts.layout) as proof:
         for instance in broken:
             run = holders.get(instance)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gitfleet.model.base import decode
 from gitfleet.model.run import FailureSource, Run, RunState, advance, requeue
 from gitfleet.model.session import PendingLanding, Session, SessionState, Verdicts
-from gitfleet.planner.retries import NOT_BEGUN
+from gitfleet.planner.retries import NOT_BEGUN, RESUMABLE
 from gitfleet.recovery.boundary import release_orphans
 from gitfleet.recovery.damage import check_frozen, mend_claims
 from gitfleet.recovery.landings import roll_forward, settle_landing
@@ -117,8 +117,8 @@ def _end_checks(parts: Parts, session: str, runs: Iterable[Run]) -> None:
             parts.host.clean_up(handle)
 
 
-def _requeue(parts: Parts, run: Run, why: str, notes: list[str]) -> Run:
-    queued, sentence = queued_again(parts, run, why)
+def _requeue(parts: Parts, run: Run, why: str, notes: list[str], **facts: object) -> Run:
+    queued, sentence = queued_again(parts, run, why, **facts)
     notes.append(sentence)
     return _write(parts, queued)
 
@@ -142,7 +142,9 @@ def _retry_transport(
         and not published(parts, session, task)
     }
     for task in again:
-        runs[task] = _requeue(parts, runs[task], "nothing could run at all", notes)
+        failure = runs[task].failure
+        goes_on = failure is not None and failure.code in RESUMABLE
+        runs[task] = _requeue(parts, runs[task], "nothing could run at all", notes, going_on=goes_on)
     if again:
         for task, run in runs.items():
             if run.state is RunState.SKIPPED and not published(parts, session, task):

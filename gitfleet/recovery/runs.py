@@ -8,7 +8,7 @@ import msgspec
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.refs import HEADS
-from gitfleet.model.run import requeue
+from gitfleet.model.run import RunState, requeue
 from gitfleet.recovery.keeping import keep_tip, keep_tree, noted, where_kept
 from gitfleet.runtime.attempt import WARDEN
 
@@ -58,9 +58,14 @@ def queued_again(
         last = msgspec.structs.replace(run.attempts[-1], retry=words, handoff=run.handoff, files=run.files)
         if run.conflicts:
             last = msgspec.structs.replace(last, tip=run.tip, conflicts=run.conflicts)
-        facts = {"attempts": (*run.attempts[:-1], last), **facts}
+        facts = {"attempts": (*run.attempts[:-1], last), "going_on": _goes_on(run), **facts}
     kept = where_kept(run)
     return requeue(run, **facts), f"{run.task} is queued again: {why}{f'; {kept}' if kept else ''}"
+
+
+def _goes_on(run: Run) -> bool:
+    """Whether the next attempt is to go on where this one was: nobody saw its end, or it was to go on itself."""
+    return run.state is RunState.RUNNING or (run.state is RunState.PREPARING and bool(run.attempts[-1].continues))
 
 
 def _keep_commits(parts: Parts, objects: Objects, run: Run, tip: str, why: str) -> None:

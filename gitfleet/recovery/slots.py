@@ -84,6 +84,28 @@ def stand(parts: Parts, run: Run, start: str = "") -> Stands | BranchTaken:
     return Stands(made, notes) if isinstance(made, worktrees.Worktree) else made
 
 
+def stand_again(parts: Parts, run: Run) -> Stands | str:
+    """The tree of a run whose next attempt goes on in it, as it is; or why that cannot be, as a clause.
+
+    Nothing is kept, cleaned or moved: it was the attempt's before, and nobody's since.
+    """
+    path = parts.pool / run.attempts[-1].worktree
+    found = slots.usable(parts.repository, path)
+    held = parts.trees.leases.of(run.instance)
+    if found is None or not (found.git_dir / "index").exists():
+        return "its worktree is not as it was left"
+    if held is None or held.slot != path.name or whose(held) != run.instance:
+        return "its worktree was given to another run"
+    if parts.refs.read(HEADS + run.branch) is None:
+        return f"its branch {run.branch} is gone"
+    working = working_in(found.path)
+    if working:
+        return f"processes work in its worktree: {', '.join(working)}"
+    # Of a git that was killed: whose processes are gone.
+    (found.git_dir / "index.lock").unlink(missing_ok=True)
+    return Stands(found)
+
+
 def release(parts: Parts) -> tuple[str, ...]:
     """Empty the trees of this session whose runs landed, or that no run holds, and free them; gives notes for people.
 

@@ -66,7 +66,7 @@ def prompt(  # noqa: PLR0913 - everything that an agent is told
     """
     selection = briefs or Selection()
     sections = [
-        (f"# Task {task.id}: {inline(task.title)}", f"You are {code(instance)}, an agent of wave {wave}."),
+        (f"# Task {task.id}: {inline(task.title)}", f"You are {code(instance)}, an agent of wave {wave}.{_role(task)}"),
         ("## Direction", plain(plan.direction).strip()),
         ("## Objective", plain(task.objective).strip()),
         ("## Instructions", plain(task.instructions).strip()),
@@ -74,6 +74,7 @@ def prompt(  # noqa: PLR0913 - everything that an agent is told
         ("## The conflict", told(met) if met else ""),
         ("## What the attempt before you left", note(earlier) if earlier and not met else ""),
         ("## Context", _list(task.context)),
+        ("## What to read first", "\n".join(f"- {code(path)}" for path in task.input_files)),
         ("## Project rules", _list(rules)),
         ("## What you may write", _conflicting(met) if met and met.resolver else _scope(task)),
         ("## What you may rely on", _reads(task)),
@@ -84,6 +85,10 @@ def prompt(  # noqa: PLR0913 - everything that an agent is told
         ("## How to hand off", _HANDOFF),
     ]
     return "\n\n".join(f"{title}\n\n{text}" for title, text in sections if text).encode() + b"\n"
+
+
+def _role(task: Task) -> str:
+    return f" Your role: {inline(task.worker.role)}." if task.worker and task.worker.role else ""
 
 
 def _list(items: Sequence[str]) -> str:

@@ -138,6 +138,15 @@ def read_words(directory: str, name: str) -> str:
         return ""
 
 
+def deadline_of(directory: str) -> float | None:
+    """Awake seconds from its start that the attempt may take, as they stand now; none where it has no deadline."""
+    try:
+        return float(read_words(directory, DEADLINE))
+    except ValueError:
+        planned = (read_json(directory, SPEC) or {}).get("deadline_seconds")
+    return None if planned is None else float(planned)
+
+
 def open_lock(directory: str) -> int:
     """Open the lock file without taking the lock."""
     return os.open(os.path.join(directory, LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -20,7 +20,6 @@ from gitfleet.runtime import attempt
 from gitfleet.runtime.hosts.base import Pulse
 from gitfleet.runtime.pulse import read_pulse
 from gitfleet.runtime.tables import open_table
-from gitfleet.store.files import read_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -195,17 +194,14 @@ def spell(seconds: float) -> str:
 
 def overdue(directory: Path, awake: float) -> float | None:
     """Say by how many awake seconds an attempt is past its deadline, negative before it; none without one."""
-    spec = attempt.read_json(str(directory), attempt.SPEC) or {}
     warden = attempt.read_json(str(directory), attempt.WARDEN) or {}
-    deadline = spec.get("deadline_seconds")
-    with contextlib.suppress(OSError, ValueError):
-        deadline = float(read_regular(directory / attempt.DEADLINE, 64))
+    deadline = attempt.deadline_of(str(directory))
     if deadline is None or "awake" not in warden:
         return None
     stood = 0.0
     with contextlib.suppress(ValueError):
         stood = float(attempt.read_words(str(directory), attempt.STOOD) or 0)
-    return awake - float(warden["awake"]) - float(deadline) - stood
+    return awake - float(warden["awake"]) - deadline - stood
 
 
 def newest_change(directory: Path, after: float, now: float) -> float | None:

@@ -43,6 +43,12 @@ class Redaction:
             return text
         return self._pattern.sub(lambda match: self._names[match.group()], text)
 
+    def bytes(self, data: bytes) -> bytes:
+        """Output of a program with every local string replaced, its other bytes as they are."""
+        if self._pattern is None:
+            return data
+        return self.text(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
+
     def document(self, document: DocumentT) -> DocumentT:
         """The document with every local string in it replaced."""
         if self._pattern is None:

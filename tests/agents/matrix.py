@@ -37,6 +37,8 @@ SECONDS = 90.0
 LIMIT_SECONDS = 12
 """How long a scripted limit lasts: longer than an agent takes to start and to give up."""
 KEY = "TESTS_MODEL_KEY"
+VALUE = "sk-ant-oat01-no-token-at-all"
+"""Begins as a token of a claude subscription: with a plain key that program does not say when a limit ends."""
 TASK = "work"
 
 # The vendors' own settings that make their retries short, as the account's owner would set them.
@@ -195,7 +197,7 @@ def surround(fleet: FleetEnv, clis: Clis, settings: Mapping[str, str]) -> None:
     """Give gitfleet the agents' programs, a state directory of the test's own, and a key that opens nothing."""
     path = f"{clis.claude.parent}{os.pathsep}{fleet.environ['PATH']}"
     state = str(fleet.root / "state")
-    fleet.variables.update({"PATH": path, "XDG_STATE_HOME": state, KEY: "no-key-at-all", **settings})
+    fleet.variables.update({"PATH": path, "XDG_STATE_HOME": state, KEY: VALUE, **settings})
 
 
 def connect(fleet: FleetEnv, agent: str, endpoint: str) -> None:

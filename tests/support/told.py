@@ -7,31 +7,32 @@ each line that it prints is an event.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.base import Launch
 from gitfleet.agents.command import judge
-from gitfleet.agents.events import Began, Called, Ended, Used
+from gitfleet.agents.events import Began, Called, Denied, Ended, RateLimited, Retrying, Said, Used, Waiting
+from gitfleet.model.run import Failure, FailureSource
 from gitfleet.model.usage import Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitfleet.agents.base import Assignment
+    from gitfleet.agents.base import Assignment, Grant
     from gitfleet.agents.events import AgentEvent
     from gitfleet.agents.transcript import Transcript
     from gitfleet.model.agent_config import AgentConfig
     from gitfleet.model.evidence import Exit
-    from gitfleet.model.run import Failure
 
 
 @dataclass(slots=True)
 class ToldReader:
     """Reads the stream."""
 
-    def read(self, line: bytes) -> Iterator[AgentEvent]:
+    def read(self, line: bytes) -> Iterator[AgentEvent]:  # noqa: C901 - a case an event
         """Give the event of a line."""
         try:
             said = json.loads(line)
@@ -41,13 +42,23 @@ class ToldReader:
             case {"began": str() as name}:
                 yield Began(name, "told-1")
             case {"call": str() as tool}:
-                yield Called(tool)
+                yield Called(tool, said.get("argument", ""))
+            case {"denied": str() as tool}:
+                yield Denied(tool, said.get("argument", ""))
+            case {"said": str() as text}:
+                yield Said(text)
+            case {"retrying": str() as why}:
+                yield Retrying(why, said.get("seconds"))
+            case {"waiting": str() as why}:
+                yield Waiting(why)
+            case {"limit": bool() as hard}:
+                yield RateLimited(hard, said.get("resets"))
             case {"turn": str() as turn, "tokens": dict() as tokens}:
                 yield Used(turn, Tokens(**tokens), helper=bool(said.get("helper")))
             case {"end": str() as code}:
                 yield Ended(code)
             case _:
-                pass
+                return
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,21 +68,39 @@ class ToldAgent:
     name: str
 
     def launch(self, assignment: Assignment) -> Launch:
-        """Say how to start it."""
-        return Launch(argv=("sh", "-c", assignment.task.instructions))
+        """Say how to start it; its key is in TOLD_KEY."""
+        access = assignment.access
+        told = {"TOLD_RESUME": assignment.resume, "TOLD_GRANTS": " ".join(map(_words, assignment.grants))}
+        if access is not None:
+            told |= {"TOLD_KEY": next(iter(access.secrets.values()), ""), **access.settings}
+        return Launch(argv=("sh", "-c", assignment.task.instructions), stdin=assignment.prompt_file, env=told)
 
     def reader(self, *, resumed: bool = False, before: Tokens | None = None) -> ToldReader:  # noqa: ARG002
         """Make a reader."""
         return ToldReader()
 
-    def outcome(self, ended: Exit, told: Transcript | None = None) -> Failure | None:  # noqa: ARG002
-        """Judge by the process alone."""
-        return judge(ended, f"Agent {self.name}")
+    def outcome(self, ended: Exit, told: Transcript | None = None) -> Failure | None:
+        """Judge by the process, then by the code of the end that it told of."""
+        failed = judge(ended, f"Agent {self.name}")
+        if failed or told is None or told.ended is None or not told.ended.code:
+            return failed
+        code = told.ended.code
+        source = FailureSource.NEEDS_PERSON if code in {"permission-denied", "interrupted"} else FailureSource.TRANSPORT
+        return Failure(source=source, code=code, message=f"Agent {self.name} ended: {code}.")
 
 
 def build(name: str, config: AgentConfig) -> ToldAgent:  # noqa: ARG001 - as every kind is built
     """Build one."""
     return ToldAgent(name)
+
+
+def _words(grant: Grant) -> str:
+    return f"{grant.tool}({grant.argument})"
+
+
+def says(**event: object) -> str:
+    """A line of the script that tells of something."""
+    return f"echo '{json.dumps(event)}'\n"
 
 
 def turn(number: int, tokens: int, **more: object) -> str:
@@ -92,5 +121,6 @@ if __name__ == "__main__":
 
     MODULES[AgentKind.OPENCODE] = "tests.support.told"
     PROGRAMS[AgentKind.OPENCODE] = replace(PROGRAMS[AgentKind.OPENCODE], name="sh")
-    connected(AgentKind.OPENCODE)
+    if "TESTS_OWN_ACCOUNTS" not in os.environ:
+        connected(AgentKind.OPENCODE)
     sys.exit(main())

@@ -22,7 +22,7 @@ SANDBOX = "sandbox"
 """What a person approves when Codex is to work without its sandbox."""
 
 USAGE_LIMIT, RATE_LIMITED, OVERFLOW, AUTH = "usage-limit", "rate-limited", "context-overflow", "auth"
-STALLED, NETWORK, MODEL_ERROR = "stalled", "network", "model-error"
+STALLED, NETWORK, MODEL_ERROR, NO_END = "stalled", "network", "model-error", "no-end-event"
 
 _WORDS = (
     (
@@ -141,4 +141,4 @@ def _without_end(ended: Exit, told: Transcript, plain: Failure | None, who: str)
         return Failure(source=FailureSource.NEEDS_PERSON, code="interrupted", message=f"{who} was interrupted.")
     how = plain.message if plain else f"{who} ended."
     message = f"{how} It told of no end of its work."
-    return Failure(source=FailureSource.TRANSPORT, code="no-end-event", message=message)
+    return Failure(source=FailureSource.TRANSPORT, code=NO_END, message=message)

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from gitfleet.agents.codex.outcomes import (
+    MODEL_ERROR,
+    NO_END,
     RATE_LIMITED,
     SANDBOX,
     USAGE_LIMIT,
@@ -73,7 +75,9 @@ class CodexReader:
             facts = {name: value.strip('"') for name, value in _FACT.findall(found["facts"])}
             yield from self._trace(found["name"], facts)
         elif found := _FATAL.match(text):
-            yield self._trouble(found[1])
+            # What Codex says before it asks anybody is not the model's.
+            code = code_of(found[1])
+            yield Troubled(NO_END if code == MODEL_ERROR else code, sentence(found[1]))
 
     def _event(self, event: dict[str, Any]) -> Iterator[AgentEvent]:
         match event:

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.agents.registry import agent_for, as_done
+from gitfleet.coordinator.accounts import mended
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
+from gitfleet.coordinator.attempt.continuing import not_resumed
 from gitfleet.coordinator.attempt.gating import Work, finish_spill, hold_against_scope
 from gitfleet.coordinator.attempt.guarding import tampered
 from gitfleet.coordinator.attempt.resolving import judge_resolver
 from gitfleet.coordinator.attempt.streams import transcript, used_up
 from gitfleet.coordinator.attempt.verdicts import Judgement, judge
 from gitfleet.coordinator.machine import Refused, refused, refused_by_words
+from gitfleet.coordinator.scrubbing import Scrubber
 from gitfleet.git import worktrees
 from gitfleet.git.changes import file_changes, numstat
 from gitfleet.git.collect import Collected, Uncollected, commit_work
@@ -97,11 +100,25 @@ def collect(
         work = refused(parts, error) or _uncollected(exit_, str(error), 0, _to_blame(parts, worktree_of(parts, run)))
     if isinstance(work, Unchecked | Refused):
         return work
-    work = replace(work, tampered=tampered(parts, run))
+    work = _without_secrets(parts, replace(work, tampered=tampered(parts, run)))
     if work.judgement.failure is None:
         return work
     with parts.open_objects() as objects:
         return replace(work, kept=keep_tree(parts, objects, run, work.judgement.failure.code))
+
+
+def _without_secrets(parts: Parts, work: Evidence) -> Evidence:
+    """The evidence without the secrets of accounts: all that is written of the attempt comes from here."""
+    clean = Scrubber(parts).clean
+    return replace(
+        work,
+        exit=clean(work.exit),
+        handoff=clean(work.handoff),
+        checks=clean(work.checks),
+        judgement=replace(work.judgement, failure=clean(work.judgement.failure)),
+        discoveries=clean(work.discoveries),
+        tampered=clean(work.tampered),
+    )
 
 
 def _collect(
@@ -121,7 +138,8 @@ def _collect(
         if isinstance(work, Uncollected):
             blame = _to_blame(parts, tree)
             return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
-        ended = used_up(run, agent.name, exit_, told) or agent.outcome(exit_, told)
+        ended = used_up(run, agent.name, exit_, told) or mended(parts, run.attempts[-1], agent.outcome(exit_, told))
+        ended = not_resumed(run.attempts[-1], ended, exit_, told) or ended
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
         known = objects.resolve(target) or run.base
         # Of what a resolver made, all goes on or nothing.

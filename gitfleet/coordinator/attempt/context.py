@@ -16,6 +16,7 @@ from gitfleet.planner.retries import CHECK_FAILED, DEADLINE, waiting_for
 from gitfleet.planner.scopes import Scope, ScopeError, overlap
 from gitfleet.relay.again import Earlier
 from gitfleet.relay.briefs import Brief, brief, select
+from gitfleet.relay.going_on import go_on
 from gitfleet.relay.momentum import Momentum, fold
 from gitfleet.relay.prompt import prompt
 
@@ -43,7 +44,9 @@ class Context:
     _scopes: dict[tuple[str, ...], Scope] = field(default_factory=dict)
 
     def prompt(self, books: Books, task: Task, run: Run) -> bytes:
-        """The prompt of one attempt; a reduced one tells of direct dependencies alone."""
+        """The prompt of one attempt; a reduced one tells of direct dependencies alone, one that goes on of news."""
+        if run.attempts and run.attempts[-1].continues:
+            return go_on(run.attempts[-2], run.grants)
         others = [
             self._brief(other, books)
             for other in books.runs.values()

@@ -9,19 +9,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.base import Assignment
-from gitfleet.agents.registry import agent_for, agent_name, as_done, effort_of, model_of
+from gitfleet.agents.registry import agent_for, agent_name, as_done, effort_of, model_of, profile_of
 from gitfleet.coordinator.accounts import access
 from gitfleet.coordinator.attempt.attempts import worktree_of
+from gitfleet.coordinator.attempt.continuing import could_not
+from gitfleet.coordinator.attempt.granting import granted
 from gitfleet.coordinator.attempt.guarding import guarded
+from gitfleet.coordinator.attempt.needing import lacking, wanted
 from gitfleet.coordinator.attempt.resolving import merge_target
 from gitfleet.coordinator.attempt.setting_up import make_ready
 from gitfleet.coordinator.machine import Refused, refused
 from gitfleet.errors import GitfleetError
 from gitfleet.git.command import GitFailed
 from gitfleet.git.worktrees import BranchTaken
-from gitfleet.model.agent_config import Permissions, ToolProfile
+from gitfleet.model.agent_config import Permissions
 from gitfleet.model.run import Failure, FailureSource
-from gitfleet.recovery.slots import stand
+from gitfleet.recovery.slots import Stands, stand, stand_again
 from gitfleet.runtime.environment import agent_environment
 from gitfleet.runtime.hosts.base import LaunchSpec
 from gitfleet.store.files import make_directory, write_private
@@ -64,19 +67,36 @@ def prepare(
     tree = worktree_of(parts, run)
     try:
         make_directory(parts.layout.attempt(run.instance, len(run.attempts)))
-        met = run.conflict_met if run.attempts[-1].resolver else None
-        made = stand(parts, run, met.tip if met else "")
-        if isinstance(made, BranchTaken):
-            return _unprepared(made.why)
-        failure = make_ready(parts, checks, made.worktree, run)
-        if failure is not None:
-            return Unprepared(failure, made.notes)
-        if met is not None:
-            merge_target(parts, made.worktree, run.base)
+        made = _stands_again(parts, run) if run.attempts[-1].continues else _stands(parts, run, checks)
+        if isinstance(made, Unprepared):
+            return made
+        lacks = lacking(task, tree, parts.caller)
+        if lacks is not None:
+            return Unprepared(lacks, made.notes)
         spec = launch_of(parts, task, run, made.worktree, prompt, port_base)
     except (GitfleetError, GitFailed, OSError, ValueError) as error:
         return refused(parts, error) or _unprepared(str(error))
     return Prepared(spec, tree, made.notes)
+
+
+def _stands_again(parts: Parts, run: Run) -> Stands | Unprepared:
+    """The tree as the attempt before left it."""
+    made = stand_again(parts, run)
+    return Unprepared(could_not(made)) if isinstance(made, str) else made
+
+
+def _stands(parts: Parts, run: Run, checks: CheckRunner) -> Stands | Unprepared:
+    """The tree at its base, set up; for a resolver with the merge under way."""
+    met = run.conflict_met if run.attempts[-1].resolver else None
+    made = stand(parts, run, met.tip if met else "")
+    if isinstance(made, BranchTaken):
+        return _unprepared(made.why)
+    failure = make_ready(parts, checks, made.worktree, run)
+    if failure is not None:
+        return Unprepared(failure, made.notes)
+    if met is not None:
+        merge_target(parts, made.worktree, run.base)
+    return made
 
 
 def _apart(env: Mapping[str, str], account: Access | None) -> tuple[dict[str, str], dict[str, str]]:
@@ -115,15 +135,19 @@ def launch_of(parts: Parts, task: Task, run: Run, worktree: Worktree, prompt: by
         model=model_of(task, config),
         effort=effort_of(task, config),
         bypass=config is not None and config.permissions is Permissions.BYPASS,
-        profile=ToolProfile.EDIT if task.scope else ToolProfile.READ_ONLY,
+        profile=profile_of(task),
+        tools=task.worker.tools if task.worker else (),
+        grants=granted(parts, run, config),
+        resume=run.attempts[-1].continues,
         access=account,
         budget=run.attempts[-1].budget,
+        config_home=parts.caller.get("XDG_CONFIG_HOME", ""),
     )
     launch = agent_for(task, parts.config).launch(assignment)
     for file, content in launch.files.items():
         write_private(file, content)
     secret, open_ = _apart(launch.env, account)
-    env = agent_environment(parts.caller, assignment, directory=directory, allow=launch.allow)
+    env = agent_environment(parts.caller, assignment, directory=directory, allow=(*launch.allow, *wanted(task)))
     return LaunchSpec(
         instance=run.instance,
         attempt=number,

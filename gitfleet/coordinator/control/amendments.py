@@ -67,7 +67,8 @@ class Amendments:
         scopes[task.id] = scope
         # A wave of which nothing has started yet has room for more.
         started = any(
-            run.wave == wave and (run.state is not RunState.QUEUED or run.not_before) for run in books.runs.values()
+            run.wave == wave and (run.state is not RunState.QUEUED or run.not_before or run.parked)
+            for run in books.runs.values()
         )
         books.runs[task.id] = queued_run(self.session, task, wave + 1, self.parts.config)
         try:
@@ -100,7 +101,8 @@ class Amendments:
         if run.state is not RunState.QUEUED and not run.held:
             message = f"{task} is {run.state}; only a queued task, or one held in conflict, can be cancelled."
             return Reply(id=request.id, task=task, error="not-queued", message=message)
-        when = "while it was held in conflict" if run.held else "before it started"
+        when = "while it waited for a permission" if run.parked else "before it started"
+        when = "while it was held in conflict" if run.held else when
         failure = Failure(source=FailureSource.TASK, code="cancelled", message=f"It was cancelled {when}.")
         claim = released(run, books.now())
         run = books.advance(
@@ -126,7 +128,9 @@ class Amendments:
         queued = [
             task
             for task in books.plan.tasks
-            if runs[task.id].state is RunState.QUEUED and (waiting or not runs[task.id].not_before)
+            if runs[task.id].state is RunState.QUEUED
+            and not runs[task.id].parked
+            and (waiting or not runs[task.id].not_before)
         ]
         rest = schedule(self._remainder(books.plan, queued), self.parts.config, fold=self.parts.fold, scopes=scopes)
         placements = dict(current.placements)
@@ -178,6 +182,8 @@ def queued_run(session: str, task: Task, wave: int, config: Config) -> Run:
         objective=task.objective,
         scope=task.scope,
         depends_on=task.depends_on,
+        tags=task.tags,
+        metadata=task.metadata,
     )
 
 

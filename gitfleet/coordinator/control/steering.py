@@ -146,7 +146,7 @@ class Steering:
                 end(self.parts, run, "before it was restarted")
             case RunState.FINISHED:
                 pass
-            case RunState.QUEUED | RunState.PREPARING if not run.not_before:
+            case RunState.QUEUED | RunState.PREPARING if not (run.not_before or run.parked):
                 message = f"{run.task} is {run.state}: there is nothing to start again."
                 return Reply(id=request.id, task=run.task, error="not-started", message=message)
             case _:

@@ -8,13 +8,14 @@ has found a call whose gitfleet was killed, and ends it with ``finish``.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 import msgspec
 
-from gitfleet.agents.registry import agent_for
+from gitfleet.agents.registry import agent_for, as_done
 from gitfleet.agents.transcript import Follower
+from gitfleet.coordinator.accounts import Chosen, NoneReady, ended_with, give_back, lend
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.collecting import OUTPUT_BYTES, handoff_bytes
 from gitfleet.coordinator.attempt.guarding import tampered
@@ -57,7 +58,10 @@ _PIECE = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """How a call stands: its number, seconds since its start and since its last output, and what it told of so far."""
+    """How a call stands: its number, seconds since its start and since its last output, and what it told of so far.
+
+    ``stopping`` says that it was told to end.
+    """
 
     call: int
     seconds: float
@@ -65,6 +69,7 @@ class Doing:
     turns: int | None = None
     tool_calls: int = 0
     tokens: int | None = None
+    stopping: bool = False
 
 
 Watch: TypeAlias = "Callable[[Doing], None]"
@@ -99,13 +104,32 @@ class Planner:
             message = f"The planner was not called again: {budget.sentence}."
             return Answered((), Failure(source=FailureSource.TASK, code="budget", message=message))
         number = len(self.run.attempts) + 1
-        attempt = Attempt(number=number, base=self.run.base, started=instant(parts.now()), budget=budget)
+        given = lend(parts, self.task, self.run.session, self.run.instance, number)
+        try:
+            if isinstance(given, NoneReady):
+                message = f"The planner was not called: {given.sentence}."
+                return Answered((), Failure(source=FailureSource.NEEDS_PERSON, code="no-account", message=message))
+            return self._ask(prompt, number, budget, given)
+        finally:
+            if isinstance(given, NoneReady) or given.account:
+                give_back(parts, self.run.instance)
+
+    def _ask(self, prompt: bytes, number: int, budget: Budget, given: Chosen) -> Answered:
+        parts = self.parts
+        attempt = Attempt(
+            number=number,
+            base=self.run.base,
+            started=instant(parts.now()),
+            budget=budget,
+            agent=given.agent,
+            account=given.account,
+        )
         self.run = msgspec.structs.replace(self.run, attempts=(*self.run.attempts, attempt))
         make_directory(parts.layout.attempt(self.run.instance, number))
         self._note()
         if self._tree is None:
             self._tree = _stand(parts, self.run)
-        agent = agent_for(self.task, parts.config)
+        agent = agent_for(as_done(self.task, attempt, parts.config), parts.config)
         spec = launch_of(parts, self.task, self.run, self._tree, prompt, 0)
         try:
             handle = parts.host.start(spec)
@@ -120,6 +144,7 @@ class Planner:
         self._note()
         self._notes += _tampered(parts, self.run)
         failure = used_up(self.run, agent.name, ended, told) or agent.outcome(ended, told)
+        ended_with(parts, attempt, told, failure)
         return Answered(self._said(told), failure)
 
     def finish(self) -> tuple[str, ...]:
@@ -158,7 +183,8 @@ class Planner:
                 if not stopped and stream.ended is None and overrun(budget, amount(stream)) is not None:
                     stopped = True
                     host.stop(handle, reason=BUDGET)
-            self.watch(self._doing(handle, began, follower.transcript if follower else None))
+            doing = self._doing(handle, began, follower.transcript if follower else None)
+            self.watch(replace(doing, stopping=stopped))
         host.clean_up(handle)
         return ended
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.registry import agent_for, as_done
-from gitfleet.agents.transcript import Follower
+from gitfleet.agents.transcript import Follower, standing
 from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.coordinator.attempt.streams import reader_of
 from gitfleet.errors import GitfleetError
@@ -116,4 +116,4 @@ class Following:
 
 def _figures(stream: Transcript) -> Figures:
     tokens = stream.tokens if stream.used else None
-    return Figures(turns=stream.turns, tokens=tokens, tool_calls=stream.tool_calls)
+    return Figures(turns=stream.turns, tokens=tokens, tool_calls=stream.tool_calls, standing=standing(stream) or "")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gitfleet.model.event import Event
 from gitfleet.model.reports.accounts import AccountChanged, AccountHolder, AccountRow, AccountsReport
 from gitfleet.model.reports.answers import ErrorBody, ErrorReport, PlacedProblem, Report
+from gitfleet.model.reports.approving import ApproveReport, ParkedRun
 from gitfleet.model.reports.closeout import CloseoutItem, CloseoutReport, CloseoutRun, Point
 from gitfleet.model.reports.control import ControlReport, Steered, UnsteeredSession
 from gitfleet.model.reports.endings import (
@@ -87,6 +88,7 @@ __all__ = [
     "Activity",
     "AgentProgress",
     "AmendReport",
+    "ApproveReport",
     "AttemptFiles",
     "CheckReport",
     "ClaimRow",
@@ -120,6 +122,7 @@ __all__ = [
     "Mend",
     "Need",
     "OpenReport",
+    "ParkedRun",
     "PlacedProblem",
     "PlacedTask",
     "PlacedWave",
@@ -170,6 +173,7 @@ COMMAND_REPORTS: dict[str, tuple[type[msgspec.Struct], ...]] = {
     "stop": (ControlReport,),
     "interrupt": (ControlReport,),
     "restart": (ControlReport,),
+    "approve": (ApproveReport,),
     "resolve": (ResolveReport,),
     "open": (OpenReport,),
     "usage": (UsageReport,),

@@ -57,6 +57,9 @@ class WaveReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="git
     landings: tuple[Landing, ...] = ()
     red: Annotated[tuple[CheckResult, ...], Meta(description="Checks that failed.")] = ()
     handoff: Annotated[FinalHandoff, Meta(description="What the session hands on, as in the block at the end.")]
+    proof: Annotated[
+        bool, Meta(description="Whether a script that spends nothing stood in for every agent, as with --fixture.")
+    ] = False
 
 
 class IdleReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/idle/v1"):

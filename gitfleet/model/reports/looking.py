@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, field
 
 from gitfleet.model.claim import ExternalClaim
 from gitfleet.model.event import Event
@@ -39,6 +39,9 @@ class InspectReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="
     run: Annotated[Run, Meta(description="The run as its record says it.")]
     session_state: Annotated[SessionState, Meta(description="Where the session stands.")]
     target: str
+    labels: Annotated[dict[str, str], Meta(description="Facts about the plan, as it says.")] = field(
+        default_factory=dict
+    )
     host: Annotated[str, Meta(description="Where its attempts run.")] = "local"
     activity: Annotated[Activity | None, ACTIVITY] = None
     note: Annotated[str, NOTE] = ""

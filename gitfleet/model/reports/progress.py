@@ -14,18 +14,23 @@ from gitfleet.model.session import Landing, SessionState
 
 
 class Activity(StrEnum):
-    """Whether a running agent shows life; what else a run can be is its state."""
+    """Whether a running agent shows life, or what it waits for; what else a run can be is its state."""
 
     WORKING = "working"
     SILENT = "silent"
     PAUSED = "paused"
     STUCK = "stuck"
     DEAD = "dead"
+    NEEDS_PERSON = "needs-person"
+    RATE_LIMITED = "rate-limited"
+    RETRYING = "retrying"
 
 
 ACTIVITY = Meta(
     description="working: output, events, CPU, children or file changes within timeouts.stall; silent: none of them; "
-    "paused: it stands and will go on, see the note; stuck: its warden does not move; dead: nobody owns it any more. "
+    "paused: it stands and will go on, see the note; stuck: its warden does not move; dead: nobody owns it any more; "
+    "by its own word needs-person: it waits for one, rate-limited: for the end of a limit, retrying: its program asks "
+    "its model again. "
     "None before that is known and when it has ended."
 )
 PREDICTED = Meta(description="Conflicts that merging the work as it is now would have.")

@@ -16,6 +16,7 @@ import msgspec
 from gitfleet.model.budget import Budget
 from gitfleet.model.plan import PLAN_SCHEMA, Plan, Task, TaskKind
 from gitfleet.model.plan_document import PlanDocument, TaskDocument
+from gitfleet.model.worker import TaskEnvironment, TaskWorkspace, Worker
 from gitfleet.store.documents.emit import emit
 from gitfleet.store.documents.source import pruned
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gitfleet.errors import Problem
-    from gitfleet.model.plan_document import Strings
+    from gitfleet.model.plan_document import Strings, WorkerDocument, WorkspaceDocument
     from gitfleet.model.retry import RetryPolicy
     from gitfleet.store.documents.source import Json, Source, Trail
 
@@ -55,7 +56,12 @@ def normalise(source: Source, data: Json) -> Normalised:
     document = msgspec.convert(data, type=PlanDocument)
     result = Normalised(Plan(name="", tasks=()))
     tasks = tuple(_task(task, index, document, source, result) for index, task in enumerate(document.tasks))
-    result.plan = Plan(name=document.name.strip() or _stem(source.name), direction=document.direction, tasks=tasks)
+    result.plan = Plan(
+        name=document.name.strip() or _stem(source.name),
+        direction=document.direction,
+        labels=document.labels,
+        tasks=tasks,
+    )
     return result
 
 
@@ -124,6 +130,11 @@ def _task(task: TaskDocument, index: int, document: PlanDocument, source: Source
         retry_policy=_retry(task, trail, document, result),
         retry_safe=_first(task.retry_safe, defaults.retry_safe, otherwise=True),
         context=_list(task.context),
+        worker=_worker(task.worker),
+        workspace=_workspace(task.workspace),
+        input_files=_list(task.input_files),
+        tags=_list(task.tags),
+        metadata=task.metadata,
         expected_artifacts=task.expected_artifacts,
     )
 
@@ -151,6 +162,26 @@ def _budget(task: TaskDocument, trail: Trail, document: PlanDocument, result: No
         if name not in own.said():
             result.origins[*trail, "budget", name] = ("defaults", "budget", name)
     return own.over(common)
+
+
+def _worker(given: WorkerDocument | None) -> Worker | None:
+    if given is None:
+        return None
+    return Worker(
+        role=given.role,
+        tool_profile=given.tool_profile,
+        tools=_list(given.tools),
+        capabilities=_list(given.capabilities),
+    )
+
+
+def _workspace(given: WorkspaceDocument | None) -> TaskWorkspace | None:
+    """What must be there; what may be written is the task's scope."""
+    if given is None or not (given.required_files or given.environment):
+        return None
+    needs = given.environment
+    wanted = TaskEnvironment(required=_list(needs.required), allowlist=_list(needs.allowlist)) if needs else None
+    return TaskWorkspace(required_files=_list(given.required_files), environment=wanted)
 
 
 def _first(*said: bool | None, otherwise: bool) -> bool:

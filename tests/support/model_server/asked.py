@@ -116,14 +116,21 @@ def calling(step: Step, tools: frozenset[str]) -> Calling:
         case Shell(command=command) | Loop(command=command):
             return _shell(command, tools)
         case Write(path=path, text=text):
-            if "Write" in tools:
-                return Calling("Write", {"file_path": path, "content": text})
-            if "write" in tools:
-                return Calling("write", {"filePath": path, "content": text})
-            if "apply_patch" in tools:
-                lines = "".join(f"+{line}\n" for line in text.splitlines())
-                return Calling("apply_patch", f"*** Begin Patch\n*** Add File: {path}\n{lines}*** End Patch")
-            return _shell(f"printf %s {shlex.quote(text)} >{shlex.quote(path)}", tools)
+            return _write(path, text, tools)
+
+
+def _write(path: str, text: str, tools: frozenset[str]) -> Calling:
+    if "Write" in tools:
+        return Calling("Write", {"file_path": path, "content": text})
+    if "write" in tools:
+        return Calling("write", {"filePath": path, "content": text})
+    lines = "".join(f"+{line}\n" for line in text.splitlines())
+    patch = f"*** Begin Patch\n*** Add File: {path}\n{lines}*** End Patch"
+    if "apply_patch" in tools:
+        return Calling("apply_patch", patch)
+    if "exec" in tools:
+        return Calling("exec", f"text(await tools.apply_patch({json.dumps(patch)}));")
+    return _shell(f"printf %s {shlex.quote(text)} >{shlex.quote(path)}", tools)
 
 
 def _shell(command: str, tools: frozenset[str]) -> Calling:
@@ -133,6 +140,8 @@ def _shell(command: str, tools: frozenset[str]) -> Calling:
         return Calling("bash", {"command": command, "description": "Work"})
     if "exec_command" in tools:
         return Calling("exec_command", {"cmd": command})
+    if "exec" in tools:  # Codex's tool of tools, which takes a script
+        return Calling("exec", f"text(await tools.exec_command({json.dumps({'cmd': command})}));")
     if "shell_command" in tools:
         return Calling("shell_command", {"command": command})
     if "shell" in tools:

@@ -10,7 +10,7 @@ from tests.support.model_server.asked import Asked, Frame, Refusal, event, text_
 from tests.support.model_server.script import Overflow, Status, UsageLimit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from tests.support.model_server.asked import Reply
     from tests.support.model_server.script import Fault, Usage
@@ -35,7 +35,7 @@ class Responses:
             user="\n".join(text_of(item["content"]) for item in messages if item["role"] == "user"),
             texts=tuple(text_of(item["content"]) for item in messages if item["role"] == "assistant"),
             results=sum(item.get("type") in _RESULTS for item in items),
-            tools=frozenset(str(tool.get("name") or tool["type"]) for tool in body.get("tools") or ()),
+            tools=frozenset(_tools([*(body.get("tools") or ()), *items])),
             stream=bool(body.get("stream")),
         )
 
@@ -192,6 +192,18 @@ class Chat:
     def refuse(self, fault: Fault) -> Refusal:
         """A failure as an HTTP error."""
         return _refuse(fault)
+
+
+def _tools(offered: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Names of tools, which for a model that Codex knows are offered in the conversation, by name spaces."""
+    for tool in offered:
+        match tool.get("type"):
+            case "additional_tools" | "namespace":
+                yield from _tools(tool["tools"])
+            case "message" | "reasoning":
+                pass
+            case kind if "call" not in str(kind):
+                yield str(tool.get("name") or kind)
 
 
 def _input(usage: Usage) -> int:

@@ -56,7 +56,6 @@ branch_prefix: robots
         ("worktrees: {copy: [a/../b]}", "worktrees.copy[0]", "`a/../b` is not a plain path below the repository"),
         ("worktrees: {link: [.Git/x]}", "worktrees.link[0]", "`.Git/x` is not a plain path below the repository"),
         ("landing: {style: squash}", "landing", "`landing` is not built yet"),
-        ("agents: {a: {argv: [x], fallback: b}}", "agents.a.fallback", "`agents.a.fallback` is not built yet"),
         ("waves: {overlap: narrow}", "waves.overlap", "`overlap: narrow` is not built yet"),
         ("scope: {protected: ['@lock']}", "scope.protected[0]", "`@lock` is not a word"),
         ("scope: {protected: [a, ../b]}", "scope.protected[1]", "bad entry `../b`: `..` is not allowed in a scope"),

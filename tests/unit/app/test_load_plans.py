@@ -176,31 +176,19 @@ def test_a_minimal_task_file_needs_an_agent() -> None:
     assert [problem.message for problem in caught.value.problems] == ["task `lint` has no command and no agent"]
 
 
-LATER = ["worker.role", "worker.tool_profile", "worker.tools", "worker.capabilities", "input_files", "scorer"]
-
-
 @pytest.mark.parametrize(
     ("name", "fields"),
     [
-        (
-            "release-triage",
-            [
-                "labels",
-                *LATER,
-                "workspace.required_files",
-                "workspace.environment",
-                "expected_artifacts: report",
-                "expected_artifacts: receipt",
-                "tags",
-                "metadata",
-            ],
-        ),
-        ("review-swarm", [*LATER, "expected_artifacts: report", "expected_artifacts: receipt", "tags", "metadata"]),
+        ("release-triage", ["scorer", "expected_artifacts: report", "expected_artifacts: receipt"]),
+        ("review-swarm", ["scorer", "expected_artifacts: report", "expected_artifacts: receipt"]),
     ],
 )
 def test_long_task_files_are_refused_with_every_field_that_is_not_built(name: str, fields: list[str]) -> None:
     data = (TASK_FILES / f"{name}.json").read_bytes()
-    error = refused(data, f"{name}.json")
+    config = load_config(b"agent: a\nagents: {a: {argv: [x], capabilities: [github, release, rust, cli]}}\n", "c.yaml")
+    with pytest.raises(GitfleetError) as caught:
+        load_plan(data, f"{name}.json", config)
+    error = caught.value
     assert "is not built yet" in error.message
     for named in fields:
         assert f"`{named}`" in error.message
@@ -368,11 +356,11 @@ def test_toml_problems_have_a_line() -> None:
     error = refused(b"[[tasks]]\nid = 'a'\ncommand = '''\nbogus = 1\n'''\n[[tasks]]\nid = 'b'\nbogus = 1\n", "p.toml")
     assert [(problem.line, problem.path) for problem in error.problems] == [(8, "tasks[1].bogus")]
     error = refused(
-        b"[[tasks]]\nid = 'a'\ncommand = 'x'\n  [tasks.workspace]\n  root = 'x'\n[labels]\na = 1\n", "p.toml"
+        b"[[tasks]]\nid = 'a'\ncommand = 'x'\n  [tasks.workspace]\n  root = 'x'\n[workers]\na = 1\n", "p.toml"
     )
     assert [(problem.line, problem.column, problem.path) for problem in error.problems] == [
         (5, 3, "tasks[0].workspace.root"),
-        (6, 1, "labels"),
+        (6, 1, "workers"),
     ]
 
 
@@ -497,7 +485,7 @@ def test_a_field_behind_prose_is_not_swallowed() -> None:
         ("{id: a, command: x, estimate: {minutes: 0}}", "0 is out of range"),
         ("{id: a, command: x, estimate: {tokens: 1.5}}", "found the value 1.5"),
         ("{id: a, command: x, prompt: y}", "unknown field `prompt`"),
-        ("{id: a, command: x, worker: {}}", "`worker` is not built yet"),
+        ("{id: a, command: x, scorer: {}}", "`scorer` is not built yet"),
         ("{id: a, command: x, worker: {rolle: y}}", "unknown field `rolle`"),
         ("{id: a, command: x, expected_artifacts: [lgo]}", "`lgo` is not a choice"),
         ("5", "found the value 5"),

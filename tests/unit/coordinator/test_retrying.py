@@ -107,11 +107,12 @@ def test_a_decision_is_noted_on_the_attempt(repo: Repo) -> None:
         run = stage.books.advance("a", RunState.PREPARING, instance="i-a", attempts=(attempt,))
         mine = retrying(stage, clocks)
         noted, decision = mine.judge(run, LOST)
-        assert decision == Retry(5.0, reduced=False, why="Its warden ended.")
+        assert decision == Retry(5.0, reduced=False, why="Its warden ended.", going_on=True)
         assert (noted.attempts[0].outcome, noted.attempts[0].message) == ("lost", "Its warden ended.")
         assert noted.attempts[0].ended
         assert mine.facts(decision) == {
             "reduced": False,
+            "going_on": True,
             "not_before": instant(clocks.wall + 5.0),
             "backoff_seconds": 5.0,
         }

@@ -1,0 +1,87 @@
+"""An agent's stream as people read it: who said what, which tool was called with what, what went wrong.
+
+Pure. A line that is no event of the program's, such as a warning of the shell, is shown as it is; one that says nothing
+to people, such as a count of tokens, is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, assert_never
+
+from gitfleet.agents.events import (
+    Began,
+    Called,
+    Denied,
+    Ended,
+    RateLimited,
+    Retrying,
+    Said,
+    Troubled,
+    Used,
+    Waiting,
+)
+from gitfleet.model.base import instant
+
+if TYPE_CHECKING:
+    from gitfleet.agents.events import AgentEvent
+    from gitfleet.agents.transcript import Reader
+
+
+@dataclass(slots=True)
+class Rendering:
+    """Turns pieces of a stream into text, whole lines at a time."""
+
+    reader: Reader
+    _rest: bytes = field(default=b"")
+
+    def feed(self, data: bytes) -> bytes:
+        """The text of the lines that are whole now."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        return b"".join(self._line(line) for line in lines)
+
+    def finish(self) -> bytes:
+        """The text of a last line without an end."""
+        rest, self._rest = self._rest, b""
+        return self._line(rest) if rest.strip() else b""
+
+    def _line(self, line: bytes) -> bytes:
+        told = [text for event in self.reader.read(line) if (text := words(event))]
+        if not told and line.strip() and not line.lstrip().startswith(b"{"):
+            return line + b"\n"
+        return "".join(f"{text}\n" for text in told).encode()
+
+
+def words(event: AgentEvent) -> str:  # noqa: C901, PLR0911 - a case an event
+    """What a person reads of an event; empty for one that says nothing to them."""
+    match event:
+        case Began():
+            return f"= session {event.cli_session}{f', {event.model}' if event.model else ''}"
+        case Said():
+            return event.text.strip()
+        case Called():
+            return f"> {event.tool} {event.argument}".rstrip()
+        case Used():
+            return ""
+        case Retrying():
+            return f"~ asks again: {event.why}" + (f", in {event.seconds:.0f} s" if event.seconds else "")
+        case RateLimited():
+            return _limit(event)
+        case Denied():
+            return f"! not allowed: {event.tool} {event.argument}".rstrip()
+        case Waiting():
+            return f"! waits for a person: {event.why}"
+        case Troubled():
+            return f"! {event.code}: {event.message}"
+        case Ended():
+            return f"= ended: {event.code or 'success'}" + (f", {event.message}" if event.message else "")
+        case _:
+            assert_never(event)
+
+
+def _limit(event: RateLimited) -> str:
+    if not event.hard and event.share is None:
+        return ""
+    what = f"the limit {event.window}" if event.window else "a limit"
+    until = f", until {instant(event.resets)}" if event.resets else ""
+    return f"! {what} is used up{until}" if event.hard else f"~ {what} is used to {event.share or 0:.0%}{until}"

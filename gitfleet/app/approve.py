@@ -1,0 +1,154 @@
+"""Approve or deny what a parked run asked for, and keep what a person always grants in this repository.
+
+A session that somebody runs is asked, and takes it up at once; one at rest is changed here, under its lock, and goes on
+with the next `continue`. What is always granted is the user's own state: nothing in a repository can grant anything.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from typing import TYPE_CHECKING
+
+from gitfleet.app import unattended
+from gitfleet.app.asking import Nobody, Silence, ask, unanswered, withdraw
+from gitfleet.app.find import find_run
+from gitfleet.app.load import load_config
+from gitfleet.app.resume import open_sessions
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.model.base import instant
+from gitfleet.model.parking import StandingGrant
+from gitfleet.model.reports import ApproveReport, ParkedRun
+from gitfleet.model.request import Permit, Reply, Request
+from gitfleet.store.grants import Grants
+from gitfleet.store.locks import holder
+from gitfleet.store.state import State
+
+if TYPE_CHECKING:
+    from gitfleet.app.workspace import Workspace
+    from gitfleet.coordinator.observer import Observer
+    from gitfleet.model.parking import Parked
+    from gitfleet.model.run import Run
+    from gitfleet.model.session import Session
+
+_TRIES = 3
+_DONE = {Permit.APPROVE: "approved", Permit.DENY: "denied"}
+
+
+def permit(
+    workspace: Workspace, word: str, wanted: str | None, what: Permit, observer: Observer, *, always: bool = False
+) -> ApproveReport:
+    """Approve or deny what the run waits for that an instance or a task names.
+
+    ``always`` grants it to every agent of that kind in this repository, too. Raises ``GitfleetError``: usage where the
+    run waits for nothing, busy where its coordinator does not answer.
+    """
+    state = State(workspace.layout)
+    session, run = find_run(state, word, wanted)
+    if run.parked is None:
+        raise GitfleetError(
+            Kind.USAGE,
+            "not-parked",
+            f"{run.task} of {session.id} is {run.state} and waits for no permission.",
+            hint="`gitfleet approve --list` shows what does.",
+        )
+    if always:
+        _keep(workspace, session, run, run.parked)
+    reply, running = _say(workspace, session, Request(id=secrets.token_hex(8), permit=what, task=run.task), observer)
+    goes = "" if running or what is Permit.DENY else f" `gitfleet continue {session.id}` starts it."
+    return ApproveReport(
+        action=_DONE[what],
+        message=f"{reply.message}{goes}",
+        session=session.id,
+        task=run.task,
+        instance=run.instance,
+        permissions=run.parked.denied,
+        always=always,
+        coordinator=running,
+        parked=_parked(workspace),
+        grants=_grants(workspace).all(),
+    )
+
+
+def listed(workspace: Workspace) -> ApproveReport:
+    """What waits for a permission, and what is always granted here."""
+    return ApproveReport(action="listed", parked=_parked(workspace), grants=_grants(workspace).all())
+
+
+def revoke(workspace: Workspace, words: str) -> ApproveReport:
+    """Take back what was always granted: a tool with its argument, or all of a tool. Raises ``GitfleetError``."""
+    grants = _grants(workspace)
+    gone = grants.remove(lambda one: words in {one.tool, one.permission.words})
+    if not gone:
+        raise GitfleetError(
+            Kind.USAGE, "not-granted", f"{words} is not granted here.", hint="`gitfleet approve --list` shows what is."
+        )
+    told = ", ".join(one.permission.words for one in gone)
+    return ApproveReport(
+        action="revoked",
+        message=f"{told} is not granted any more; what runs keeps it until its end.",
+        permissions=tuple(one.permission for one in gone),
+        parked=_parked(workspace),
+        grants=grants.all(),
+    )
+
+
+def _grants(workspace: Workspace) -> Grants:
+    return Grants.of(workspace.layout, os.environ)
+
+
+def _keep(workspace: Workspace, session: Session, run: Run, parked: Parked) -> None:
+    if not parked.denied:
+        raise GitfleetError(
+            Kind.USAGE,
+            "nothing-named",
+            f"The agent of {run.task} did not say what it asked for, so it cannot be granted for good.",
+            hint=f"`gitfleet approve {run.instance}` lets it go on once.",
+        )
+    config = load_config(State(workspace.layout).read_config_bytes(session.id), f"the config of {session.id}")
+    agent = config.agent_named(run.agent)
+    kind = str(agent.kind) if agent else run.agent
+    at = instant(workspace.now())
+    _grants(workspace).add(
+        StandingGrant(agent=kind, tool=one.tool, argument=one.argument, since=at) for one in parked.denied
+    )
+
+
+def _parked(workspace: Workspace) -> tuple[ParkedRun, ...]:
+    state = State(workspace.layout)
+    return tuple(
+        ParkedRun(
+            session=session.id,
+            task=run.task,
+            instance=run.instance,
+            agent=run.agent,
+            since=run.parked.since,
+            denied=run.parked.denied,
+            approved=run.parked.approved,
+        )
+        for session in open_sessions(workspace)
+        for run in state.read_runs(session.id).values()
+        if run.parked is not None
+    )
+
+
+def _say(workspace: Workspace, session: Session, request: Request, observer: Observer) -> tuple[Reply, bool]:
+    """The answer, and whether a coordinator gave it."""
+    for left in reversed(range(_TRIES)):
+        if holder(workspace.layout.session_lock(session.id)) is not None:
+            match ask(workspace.layout, session.id, request):
+                case Reply() as reply:
+                    return reply, True
+                case Silence(facts):
+                    withdraw(workspace.layout, session.id, request)
+                    raise unanswered(session.id, facts)
+                case Nobody():
+                    withdraw(workspace.layout, session.id, request)
+        try:
+            return unattended.permit(workspace, session, request, observer), False
+        except GitfleetError as error:
+            # Somebody took the session up in this moment: they are asked.
+            if error.code != "locked" or not left:
+                raise
+    msg = "the last try returns or raises"
+    raise AssertionError(msg)

@@ -1,0 +1,1 @@
+"""Accounts: their documents, leases and readiness."""

@@ -1,0 +1,149 @@
+"""How an account stands, and what the end of an attempt does to it: pure."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitfleet.agents.accounts.limits import FELL_THROUGH_REST, Ending, after, ending
+from gitfleet.agents.accounts.readiness import Condition, Known, allowed_by, pick, standing
+from gitfleet.agents.events import RateLimited, Used
+from gitfleet.agents.transcript import Transcript
+from gitfleet.model.account import Account, AccountState
+from gitfleet.model.agent_config import AgentKind
+from gitfleet.model.base import instant, seconds_of
+from gitfleet.model.run import Failure, FailureSource
+from gitfleet.model.usage import Tokens
+
+NOW = 1_700_000_000.0
+ACCOUNT = Account(ref="codex-2", kind=AgentKind.CODEX, connected=instant(0), capacity=4)
+NEW = AccountState()
+LIMITED = Ending(code="rate-limited", transport=True, said="slow down")
+WELL = Ending(spent=True)
+
+
+@pytest.mark.parametrize(
+    ("known", "condition", "mend"),
+    [
+        (Known(ACCOUNT, NEW), Condition.READY, ""),
+        (Known(ACCOUNT, NEW, busy=3), Condition.BUSY, ""),
+        (Known(ACCOUNT, NEW, busy=4), Condition.AT_CAPACITY, "gitfleet accounts connect codex"),
+        (Known(ACCOUNT, AccountState(allowed=1), busy=1), Condition.AT_CAPACITY, "gitfleet accounts connect codex"),
+        (Known(ACCOUNT, AccountState(until=instant(NOW + 1))), Condition.COOLING, "gitfleet accounts connect codex"),
+        (Known(ACCOUNT, AccountState(until=instant(NOW))), Condition.READY, ""),
+        (
+            Known(ACCOUNT, AccountState(until=instant(NOW + 1), fell_through=True)),
+            Condition.FELL_THROUGH,
+            "gitfleet accounts connect codex --ref codex-2",
+        ),
+        (
+            Known(ACCOUNT, AccountState(refused=True)),
+            Condition.REFUSED,
+            "gitfleet accounts connect codex --ref codex-2",
+        ),
+        (
+            Known(ACCOUNT, NEW, missing="gone"),
+            Condition.NOT_CONNECTED,
+            "gitfleet accounts connect codex --ref codex-2",
+        ),
+        (
+            Known(msgspec.structs.replace(ACCOUNT, connected=""), NEW),
+            Condition.NOT_CONNECTED,
+            "gitfleet accounts connect codex --ref codex-2",
+        ),
+        (Known(ACCOUNT, NEW, program=False, missing="gone"), Condition.NO_PROGRAM, "npm install -g @openai/codex"),
+    ],
+)
+def test_every_condition_names_the_command_that_ends_it(known: Known, condition: Condition, mend: str) -> None:
+    now = standing(known, NOW)
+    assert (now.condition, now.mend) == (condition, mend)
+    assert now.usable == (condition in {Condition.READY, Condition.BUSY})
+    assert now.available == (max(0, now.allowed - now.busy) if now.usable else 0)
+
+
+def test_the_least_used_ready_account_is_picked() -> None:
+    def made(ref: str, **facts: object) -> Known:
+        state = AccountState(used=int(str(facts.pop("used", 0))), refused=bool(facts.pop("refused", False)))
+        return Known(msgspec.structs.replace(ACCOUNT, ref=ref), state, **facts)  # type: ignore[arg-type]
+
+    stand = [
+        standing(one, NOW)
+        for one in (
+            made("codex", busy=1),
+            made("codex-2", used=3),
+            made("codex-3", used=2),
+            made("codex-4", refused=True),
+        )
+    ]
+    chosen = pick(stand)
+    assert chosen is not None
+    assert chosen.ref == "codex-3"
+    assert getattr(pick(stand, prefer="codex"), "ref", "") == "codex", "an attempt goes on with the account it had"
+    assert getattr(pick(stand, prefer="codex-4"), "ref", "") == "codex-3", "but not with one that is not ready"
+    assert pick(stand[3:]) is None
+
+
+def test_a_limit_rests_until_it_ends_and_halves_what_may_run() -> None:
+    met = after(ACCOUNT, NEW, Ending(code="usage-limit", transport=True, resets=NOW + 3600), NOW)
+    assert (met.until, met.allowed, met.strikes) == (instant(NOW + 3600), 2, 0)
+    earlier = after(ACCOUNT, met, Ending(code="rate-limited", transport=True, resets=NOW + 60), NOW)
+    assert earlier.until == met.until, "another attempt was told of a later end"
+    assert earlier.allowed == 1
+
+
+def test_a_limit_without_an_end_rests_longer_each_time() -> None:
+    state, rests = NEW, []
+    for _ in range(4):
+        state = after(ACCOUNT, state, LIMITED, NOW)
+        rests.append(seconds_of(state.until) - NOW)
+    assert rests == [30, 60, 120, 240]
+    assert after(ACCOUNT, state, WELL, NOW).strikes == 0
+    stale = after(ACCOUNT, NEW, Ending(code="rate-limited", transport=True, resets=NOW - 5), NOW)
+    assert seconds_of(stale.until) == NOW + 30, "an end that has passed is none"
+
+
+def test_capacity_comes_back_one_by_one() -> None:
+    state = after(ACCOUNT, NEW, LIMITED, NOW)
+    seen = [allowed_by(ACCOUNT, state)]
+    for _ in range(8):
+        state = after(ACCOUNT, state, WELL, NOW)
+        seen.append(allowed_by(ACCOUNT, state))
+    assert seen == [2, 2, 3, 3, 3, 4, 4, 4, 4]
+    warned = after(ACCOUNT, NEW, Ending(spent=True, warned=True), NOW)
+    assert (allowed_by(ACCOUNT, warned), warned.until) == (3, "")
+
+
+def test_what_ended_before_anything_was_spent_rests_for_a_moment() -> None:
+    fell = after(ACCOUNT, NEW, Ending(code="network", transport=True, said="no route"), NOW)
+    assert (fell.fell_through, seconds_of(fell.until) - NOW, fell.said) == (True, FELL_THROUGH_REST, "no route")
+    assert after(ACCOUNT, fell, WELL, NOW).fell_through is False
+    person = Ending(code="interrupted", transport=True)
+    assert after(ACCOUNT, NEW, person, NOW) == NEW, "a person's Ctrl-C says nothing of the account"
+    task = Ending(code="no-changes")
+    assert after(ACCOUNT, fell, task, NOW) == fell
+
+
+def test_refused_credentials_hold_until_they_are_connected_anew() -> None:
+    refused = after(ACCOUNT, NEW, Ending(code="auth", transport=True, said="401"), NOW)
+    assert (refused.refused, refused.said) == (True, "401")
+    assert after(ACCOUNT, refused, WELL, NOW).refused is True
+
+
+@given(st.lists(st.sampled_from([WELL, LIMITED, Ending(spent=True, warned=True), Ending(code="auth")])))
+def test_what_may_run_is_never_less_than_one_or_more_than_the_capacity(ends: list[Ending]) -> None:
+    state = NEW
+    for one in ends:
+        state = after(ACCOUNT, state, one, NOW)
+        assert 1 <= allowed_by(ACCOUNT, state) <= ACCOUNT.capacity
+
+
+def test_an_ending_is_read_from_the_stream_and_the_failure() -> None:
+    told = Transcript()
+    told.tell(RateLimited(hard=False, resets=5.0))
+    assert ending(told, None) == Ending(resets=5.0, warned=True)
+    told.tell(Used("1", Tokens(input=3)))
+    failure = Failure(source=FailureSource.TRANSPORT, code="auth", message="401")
+    assert ending(told, failure) == Ending(code="auth", transport=True, said="401", resets=5.0, warned=True, spent=True)
+    assert ending(None, None) == Ending()

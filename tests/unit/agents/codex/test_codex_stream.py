@@ -1,0 +1,232 @@
+"""What Codex printed, as recorded, becomes events, figures and reasons; the words of its errors find their codes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gitfleet.agents.codex import CodexAgent
+from gitfleet.agents.codex.outcomes import code_of, reset_of, sentence
+from gitfleet.agents.codex.stream import CodexReader
+from gitfleet.agents.events import Used
+from gitfleet.agents.transcript import Follower, Transcript, read_whole
+from gitfleet.model.evidence import Exit
+from gitfleet.model.run import FailureSource
+from gitfleet.model.usage import Tokens
+
+COST = Tokens(input=900, cache_read=250, cache_write=40, output=60, reasoning=9)
+AGENT = CodexAgent()
+
+
+def recorded(name: str) -> bytes:
+    return (Path(__file__).parent / f"{name}.log").read_bytes()
+
+
+def read(data: bytes, before: Tokens | None = None) -> Transcript:
+    return read_whole(AGENT.reader(before=before), lambda offset, size: (offset, data[offset : offset + size]))
+
+
+def events_of(data: bytes) -> bytes:
+    return b"".join(line for line in data.splitlines(keepends=True) if line.startswith(b"{"))
+
+
+def total(told: Transcript) -> Tokens:
+    found = Tokens()
+    for used in told.used.values():
+        found = found.plus(used.tokens)
+    return found
+
+
+THREE = COST.plus(COST).plus(COST)
+
+
+def test_a_success_is_told_answer_by_answer() -> None:
+    told = read(recorded("success"))
+
+    assert told.ended is not None
+    assert told.ended.code == ""
+    assert told.model == "gpt-6.1-sol"
+    assert told.cli_session == "01a1fdaa-9998-7642-bedb-584d15e44878"
+    assert [used.tokens for used in told.used.values()] == [COST, COST, COST]
+    assert list(told.calls.values()) == [1, 1, 0]
+    assert (told.turns, told.tool_calls, told.retries) == (3, 2, 1)
+    assert told.last_said == "All of it is done."
+    assert AGENT.outcome(Exit(code=0), told) is None
+
+
+def test_the_same_bytes_tell_the_same_in_any_pieces() -> None:
+    data, whole = recorded("success"), read(recorded("success"))
+    follower = Follower(AGENT.reader())
+    for offset in range(0, len(data), 7):
+        follower.feed(offset, data[offset : offset + 7])
+
+    assert follower.finish() == whole
+
+
+def test_without_a_trace_the_count_of_the_session_is_differenced() -> None:
+    told = read(events_of(recorded("success")), before=COST)
+
+    assert [used.tokens for used in told.used.values()] == [COST.plus(COST)]
+
+
+def test_what_the_trace_leaves_out_is_a_row_of_its_own() -> None:
+    lines = recorded("success").splitlines(keepends=True)
+    last = max(place for place, line in enumerate(lines) if b"input_token_count" in line)
+
+    told = read(b"".join([*lines[:last], *lines[last + 1 :]]))
+
+    assert [used.tokens for used in told.used.values()] == [COST, COST, COST]
+    assert total(told) == THREE
+
+
+def test_lines_of_both_streams_that_ran_into_each_other_are_parted() -> None:
+    data = recorded("success")
+    trace = next(line for line in data.splitlines() if b"input_token_count" in line)
+    reader = CodexReader()
+
+    behind = list(reader.read(b'{"type":"turn.started"}' + trace))
+    within = list(reader.read(b'{"type":"item.com' + trace))
+    quoted = list(reader.read(b'{"type":"x","text":"' + trace.replace(b'"', b'\\"') + b'"}'))
+    broken = list(reader.read(b'{"text":"' + trace.replace(b'"', b'\\"')))
+
+    assert [type(event) for event in (*behind, *within)] == [Used, Used]
+    assert [quoted, broken] == [[], []]
+
+
+def test_another_conversation_is_a_helper() -> None:
+    reader = CodexReader()
+    data = recorded("success")
+    other = data.replace(b"01a1fdaa-9998-7642-bedb-584d15e44878", b"01a1fdaa-9998-7642-bedb-000000000000")
+    for line in data.splitlines()[:3]:
+        list(reader.read(line))
+
+    used = [event for line in other.splitlines()[3:] for event in reader.read(line) if isinstance(event, Used)]
+
+    assert used[0].helper
+
+
+def test_a_usage_limit_tells_its_end() -> None:
+    told = read(recorded("limit"))
+    failure = AGENT.outcome(Exit(code=1), told)
+
+    assert failure is not None
+    assert (failure.code, failure.source) == ("usage-limit", FailureSource.TRANSPORT)
+    assert told.limit is not None
+    assert told.limit.resets == datetime(2026, 11, 22, 14, 7, tzinfo=UTC).timestamp()
+    assert total(told) == COST
+
+
+def test_a_missing_sandbox_needs_a_person() -> None:
+    told = read(recorded("no-sandbox"))
+    failure = AGENT.outcome(Exit(code=0), told)
+
+    assert failure is not None
+    assert (failure.code, failure.source) == ("permission-denied", FailureSource.NEEDS_PERSON)
+    assert [one.tool for one in told.denied] == ["sandbox"]
+
+
+@pytest.mark.parametrize(
+    ("said", "now", "then"),
+    [
+        ("try again at 10:52 AM.", "2026-11-21T09:50:00", "2026-11-21T10:53:00"),
+        ("try again at 12:05 AM.", "2026-11-21T23:50:00", "2026-11-22T00:06:00"),
+        ("try again at 9:50 AM.", "2026-11-21T09:50:30", "2026-11-21T09:51:00"),
+        ("or try again at Nov 23rd, 2026 5:24 PM.", "2026-11-21T09:50:00", "2026-11-23T17:25:00"),
+        ("or try again at Feb 30th, 2026 5:24 PM.", "2026-11-21T09:50:00", None),
+        ("or try again later.", "2026-11-21T09:50:00", None),
+    ],
+)
+def test_when_a_limit_ends(said: str, now: str, then: str | None) -> None:
+    found = reset_of(said, datetime.fromisoformat(now).replace(tzinfo=UTC))
+
+    assert found == (datetime.fromisoformat(then).replace(tzinfo=UTC).timestamp() if then else None)
+
+
+def test_a_limit_without_a_trace_is_told_by_the_session_id() -> None:
+    reader = CodexReader()
+    said = b'{"type":"turn.failed","error":{"message":"You have hit your usage limit, try again at 11:00 AM."}}'
+    list(reader.read(b'{"type":"thread.started","thread_id":"01a1fdaa-9998-7642-bedb-584d15e44878"}'))
+
+    limit = next(iter(reader.read(said)))
+
+    assert getattr(limit, "resets", None) == datetime(2026, 11, 21, 11, 1, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("message", "status", "code"),
+    [
+        ("You\u2019ve hit your usage limit. Visit https://x or try again later.", 429, "usage-limit"),
+        ("Quota exceeded. Check your plan and billing details.", 429, "usage-limit"),
+        ("To use Codex with your ChatGPT plan, upgrade to Plus: https://x", 429, "usage-limit"),
+        ("exceeded retry limit, last status: 429 Too Many Requests", 429, "rate-limited"),
+        ("stream disconnected before completion: Rate limit reached for m", 200, "rate-limited"),
+        ("unexpected status 401 Unauthorized: x, url: http://y", 401, "auth"),
+        ("Your access token could not be refreshed. Please log out and sign in again.", None, "auth"),
+        ("Missing environment variable: `OPENAI_API_KEY`.", None, "auth"),
+        ("nobody knows", 403, "auth"),
+        ("We\u2019re currently experiencing high demand, which may cause temporary errors.", 500, "model-error"),
+        ("Selected model is at capacity. Please try a different model.", 503, "model-error"),
+        ("unexpected status 502 Bad Gateway: <html>", 502, "model-error"),
+        ("The model `x` does not exist or you do not have access to it.", 404, "model-error"),
+        ("stream disconnected before completion: idle timeout waiting for SSE", 200, "stalled"),
+        ("stream disconnected before completion: stream closed before response.completed", 200, "network"),
+        ("Connection failed: error sending request", None, "network"),
+        ("Codex ran out of room in the model's context window. Start a new thread", 400, "context-overflow"),
+    ],
+)
+def test_the_words_of_an_error_find_its_code(message: str, status: int | None, code: str) -> None:
+    assert code_of(message, status) == code
+
+
+def test_an_errors_sentence_has_no_key_no_address_and_an_end() -> None:
+    document = '{"error": {"message": "Unsupported value: x.", "type": "invalid_request_error"}}'
+
+    assert sentence(document) == "Unsupported value: x"
+    assert sentence("Incorrect key sk-abcdef0123456 given, url: http://u:p@h/x") == "Incorrect key [secret] given"
+    assert len(sentence("long " * 1000)) < 400
+
+
+@pytest.mark.parametrize(
+    ("ended", "lines", "code", "source"),
+    [
+        (Exit(code=1), (), "interrupted", "needs-person"),
+        (Exit(signal=2), (), "interrupted", "needs-person"),
+        (Exit(signal=15), (), "no-end-event", "transport"),
+        (Exit(code=0), (), "no-end-event", "transport"),
+        (Exit(signal=9), (), "killed", "transport"),
+        (Exit(code=1), (b"Error: thread/resume failed: no rollout found",), "no-end-event", "transport"),
+        (Exit(code=1), (b'{"type":"error","message":"Connection failed"}',), "network", "transport"),
+        (Exit(reason="stalled"), (), "stalled", "transport"),
+        (Exit(reason="budget"), (b'{"type":"turn.failed","error":{"message":"x"}}',), "budget", "task"),
+        (Exit(code=3), (b'{"type":"turn.completed","usage":{}}',), "exit-code", "task"),
+    ],
+)
+def test_an_end_is_read_with_what_was_told(ended: Exit, lines: tuple[bytes, ...], code: str, source: str) -> None:
+    began = b'{"type":"thread.started","thread_id":"01a1"}'
+
+    failure = AGENT.outcome(ended, read(b"\n".join((began, *lines))))
+
+    assert failure is not None
+    assert (failure.code, failure.source) == (code, source)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"",
+        b"{",
+        b"[1]",
+        b'{"type": 3}',
+        b'{"type":"turn.completed","usage":null}',
+        b'{"type":"item.completed","item":{"id":"1","type":"file_change","changes":[3]}}',
+        b'{"type":"item.completed","item":{"id":"1","type":"hologram"}}',
+        b'{"type":"error"}',
+        b"\xff\xfe",
+        b"{" + b'"a":{' * 5000,
+        b'x codex_otel.trace_safe: event.name="codex.sse_event" input_token_count=many output_token_count=-1',
+    ],
+)
+def test_no_line_is_too_odd(line: bytes) -> None:
+    assert read(line).trouble is None

@@ -1,0 +1,87 @@
+"""What people read of an agent's stream."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitfleet.agents.events import (
+    AgentEvent,
+    Began,
+    Called,
+    Denied,
+    Ended,
+    RateLimited,
+    Retrying,
+    Said,
+    Troubled,
+    Used,
+    Waiting,
+)
+from gitfleet.agents.rendering import Rendering, words
+from gitfleet.agents.transcript import Standing, Transcript, standing
+from gitfleet.model.usage import Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Letters:
+    """A stream whose lines are `{` and words."""
+
+    def read(self, line: bytes) -> Iterable[AgentEvent]:
+        if line.startswith(b"{said "):
+            yield Said(line[6:].decode())
+        if line.startswith(b"{call "):
+            yield Called("Bash", line[6:].decode())
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (Began("s-1", "m"), "= session s-1, m"),
+        (Said(" Done.\n"), "Done."),
+        (Called("Bash", "make"), "> Bash make"),
+        (Called("Todo"), "> Todo"),
+        (Used("1", Tokens(input=1)), ""),
+        (Retrying("529", 3.2), "~ asks again: 529, in 3 s"),
+        (RateLimited(hard=True, resets=0.0, window="day"), "! the limit day is used up"),
+        (RateLimited(hard=False, share=0.8), "~ a limit is used to 80%"),
+        (RateLimited(hard=False), ""),
+        (Denied("WebFetch", "http://x"), "! not allowed: WebFetch http://x"),
+        (Waiting("a login"), "! waits for a person: a login"),
+        (Troubled("network", "gone"), "! network: gone"),
+        (Ended(), "= ended: success"),
+        (Ended("budget", "too much"), "= ended: budget, too much"),
+    ],
+)
+def test_every_event_has_its_words(event: AgentEvent, text: str) -> None:
+    assert words(event) == text
+
+
+def test_a_stream_is_rendered_in_whatever_pieces_it_comes() -> None:
+    data = b"{said one\n{unknown\nwarning: a shell\n{call make\n\n{said last"
+    whole = b"one\nwarning: a shell\n> Bash make\nlast\n"
+    for step in (1, 3, len(data)):
+        shown = Rendering(Letters())
+        pieces = [shown.feed(data[at : at + step]) for at in range(0, len(data), step)]
+        assert b"".join(pieces) + shown.finish() == whole
+
+
+def test_what_an_agent_waits_for_is_known_until_it_goes_on() -> None:
+    stream = Transcript()
+    assert standing(stream) is None
+    stream.tell(Retrying("500"))
+    assert standing(stream) is Standing.RETRYING
+    stream.tell(RateLimited(hard=True, resets=9.0))
+    assert standing(stream) is Standing.RATE_LIMITED
+    stream.tell(Said("I go on."))
+    assert standing(stream) is None
+    stream.tell(RateLimited(hard=False, share=0.9))
+    assert standing(stream) is None
+    stream.tell(Waiting("a login"))
+    assert standing(stream) is Standing.NEEDS_PERSON
+    stream.tell(Ended("auth"))
+    assert standing(stream) is None
+    assert stream.limit == RateLimited(hard=False, share=0.9)
