@@ -1,9 +1,10 @@
 """The plugin that each attempt gives ``opencode``: it tells in the stream what the program's own events leave out.
 
 Told are, each as a line of type ``gitfleet``: that it listens; sessions and their models; requests that are tried
-again, and when; permissions that were refused; what sub-agents used; which messages are helpers'; and the end with the
-reason of the last step. The variables that point the program at its account's home are taken back for the tools that it
-runs, and its keys are kept from them.
+again, and when; permissions that were refused; what each step used, those of sub-agents and of other helpers as well;
+which messages are helpers'; and the end with the reason of the last step. These lines are ahead of the program's own,
+which pass through a queue: whoever has read the end has read all usage. The variables that point the program at its
+account's home are taken back for the tools that it runs, and its keys are kept from them.
 
 Two waits it ends itself, for nobody outside could before they are over: one that a limit asks for and that is longer
 than ``PATIENCE_SECONDS``, since gitfleet has better use for the time; and summing up a conversation that is too long
@@ -54,9 +55,10 @@ export const gitfleet = async ({ client }) => {
         }
       }
       if (type === "message.part.updated" && told.part.type === "step-finish") {
-        const part = told.part, { id, tokens, cost } = part
-        if (part.sessionID !== root) say("used", { session: part.sessionID, id, tokens, cost })
-        else if (!helpers.has(part.messageID)) { reason = part.reason; error = undefined; overflowed = false }
+        const { id, messageID, sessionID, tokens, cost } = told.part
+        const helper = sessionID !== root || helpers.has(messageID)
+        say("used", { session: sessionID, helper, id, tokens, cost })
+        if (!helper) { reason = told.part.reason; error = undefined; overflowed = false }
       }
       if (type === "session.status" && told.status.type === "retry") {
         const { attempt, message, next } = told.status

@@ -31,6 +31,7 @@ SWITCHES = ("AUTOUPDATE", "SHARE", "LSP_DOWNLOAD", "TERMINAL_TITLE")
 DIRECTORIES = {"CONFIG": "~/.config", "DATA": "~/.local/share", "STATE": "~/.local/state", "CACHE": "~/.cache"}
 """The XDG directories, and where they are for everybody else unless the caller says otherwise."""
 
+_HIDDEN = ("OPENCODE_CONFIG_CONTENT", "OPENCODE_TEST_HOME", "npm_config_cache", "npm_config_offline")
 _VERSION = re.compile(r"/v\d+$")
 _RULE = re.compile(r"([\w*-]+)(?:\((.*)\))?", re.DOTALL)
 _WEB = ("webfetch", "websearch", "codesearch")
@@ -55,8 +56,12 @@ def launch(assignment: Assignment, allow: tuple[str, ...]) -> Launch:
     if assignment.bypass:
         argv += ["--auto"]
     home = access.home if access else assignment.prompt_file.with_name("opencode")
+    gateway = bool(access and access.endpoint)
     env = {
         **{f"OPENCODE_DISABLE_{name}": "1" for name in SWITCHES},
+        # It installs what its plugins may want, with npm's own cache. Behind a gateway there may be nothing to reach.
+        "npm_config_cache": str(home / "cache" / "npm"),
+        **({"npm_config_offline": "true"} if gateway else {}),
         **(access.settings if access else {}),
         **(access.secrets if access else {}),
         **{f"XDG_{name}_HOME": str(home / name.lower()) for name in DIRECTORIES},
@@ -67,7 +72,7 @@ def launch(assignment: Assignment, allow: tuple[str, ...]) -> Launch:
         "PWD": str(assignment.worktree),
     }
     files = {plugin: hooks.source(_for_tools(assignment))}
-    if access and access.endpoint:
+    if gateway:
         files[models] = b"{}\n"
         env |= {"OPENCODE_MODELS_PATH": str(models), "OPENCODE_DISABLE_MODELS_FETCH": "1"}
     return Launch(argv=tuple(argv), stdin=assignment.prompt_file, env=env, allow=allow, files=files)
@@ -84,8 +89,8 @@ def _for_tools(assignment: Assignment) -> dict[str, str | None]:
     own: dict[str, str | None] = {f"XDG_{name}_HOME": place for name, place in DIRECTORIES.items()}
     if assignment.config_home:
         own["XDG_CONFIG_HOME"] = assignment.config_home
-    hidden = ("OPENCODE_CONFIG_CONTENT", *(assignment.access.secrets if assignment.access else ()))
-    return {**own, **dict.fromkeys(hidden)}
+    keys = assignment.access.secrets if assignment.access else ()
+    return {**own, **dict.fromkeys((*_HIDDEN, *keys))}
 
 
 def _config(assignment: Assignment) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Reads the stream of ``opencode run --format json`` and of the plugin in it.
 
-Steps of the session itself come in the program's own events, with what each used; ``output`` leaves the reasoning out
-there. Everything else comes from the plugin, the end too: without it a last step with the reason ``stop`` is one.
+What is said and done comes in the program's own events, and so does what the session's own steps used; the plugin tells
+that as well, and everything else, the end too. Without a plugin a last step with the reason ``stop`` is the end. Tokens
+of ``output`` leave the reasoning out.
 """
 
 from __future__ import annotations
@@ -40,7 +41,6 @@ class OpencodeReader:
     _helpers: set[str] = field(default_factory=set)
     _models: dict[str, str] = field(default_factory=dict)
     _gave_up: AgentEvent | None = None
-    _overflowed: bool = False
 
     def read(self, line: bytes) -> Iterable[AgentEvent]:
         """Give the events of one line."""
@@ -100,14 +100,14 @@ class OpencodeReader:
             yield Ended()
 
     def _used(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
-        yield _used(told, self._models.get(told["session"], self.model), helper=True)
+        yield _used(told, self._models.get(told["session"], self.model), helper=told["helper"])
 
     def _retry(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
         until, long = told["next"] / 1000, bool(told.get("long"))
         limit = limit_of(told["message"])
         if limit:
             yield RateLimited(hard=long, resets=until)
-        yield Retrying(told["message"], None)
+        yield Retrying(told["message"])
         if long:
             self._gave_up = Ended(limit or "model-error", told["message"])
 
