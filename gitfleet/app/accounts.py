@@ -14,7 +14,6 @@ from gitfleet.agents.accounts.keys import NoKey, identity, missing, read_key
 from gitfleet.agents.accounts.lease_files import alive
 from gitfleet.agents.accounts.programs import PROGRAMS, found
 from gitfleet.agents.accounts.readiness import Condition
-from gitfleet.agents.accounts.store import Accounts
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.account import DEFAULT_CAPACITY, Account, AccountState, Key
 from gitfleet.model.base import instant
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from gitfleet.agents.accounts.store import Accounts
     from gitfleet.model.agent_config import AgentKind
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

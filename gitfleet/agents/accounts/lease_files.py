@@ -43,6 +43,7 @@ def _place(path: str) -> Path:
 
 
 def read_leases(directory: Path) -> dict[Path, AccountLease | None]:
+    """Leases in a directory by file; none for one that cannot be read."""
     found_: dict[Path, AccountLease | None] = {}
     for name in names(directory):
         try:
