@@ -32,17 +32,30 @@ TODAY = int(time.time() // 86_400)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of tests marked ``share(n)`` run one n-th a day; all of them with ``GITFLEET_SHARE=1``."""
+    """Of tests marked ``share(n)`` run one n-th a day (all with ``GITFLEET_SHARE=1``); the longest come first."""
+    # What is given more time than others needs it: started last, it would run alone while the other workers are done.
+    items.sort(key=_given, reverse=True)
     if os.environ.get("GITFLEET_SHARE") == "1":
         return
     left_out = []
     for item in items:
         mark = item.get_closest_marker("share")
-        if mark is not None and (zlib.crc32(item.nodeid.encode()) + TODAY) % mark.args[0]:
+        if mark is not None and (_turn(item) + TODAY) % mark.args[0]:
             left_out.append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+def _turn(item: pytest.Item) -> int:
+    """Whose day it is: the members of a family follow one another, so that no day has all of them."""
+    places: dict[str, int] = getattr(getattr(item, "callspec", None), "indices", {})
+    return zlib.crc32(item.nodeid.partition("[")[0].encode()) + sum(set(places.values()))
+
+
+def _given(item: pytest.Item) -> float:
+    mark = item.get_closest_marker("timeout")
+    return float(mark.args[0]) if mark is not None else 0.0
 
 
 @pytest.fixture

@@ -42,7 +42,8 @@ def sweep(workspace: Workspace) -> Iterator[str]:
     if not abandoned(workspace.layout):
         return
     from gitfleet.app.composition import build  # noqa: PLC0415 - hardly ever needed
-    from gitfleet.coordinator.planning.calling import finish, planning_task  # noqa: PLC0415
+    from gitfleet.coordinator.planning.calling import planning_task  # noqa: PLC0415
+    from gitfleet.coordinator.planning.ending import finish  # noqa: PLC0415
     from gitfleet.git.command import GitFailed  # noqa: PLC0415
     from gitfleet.model.base import decode  # noqa: PLC0415
     from gitfleet.model.run import Run  # noqa: PLC0415

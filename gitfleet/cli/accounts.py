@@ -32,7 +32,7 @@ KINDS = click.Choice([AgentKind.CLAUDE.value, AgentKind.CODEX.value, AgentKind.O
     examples=(
         "gitfleet accounts",
         "gitfleet accounts connect claude",
-        "gitfleet accounts connect codex --api-key-env TEAM_KEY --endpoint https://gateway.example/v1",
+        "gitfleet accounts connect codex --api-key-env KEY --endpoint https://example.net",
         "gitfleet accounts status codex-2",
         "gitfleet accounts remove codex-2",
     ),
@@ -69,7 +69,7 @@ def status(call: Call, *, ref: str | None) -> int:
         "gitfleet accounts connect claude",
         "gitfleet accounts connect claude --import-settings",
         "gitfleet accounts connect codex --api-key-env TEAM_KEY --capacity 4",
-        "gitfleet accounts connect codex --api-key-file ~/.keys/codex --endpoint https://gateway.example/v1",
+        "gitfleet accounts connect codex --api-key-file ~/.keys/codex",
         "gitfleet accounts connect codex --ref codex-2",
     ),
 )

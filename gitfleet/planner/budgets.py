@@ -96,8 +96,10 @@ def runs_model(task: Task, config: Config) -> bool:
 
 def tells_no_cost(task: Task, config: Config) -> bool:
     """Whether the agent of a task runs a model and never says what it costs: then dollars cannot be bounded."""
-    agent = config.agent_named(task.agent or config.agent or "")
-    return task.command is None and agent is not None and agent.kind is AgentKind.CODEX
+    if task.command is not None:
+        return False
+    names = {name for stage in config.stages(task.agent or config.agent or "") for name in stage}
+    return any(agent.kind is AgentKind.CODEX for name in names if (agent := config.agent_named(name)) is not None)
 
 
 def budget_of(task: Task, config: Config) -> Budget:

@@ -214,6 +214,9 @@ def _agent(task: Task, trail: Trail, config: Config) -> Iterator[Finding]:
         for field in ("model", "effort"):
             if getattr(task, field):
                 yield Finding((*trail, field), f"`{field}` means nothing for a command agent", "an agent with a model")
+    elif of is not None and of.kind is AgentKind.AUTO and task.model:
+        message = "`model` is a word of one program, and `auto` may be any"
+        yield Finding((*trail, "model"), message, "an agent of one kind, or no model")
     if task.agent is not None and config.agent_named(task.agent) is None:
         yield unknown_agent((*trail, "agent"), task.agent, config.agents)
     elif of is not None and task.worker is not None:

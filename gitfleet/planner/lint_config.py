@@ -45,6 +45,7 @@ def lint_config(config: Config) -> tuple[Finding, ...]:
         if agent.kind is AgentKind.COMMAND and not agent.argv:
             found.append(Finding(trail, f"the command agent `{name}` has no argv", "a program and its arguments"))
         found.extend(_of_another_kind(trail, agent))
+        found.extend(_fallbacks(trail, name, agent, config))
         for position, argument in enumerate(agent.argv):
             found.extend(_placeholders((*trail, "argv", position), argument))
         if agent.argv and not agent.argv[0]:
@@ -83,13 +84,28 @@ def _of_another_kind(trail: Trail, agent: AgentConfig) -> Iterator[Finding]:
             "model": agent.model,
             "effort": agent.effort,
             "permissions": agent.permissions is Permissions.BYPASS,
+            "account": agent.account,
+            "fallback": agent.fallback,
         }
         expected = "only for kinds that run a model"
+    elif agent.kind is AgentKind.AUTO:
+        given = {"argv": agent.argv, "stdin": agent.stdin, "model": agent.model, "account": agent.account}
+        expected = "in the agents that it chooses from"
     else:
         given, expected = {"argv": agent.argv, "stdin": agent.stdin}, "only for kind: command"
     for field, value in given.items():
         if value:
             yield Finding((*trail, field), f"`{field}` means nothing for kind: {agent.kind}", expected)
+
+
+def _fallbacks(trail: Trail, name: str, agent: AgentConfig, config: Config) -> Iterator[Finding]:
+    """Who cannot step in for an agent."""
+    for position, other in enumerate(agent.fallback):
+        place = (*trail, "fallback", position)
+        if config.agent_named(other) is None:
+            yield unknown_agent(place, other, config.agents)
+        elif other == name or other in agent.fallback[:position]:
+            yield Finding(place, f"`{other}` cannot step in for itself", "another agent, once")
 
 
 def _named(trail: Trail, name: str) -> Iterator[Finding]:

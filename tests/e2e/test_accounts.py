@@ -491,3 +491,19 @@ def test_a_removed_repository_frees_its_leases(fleet: FleetEnv) -> None:
     shutil.rmtree(fleet.root / "repo")
     found = fleet.run("accounts", "--json", cwd=fleet.root).ok().json["accounts"]
     assert [row["readiness"] for row in found] == ["ready"]
+
+
+def test_a_secret_that_an_agent_tells_is_in_nothing_that_is_written(fleet: FleetEnv) -> None:
+    told(fleet)
+    repo = fleet.root / "repo"
+    connect(fleet, "opencode")
+    said = """printf '{"decisions": ["the key is %s"], "discoveries": [{"fact": "use %s", "paths": ["a.txt"]}]}'"""
+    tells = f'{said} "$TOLD_KEY" "$TOLD_KEY" > "$GITFLEET_HANDOFF"\n'
+    (fleet.root / "key").write_text(SECRET)
+    check = {"run": f"cat {fleet.root}/key; false"}
+    fleet.run("wave", fleet.plan(plan_of(job("a", tells), job("b", verify=[check]))), "--yes").ok(1)
+    home = common_dir(fleet, repo) / "gitfleet"
+    assert "<secret of opencode>" in state_runs(fleet, repo)["a"].handoff.decisions[0]  # type: ignore[union-attr]
+    written = everything(home / "state", home / "journal", repo / ".planning")
+    assert b"<secret of opencode>" in written
+    assert SECRET.encode() not in written

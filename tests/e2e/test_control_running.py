@@ -331,6 +331,7 @@ def test_what_landed_or_is_on_record_is_not_restarted(fleet: FleetEnv) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.share(3)  # each waits for the ten seconds that are asked for an answer
 @pytest.mark.parametrize("command", ["pause", "stop", "add"])
 def test_a_coordinator_that_cannot_answer_is_named_and_not_waited_for(command: str, fleet: FleetEnv) -> None:
     repo = fleet.repo()

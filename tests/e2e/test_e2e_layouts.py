@@ -61,6 +61,7 @@ LAYOUTS = [plain, subdirectory, linked_worktree, separate_git_dir, bare_plus_wor
 
 
 @pytest.mark.slow
+@pytest.mark.share(2)
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_session_runs_in_every_layout(layout: Callable[[FleetEnv], Path], fleet: FleetEnv) -> None:
     place = layout(fleet)

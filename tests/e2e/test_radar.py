@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from tests.e2e.test_stalls import until
+from tests.e2e.test_stalls import look, until
 from tests.support.sessions import assert_nothing_remains, common_dir, config_of, plan_of, states, task
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 def live(fleet: FleetEnv) -> dict[str, Any]:
     """What ``status`` says of the one session."""
-    (session,) = fleet.run("status", "--json").json["sessions"]
+    (session,) = look(fleet, "status")["sessions"]
     return dict(session)
 
 
@@ -31,7 +31,7 @@ def activities(fleet: FleetEnv) -> dict[str, str]:
 
 
 def told(fleet: FleetEnv, kind: str) -> list[tuple[str, str]]:
-    events = fleet.run("events", "--json").json["events"]
+    events = look(fleet, "events")["events"]
     return [(event["task"], event["status"]) for event in events if event["kind"] == kind]
 
 

@@ -80,6 +80,7 @@ def test_a_clock_that_jumps_during_a_backoff_makes_it_no_longer(fleet: FleetEnv,
     assert len(state_runs(fleet, repo)["a"].attempts) == 2
 
 
+@pytest.mark.share(2)
 @JUMPS
 @pytest.mark.parametrize("moment", [AGENTS, pytest.param(CONTINUE, marks=SLOW)])
 def test_a_clock_that_jumps_while_agents_work_is_not_noticed(fleet: FleetEnv, moment: str, seconds: int) -> None:
@@ -91,7 +92,7 @@ def test_a_clock_that_jumps_while_agents_work_is_not_noticed(fleet: FleetEnv, mo
     trial.look()
 
 
-@pytest.mark.slow
+@pytest.mark.share(2)
 @JUMPS
 def test_a_clock_that_jumps_during_a_check_is_not_noticed(fleet: FleetEnv, seconds: int) -> None:
     when = clock(fleet, seconds)

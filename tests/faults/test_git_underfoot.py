@@ -59,6 +59,7 @@ HOUSEKEEPING = {
 }
 
 
+@pytest.mark.share(2)
 @pytest.mark.parametrize("moment", [AGENTS, pytest.param(CHECK, marks=SLOW), pytest.param(CONTINUE, marks=SLOW)])
 def test_all_housekeeping_of_git_at_once_disturbs_nothing(fleet: FleetEnv, moment: str) -> None:
     script = " && ".join(HOUSEKEEPING.values())

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.slow, pytest.mark.leaves_worktrees("an attempt that could not be started keeps its tree")]
 
 
+@pytest.mark.share(3)
 @pytest.mark.parametrize(
     ("number", "moment"), [pytest.param(8, BEFORE, marks=SLOW), pytest.param(12, BEFORE, marks=SLOW), (12, CONTINUE)]
 )

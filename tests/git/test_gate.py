@@ -11,15 +11,17 @@ from gitfleet.git.command import Git
 from gitfleet.git.engines import open_objects
 from gitfleet.git.repository import discover
 from gitfleet.integrate.gate.bounds import Bounds, is_git_name, is_planning, literal_paths
+from gitfleet.integrate.gate.history import forked_from
 from gitfleet.integrate.gate.inspecting import REPORTED, carried, inspect
 from gitfleet.planner.protection import Protection
 from gitfleet.planner.scopes import Scope
 from tests.support.landings import Place, new_place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from gitfleet.git.command import Completed
     from gitfleet.model.evidence import GateReport
 
 BASE = {"src/a.txt": "a\n", "src/deep/b.txt": "b\n", "other/c.txt": "c\n", ".planning/x": "x\n"}
@@ -159,6 +161,30 @@ def test_amended_and_moved_bases(place: Place) -> None:
     # The target's own commit written anew is the run's.
     amended = commit_tree(place, place.build({"src/a.txt": "2\n"}, second), first)
     assert found(gate(place, amended)) == {("other/c.txt", "out-of-scope")}
+
+
+def test_work_on_a_target_that_nobody_moved_forks_from_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    main = place.git("rev-parse", "main")
+    first = place.build({"src/a.txt": "2\n"})
+    second = place.build({"src/a.txt": "3\n"}, first)
+    merge, elsewhere = commit_tree(place, second, second, first), commit_tree(place, "main")
+    asked: list[tuple[str | bytes, ...]] = []
+    real = Git.run
+
+    def run(git: Git, *args: str | bytes, ok: Sequence[int] = (0,)) -> Completed:
+        asked.append(args)
+        return real(git, *args, ok=ok)
+
+    with open_objects(discover(place.path)) as objects:
+        monkeypatch.setattr(Git, "run", run)
+        for tip in (main, first, second):
+            assert forked_from(Git(place.path), objects, base=main, tip=tip, target=main) == main
+        assert asked == []
+        # A merge, a tip that does not come from the base, and a target that is elsewhere are git's to judge.
+        assert forked_from(Git(place.path), objects, base=main, tip=merge, target=main) == main
+        assert forked_from(Git(place.path), objects, base=main, tip=elsewhere, target=main) is None
+        assert forked_from(Git(place.path), objects, base=first, tip=second, target=main) == first
+        assert [args[0] for args in asked][:2] == ["merge-base", "merge-base"]
 
 
 def test_replaced_objects_do_not_hide_anything(place: Place) -> None:

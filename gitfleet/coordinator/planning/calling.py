@@ -2,14 +2,14 @@
 
 Nothing that it does there reaches a branch: what it changed is kept in a snapshot, and the tree is thrown away. While
 it works, ``run.json`` says so beside its attempts. Whoever finds that file without anybody holding the planner's lock
-has found a call whose gitfleet was killed, and ends it with ``finish``.
+has found a call whose gitfleet was killed, and ends it with ``ending.finish``.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -18,16 +18,12 @@ from gitfleet.agents.transcript import Follower
 from gitfleet.coordinator.accounts import Chosen, NoneReady, ended_with, give_back, lend
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.collecting import OUTPUT_BYTES, handoff_bytes
-from gitfleet.coordinator.attempt.guarding import tampered
 from gitfleet.coordinator.attempt.preparing import launch_of
 from gitfleet.coordinator.attempt.streams import amount, reader_of, transcript, used_up
-from gitfleet.coordinator.attempt.tampering import told as told_of
+from gitfleet.coordinator.planning.ending import finish, tampering
 from gitfleet.coordinator.spending.rows import take_in
-from gitfleet.coordinator.trains.integration_worktree import drop_worktree
 from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
-from gitfleet.git.command import GitFailed
-from gitfleet.git.snapshots import Failed, Nothing, Taken
 from gitfleet.model.agent_config import Effort
 from gitfleet.model.base import encode, instant
 from gitfleet.model.budget import RUNAWAY, Budget
@@ -35,9 +31,8 @@ from gitfleet.model.evidence import Attempt, Exit
 from gitfleet.model.plan import Task, TaskKind
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
 from gitfleet.planner.budgets import UsedUp, left, measured, overrun, runs_model, total
-from gitfleet.recovery.keeping import keep_tree
 from gitfleet.runtime.attempt import BUDGET
-from gitfleet.store.files import make_directory, remove_durable, write_durable
+from gitfleet.store.files import make_directory, write_durable
 from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
@@ -51,7 +46,6 @@ if TYPE_CHECKING:
     from gitfleet.parts import Parts
     from gitfleet.runtime.hosts.base import Handle
 
-STOP_SECONDS = 60.0
 _LOOK_SECONDS = 0.2
 _PIECE = 1 << 20
 
@@ -142,7 +136,7 @@ class Planner:
         attempt = msgspec.structs.replace(attempt, exit=ended, ended=instant(parts.now()), usage=used)
         self.run = msgspec.structs.replace(self.run, attempts=(*self.run.attempts[:-1], attempt))
         self._note()
-        self._notes += _tampered(parts, self.run)
+        self._notes += tampering(parts, self.run)
         failure = used_up(self.run, agent.name, ended, told) or agent.outcome(ended, told)
         ended_with(parts, attempt, told, failure)
         return Answered(self._said(told), failure)
@@ -208,71 +202,6 @@ class Planner:
                 output = self.parts.host.log(handle_of(self.parts, self.run), -OUTPUT_BYTES, OUTPUT_BYTES)
                 texts.append(output.data.decode("utf-8", "replace"))
         return tuple(text for text in texts if text.strip())
-
-
-def finish(parts: Parts, run: Run, task: Task | None = None) -> tuple[str, ...]:
-    """End a planner: nothing of it runs any more, what it changed is kept, its tree is gone; gives notes for people.
-
-    With a ``task`` it is one whose gitfleet was killed: what its last call used is taken in first. May be repeated.
-    """
-    ended = _end(parts, run)
-    notes: list[str] = []
-    if task is not None and run.attempts and run.attempts[-1].exit is None:
-        with suppress(GitfleetError, OSError):
-            take_in(parts, run, task, None, ended)
-        notes = _tampered(parts, run)
-    notes += _clear(parts, run, ended)
-    remove_durable(parts.layout.planning(run.instance))
-    return tuple(notes)
-
-
-def _tampered(parts: Parts, run: Run) -> list[str]:
-    """What its last call tried to do to things of the person's, or what became of them meanwhile."""
-    with suppress(GitfleetError, GitFailed, OSError):
-        found = tampered(parts, run)
-        return [told_of("the planner", found)] if found else []
-    return []
-
-
-def _end(parts: Parts, run: Run) -> Exit | None:
-    """Stop its last call where that still runs; gives its end, none where it does not end."""
-    directory = parts.layout.attempt(run.instance, len(run.attempts))
-    if not (directory / "spec.json").exists():
-        return Exit(reason="spawn-failed", message="it was never started")
-    handle = handle_of(parts, run)
-    if parts.host.status(handle).alive:
-        parts.host.stop(handle)
-    ended = parts.host.wait_for(handle, STOP_SECONDS)
-    if ended is not None:
-        parts.host.clean_up(handle)
-    return ended
-
-
-def _clear(parts: Parts, run: Run, ended: Exit | None) -> list[str]:
-    tree = worktree_of(parts, run)
-    if worktrees.locate(parts.repository, tree) is None:
-        return []
-    if ended is None or ended.remaining:
-        return [f"processes of the planner remain, so its worktree {tree} was left as it is"]
-    try:
-        outcome = keep_tree(parts, parts.objects, run, "the planner changed something")
-    except (GitfleetError, GitFailed, OSError) as error:
-        outcome = Failed(str(error))
-    match outcome:
-        case Nothing():
-            notes = []
-        case Taken() if outcome.whole:
-            kept = outcome.ref.removeprefix("refs/gitfleet/wip/")
-            notes = [f"the planner changed files of its worktree; none of it counts: gitfleet rescue show {kept}"]
-        case Taken():
-            gaps = ", ".join((*outcome.nested, *outcome.gaps))
-            return [f"the planner's worktree {tree} was left as it is: it holds the only copy of {gaps}"]
-        case Failed(why):
-            return [f"the planner's worktree {tree} was left as it is: {why}"]
-        case _:
-            assert_never(outcome)
-    drop_worktree(parts, tree)
-    return notes
 
 
 def _stand(parts: Parts, run: Run) -> Worktree:

@@ -97,7 +97,7 @@ def test_a_canonical_plan_reads_well() -> None:
 def test_people_and_programs_know_the_same_fields() -> None:
     people = {field.name for field in msgspec.structs.fields(PlanDocument)} - {"schema", "defaults"}
     assert people == {field.name for field in msgspec.structs.fields(Plan)}
-    assert {field.name for field in msgspec.structs.fields(TaskDocument)} - {"deps", "workspace"} == {
+    assert {field.name for field in msgspec.structs.fields(TaskDocument)} - {"deps"} == {
         field.name for field in msgspec.structs.fields(Task)
     }
 
