@@ -164,7 +164,7 @@ SITUATIONS = (
         steps=(Cut(times=None),),
         config=WATCHED,
         expected=halted("network"),
-        # It asks again for ever, after longer and longer waits.
+        # It asks again five times, after longer and longer waits: over a minute in all.
         other={"opencode": halted("stalled")},
     ),
     Situation(
