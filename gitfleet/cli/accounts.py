@@ -32,7 +32,7 @@ KINDS = click.Choice([AgentKind.CLAUDE.value, AgentKind.CODEX.value, AgentKind.O
     examples=(
         "gitfleet accounts",
         "gitfleet accounts connect claude",
-        "gitfleet accounts connect codex --api-key-env KEY --endpoint https://example.net",
+        "gitfleet accounts connect codex --api-key-env KEY --capacity 4",
         "gitfleet accounts status codex-2",
         "gitfleet accounts remove codex-2",
     ),
@@ -55,7 +55,10 @@ def list_(call: Call) -> int:
 @command("status", examples=("gitfleet accounts status", "gitfleet accounts status codex-2 --json"))
 @click.argument("ref", required=False, type=ACCOUNT)
 def status(call: Call, *, ref: str | None) -> int:
-    """Show all there is to say of the account REF, or of each: who works with it, what it met, what mends it."""
+    """Show all there is to say of accounts.
+
+    Of the account REF, or of each: who works with it, what it met, what mends it.
+    """
     from gitfleet.app.accounts import listed  # noqa: PLC0415
 
     report = listed(_accounts(), ref)
@@ -108,9 +111,9 @@ def connect(  # noqa: PLR0913 - one argument an option
     capacity: int | None,
     import_settings: str | None,
 ) -> int:
-    """Connect an account of AGENT: a login of its own program, in a home of its own, or a key that you name.
+    """Connect an account of AGENT.
 
-    The account gets the next free name: codex, codex-2. Without a key the program's own login has the terminal.
+    By a login of its own program, in a home of its own, or by a key that you name. The account gets the next free name: codex, codex-2. Without a key the program's own login has the terminal.
     """
     from gitfleet.app.accounts import Connection  # noqa: PLC0415
     from gitfleet.app.accounts import connect as connected  # noqa: PLC0415
@@ -134,7 +137,10 @@ def connect(  # noqa: PLR0913 - one argument an option
 @command("remove", examples=("gitfleet accounts remove codex-2", "gitfleet accounts remove codex-2 --json"))
 @click.argument("ref", type=ACCOUNT)
 def remove(call: Call, *, ref: str) -> int:
-    """Remove the account REF and everything in its home; refused while attempts work with it."""
+    """Remove the account REF and its home.
+
+    Refused while attempts work with it.
+    """
     from gitfleet.app.accounts import remove as removed  # noqa: PLC0415
 
     report = removed(_accounts(), ref)

@@ -200,7 +200,7 @@ def _tools(offered: Iterable[Mapping[str, Any]]) -> Iterator[str]:
         match tool.get("type"):
             case "additional_tools" | "namespace":
                 yield from _tools(tool["tools"])
-            case "message" | "reasoning":
+            case "message" | "reasoning" | None:
                 pass
             case kind if "call" not in str(kind):
                 yield str(tool.get("name") or kind)
