@@ -113,7 +113,8 @@ def connect(  # noqa: PLR0913 - one argument an option
 ) -> int:
     """Connect an account of AGENT.
 
-    By a login of its own program, in a home of its own, or by a key that you name. The account gets the next free name: codex, codex-2. Without a key the program's own login has the terminal.
+    By a login of its own program, in a home of its own, or by a key that you name. The account gets the next free
+    name: codex, codex-2. Without a key the program's own login has the terminal.
     """
     from gitfleet.app.accounts import Connection  # noqa: PLC0415
     from gitfleet.app.accounts import connect as connected  # noqa: PLC0415

@@ -165,6 +165,7 @@ def _work(task: Task, index: int, config: Config | None) -> Iterator[Finding]:
             yield Finding(
                 (*trail, "agent"), f"task `{task.id}` has a command and names an agent", hint="keep one of them"
             )
+        yield from _without_model(task, trail, "a command")
     else:
         if not task.instructions.strip():
             yield Finding(trail, f"task `{task.id}` has nothing to do", "`instructions` or `command`")
@@ -208,12 +209,16 @@ def _retries(task: Task, trail: Trail, config: Config | None) -> Iterator[Findin
         yield from unfit_backoff((*trail, "retry_policy", said), own.over(config.retry if config else RetryConfig()))
 
 
+def _without_model(task: Task, trail: Trail, who: str) -> Iterator[Finding]:
+    for field in ("model", "effort"):
+        if getattr(task, field):
+            yield Finding((*trail, field), f"`{field}` means nothing for {who}", "an agent with a model")
+
+
 def _agent(task: Task, trail: Trail, config: Config) -> Iterator[Finding]:
     of = config.agent_named(task.agent or config.agent or "")
     if of is not None and of.kind is AgentKind.COMMAND:
-        for field in ("model", "effort"):
-            if getattr(task, field):
-                yield Finding((*trail, field), f"`{field}` means nothing for a command agent", "an agent with a model")
+        yield from _without_model(task, trail, "a command agent")
     elif of is not None and of.kind is AgentKind.AUTO and task.model:
         message = "`model` is a word of one program, and `auto` may be any"
         yield Finding((*trail, "model"), message, "an agent of one kind, or no model")

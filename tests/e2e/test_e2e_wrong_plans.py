@@ -57,8 +57,8 @@ WRONG: dict[str, tuple[str, str | bytes, list[tuple[int | None, str]]]] = {
     "huge-number": ("p.yaml", tasks("id: a, command: x, priority: 99999999999999999999"), [(5, "large")]),
     "not-built": (
         "p.yaml",
-        tasks("id: a, command: x, model: big, budget: {max_usd: 1}"),
-        [(5, "model"), (5, "budget")],
+        tasks("id: a, command: x, scorer: big, workspace: {root: x}"),
+        [(5, "scorer"), (5, "root")],
     ),
     "no-tasks": ("p.yaml", "name: x\ntasks: []\n", [(2, "empty")]),
     "not-yaml": ("p.yaml", "name: x\ntasks: [\n", [(3, "")]),

@@ -55,7 +55,8 @@ def test_plans_say_model_and_effort_for_all_tasks_or_for_one() -> None:
     assert parsed(write_plan(plan).decode()) == plan
 
 
-def test_a_command_has_no_model() -> None:
+@pytest.mark.parametrize("does", ["instructions: x, agent: mine", "command: x"])
+def test_a_command_has_no_model(does: str) -> None:
     with pytest.raises(GitfleetError, match="2 problems") as caught:
-        parsed("tasks:\n- {id: a, instructions: x, scope: [a], agent: mine, model: m, effort: low}\n")
-    assert all("means nothing for a command agent" in problem.message for problem in caught.value.problems)
+        parsed(f"tasks:\n- {{id: a, {does}, scope: [a], model: m, effort: low}}\n")
+    assert all("means nothing for a command" in problem.message for problem in caught.value.problems)
