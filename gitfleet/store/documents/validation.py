@@ -89,11 +89,12 @@ def problems_of(kind: str, source: Source) -> list[Problem]:
     try:
         # The schema is generated from the struct, and only says where and how what the struct refuses is wrong.
         msgspec.convert(source.data, type=BY_NAME[kind].struct)
-    except msgspec.ValidationError as refusal:
+    except (msgspec.ValidationError, UnicodeEncodeError) as refusal:
         for error in _validator(kind).iter_errors(source.data):
             found.extend(_explain(kind, source, error))
         if not found:  # such as 3.0 for a whole number, which JSON Schema allows
-            found.append(source.problem((), str(refusal)))
+            half = isinstance(refusal, UnicodeEncodeError)
+            found.append(source.problem((), "some text holds half of a surrogate pair" if half else str(refusal)))
     return ordered(found)
 
 

@@ -29,3 +29,8 @@ def test_a_schema_is_made_only_for_what_is_wrong(
     monkeypatch.setattr(validation, "_validator", make)
     problems = validation.problems_of("plan", Source("plan.yaml", data))
     assert (len(made), len(problems)) == (asked, asked)
+
+
+def test_half_a_surrogate_pair_is_named() -> None:
+    (problem,) = validation.problems_of("plan", Source("plan.yaml", {**RIGHT, "direction": "\ud800"}))
+    assert problem.message == "some text holds half of a surrogate pair"
