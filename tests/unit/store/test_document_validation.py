@@ -31,6 +31,7 @@ def test_a_schema_is_made_only_for_what_is_wrong(
     assert (len(made), len(problems)) == (asked, asked)
 
 
-def test_half_a_surrogate_pair_is_named() -> None:
-    (problem,) = validation.problems_of("plan", Source("plan.yaml", {**RIGHT, "direction": "\ud800"}))
-    assert problem.message == "some text holds half of a surrogate pair"
+@pytest.mark.parametrize("field", ["name", "schema"])
+def test_half_a_surrogate_pair_is_no_word_of_ours(field: str) -> None:
+    found = validation.problems_of("config", Source("config.yaml", {"stall": "\ud800", field: "\ud800"}))
+    assert {problem.path for problem in found} >= {"stall"}
