@@ -124,6 +124,8 @@ def _settings(assignment: Assignment, access: Access) -> Iterator[tuple[str, obj
     yield "feedback.enabled", False
     yield "model_reasoning_effort", assignment.effort.value
     yield "sandbox_workspace_write.writable_roots", [str(path) for path in assignment.git_dirs]
+    # /tmp is everybody's; an attempt has a directory of its own for that, which TMPDIR names.
+    yield "sandbox_workspace_write.exclude_slash_tmp", True
     yield "sandbox_workspace_write.network_access", True
     # A login shell reads the profile anew, which puts other programs before those of the guard on the PATH.
     yield "allow_login_shell", False

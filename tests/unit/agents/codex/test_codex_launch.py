@@ -61,6 +61,7 @@ def test_a_plain_launch() -> None:
     assert found["model_reasoning_effort"] == "high"
     assert found["sandbox_workspace_write"] == {
         "writable_roots": ['/r "ü"\\/.git/worktrees/w', '/r "ü"\\/.git'],
+        "exclude_slash_tmp": True,
         "network_access": True,
     }
     assert found["shell_environment_policy"]["exclude"] == ["OPENAI_API_KEY", "RUST_LOG", "TZ"]
