@@ -167,10 +167,17 @@ def _refusal(start: Path, done: Completed) -> GitfleetError:
 
 
 def _nearby(start: Path) -> Path | None:
-    """The git directory that somebody who is here would think of."""
+    """The git directory that somebody who is here would think of: not an empty one, which sandboxes leave behind."""
     here = Path(_named(start))
     places = (place / ".git" for place in (here, *here.parents))
-    return next((place for place in places if place.is_dir()), None)
+    return next((place for place in places if place.is_dir() and not _empty(place)), None)
+
+
+def _empty(directory: Path) -> bool:
+    try:
+        return next(directory.iterdir(), None) is None
+    except OSError:
+        return False
 
 
 def _missing(git_dir: Path) -> str:

@@ -244,6 +244,16 @@ def test_a_place_without_a_repository_is_named_in_full(tmp_path: Path) -> None:
     assert answer.err.startswith(f"gitfleet: {tmp_path} is not in a git repository.\n")
 
 
+def test_an_empty_git_directory_is_no_repository_and_a_damaged_one_is_named(tmp_path: Path) -> None:
+    left = tmp_path / ".git"
+    left.mkdir()
+    answer = call("status", cwd=tmp_path)
+    assert answer.code == ExitCode.ENVIRONMENT
+    assert answer.err.startswith(f"gitfleet: {tmp_path} is not in a git repository.\n")
+    (left / "objects").mkdir()
+    assert f"git does not take {left} for a repository: HEAD: " in call("status", cwd=tmp_path).err
+
+
 def test_a_rebase_under_way_is_named_rather_than_the_detached_head(mine: Repo, tmp_path: Path) -> None:
     mine.commit({"a.txt": "1\n"})
     mine.git("switch", "-qc", "other", "HEAD~1")
