@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitfleet.agents.command import SHELL_SIGNAL, judge
 from gitfleet.agents.events import Ended
+from gitfleet.agents.failing import failure
 from gitfleet.model.run import Failure, FailureSource
 
 if TYPE_CHECKING:
@@ -20,24 +21,6 @@ if TYPE_CHECKING:
 
     from gitfleet.agents.transcript import Transcript
     from gitfleet.model.evidence import Exit
-
-_TRANSPORT, _TASK, _PERSON = FailureSource.TRANSPORT, FailureSource.TASK, FailureSource.NEEDS_PERSON
-
-_MEANINGS = {
-    "rate-limited": (_TRANSPORT, "was refused for now, by a limit on requests"),
-    "usage-limit": (_TRANSPORT, "has used up what its account allows"),
-    "auth": (_TRANSPORT, "was refused by its account"),
-    "network": (_TRANSPORT, "lost its model"),
-    "model-error": (_TRANSPORT, "got an error from its model"),
-    "no-end-event": (_TRANSPORT, "ended without saying how"),
-    "killed": (_TRANSPORT, "was ended from outside"),
-    "context-overflow": (_TASK, "filled the whole context of its model"),
-    "max-turns": (_TASK, "took all the turns that it may take"),
-    "budget": (_TASK, "used up its budget"),
-    "permission-denied": (_PERSON, "was not allowed to do what it wanted"),
-    "interrupted": (_PERSON, "was interrupted"),
-}
-"""Who is to blame for each code, and the sentence that begins with the agent's name."""
 
 _REFUSALS = {
     "authentication_failed": "auth",
@@ -52,7 +35,6 @@ _OVERFLOWS = {"prompt_too_long", "image_error", "blocking_limit", "rapid_refill_
 _SUBTYPES = {"error_max_turns": "max-turns", "error_max_budget_usd": "budget"}
 
 _SECRET = re.compile(r"sk-ant-[\w-]+")
-_LONGEST = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +59,7 @@ class Refusal:
     def source(self) -> FailureSource | None:
         """Who is to blame, where it is not who is by the code: a request that is wrong stays wrong."""
         wrong = isinstance(self.status, int) and self.status < _SERVER_ERROR
-        return _TASK if wrong and self.code == "model-error" else None
+        return FailureSource.TASK if wrong and self.code == "model-error" else None
 
 
 def end_of(result: Mapping[str, Any], refusal: Refusal | None) -> Ended:
@@ -131,9 +113,4 @@ def _without_end(who: str, ended: Exit, told: Transcript | None) -> Failure | No
 
 
 def _failure(who: str, code: str, detail: str = "", source: FailureSource | None = None) -> Failure:
-    blame, clause = _MEANINGS[code]
-    detail = _SECRET.sub("sk-ant-…", " ".join(detail.split()))
-    if len(detail) > _LONGEST:
-        detail = f"{detail[:_LONGEST]}…"
-    told = f"{who} {clause}: {detail}" if detail else f"{who} {clause}"
-    return Failure(source=source or blame, code=code, message=told if told.endswith(".") else f"{told}.")
+    return failure(who, code, detail, source, secret=_SECRET, mask="sk-ant-…")

@@ -11,30 +11,14 @@ import signal
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.command import SHELL_SIGNAL, judge
-from gitfleet.model.run import Failure, FailureSource
+from gitfleet.agents.failing import failure
 
 if TYPE_CHECKING:
     from gitfleet.agents.transcript import Transcript
     from gitfleet.model.evidence import Exit
-
-_TRANSPORT, _TASK, _PERSON = FailureSource.TRANSPORT, FailureSource.TASK, FailureSource.NEEDS_PERSON
-
-_MEANINGS = {
-    "rate-limited": (_TRANSPORT, "was refused for now, by a limit on requests"),
-    "usage-limit": (_TRANSPORT, "has used up what its account allows"),
-    "auth": (_TRANSPORT, "was refused by its account"),
-    "network": (_TRANSPORT, "lost its model"),
-    "model-error": (_TRANSPORT, "got an error from its model"),
-    "no-end-event": (_TRANSPORT, "ended without saying how"),
-    "killed": (_TRANSPORT, "was ended from outside"),
-    "context-overflow": (_TASK, "filled the whole context of its model"),
-    "permission-denied": (_PERSON, "was not allowed to do what it wanted"),
-    "interrupted": (_PERSON, "was interrupted"),
-}
-"""Who is to blame for each code, and the sentence that begins with the agent's name."""
+    from gitfleet.model.run import Failure, FailureSource
 
 _SECRET = re.compile(r"\b(?:sk|key|pk|gsk|xai)-[\w-]{8,}|\bBearer\s+\S+", re.IGNORECASE)
-_LONGEST = 400
 
 
 def outcome(who: str, ended: Exit, told: Transcript | None) -> Failure | None:
@@ -66,9 +50,4 @@ def _without_end(who: str, ended: Exit, by: int, told: Transcript | None) -> Fai
 
 
 def _failure(who: str, code: str, detail: str = "", source: FailureSource | None = None) -> Failure:
-    blame, clause = _MEANINGS[code]
-    detail = _SECRET.sub("…", " ".join(detail.split()))
-    if len(detail) > _LONGEST:
-        detail = f"{detail[:_LONGEST]}…"
-    said = f"{who} {clause}: {detail}" if detail else f"{who} {clause}"
-    return Failure(source=source or blame, code=code, message=said if said.endswith(".") else f"{said}.")
+    return failure(who, code, detail, source, secret=_SECRET, mask="…")
