@@ -6,6 +6,7 @@ to people, such as a count of tokens, is left out.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
@@ -28,12 +29,17 @@ if TYPE_CHECKING:
     from gitfleet.agents.transcript import Reader
 
 
+_OWN_LOG = re.compile(rb"\d{4}-\d\d-\d\dT\S+ +(?:INFO|DEBUG|TRACE) ")
+"""A line of a program's own log, such as the trace that Codex's retries and answers are read from."""
+
+
 @dataclass(slots=True)
 class Rendering:
     """Turns pieces of a stream into text, whole lines at a time."""
 
     reader: Reader
     _rest: bytes = field(default=b"")
+    _session: str = field(default="")
 
     def feed(self, data: bytes) -> bytes:
         """The text of the lines that are whole now."""
@@ -46,10 +52,17 @@ class Rendering:
         return self._line(rest) if rest.strip() else b""
 
     def _line(self, line: bytes) -> bytes:
-        told = [text for event in self.reader.read(line) if (text := words(event))]
-        if not told and line.strip() and not line.lstrip().startswith(b"{"):
+        told = [text for event in self.reader.read(line) if not self._again(event) and (text := words(event))]
+        if not told and line.strip() and not line.lstrip().startswith(b"{") and not _OWN_LOG.match(line):
             return line + b"\n"
         return "".join(f"{text}\n" for text in told).encode()
+
+    def _again(self, event: AgentEvent) -> bool:
+        """Whether an event says once more which session began."""
+        if not isinstance(event, Began):
+            return False
+        before, self._session = self._session, event.cli_session
+        return before == self._session
 
 
 def words(event: AgentEvent) -> str:  # noqa: C901, PLR0911 - a case an event
