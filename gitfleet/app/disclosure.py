@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from gitfleet.agents.registry import agent_name
 from gitfleet.app.budgets import caps
+from gitfleet.model.agent_config import AgentKind, Permissions
 from gitfleet.model.reports import Disclosure, PlacedTask, PlacedWave
 
 if TYPE_CHECKING:
     from gitfleet.app.target import Target
+    from gitfleet.model.agent_config import AgentConfig
     from gitfleet.model.config import Config
     from gitfleet.model.plan import Plan, Task
     from gitfleet.model.session import Reversibility
@@ -66,13 +68,39 @@ def disclose(
         commands=tuple(dict.fromkeys((*config.worktrees.setup, *asked, *commands, *argvs, *own, *told))),
         budget_tokens=sum(placement.tokens for placement in placed.placements.values()),
         budgets=caps(plan, config),
-        permissions="commands run as you, each in a worktree of its own; nothing confines them to it",
+        permissions=permissions(plan, config),
         retries=_retries(plan, config),
         reversibility=graded[0],
         reversibility_reason=graded[1],
         worktrees=pool,
         notes=notes,
     )
+
+
+def permissions(plan: Plan, config: Config) -> str:
+    """Say what agents may do on this machine; those with a bypass by name, also where they only step in."""
+    agents = {} if config.fixture else _doing(plan, config)
+    models = {name: agent for name, agent in agents.items() if agent.kind is not AgentKind.COMMAND}
+    freed = [name for name, agent in models.items() if agent.permissions is Permissions.BYPASS]
+    asking = [name for name in models if name not in freed]
+    clauses = []
+    if freed:
+        clauses.append(
+            f"bypass for {', '.join(freed)}: it may do whatever you may, asks nothing and is refused nothing"
+        )
+    if asking:
+        words = "what its program allows unasked in its worktree; for anything else it waits for `gitfleet approve`"
+        clauses.append(f"{', '.join(asking)}: {words}")
+    if len(models) < len(agents) or not models or any(task.command is not None for task in plan.tasks):
+        clauses.append("commands run as you, each in a worktree of its own; nothing confines them to it")
+    return "; ".join(clauses)
+
+
+def _doing(plan: Plan, config: Config) -> dict[str, AgentConfig]:
+    """The agents that may come to work, by name: those of tasks, their fallbacks, and whom `auto` stands for."""
+    meant = dict.fromkeys(agent_name(task, config) or "" for task in plan.tasks if task.command is None)
+    names = dict.fromkeys(name for one in meant for stage in config.stages(one) for name in stage)
+    return {name: agent for name in names if (agent := config.agent_named(name)) is not None}
 
 
 def _tools(plan: Plan) -> tuple[str, ...]:
