@@ -272,6 +272,8 @@ def test_nothing_writes_to_the_persons_own_homes(fleet: FleetEnv, person: Path) 
 def test_a_wave_without_an_account_is_refused_before_anything_starts(fleet: FleetEnv) -> None:
     repo = fleet.root / "repo"
     plan = fleet.plan(plan_of({"id": "a", "instructions": "x", "scope": ["a"], "agent": "codex"}))
+    foretold = fleet.run("plan", plan, "--json").ok().json["notes"]
+    assert foretold == ["a cannot start: no account of codex is connected; gitfleet accounts connect codex"]
     refused = fleet.run("wave", plan, "--yes", "--json").ok(4).json["error"]
     assert (refused["code"], refused["hint"]) == ("no-account", "gitfleet accounts connect codex")
     assert not list((common_dir(fleet, repo) / "gitfleet").glob("state/sessions/*"))
