@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gitfleet.model.agent_config import AgentKind
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESS = re.compile(r"https?://[^\s/?#]+\S*")
 _OURS = re.compile(r"HOME|PATH|SHELL|USER|TMPDIR|CLAUDE_CONFIG_DIR|CODEX_HOME|XDG_.*|GIT_.*|GITFLEET_.*")
 
 
@@ -58,6 +59,10 @@ def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None
     Raises ``GitfleetError``; then an account that was to be new is not there.
     """
     program = PROGRAMS[wanted.kind]
+    if wanted.endpoint and _ADDRESS.fullmatch(wanted.endpoint) is None:
+        message = f"--endpoint {wanted.endpoint} is no address of a gateway."
+        hint = "Give it as its program takes it, such as https://gateway.example/v1."
+        raise GitfleetError(Kind.USAGE, "no-address", message, hint=hint)
     key, settings = _key(accounts, wanted), _settings(wanted.settings)
     if key is None and not found(wanted.kind, accounts.caller):
         raise GitfleetError(

@@ -118,6 +118,7 @@ def test_connect_gives_the_next_name_and_stores_no_key(fleet: FleetEnv) -> None:
     file = fleet.root / "key"
     file.write_text(SECRET + "\n")
     file.chmod(0o600)
+    fleet.run("accounts", "connect", "codex", "--api-key-env", "TEAM_KEY", "--endpoint", "gateway.example").ok(2)
     more = ("--endpoint", "http://127.0.0.1:1/v1", "--setting", "MAX_RETRIES=2", "--capacity", "3")
     fleet.run("accounts", "connect", "codex", "--api-key-file", file, *more).ok()
     found = accounts(fleet)
