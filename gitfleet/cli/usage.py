@@ -10,7 +10,7 @@ import click
 from gitfleet.cli.command import Call, command, exit_code
 from gitfleet.cli.names import SESSION
 from gitfleet.cli.output import Line, Table
-from gitfleet.cli.text import count, duration
+from gitfleet.cli.text import count, dollars, duration
 from gitfleet.model.reports import UsageBy
 from gitfleet.model.words import plural
 
@@ -68,10 +68,22 @@ def view(report: UsageReport) -> Iterator[Piece]:
     elif not whole.attempts:
         yield Line("Nothing was used: no agent ran.", "bold green")
     else:
-        checked = f", as their own programs say ({plural(report.reconciled, 'attempt')})" if report.reconciled else ""
+        checked = f"; the agents' own programs say the same of {report.reconciled} of them" if report.reconciled else ""
         yield Line(f"{_told(whole)} by {plural(whole.attempts, 'attempt')}{checked}{_doubt(whole)}.", style)
     yield Table(
-        (report.by.value, "attempts", "turns", "tools", "input", "cached", "written", "output", "cost", "time", ""),
+        (
+            report.by.value,
+            "attempts",
+            "turns",
+            "tools",
+            "input",
+            "cached",
+            "written",
+            "output",
+            "cost",
+            "time",
+            "measured",
+        ),
         [_row(group) for group in report.groups],
     )
     if report.running:
@@ -83,6 +95,8 @@ def view(report: UsageReport) -> Iterator[Piece]:
 def _row(group: UsageGroup) -> tuple[str, ...]:
     tokens = group.tokens
     cost = tokens.cost_usd if tokens else None
+    missing = "no" if group.not_measured == group.attempts else f"but for {group.not_measured}"
+    measured = missing if group.not_measured else "exactly"
     return (
         group.name or "-",
         str(group.attempts),
@@ -94,7 +108,7 @@ def _row(group: UsageGroup) -> tuple[str, ...]:
         ),
         "-" if cost is None else f"${cost:,.4f}" + "+" * bool(group.unpriced),
         duration(group.seconds),
-        f"{group.not_measured} not measured" if group.not_measured else "exact",
+        measured,
     )
 
 
@@ -102,8 +116,8 @@ def _told(group: UsageGroup) -> str:
     if group.total is None:
         return "Not measured: no agent told what it used"
     cost = group.tokens.cost_usd if group.tokens else None
-    priced = "" if cost is None else f", ${cost:,.2f}" + " for those that tell" * bool(group.unpriced)
-    return f"{plural(group.total, 'token')}{priced}, used"
+    priced = "" if cost is None else f", {dollars(cost)}" + " where the agent told a price" * bool(group.unpriced)
+    return f"{count(group.total)} {'token' if group.total == 1 else 'tokens'}{priced}, used"
 
 
 def _doubt(group: UsageGroup) -> str:

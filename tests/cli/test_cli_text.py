@@ -5,7 +5,25 @@ import io
 import pytest
 
 from gitfleet.cli.output import Block, Line, Table, console, draw, plain
-from gitfleet.cli.text import block, duration, headed, inline, size, width
+from gitfleet.cli.text import block, dollars, duration, headed, inline, size, spent, width
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((1, 0, 1), "1 turn, 0 tool calls, 1 token"),
+        ((2, 1, 1204), "2 turns, 1 tool call, 1,204 tokens"),
+        ((0, None, None), "0 turns, - tool calls, - tokens"),
+    ],
+)
+def test_what_an_agent_used_is_counted_in_words(
+    given: tuple[int | None, int | None, int | None], expected: str
+) -> None:
+    assert spent(*given) == expected
+
+
+def test_little_money_is_not_shown_as_none() -> None:
+    assert [dollars(amount) for amount in (0.0012, 9.5, 1234.567)] == ["$0.0012", "$9.5000", "$1,234.57"]
 
 
 @pytest.mark.parametrize(
