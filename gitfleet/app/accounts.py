@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,10 @@ from gitfleet.model.paths import quote_path
 from gitfleet.model.reports import AccountChanged, AccountHolder, AccountRow, AccountsReport
 from gitfleet.runtime.environment import looks_secret
 from gitfleet.runtime.shell import run
+from gitfleet.store.locks import hold, holder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitfleet.agents.accounts.store import Accounts
@@ -71,9 +73,24 @@ def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None
             f"There is no program {program.name} on the PATH, which would log in.",
             hint=program.install,
         )
+    with ExitStack() as login:
+        return _connect(accounts, wanted, key, settings, login, output)
+
+
+def _connect(
+    accounts: Accounts,
+    wanted: Connection,
+    key: Key | None,
+    settings: dict[str, str],
+    login: ExitStack,
+    output: int | None,
+) -> AccountChanged:
     with accounts.lock() as proof:
-        accounts.empty_bin(proof)
         before = _before(accounts, wanted)
+        if before is None:
+            for left in _abandoned(accounts, wanted.kind):
+                accounts.take_away(proof, left)
+        accounts.empty_bin(proof)
         ref = wanted.ref or accounts.new_ref(proof, wanted.kind)
         account = Account(
             ref=ref,
@@ -87,6 +104,9 @@ def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None
         accounts.write(proof, account)
         if key is not None:
             accounts.write_state(proof, ref, _fresh(accounts, ref))
+        else:
+            # Held while the program logs in, so that an account whose login was killed is told from one under way.
+            login.enter_context(hold(accounts.login_lock(ref), timeout=0, what=f"the login of {ref}"))
     imported = Imported()
     try:
         if wanted.imports:
@@ -136,6 +156,15 @@ def remove(accounts: Accounts, ref: str) -> AccountChanged:
         accounts.take_away(proof, ref)
         accounts.empty_bin(proof)
     return AccountChanged(action="removed", ref=ref)
+
+
+def _abandoned(accounts: Accounts, kind: AgentKind) -> Iterator[str]:
+    """Accounts of a kind that never came to a login, since whoever connected them was killed."""
+    for account in accounts.all():
+        never = not account.connected and bool(missing(account, accounts.home(account.ref), accounts.caller))
+        idle = not accounts.leases(account.ref) and holder(accounts.login_lock(account.ref)) is None
+        if account.kind is kind and never and idle:
+            yield account.ref
 
 
 def _before(accounts: Accounts, wanted: Connection) -> Account | None:

@@ -196,6 +196,20 @@ def test_a_login_that_fails_connects_nothing(fleet: FleetEnv, person: Path) -> N
     assert accounts(fleet)["codex"]["readiness"] == "ready", "the account that was there is as it was"
 
 
+def test_a_login_that_was_killed_leaves_its_name_to_the_next(fleet: FleetEnv) -> None:
+    point = fleet.point("login")
+    (fleet.root / "bin/codex").write_text(f"#!/bin/sh\n{point.shell}\n")
+    process = fleet.start("accounts", "connect", "codex")
+    point.wait()
+    connect(fleet, "codex")
+    assert list(accounts(fleet)) == ["codex", "codex-2"], "one that is logging in keeps its name"
+    process.kill()
+    process.wait()
+    connect(fleet, "codex")
+    assert {ref: row["readiness"] for ref, row in accounts(fleet).items()} == {"codex": "ready", "codex-2": "ready"}
+    point.release()
+
+
 def test_without_its_program_there_is_no_login(fleet: FleetEnv) -> None:
     (fleet.root / "bin/codex").unlink()
     refused = fleet.run("accounts", "connect", "codex", "--json").ok(4).json["error"]
