@@ -76,6 +76,11 @@ class Table:
     rows: Sequence[Sequence[str]]
 
 
+_FEW = 2
+"""Columns that are never too many: a terminal folds the one that is long."""
+_ROOM = 20
+"""What is enough, in columns, for the longest of words, such as a path."""
+
 Piece: TypeAlias = "Line | Block | Table"
 
 
@@ -131,9 +136,36 @@ def console(stream: IO[str] | None = None) -> Console:
     return Console(file=stream or sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
+def _squeezed(table: Table, across: int) -> bool:
+    """Whether columns are too narrow for their words; the widest may break them, where it has some room left."""
+    rows = [[inline(cell) for cell in row] for row in (table.columns, *table.rows)]
+    needs = sorted(
+        max((width(word) for row in rows for word in row[index].split()), default=0)
+        for index in range(len(table.columns))
+    )
+    return len(needs) > _FEW and sum(needs[:-1]) + min(needs[-1], _ROOM) + 2 * (len(needs) - 1) > across
+
+
+def stacked(table: Table, across: int) -> list[str]:
+    """The rows of a table one below the other, for a terminal that has no room for its columns."""
+    lines = []
+    for first, *others in table.rows:
+        head, indent = inline(first), " " * (width(first) - width(first.lstrip(" ")) + 2)
+        lines.append(head)
+        named = zip(table.columns[1:], others, strict=True)
+        facts = [f"{name}: {inline(cell)}" if name else inline(cell) for name, cell in named if cell]
+        line = ""
+        for fact in facts:
+            if line and width(f"{line}  {fact}") > across:
+                lines.append(line)
+                line = ""
+            line = f"{line}  {fact}" if line else indent + fact
+        lines += [line] if line else []
+    return lines
+
+
 def draw(view: Iterable[Piece], target: Console) -> None:
     """Draw a view in a terminal."""
-    from rich.table import Table as RichTable  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     for piece in view:
@@ -145,15 +177,26 @@ def draw(view: Iterable[Piece], target: Console) -> None:
             case Block(text, indent):
                 for line in block(text).splitlines():
                     target.print(Text(indent + line), soft_wrap=True)
-            case Table(columns, rows) if rows:
-                grid = RichTable(box=None, pad_edge=False, header_style="bold")
-                for column in columns:
-                    grid.add_column(inline(column), overflow="fold")
-                for row in rows:
-                    grid.add_row(*(Text(inline(cell), style=STATE_STYLES.get(cell, "")) for cell in row))
-                target.print(grid)
             case Table():
-                pass
+                _draw_table(piece, target)
+
+
+def _draw_table(table: Table, target: Console) -> None:
+    from rich.table import Table as RichTable  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    if not table.rows:
+        return
+    if _squeezed(table, target.width):
+        for line in stacked(table, target.width):
+            target.print(Text(line, style="" if line.startswith(" ") else "bold"), soft_wrap=True)
+        return
+    grid = RichTable(box=None, pad_edge=False, header_style="bold")
+    for column in table.columns:
+        grid.add_column(inline(column), overflow="fold")
+    for row in table.rows:
+        grid.add_row(*(Text(inline(cell), style=STATE_STYLES.get(cell, "")) for cell in row))
+    target.print(grid)
 
 
 def is_terminal(stream: IO[str]) -> bool:

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from gitfleet.cli.output import Block, Line, Table, console, draw, plain
+from gitfleet.cli.output import Block, Line, Table, console, draw, plain, stacked
 from gitfleet.cli.text import block, dollars, duration, headed, inline, size, spent, width
 
 
@@ -100,3 +100,17 @@ def test_a_terminal_view_keeps_whole_values_and_neutralises_markup() -> None:
 )
 def test_what_goes_on_for_many_lines_is_told_by_its_first(given: str, expected: str) -> None:
     assert headed(given) == expected
+
+
+@pytest.mark.parametrize(("across", "whole"), [(60, True), (34, False)])
+def test_a_table_breaks_no_word_where_there_is_no_room_for_its_columns(
+    across: int, *, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(across))
+    stream = io.StringIO()
+    table = Table(("task", "attempts", "turns", "cost", ""), [("contributing", "3", "", "$0.0012", "exactly")])
+    draw([table], console(stream))
+    lines = [line.rstrip() for line in stream.getvalue().splitlines()]
+    below = ["contributing", "  attempts: 3  cost: $0.0012", "  exactly"]
+    assert lines == (plain([table]).splitlines() if whole else below)
+    assert stacked(table, 34) == below
