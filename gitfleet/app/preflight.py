@@ -44,18 +44,20 @@ def unready(tasks: Iterable[Task], config: Config, now: Callable[[], float]) -> 
 
     One that is at capacity or rests is waited for, and is no reason to refuse.
     """
-    wishes = {tuple(one for stage in stages(task, config) for one in stage): task.id for task in tasks}
+    wishes: dict[tuple[Wanted | str, ...], str] = {}
+    for task in tasks:
+        wishes.setdefault(tuple(one for stage in stages(task, config) for one in stage), task.id)
     if all(any(isinstance(one, str) for one in wanted) for wanted in wishes):
         return None
     accounts = Accounts.of(os.environ, now)
     known = {account.ref: account for account in accounts.all()}
     standings = {one.ref: one for one in accounts.standings()}
-    for wanted, task in wishes.items():
+    for wanted, first_task in wishes.items():
         problems = list(_problems(wanted, known, standings))
         if problems and len(problems) == len(wanted):
             code, clause, mend = problems[0]
             more = "".join(f"; {other}" for _, other, _ in problems[1:])
-            return Unready(task, code, clause + more, mend)
+            return Unready(first_task, code, clause + more, mend)
     return None
 
 
