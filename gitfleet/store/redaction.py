@@ -21,6 +21,14 @@ DocumentT = TypeVar("DocumentT", bound=msgspec.Struct)
 TAIL_LIMIT = 4000
 """Characters of a check's output that a record keeps."""
 
+_IDENTITY = frozenset(
+    {
+        *("schema", "session", "task", "instance", "agent", "account", "cli_session"),
+        *("branch", "worktree", "scope", "extended", "depends_on", "snapshots"),
+    }
+)
+"""Fields that other documents, refs and directories are found by: with another value a document would be lost."""
+
 
 class Redaction:
     """Replaces local strings by names for them: ``{"/home/jo/app.fleet": "<worktrees>"}``."""
@@ -50,10 +58,8 @@ class Redaction:
         return self.text(data.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
 
     def document(self, document: DocumentT) -> DocumentT:
-        """The document with every local string in it replaced."""
-        if self._pattern is None:
-            return document
-        return msgspec.convert(_mapped(msgspec.to_builtins(document), self.text), type(document))
+        """The document with every local string in it replaced, but for what it is known by."""
+        return document if self._pattern is None else _changed(document, self.text)
 
     def run(self, run: Run) -> Run:
         """The run as a record holds it: without process ids and with bounded output as well."""
@@ -91,11 +97,18 @@ def _bounded(checks: tuple[CheckResult, ...]) -> tuple[CheckResult, ...]:
     return tuple(msgspec.structs.replace(check, tail=check.tail[-TAIL_LIMIT:]) for check in checks)
 
 
+def _changed(document: DocumentT, change: Callable[[str], str]) -> DocumentT:
+    names = (name for name in document.__struct_fields__ if name not in _IDENTITY)
+    return msgspec.structs.replace(document, **{name: _mapped(getattr(document, name), change) for name in names})
+
+
 def _mapped(value: object, change: Callable[[str], str]) -> object:
-    if isinstance(value, str):
+    if type(value) is str:  # a member of an enumeration is a word of ours
         return change(value)
+    if isinstance(value, msgspec.Struct):
+        return _changed(value, change)
     if isinstance(value, dict):
         return {key: _mapped(item, change) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_mapped(item, change) for item in value]
+        return type(value)(_mapped(item, change) for item in value)
     return value

@@ -318,6 +318,22 @@ def test_a_fixture_proves_the_way_and_spends_nothing(fleet: FleetEnv) -> None:
     assert all(not row["holders"] for row in accounts(fleet).values())
 
 
+def test_a_plan_that_holds_a_secret_is_refused_before_it_is_kept(fleet: FleetEnv) -> None:
+    connect(fleet, "opencode")
+    plan = fleet.plan(plan_of({"id": SECRET, "instructions": f"use {SECRET}", "scope": ["a"], "agent": "opencode"}))
+    refused = fleet.run("wave", plan, "--fixture", "--yes", "--json").ok(2).json["error"]
+    assert (refused["code"], "<secret of opencode>" in refused["message"]) == ("secret-told", True)
+    assert SECRET.encode() not in everything(fleet.root / "repo")
+
+
+def test_a_key_that_is_a_word_spoils_nothing(fleet: FleetEnv) -> None:
+    fleet.variables["TEAM_KEY"] = "opencode"
+    connect(fleet, "opencode")
+    plan = fleet.plan(plan_of({"id": "a", "instructions": "x", "scope": ["a"], "agent": "opencode"}))
+    fleet.run("wave", plan, "--fixture", "--yes").ok()
+    assert state_runs(fleet, fleet.root / "repo")["a"].attempts[0].account == "opencode"
+
+
 # -- in a session --------------------------------------------------------------------------------------------------
 
 

@@ -34,6 +34,9 @@ CREDENTIAL_BYTES = 1 << 20
 SHORTEST = 8
 """Values with fewer characters are no secrets that could be told from ordinary words."""
 
+_WORDS = re.compile(r"[a-z]+(?:[-_. ][a-z]+)*")
+_LONGEST_WORDS = 19
+
 _SECRET_KEY = re.compile(r"token|secret|password|api_?key|^key$|^access$|^refresh$", re.IGNORECASE)
 
 
@@ -53,17 +56,24 @@ def read_key(key: Key, caller: Mapping[str, str]) -> str | NoKey:
     """Read a key; ``caller`` is the environment that gitfleet was started with."""
     if key.env:
         value = caller.get(key.env, "").strip()
-        return value or NoKey(f"the variable {key.env} is not set here")
+        return _fit(value, f"the variable {key.env}") if value else NoKey(f"the variable {key.env} is not set here")
     path = place_of(key)
     why = unfit(path)
     if why:
         return NoKey(why)
     try:
-        value = read_regular(path, KEY_BYTES).decode("utf-8").strip()
+        value = read_regular(path, KEY_BYTES + 1).decode("utf-8").strip()
     except (OSError, ValueError) as error:
         return NoKey(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}")
-    if not value or any(character.isspace() for character in value):
-        return NoKey(f"{path} does not hold a key, alone on one line")
+    return _fit(value, str(path))
+
+
+def _fit(value: str, where: str) -> str | NoKey:
+    """A key goes into a header of a request: visible characters of ASCII on one line."""
+    if len(value) > KEY_BYTES:
+        return NoKey(f"{where} holds more than {KEY_BYTES} bytes")
+    if not value or re.fullmatch(r"[!-~]+", value) is None:
+        return NoKey(f"{where} does not hold a key, alone on one line")
     return value
 
 
@@ -128,7 +138,14 @@ def known_secrets(account: Account, home: Path, caller: Mapping[str, str]) -> fr
         if isinstance(value, str):
             found.add(value)
     found |= set(_strings(_credentials(account, home)))
-    return frozenset(value for value in found if len(value) >= SHORTEST)
+    return frozenset(value for value in found if tellable(value))
+
+
+def tellable(value: str) -> bool:
+    """Whether a value can be told from ordinary words; ``lm-studio`` is what some gateways want for a key."""
+    if len(value) < SHORTEST:
+        return False
+    return len(value) > _LONGEST_WORDS or _WORDS.fullmatch(value) is None
 
 
 def identity(account: Account, home: Path) -> str:
