@@ -163,7 +163,7 @@ def _key(accounts: Accounts, wanted: Connection) -> Key | None:
         return None
     value = read_key(key, accounts.caller)
     if isinstance(value, NoKey):
-        raise GitfleetError(Kind.USAGE, "no-key", f"The key is not to be had: {value.why}.")
+        raise GitfleetError(Kind.USAGE, "no-key", f"The key is not to be had: {value.why}.", hint=value.mend)
     return key
 
 
@@ -190,9 +190,9 @@ def _log_in(accounts: Accounts, account: Account, output: int | None) -> None:
     """Let the vendor's program log in, inside the account's home."""
     program, home = PROGRAMS[account.kind], accounts.home(account.ref)
     code = run((program.name, *program.login), home, login_environment(accounts.caller, account, home), output=output)
-    why = missing(account, home, accounts.caller)
-    if code or why:
-        said = f"it ended with exit code {code}" if code else why
+    lacks = missing(account, home, accounts.caller)
+    if code or lacks:
+        said = f"it ended with exit code {code}" if code or lacks is None else lacks.why
         raise GitfleetError(
             Kind.NEEDS_PERSON,
             "login-failed",

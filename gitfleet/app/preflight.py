@@ -76,7 +76,8 @@ def _problems(
             yield "no-program", f"there is no program {program.name} on the PATH", program.install
         elif not fitting:
             which = f"{wish.ref}, which agent {wish.agent} is pinned to," if wish.ref else f"of {wish.kind}"
-            yield "no-account", f"no account {which} is connected", connect
+            pin = f", and let agents.{wish.agent}.account be the name that it gets" if wish.ref else ""
+            yield "no-account", f"no account {which} is connected", connect + pin
         elif not any(one.usable or one.condition in PASSING for one in fitting):
             first = fitting[0]
             clauses = "; ".join(f"{one.ref}: {one.clause}" for one in fitting)

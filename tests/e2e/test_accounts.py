@@ -278,7 +278,7 @@ def test_a_wave_without_an_account_is_refused_before_anything_starts(fleet: Flee
     connect(fleet, "codex")
     fleet.variables["TEAM_KEY"] = ""
     refused = fleet.run("wave", plan, "--yes", "--json").ok(4).json["error"]
-    assert (refused["code"], refused["hint"]) == ("not-connected", "gitfleet accounts connect codex --ref codex")
+    assert (refused["code"], refused["hint"]) == ("not-connected", "export TEAM_KEY=...")
     (fleet.root / "bin/codex").unlink()
     refused = fleet.run("wave", plan, "--yes", "--json").ok(4).json["error"]
     assert (refused["code"], refused["hint"]) == ("no-program", "npm install -g @openai/codex")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from gitfleet.agents.accounts.keys import connect_again
 from gitfleet.agents.accounts.programs import PROGRAMS
 from gitfleet.model.base import seconds_of
 
@@ -37,7 +38,8 @@ PASSING = frozenset({Condition.AT_CAPACITY, Condition.COOLING, Condition.FELL_TH
 class Known:
     """What is known of an account: its documents, who works with it and who waits, and what is there of it.
 
-    ``missing`` says, as a clause, what of its key or its login is not there; empty when all is.
+    ``missing`` says, as a clause, what of its key or its login is not there, empty when all is; ``remedy`` is the
+    command that brings it back, empty where it has to be connected again.
     """
 
     account: Account
@@ -47,13 +49,14 @@ class Known:
     queued: int = 0
     program: bool = True
     missing: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How an account stands: ``clause`` says so for people, ``mend`` is the command that changes it.
 
-    ``until`` is when it rests no more, in POSIX seconds. ``allowed`` attempts may work with it at once,
+    It is empty where nothing but time does. ``until`` is when it rests no more, in POSIX seconds. ``allowed`` attempts may work with it at once,
     ``available`` more than do now.
     """
 
@@ -101,12 +104,12 @@ def standing(known: Known, now: float) -> Standing:
         condition, clause, mend = Condition.NO_PROGRAM, f"there is no {program.name} on the PATH", program.install
     elif not account.connected or known.missing:
         why = known.missing or "its login was not finished"
-        condition, clause, mend = Condition.NOT_CONNECTED, f"not connected: {why}", again
+        condition, clause, mend = Condition.NOT_CONNECTED, f"not connected: {why}", known.remedy or again
     elif state.refused:
         condition, clause, mend = Condition.REFUSED, f"its credentials were refused: {state.said}", again
     elif resting and state.fell_through:
         clause = f"fell through before anything was spent ({state.why}), rests until {state.until}"
-        condition, mend = Condition.FELL_THROUGH, again
+        condition = Condition.FELL_THROUGH
     elif resting:
         condition = Condition.COOLING
         clause = f"cooling down until {state.until} ({state.why})"
@@ -122,11 +125,6 @@ def standing(known: Known, now: float) -> Standing:
 def allowed_by(account: Account, state: AccountState) -> int:
     """How many attempts may work with an account at once now."""
     return account.capacity if state.allowed is None else max(1, min(account.capacity, state.allowed))
-
-
-def connect_again(account: Account) -> str:
-    """The command that connects an account anew."""
-    return f"gitfleet accounts connect {account.kind} --ref {account.ref}"
 
 
 def pick(standings: Iterable[Standing], *, prefer: str = "") -> Standing | None:

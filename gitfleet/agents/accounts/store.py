@@ -147,6 +147,7 @@ class Accounts:
 
     def _standing(self, account: Account, waiting: list[AccountLease], now: float) -> Standing:
         living = [lease is None or alive(lease) for lease in self.leases(account.ref).values()]
+        lacks = missing(account, self.home(account.ref), self.caller)
         known = Known(
             account=account,
             state=self.state(account.ref),
@@ -154,7 +155,8 @@ class Accounts:
             dead=len(living) - sum(living),
             queued=sum(account.ref in lease.wants for lease in waiting),
             program=found(account.kind, self.caller),
-            missing=missing(account, self.home(account.ref), self.caller),
+            missing=lacks.why if lacks else "",
+            remedy=lacks.mend if lacks else "",
         )
         return standing(known, now)
 

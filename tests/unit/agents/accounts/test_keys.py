@@ -61,6 +61,18 @@ def test_a_variable_holds_a_key_and_nothing_else(value: str) -> None:
     assert read_key(Key(env="KEY"), {"KEY": f" {WELL} "}) == WELL
 
 
+def test_what_is_missing_names_the_command_that_brings_it_back(tmp_path: Path) -> None:
+    path = tmp_path / "my key"
+    path.write_text(WELL)
+    path.chmod(0o640)
+    open_ = read_key(Key(path=str(path)), {})
+    assert isinstance(open_, NoKey)
+    assert open_.mend == f"chmod 600 '{path}'"
+    unset = read_key(Key(env="KEY"), {})
+    assert isinstance(unset, NoKey)
+    assert unset.mend == "export KEY=..."
+
+
 def test_a_pipe_in_place_of_a_key_holds_nobody_up(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "key", 0o600)
     found = read_key(Key(path=str(tmp_path / "key")), {})

@@ -11,7 +11,7 @@ from gitfleet.agents.accounts.limits import FELL_THROUGH_REST, Ending, after, en
 from gitfleet.agents.accounts.readiness import Condition, Known, allowed_by, pick, standing
 from gitfleet.agents.events import RateLimited, Used
 from gitfleet.agents.transcript import Transcript
-from gitfleet.model.account import Account, AccountState
+from gitfleet.model.account import Account, AccountState, Key
 from gitfleet.model.agent_config import AgentKind
 from gitfleet.model.base import instant, seconds_of
 from gitfleet.model.run import Failure, FailureSource
@@ -36,7 +36,7 @@ WELL = Ending(spent=True)
         (
             Known(ACCOUNT, AccountState(until=instant(NOW + 1), fell_through=True)),
             Condition.FELL_THROUGH,
-            "gitfleet accounts connect codex --ref codex-2",
+            "",
         ),
         (
             Known(ACCOUNT, AccountState(refused=True)),
@@ -52,6 +52,21 @@ WELL = Ending(spent=True)
             Known(msgspec.structs.replace(ACCOUNT, connected=""), NEW),
             Condition.NOT_CONNECTED,
             "gitfleet accounts connect codex --ref codex-2",
+        ),
+        (
+            Known(ACCOUNT, NEW, missing="not set", remedy="export KEY=..."),
+            Condition.NOT_CONNECTED,
+            "export KEY=...",
+        ),
+        (
+            Known(msgspec.structs.replace(ACCOUNT, key=Key(env="KEY")), AccountState(refused=True)),
+            Condition.REFUSED,
+            "gitfleet accounts connect codex --ref codex-2 --api-key-env KEY",
+        ),
+        (
+            Known(msgspec.structs.replace(ACCOUNT, key=Key(path="/a b")), AccountState(refused=True)),
+            Condition.REFUSED,
+            "gitfleet accounts connect codex --ref codex-2 --api-key-file '/a b'",
         ),
         (Known(ACCOUNT, NEW, program=False, missing="gone"), Condition.NO_PROGRAM, "npm install -g @openai/codex"),
     ],
