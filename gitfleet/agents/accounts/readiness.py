@@ -56,8 +56,8 @@ class Known:
 class Standing:
     """How an account stands: ``clause`` says so for people, ``mend`` is the command that changes it.
 
-    It is empty where nothing but time does. ``until`` is when it rests no more, in POSIX seconds. ``allowed`` attempts may work with it at once,
-    ``available`` more than do now.
+    That is empty where nothing but time does. ``until`` is when it rests no more, in POSIX seconds. ``allowed``
+    attempts may work with it at once, ``available`` more than do now.
     """
 
     ref: str
