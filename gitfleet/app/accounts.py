@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from gitfleet.model.agent_config import AgentKind
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESS = re.compile(r"[^?#\s\\]+", re.ASCII)
 _OURS = re.compile(r"HOME|PATH|SHELL|USER|TMPDIR|CLAUDE_CONFIG_DIR|CODEX_HOME|XDG_.*|GIT_.*|GITFLEET_.*")
 
 
@@ -58,7 +60,7 @@ def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None
     Raises ``GitfleetError``; then an account that was to be new is not there.
     """
     program = PROGRAMS[wanted.kind]
-    key, settings = _key(accounts, wanted), _settings(wanted.settings)
+    key, settings, endpoint = _key(accounts, wanted), _settings(wanted.settings), _endpoint(wanted.endpoint)
     if key is None and not found(wanted.kind, accounts.caller):
         raise GitfleetError(
             Kind.ENVIRONMENT,
@@ -74,7 +76,7 @@ def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None
             ref=ref,
             kind=wanted.kind,
             key=key,
-            endpoint=wanted.endpoint or (before.endpoint if before else ""),
+            endpoint=endpoint or (before.endpoint if before else ""),
             settings=settings or (before.settings if before else {}),
             capacity=wanted.capacity or (before.capacity if before else DEFAULT_CAPACITY),
             connected=instant(accounts.now()) if key else "",
@@ -165,6 +167,26 @@ def _key(accounts: Accounts, wanted: Connection) -> Key | None:
     if isinstance(value, NoKey):
         raise GitfleetError(Kind.USAGE, "no-key", f"The key is not to be had: {value.why}.", hint=value.mend)
     return key
+
+
+def _endpoint(address: str) -> str:
+    """An address that is stored, shown and given to programs on their command lines: it holds no password."""
+    if not address:
+        return ""
+    message = "--endpoint takes the address of a gateway, as http://HOST or https://HOST/PATH, and nothing else in it."
+    try:
+        parts = urlsplit(address)
+        named = parts.port != 0 and bool(parts.hostname)
+    except ValueError:
+        named = False
+    if not named or parts.scheme not in {"http", "https"} or _ADDRESS.fullmatch(address) is None:
+        raise GitfleetError(Kind.USAGE, "no-endpoint", message)
+    if "@" in parts.netloc:
+        message = "--endpoint holds a name or a password, and addresses are stored and shown as they are."
+        raise GitfleetError(
+            Kind.USAGE, "secret-endpoint", message, hint="Name a key with --api-key-env or --api-key-file."
+        )
+    return address
 
 
 def _settings(words: Sequence[str]) -> dict[str, str]:

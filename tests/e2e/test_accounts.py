@@ -143,6 +143,8 @@ def test_connect_gives_the_next_name_and_stores_no_key(fleet: FleetEnv) -> None:
         (("--api-key-file", "../open"), "no-key", "can be read by others"),
         (("--api-key-env", "TEAM_KEY", "--setting", "MY_TOKEN=abcdef"), "secret-setting", "looks like a secret"),
         (("--api-key-env", "TEAM_KEY", "--setting", "CODEX_HOME=/x"), "own-setting", "gitfleet itself"),
+        (("--api-key-env", "TEAM_KEY", "--endpoint", "http://u:passw0rd@h/v1"), "secret-endpoint", "stored and shown"),
+        (("--api-key-env", "TEAM_KEY", "--endpoint", "file:///etc/passwd"), "no-endpoint", "http://HOST"),
         (("--api-key-env", "TEAM_KEY", "--setting", "nonsense"), "no-setting", "NAME=VALUE"),
         (("--api-key-env", "TEAM_KEY", "--ref", "claude"), "other-kind", "is an account of claude"),
         (("--api-key-env", "TEAM_KEY", "--ref", "codex-9"), "unknown-account", "no account codex-9"),
