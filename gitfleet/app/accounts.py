@@ -173,18 +173,24 @@ def _endpoint(address: str) -> str:
     """An address that is stored, shown and given to programs on their command lines: it holds no password."""
     if not address:
         return ""
-    message = "--endpoint takes the address of a gateway, as http://HOST or https://HOST/PATH, and nothing else in it."
     try:
         parts = urlsplit(address)
-        named = parts.port != 0 and bool(parts.hostname)
+        named = parts.port != 0 and bool(parts.hostname) and parts.scheme in {"http", "https"}
+        told = "@" in parts.netloc
     except ValueError:
-        named = False
-    if not named or parts.scheme not in {"http", "https"} or _ADDRESS.fullmatch(address) is None:
-        raise GitfleetError(Kind.USAGE, "no-endpoint", message)
-    if "@" in parts.netloc:
-        message = "--endpoint holds a name or a password, and addresses are stored and shown as they are."
+        named = told = False
+    if not named or _ADDRESS.fullmatch(address) is None:
         raise GitfleetError(
-            Kind.USAGE, "secret-endpoint", message, hint="Name a key with --api-key-env or --api-key-file."
+            Kind.USAGE,
+            "no-endpoint",
+            "--endpoint takes the address of a gateway, as http://HOST or https://HOST/PATH, and nothing else in it.",
+        )
+    if told:
+        raise GitfleetError(
+            Kind.USAGE,
+            "secret-endpoint",
+            "--endpoint holds a name or a password, and addresses are stored and shown as they are.",
+            hint="Name a key with --api-key-env or --api-key-file.",
         )
     return address
 
