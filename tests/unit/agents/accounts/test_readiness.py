@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from gitfleet.agents.accounts.limits import FELL_THROUGH_REST, Ending, after, ending
 from gitfleet.agents.accounts.readiness import Condition, Known, allowed_by, pick, standing
 from gitfleet.agents.events import RateLimited, Used
+from gitfleet.agents.rendering import words
 from gitfleet.agents.transcript import Transcript
 from gitfleet.model.account import Account, AccountState, Key
 from gitfleet.model.agent_config import AgentKind
@@ -106,6 +107,16 @@ def test_a_limit_rests_until_it_ends_and_halves_what_may_run() -> None:
     earlier = after(ACCOUNT, met, Ending(code="rate-limited", transport=True, resets=NOW + 60), NOW)
     assert earlier.until == met.until, "another attempt was told of a later end"
     assert earlier.allowed == 1
+
+
+@pytest.mark.parametrize("resets", [1_764_000_000_000, float("inf"), float("nan"), -1.0, 10**400])
+def test_an_end_that_no_calendar_has_is_none(resets: float) -> None:
+    told = Transcript()
+    told.tell(RateLimited(hard=True, resets=resets))
+    failure = Failure(source=FailureSource.TRANSPORT, code="rate-limited", message="slow down")
+    met = after(ACCOUNT, NEW, ending(told, failure), NOW)
+    assert met.until == instant(NOW + 30)
+    assert words(RateLimited(hard=True, resets=resets)) == "! a limit is used up"
 
 
 def test_a_limit_without_an_end_rests_longer_each_time() -> None:
