@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -87,8 +88,9 @@ def standing(known: Known, now: float) -> Standing:
     account, state = known.account, known.state
     program, again = PROGRAMS[account.kind], connect_again(account)
     allowed = allowed_by(account, state)
-    until = seconds_of(state.until) if state.until else None
-    resting = until is not None and now < until
+    until = _rests_until(state, now)
+    resting = until is not None
+    said = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(until)) if resting else ""
     base = Standing(
         ref=account.ref,
         condition=Condition.READY,
@@ -108,18 +110,29 @@ def standing(known: Known, now: float) -> Standing:
     elif state.refused:
         condition, clause, mend = Condition.REFUSED, f"its credentials were refused: {state.said}", again
     elif resting and state.fell_through:
-        clause = f"fell through before anything was spent ({state.why}), rests until {state.until}"
+        clause = f"fell through before anything was spent ({state.why}), rests until {said}"
         condition = Condition.FELL_THROUGH
     elif resting:
         condition = Condition.COOLING
-        clause = f"cooling down until {state.until} ({state.why})"
+        clause = f"cooling down until {said} ({state.why})"
         mend = f"gitfleet accounts connect {account.kind}"
     elif known.busy >= allowed:
         condition, clause = Condition.AT_CAPACITY, f"at capacity: {known.busy} of {allowed} in use"
         mend = f"gitfleet accounts connect {account.kind}"
     elif known.busy:
         condition, clause = Condition.BUSY, f"busy: {known.busy} of {allowed} in use"
-    return replace(base, condition=condition, clause=clause, mend=mend, until=until if resting else None)
+    return replace(base, condition=condition, clause=clause, mend=mend, until=until)
+
+
+def _rests_until(state: AccountState, now: float) -> float | None:
+    """When it rests no more, none where it does not rest; a document that was damaged costs a request at most."""
+    try:
+        until, at = (seconds_of(text) if text else now for text in (state.until, state.at))
+    except ValueError:
+        return None
+    # That long a rest was counted from then. Before then the clock was set back; what a vendor told still holds.
+    counted = state.strikes > 0 or state.fell_through
+    return until if now < until and not (counted and now < at) else None
 
 
 def allowed_by(account: Account, state: AccountState) -> int:

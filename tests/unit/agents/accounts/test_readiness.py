@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -107,6 +109,33 @@ def test_a_limit_rests_until_it_ends_and_halves_what_may_run() -> None:
     earlier = after(ACCOUNT, met, Ending(code="rate-limited", transport=True, resets=NOW + 60), NOW)
     assert earlier.until == met.until, "another attempt was told of a later end"
     assert earlier.allowed == 1
+
+
+def test_a_clock_that_is_set_back_makes_no_rest_longer_but_one_that_was_told() -> None:
+    def stands(ended: Ending, now: float) -> Condition:
+        return standing(Known(ACCOUNT, after(ACCOUNT, NEW, ended, NOW)), now).condition
+
+    counted, fell = LIMITED, Ending(code="network", transport=True)
+    told = Ending(code="rate-limited", transport=True, resets=NOW + 60)
+    day = 86400
+    assert [stands(one, NOW + 1) for one in (counted, fell, told)] == ["cooling", "fell-through", "cooling"]
+    assert [stands(one, NOW - day) for one in (counted, fell, told)] == ["ready", "ready", "cooling"]
+    assert [stands(one, NOW + day) for one in (counted, fell, told)] == ["ready"] * 3
+    damaged = AccountState(until="soon", at="2026")
+    assert standing(Known(ACCOUNT, damaged), NOW).condition is Condition.READY
+
+
+def test_a_rest_is_told_by_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    met = after(ACCOUNT, NEW, Ending(code="usage-limit", transport=True, resets=NOW + 60), NOW)
+    monkeypatch.setenv("TZ", "XXX-3")
+    time.tzset()
+    try:
+        now = standing(Known(ACCOUNT, met), NOW)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert now.clause == "cooling down until 2023-11-15 01:14:20 (usage-limit)"
+    assert now.until == NOW + 60
 
 
 @pytest.mark.parametrize("resets", [1_764_000_000_000, float("inf"), float("nan"), -1.0, 10**400])
