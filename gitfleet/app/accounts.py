@@ -81,9 +81,9 @@ def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None
             capacity=wanted.capacity or (before.capacity if before else DEFAULT_CAPACITY),
             connected=instant(accounts.now()) if key else "",
         )
-        accounts.write(proof, account)
         if key is not None:
             accounts.write_state(proof, ref, _fresh(accounts, ref))
+        accounts.write(proof, account)
     imported = Imported()
     try:
         if wanted.imports:
@@ -119,16 +119,18 @@ def remove(accounts: Accounts, ref: str) -> AccountChanged:
         accounts.empty_bin(proof)
         if ref not in accounts.refs():
             accounts.read(ref)
-        holders = [lease for lease in accounts.leases(ref).values() if lease is None or alive(lease)]
+        leases = accounts.leases(ref)
+        holders = [lease for lease in leases.values() if lease is None or alive(lease)]
         if holders:
             first = next((lease for lease in holders if lease is not None), None)
-            who = f"{first.instance} of {first.session}" if first else "a lease that cannot be read"
+            damaged = next((path for path, lease in leases.items() if lease is None), None)
+            who = f"{first.instance} of {first.session}" if first else f"a lease that cannot be read, {damaged}"
             more = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
             raise GitfleetError(
                 Kind.BUSY,
                 "account-leased",
                 f"Account {ref} is in use by {who}{more}; nothing was removed.",
-                hint=f"gitfleet stop {first.session}" if first else "gitfleet doctor",
+                hint=f"gitfleet stop {first.session}" if first else "gitfleet doctor says what to do with it",
             )
         accounts.take_away(proof, ref)
         accounts.empty_bin(proof)

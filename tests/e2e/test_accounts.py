@@ -26,21 +26,25 @@ LIMIT = """echo '{"limit": true, "resets": %d}'\n"""
 CODE = """echo '{"end": "%s"}'\n"""
 
 LOGIN = {
+    # As the real ones, each has a home of the person's to fall back on.
     "codex": """#!/bin/sh
 case "$1" in --version) echo codex 1; exit;; esac
-env > "$CODEX_HOME/seen-environment"
+place="${CODEX_HOME:-$HOME/.codex}"
+env > "$place/seen-environment"
 echo "open https://login.example in a browser"
 [ -e "$HOME/refuse" ] && exit 7
-echo '{"tokens": {"access_token": "tok-0123456789abcdef"}}' > "$CODEX_HOME/auth.json"
+echo '{"tokens": {"access_token": "tok-0123456789abcdef"}}' > "$place/auth.json"
 """,
     "claude": """#!/bin/sh
-echo "$@" > "$CLAUDE_CONFIG_DIR/arguments"
-echo '{"claudeAiOauth": {"accessToken": "tok-claude-0123456789"}}' > "$CLAUDE_CONFIG_DIR/.credentials.json"
-echo '{"oauthAccount": {"emailAddress": "ada@example.org"}}' > "$CLAUDE_CONFIG_DIR/.claude.json"
+place="${CLAUDE_CONFIG_DIR:-$HOME/.claude}"
+echo "$@" > "$place/arguments"
+echo '{"claudeAiOauth": {"accessToken": "tok-claude-0123456789"}}' > "$place/.credentials.json"
+echo '{"oauthAccount": {"emailAddress": "ada@example.org"}}' > "${CLAUDE_CONFIG_DIR:-$HOME}/.claude.json"
 """,
     "opencode": """#!/bin/sh
-mkdir -p "$XDG_DATA_HOME/opencode"
-echo '{"zen": {"type": "api", "key": "tok-opencode-0123456789"}}' > "$XDG_DATA_HOME/opencode/auth.json"
+place="${XDG_DATA_HOME:-$HOME/.local/share}/opencode"
+mkdir -p "$place" "${XDG_CONFIG_HOME:-$HOME/.config}/opencode"
+echo '{"zen": {"type": "api", "key": "tok-opencode-0123456789"}}' > "$place/auth.json"
 """,
 }
 
@@ -60,6 +64,8 @@ def person(fleet: FleetEnv) -> Path:
         ".claude/commands/review.md": "Review it.",
         ".codex/config.toml": 'model = "big"\nexperimental_bearer_token = "tok-in-config-1234"\n',
         ".codex/auth.json": '{"tokens": {"access_token": "tok-own-codex-0123"}}',
+        ".claude.json": '{"oauthAccount": {"emailAddress": "own@example.org"}}',
+        ".local/share/opencode/auth.json": '{"own": {"type": "api", "key": "tok-own-opencode-0123"}}',
         ".config/opencode/opencode.json": '{"provider": {"x": {"options": {"apiKey": "tok-x-123456"}}}}',
     }
     for name, content in own.items():
@@ -249,7 +255,7 @@ def test_nothing_writes_to_the_persons_own_homes(fleet: FleetEnv, person: Path) 
     before = digest(person)
     fleet.run("accounts", "connect", "claude", "--import-settings").ok()
     fleet.run("accounts", "connect", "codex").ok()
-    connect(fleet, "opencode", "--import-settings")
+    fleet.run("accounts", "connect", "opencode", "--import-settings").ok()
     tasks = [{"id": kind, "instructions": "x", "scope": [f"{kind}/"], "agent": kind} for kind in LOGIN]
     fleet.run("wave", fleet.plan(plan_of(*tasks)), "--fixture", "--yes").ok()
     fleet.run("accounts", "status").ok()

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gitfleet.agents.accounts import store
+from gitfleet.agents.accounts.leasing import Leased, Wanted, take
 from gitfleet.agents.accounts.store import Accounts
-from gitfleet.app.accounts import Connection, connect, listed
+from gitfleet.app.accounts import Connection, connect, listed, remove
 from gitfleet.errors import GitfleetError
+from gitfleet.model.account import AccountLease
 from gitfleet.model.agent_config import AgentKind
 
 if TYPE_CHECKING:
@@ -55,3 +60,53 @@ def test_an_endpoint_is_an_address_and_nothing_else(accounts: Accounts, address:
     assert refused.value.code == code
     assert "passw0rd" not in refused.value.message
     assert accounts.refs() == []
+
+
+def test_a_connection_that_could_not_be_written_is_no_account(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        if path.name == "account.json":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    wanted = Connection(kind=AgentKind.CODEX, key_env="KEY")
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "write_durable", full)
+        with pytest.raises(OSError, match="No space"):
+            connect(accounts, wanted)
+    assert accounts.refs() == []
+    assert connect(accounts, wanted).ref == "codex"
+    assert accounts.refs() == ["codex"]
+
+
+def test_an_account_that_cannot_be_read_says_so_and_can_be_removed(accounts: Accounts) -> None:
+    wanted = Connection(kind=AgentKind.CODEX, key_env="KEY")
+    refs = [connect(accounts, wanted).ref for _ in range(4)]
+    files = [accounts.root / ref / "account.json" for ref in refs]
+    files[0].write_text("{")
+    files[1].write_text(files[1].read_text().replace('"codex-2"', '"codex-9"'))
+    files[2].write_text(files[2].read_text().replace("account/v1", "account/v2"))
+    (accounts.home(refs[3]) / "auth.json").touch()
+    files[3].unlink()
+    rows = listed(accounts).accounts
+    assert [(row.ref, row.readiness) for row in rows] == [(ref, "damaged") for ref in refs]
+    assert all("account.json cannot be read" in row.message and "accounts remove" in row.next for row in rows)
+    assert connect(accounts, wanted).ref == "codex-5", "a login may still lie there"
+    for ref in refs:
+        remove(accounts, ref)
+    assert accounts.refs() == ["codex-5"]
+
+
+def test_a_home_that_somebody_removed_is_made_again(accounts: Accounts) -> None:
+    connect(accounts, Connection(kind=AgentKind.CODEX, key_env="KEY"))
+    accounts.home("codex").rmdir()
+    lease = AccountLease(instance="i", attempt=1, session="s", repository="/r", over="/o", locks=(), since="")
+    assert isinstance(take(accounts, [Wanted(AgentKind.CODEX)], lease), Leased)
+    assert accounts.home("codex").is_dir()
+
+
+def test_a_state_directory_that_leads_nowhere_is_told(accounts: Accounts, tmp_path: Path) -> None:
+    (tmp_path / "state").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(NotADirectoryError) as refused:
+        connect(accounts, Connection(kind=AgentKind.CODEX, key_env="KEY"))
+    assert refused.value.filename == str(tmp_path / "state")
