@@ -43,7 +43,8 @@ echo '{"oauthAccount": {"emailAddress": "ada@example.org"}}' > "${CLAUDE_CONFIG_
 """,
     "opencode": """#!/bin/sh
 place="${XDG_DATA_HOME:-$HOME/.local/share}/opencode"
-mkdir -p "$place" "${XDG_CONFIG_HOME:-$HOME/.config}/opencode"
+mkdir -p "$place" "${XDG_CONFIG_HOME:-$HOME/.config}/opencode" "${npm_config_cache:-$HOME/.npm}"
+mkdir -p "${OPENCODE_TEST_HOME:-$HOME}/.opencode"
 echo '{"zen": {"type": "api", "key": "tok-opencode-0123456789"}}' > "$place/auth.json"
 """,
 }
