@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 
 from gitfleet.agents.accounts import store
 from gitfleet.agents.accounts.leasing import Leased, Wanted, take
@@ -16,6 +19,8 @@ from gitfleet.app.accounts import Connection, connect, listed, remove
 from gitfleet.errors import GitfleetError
 from gitfleet.model.account import AccountLease
 from gitfleet.model.agent_config import AgentKind
+from gitfleet.store.documents.schemas import schema_of
+from gitfleet.store.documents.validation import validate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,3 +115,28 @@ def test_a_state_directory_that_leads_nowhere_is_told(accounts: Accounts, tmp_pa
     with pytest.raises(NotADirectoryError) as refused:
         connect(accounts, Connection(kind=AgentKind.CODEX, key_env="KEY"))
     assert refused.value.filename == str(tmp_path / "state")
+
+
+def test_what_is_written_of_an_account_answers_to_the_schemas(accounts: Accounts, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("a-key-of-nobody-0")
+    (tmp_path / "key").chmod(0o600)
+    connect(accounts, Connection(kind=AgentKind.CODEX, key_env="KEY", settings=["MAX_RETRIES=2"]))
+    wanted = Connection(kind=AgentKind.CODEX, key_path=tmp_path / "key", endpoint="http://h/v1", capacity=2)
+    connect(accounts, wanted)
+    lease = AccountLease(instance="i", attempt=1, session="s", repository="/r", over="/o", locks=("/l",), since="now")
+    for instance in "ab":
+        take(accounts, [Wanted(AgentKind.CODEX)], msgspec.structs.replace(lease, instance=instance))
+    written = {path.parent.name: json.loads(path.read_bytes()) for path in accounts.root.glob("*/account.json")}
+    assert (written["codex"]["key"], written["codex-2"]["key"]) == ({"env": "KEY"}, {"path": str(tmp_path / "key")})
+    assert (written["codex-2"]["endpoint"], written["codex-2"]["capacity"]) == ("http://h/v1", 2)
+    assert written["codex"]["settings"] == {"MAX_RETRIES": "2"}
+    held = [lease for ref in written for lease in accounts.leases(ref).values()]
+    assert held == [msgspec.structs.replace(lease, instance="b")], "the other one was dead, and taken back"
+    assert [accounts.state(ref).used for ref in sorted(written)] == [1, 1]
+    assert all(accounts.read(ref).connected for ref in written)
+    for kind, pattern in (("file", "*/account.json"), ("state", "*/state.json"), ("lease", "*/leases/*.json")):
+        paths = list(accounts.root.glob(pattern))
+        assert paths
+        for path in paths:
+            assert validate(f"account-{kind}", path.read_bytes(), path.name) == []
+            Draft202012Validator(schema_of(f"account-{kind}")).validate(json.loads(path.read_bytes()))

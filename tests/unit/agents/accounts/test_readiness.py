@@ -166,13 +166,15 @@ def test_capacity_comes_back_one_by_one() -> None:
         state = after(ACCOUNT, state, WELL, NOW)
         seen.append(allowed_by(ACCOUNT, state))
     assert seen == [2, 2, 3, 3, 3, 4, 4, 4, 4]
+    assert after(ACCOUNT, AccountState(allowed=3), WELL, NOW).streak == 1
     warned = after(ACCOUNT, NEW, Ending(spent=True, warned=True), NOW)
     assert (allowed_by(ACCOUNT, warned), warned.until) == (3, "")
 
 
 def test_what_ended_before_anything_was_spent_rests_for_a_moment() -> None:
     fell = after(ACCOUNT, NEW, Ending(code="network", transport=True, said="no route"), NOW)
-    assert (fell.fell_through, seconds_of(fell.until) - NOW, fell.said) == (True, FELL_THROUGH_REST, "no route")
+    assert (fell.fell_through, seconds_of(fell.until) - NOW) == (True, FELL_THROUGH_REST)
+    assert (fell.why, fell.said) == ("network", "no route")
     assert after(ACCOUNT, fell, WELL, NOW).fell_through is False
     person = Ending(code="interrupted", transport=True)
     assert after(ACCOUNT, NEW, person, NOW) == NEW, "a person's Ctrl-C says nothing of the account"
