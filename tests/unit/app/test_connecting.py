@@ -134,6 +134,7 @@ def test_what_is_written_of_an_account_answers_to_the_schemas(accounts: Accounts
     assert held == [msgspec.structs.replace(lease, instance="b")], "the other one was dead, and taken back"
     assert [accounts.state(ref).used for ref in sorted(written)] == [1, 1]
     assert all(accounts.read(ref).connected for ref in written)
+    assert {facts["schema"] for facts in written.values()} == {"gitfleet/account/v1"}
     for kind, pattern in (("file", "*/account.json"), ("state", "*/state.json"), ("lease", "*/leases/*.json")):
         paths = list(accounts.root.glob(pattern))
         assert paths
