@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import re
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from gitfleet.agents.accounts.importing import Imported, take_over
-from gitfleet.agents.accounts.keys import NoKey, identity, missing, read_key
+from gitfleet.agents.accounts.keys import identity, missing
 from gitfleet.agents.accounts.lease_files import alive
 from gitfleet.agents.accounts.programs import PROGRAMS, found
 from gitfleet.agents.accounts.readiness import Condition
+from gitfleet.app.account_options import chosen_endpoint, chosen_key, chosen_settings
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.account import DEFAULT_CAPACITY, Account, AccountState, Key
 from gitfleet.model.base import instant
-from gitfleet.model.paths import quote_path
 from gitfleet.model.reports import AccountChanged, AccountHolder, AccountRow, AccountsReport
 from gitfleet.runtime.environment import looks_secret
 from gitfleet.runtime.shell import run
@@ -30,10 +28,6 @@ if TYPE_CHECKING:
 
     from gitfleet.agents.accounts.store import Accounts
     from gitfleet.model.agent_config import AgentKind
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ADDRESS = re.compile(r"https?://[^\s/?#]+\S*")
-_OURS = re.compile(r"HOME|PATH|SHELL|USER|TMPDIR|CLAUDE_CONFIG_DIR|CODEX_HOME|XDG_.*|GIT_.*|GITFLEET_.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +55,9 @@ def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None
     Raises ``GitfleetError``; then an account that was to be new is not there.
     """
     program = PROGRAMS[wanted.kind]
-    if wanted.endpoint and _ADDRESS.fullmatch(wanted.endpoint) is None:
-        message = f"--endpoint {wanted.endpoint} is no address of a gateway."
-        hint = "Give it as its program takes it, such as https://gateway.example/v1."
-        raise GitfleetError(Kind.USAGE, "no-address", message, hint=hint)
-    key, settings = _key(accounts, wanted), _settings(wanted.settings)
+    key = chosen_key(wanted.key_env, wanted.key_path, accounts.caller)
+    wanted = replace(wanted, endpoint=chosen_endpoint(wanted.endpoint))
+    settings = chosen_settings(wanted.settings)
     if key is None and not found(wanted.kind, accounts.caller):
         raise GitfleetError(
             Kind.ENVIRONMENT,
@@ -92,6 +84,9 @@ def _connect(
                 accounts.take_away(proof, left)
         accounts.empty_bin(proof)
         ref = wanted.ref or accounts.new_ref(proof, wanted.kind)
+        if key is None:
+            # Held while the program logs in, so that an account whose login was killed is told from one under way.
+            login.enter_context(hold(accounts.login_lock(ref), timeout=0, what=f"the login of {ref}"))
         account = Account(
             ref=ref,
             kind=wanted.kind,
@@ -101,12 +96,9 @@ def _connect(
             capacity=wanted.capacity or (before.capacity if before else DEFAULT_CAPACITY),
             connected=instant(accounts.now()) if key else "",
         )
-        accounts.write(proof, account)
         if key is not None:
             accounts.write_state(proof, ref, _fresh(accounts, ref))
-        else:
-            # Held while the program logs in, so that an account whose login was killed is told from one under way.
-            login.enter_context(hold(accounts.login_lock(ref), timeout=0, what=f"the login of {ref}"))
+        accounts.write(proof, account)
     imported = Imported()
     try:
         if wanted.imports:
@@ -142,16 +134,18 @@ def remove(accounts: Accounts, ref: str) -> AccountChanged:
         accounts.empty_bin(proof)
         if ref not in accounts.refs():
             accounts.read(ref)
-        holders = [lease for lease in accounts.leases(ref).values() if lease is None or alive(lease)]
+        leases = accounts.leases(ref)
+        holders = [lease for lease in leases.values() if lease is None or alive(lease)]
         if holders:
             first = next((lease for lease in holders if lease is not None), None)
-            who = f"{first.instance} of {first.session}" if first else "a lease that cannot be read"
+            damaged = next((path for path, lease in leases.items() if lease is None), None)
+            who = f"{first.instance} of {first.session}" if first else f"a lease that cannot be read, {damaged}"
             more = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
             raise GitfleetError(
                 Kind.BUSY,
                 "account-leased",
                 f"Account {ref} is in use by {who}{more}; nothing was removed.",
-                hint=f"gitfleet stop {first.session}" if first else "gitfleet doctor",
+                hint=f"gitfleet stop {first.session}" if first else "gitfleet doctor says what to do with it",
             )
         accounts.take_away(proof, ref)
         accounts.empty_bin(proof)
@@ -183,50 +177,13 @@ def _fresh(accounts: Accounts, ref: str) -> AccountState:
     return AccountState(used=accounts.state(ref).used)
 
 
-def _key(accounts: Accounts, wanted: Connection) -> Key | None:
-    if wanted.key_env and wanted.key_path:
-        raise GitfleetError(Kind.USAGE, "two-keys", "--api-key-env and --api-key-file name one key twice; give one.")
-    if wanted.key_env:
-        if _NAME.fullmatch(wanted.key_env) is None:
-            message = "--api-key-env takes the name of a variable, and this is none. It was not stored."
-            raise GitfleetError(Kind.USAGE, "no-variable", message, hint="Never put a key itself on a command line.")
-        key = Key(env=wanted.key_env)
-    elif wanted.key_path:
-        key = Key(path=quote_path(os.fsencode(wanted.key_path.absolute())))
-    else:
-        return None
-    value = read_key(key, accounts.caller)
-    if isinstance(value, NoKey):
-        raise GitfleetError(Kind.USAGE, "no-key", f"The key is not to be had: {value.why}.")
-    return key
-
-
-def _settings(words: Sequence[str]) -> dict[str, str]:
-    found_: dict[str, str] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or _NAME.fullmatch(name) is None:
-            raise GitfleetError(Kind.USAGE, "no-setting", f"--setting takes NAME=VALUE, and {name!r} is no name.")
-        if _OURS.fullmatch(name):
-            raise GitfleetError(Kind.USAGE, "own-setting", f"--setting {name}: gitfleet itself sets that variable.")
-        if looks_secret(name) and not value.isdecimal():
-            raise GitfleetError(
-                Kind.USAGE,
-                "secret-setting",
-                f"--setting {name} looks like a secret, and settings are stored as they are.",
-                hint="Name a key with --api-key-env or --api-key-file.",
-            )
-        found_[name] = value
-    return found_
-
-
 def _log_in(accounts: Accounts, account: Account, output: int | None) -> None:
     """Let the vendor's program log in, inside the account's home."""
     program, home = PROGRAMS[account.kind], accounts.home(account.ref)
     code = run((program.name, *program.login), home, login_environment(accounts.caller, account, home), output=output)
-    why = missing(account, home, accounts.caller)
-    if code or why:
-        said = f"it ended with exit code {code}" if code else why
+    lacks = missing(account, home, accounts.caller)
+    if code or lacks:
+        said = f"it ended with exit code {code}" if code or lacks is None else lacks.why
         raise GitfleetError(
             Kind.NEEDS_PERSON,
             "login-failed",
