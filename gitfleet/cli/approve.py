@@ -91,10 +91,12 @@ def view(report: ApproveReport) -> Iterator[Piece]:
         yield Line(f"It needs you: {plural(len(waiting), 'run')} waiting for a permission.", "bold yellow")
     for run in waiting:
         for one in run.denied:
-            yield Line(f"  {run.task} was not allowed to use {one.words}")
+            yield Line(f"  {run.task} was not allowed to use {one.shown}")
+        if run.more:
+            yield Line(f"  {run.task} was not allowed {run.more} more, of which nothing is kept")
         yield Line(f"  next: gitfleet approve {run.instance}", copy=True)
     if report.action == "listed" or report.always:
         yield Table(
-            ("always granted", "argument", "agent", "since"),
-            [(one.tool, one.argument or "any", one.agent, one.since) for one in report.grants],
+            ("always granted", "agent", "since"),
+            [(one.permission.shown, one.agent, one.since) for one in report.grants],
         )

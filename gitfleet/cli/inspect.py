@@ -69,7 +69,7 @@ def view(report: InspectReport) -> Iterator[Piece]:
         ("latest error", f"{report.latest_error.at} {report.latest_error.message}" if report.latest_error else "none"),
         ("not before", run.not_before),
         ("waits for", _permission(run)),
-        ("granted", ", ".join(one.words for one in run.grants)),
+        ("granted", ", ".join(one.shown for one in run.grants)),
         ("extended by", ", ".join(run.extended)),
         ("branch", run.branch),
         ("tip", run.tip),

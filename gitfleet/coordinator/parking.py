@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
+from gitfleet.coordinator.parked import goes_on
 from gitfleet.coordinator.sealing import failed_run
 from gitfleet.model.event import EventKind
 from gitfleet.model.request import Permit, Reply
@@ -48,9 +49,12 @@ class Parking:
                 assert_never(permit)
 
     def _approve(self, request: Request, run: Run, waits: Parked) -> Reply:
-        grants = tuple(dict.fromkeys((*run.grants, *waits.denied)))
+        if waits.approved:
+            return Reply(id=request.id, task=run.task, message=f"{run.task} was approved already, and goes on.")
+        known = {one.key for one in run.grants}
+        grants = (*run.grants, *(one for one in waits.permitted if one.key not in known))
         run = self.books.record(run.task, grants=grants, parked=msgspec.structs.replace(waits, approved=True))
-        message = f"{run.task} may use {waits.words}, and goes on where it stopped"
+        message = goes_on(run.task, waits)
         self.books.event(EventKind.CONTROL, message, run=run, status="approved")
         return Reply(id=request.id, task=run.task, message=f"{message}.")
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, assert_never
 import msgspec
 
 from gitfleet.coordinator.accounts import ended_with
+from gitfleet.coordinator.attempt.granting import granted_since
 from gitfleet.coordinator.attempt.tampering import status, told
 from gitfleet.coordinator.attempt.verdicts import gate_words
-from gitfleet.coordinator.parked import parked, parks
+from gitfleet.coordinator.parked import denials, goes_on, parked, parks
 from gitfleet.coordinator.parked import sentence as sentence_of
 from gitfleet.coordinator.retrying import is_gap, sentence
+from gitfleet.coordinator.scrubbing import Scrubber
 from gitfleet.coordinator.sealing import extended_by, failed_run, held_again, landed_run, skipped_run
 from gitfleet.coordinator.spending.rows import take_in
 from gitfleet.model.event import EventKind
@@ -151,8 +153,15 @@ class Settling:
 
     def _park(self, task: str, failure: Failure, told: Transcript | None) -> None:
         """Its agent was not allowed to do something: a person is asked, and the run keeps what it has."""
-        run = self.books.replace(parked(self.books.runs[task], failure, told, self.books.now()))
-        self.books.event(EventKind.WAITING, sentence_of(run), run=run, status="needs-person")
+        denied = denials(told, Scrubber(self.parts).clean)
+        before = self.books.runs[task]
+        # What was granted for good while it worked came too late for this attempt, and is in time for the next.
+        known = granted_since(self.parts, before, denied)
+        run = self.books.replace(parked(before, failure, denied, self.books.now(), approved=known))
+        if run.parked is not None and known:
+            self.books.event(EventKind.CONTROL, goes_on(task, run.parked), run=run, status="approved")
+        else:
+            self.books.event(EventKind.WAITING, sentence_of(run), run=run, status="needs-person")
 
     def unresolved(self, task: str, failure: Failure) -> None:
         """The agent that was to resolve a conflict did not: the conflict is a person's, as it was before."""

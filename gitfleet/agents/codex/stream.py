@@ -20,6 +20,7 @@ from gitfleet.agents.codex.outcomes import (
     NO_END,
     RATE_LIMITED,
     SANDBOX,
+    UNFENCED,
     USAGE_LIMIT,
     code_of,
     reset_of,
@@ -110,7 +111,7 @@ class CodexReader:
         if kind == "command_execution" and item.get("status") == "failed":
             output = str(item.get("aggregated_output") or "").strip()
             if _NO_SANDBOX.fullmatch(output) and "bwrap" not in str(item.get("command")):
-                yield Denied(SANDBOX, output)
+                yield Denied(SANDBOX, output, UNFENCED)
 
     def _error(self, message: str) -> Iterator[AgentEvent]:
         if again := _RECONNECTING.match(message):

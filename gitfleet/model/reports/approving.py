@@ -19,6 +19,7 @@ class ParkedRun(Report, frozen=True, kw_only=True):
     agent: str
     since: Annotated[str, Meta(description="ISO 8601 instant.")] = ""
     denied: Annotated[tuple[Permission, ...], Meta(description="What its agent was not allowed to do.")] = ()
+    more: Annotated[int, Meta(description="How many other uses it was not allowed, which are not kept.")] = 0
     approved: Annotated[bool, Meta(description="Whether it was approved and waits to be started.")] = False
 
 
@@ -32,6 +33,9 @@ class ApproveReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="
     instance: str = ""
     permissions: Annotated[tuple[Permission, ...], Meta(description="What was approved, denied or revoked.")] = ()
     always: Annotated[bool, Meta(description="Whether it is granted to every agent of this kind from now on.")] = False
+    also: Annotated[
+        tuple[str, ...], Meta(description="Instances that go on as well, since they waited for the same alone.")
+    ] = ()
     coordinator: Annotated[bool, Meta(description="Whether a coordinator took it at once.")] = False
     parked: Annotated[tuple[ParkedRun, ...], Meta(description="Runs that wait for a permission now.")] = ()
     grants: Annotated[

@@ -150,7 +150,10 @@ def test_limits_are_warned_of_and_met() -> None:
 def test_denials_are_told_once_with_what_was_asked_for() -> None:
     told = read(stream("denied"))
 
-    assert told.denied == [Denied("Write", "/etc/motd"), Denied("mcp__db__drop", '{"table": "t"}')]
+    assert told.denied == [
+        Denied("Write", "/etc/motd"),
+        Denied("mcp__db__drop", '{"table": "t"}', "every use of mcp__db__drop"),
+    ]
     assert told.ended == Ended(totals=True)
 
 
