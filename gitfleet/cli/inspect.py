@@ -167,6 +167,8 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
             yield Line(f"    {attempt.message}")
         if attempt and attempt.retry:
             yield Line(f"    {attempt.retry}")
+        for denied in attempt.denied if attempt else ():
+            yield Line(f"    {'not allowed:':<14}{denied.shown}", hang=14)
         for one in attempt.tampered if attempt else ():
             yield from _tampering(one)
         for ref in attempt.snapshots if attempt else ():

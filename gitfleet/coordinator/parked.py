@@ -94,6 +94,11 @@ def goes_on(task: str, waits: Parked) -> str:
     return f"{task} may use {may}, and goes on where it stopped{more}"
 
 
+def without(denied: Sequence[Permission]) -> str:
+    """What an agent did without, since it was not allowed it, as the end of a sentence; empty without any."""
+    return f"; it did without {Parked(denied=tuple(denied)).words}, which it was not allowed" if denied else ""
+
+
 def covered(denied: Sequence[Permission], grants: Sequence[StandingGrant], *, kind: str, since: str = "") -> bool:
     """Whether people always permit all of this to agents of a kind, and some of it only ``since`` then."""
     given = {one.permission.key: one.since for one in grants if one.agent == kind}

@@ -11,7 +11,7 @@ from gitfleet.coordinator.accounts import ended_with
 from gitfleet.coordinator.attempt.granting import granted_since
 from gitfleet.coordinator.attempt.tampering import status, told
 from gitfleet.coordinator.attempt.verdicts import gate_words
-from gitfleet.coordinator.parked import denials, goes_on, parked, parks
+from gitfleet.coordinator.parked import MOST_KEPT, denials, goes_on, parked, parks, without
 from gitfleet.coordinator.parked import sentence as sentence_of
 from gitfleet.coordinator.retrying import is_gap, sentence
 from gitfleet.coordinator.scrubbing import Scrubber
@@ -80,9 +80,10 @@ class Settling:
             checks=work.checks,
             **extended_by(run, work.extended, work.claimed),
         )
-        self.books.event(
-            EventKind.AGENT_COMPLETE, f"{task} ended: {outcome}, {_files(len(work.files))}", run=run, status=outcome
+        words = (
+            f"{task} ended: {outcome}, {_files(len(work.files))}{without(last.denied) if outcome == 'success' else ''}"
         )
+        self.books.event(EventKind.AGENT_COMPLETE, words, run=run, status=outcome)
         if work.tampered:
             self.books.event(EventKind.GUARD, told(task, work.tampered), run=run, status=status(work.tampered))
         if again:
@@ -100,7 +101,7 @@ class Settling:
             self.books.event(EventKind.ACCOUNT, met.sentence, run=run, status=met.condition)
         usage = take_in(self.parts, run, self.books.plan.task(run.task), work.told, work.exit)
         known = {"cli_session": work.told.cli_session, "model": work.told.model} if work.told else {}
-        return {**known, "usage": usage}
+        return {**known, "usage": usage, "denied": denials(work.told, Scrubber(self.parts).clean)[:MOST_KEPT]}
 
     def _gated(self, task: str, work: Evidence) -> None:
         # What is relayed is written first: once the books say that the attempt was taken in, nobody looks at it again.
