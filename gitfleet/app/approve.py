@@ -103,6 +103,13 @@ def _grants(workspace: Workspace) -> Grants:
 
 
 def _keep(workspace: Workspace, session: Session, run: Run, parked: Parked) -> None:
+    if parked.interrupted:
+        raise GitfleetError(
+            Kind.USAGE,
+            "nothing-asked",
+            f"{run.task} was interrupted and asks for nothing, so there is nothing to grant for good.",
+            hint=f"`gitfleet approve {run.instance}` lets it go on.",
+        )
     if not parked.denied or parked.permitted != parked.denied:
         raise GitfleetError(
             Kind.USAGE,
@@ -151,6 +158,7 @@ def _parked(workspace: Workspace) -> tuple[ParkedRun, ...]:
             instance=run.instance,
             agent=run.agent,
             since=run.parked.since,
+            interrupted=run.parked.interrupted,
             denied=run.parked.denied,
             more=run.parked.more,
             approved=run.parked.approved,

@@ -77,7 +77,7 @@ def going_on(session: str, state: SessionState | None) -> str:
 
 
 def approval(run: Run) -> str:
-    """The command that lets a run go on which waits for a permission; empty for any other."""
+    """The command that lets a run go on which is parked; empty for any other."""
     return f"gitfleet approve {run.instance}" if run.parked is not None and run.waiting else ""
 
 
@@ -143,7 +143,7 @@ def _commit(run: Run, facts: Facts) -> CloseoutItem:
     if _nothing_to_land(run):
         return item("nothing to land", ok=True)
     if run.merge is None:
-        why = f": {run.failure.code}" if run.failure else ": waits for a permission" if approval(run) else ""
+        why = f": {run.failure.code}" if run.failure else ": waits for a person" if approval(run) else ""
         return item(f"not landed, {run.state.value}{why}", _onward(run, facts) or _look(run))
     commit = run.merge.commit
     on = facts.target.removeprefix(BRANCHES)

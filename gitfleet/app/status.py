@@ -260,7 +260,7 @@ def _needs(session: Session, runs: Mapping[str, Run], *, coordinator: bool, late
             Need(
                 session=session.id,
                 task=run.task,
-                reason=f"was not allowed to use {run.parked.words}",
+                reason=run.parked.why,
                 next=f"gitfleet approve {run.instance}",
             )
             for run in runs.values()

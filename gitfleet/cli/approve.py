@@ -88,8 +88,10 @@ def view(report: ApproveReport) -> Iterator[Piece]:
     if report.action == "listed" and not waiting:
         yield Line("Nothing needs you: no run waits for a permission.", "bold green")
     elif waiting:
-        yield Line(f"It needs you: {plural(len(waiting), 'run')} waiting for a permission.", "bold yellow")
+        yield Line(f"It needs you: {plural(len(waiting), 'run')} waiting for your word.", "bold yellow")
     for run in waiting:
+        if run.interrupted:
+            yield Line(f"  {run.task} was interrupted, and goes on when you say so")
         for one in run.denied:
             yield Line(f"  {run.task} was not allowed to use {one.shown}")
         if run.more:

@@ -97,8 +97,11 @@ def _permission(run: Run) -> str:
     """What a parked run waits for."""
     if run.parked is None:
         return ""
-    goes = "approved, and waits to be started" if run.parked.approved else "a person's permission"
-    return f"{goes}: {run.parked.words}"
+    if run.parked.approved:
+        return f"approved, and waits to be started: {run.parked.words}"
+    if run.parked.interrupted:
+        return "a person, who interrupted it"
+    return f"a person's permission: {run.parked.words}"
 
 
 def _activity(report: InspectReport) -> str:
@@ -133,6 +136,7 @@ def _next(report: InspectReport) -> Iterator[str]:
     if run.parked is not None and run.waiting:
         yield f"gitfleet approve {run.instance}"
         yield f"gitfleet approve {run.instance} --deny"
+        yield f"gitfleet restart {run.instance}"
     if run.state is RunState.CONFLICTED and run.branch:
         yield f"gitfleet resolve {run.instance}"
         yield f"gitfleet restart {run.instance}"

@@ -1,4 +1,4 @@
-"""Pure: a run whose agent was not allowed to use a tool, as it waits for a person.
+"""Pure: a run whose agent was not allowed to use a tool, or was interrupted, as it waits for a person.
 
 It has not failed: it is put back into the queue, keeps its claim, its worktree and its branch, and uses up no attempt.
 What depends on it waits, and everything else goes on.
@@ -13,7 +13,7 @@ import msgspec
 from gitfleet.agents.transcript import HALF_PAIRS
 from gitfleet.model.parking import Parked, Permission
 from gitfleet.model.run import Failure, FailureSource, requeue
-from gitfleet.planner.retries import DENIED
+from gitfleet.planner.retries import DENIED, INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ TOOL_CHARACTERS = 100
 
 def parks(failure: Failure) -> bool:
     """Whether a failure is none, but a question to a person."""
-    return failure.code == DENIED and failure.source is FailureSource.NEEDS_PERSON
+    return failure.code in {DENIED, INTERRUPTED} and failure.source is FailureSource.NEEDS_PERSON
 
 
 def denials(told: Transcript | None, clean: Callable[[Permission], Permission]) -> tuple[Permission, ...]:
@@ -53,9 +53,12 @@ def denials(told: Transcript | None, clean: Callable[[Permission], Permission]) 
 
 
 def parked(run: Run, failure: Failure, denied: Sequence[Permission], at: str, *, approved: bool = False) -> Run:
-    """The run whose last attempt was denied something, as it waits for a person, or to be started."""
+    """The run whose last attempt was denied something or interrupted, as it waits for a person, or to be started."""
     last = run.attempts[-1]
+    interrupted = failure.code == INTERRUPTED
+    denied = () if interrupted else denied
     waits = Parked(
+        interrupted=interrupted,
         denied=tuple(denied[:MOST_KEPT]),
         more=len(denied[MOST_KEPT:]),
         cli_session=last.cli_session,
@@ -68,7 +71,7 @@ def parked(run: Run, failure: Failure, denied: Sequence[Permission], at: str, *,
         outcome=failure.code,
         message=failure.message,
         ended=last.ended or at,
-        retry="parked: it goes on when a person permits it",
+        retry=f"parked: it goes on when a person {'says so' if interrupted else 'permits it'}",
         handoff=run.handoff,
         files=run.files,
     )
@@ -80,12 +83,15 @@ def parked(run: Run, failure: Failure, denied: Sequence[Permission], at: str, *,
 
 def sentence(run: Run) -> str:
     """What a parked run waits for, and the command that lets it go on."""
-    what = run.parked.words if run.parked else ""
-    return f"{run.task} was not allowed to use {what}: `gitfleet approve {run.instance}` lets it, and it goes on"
+    waits = run.parked or Parked()
+    lets = "lets it go on" if waits.interrupted else "lets it, and it goes on"
+    return f"{run.task} {waits.why}: `gitfleet approve {run.instance}` {lets}"
 
 
 def goes_on(task: str, waits: Parked) -> str:
     """What an approval comes to, as a clause: what cannot be permitted is not, whatever a person says."""
+    if waits.interrupted:
+        return f"{task} goes on where it stopped"
     left = [one for one in waits.denied if not one.whole]
     if waits.denied and len(left) == len(waits.denied):
         return f"{task} goes on where it stopped, without {waits.words}"

@@ -16,7 +16,7 @@ from gitfleet.coordinator.sealing import failed_run
 from gitfleet.model.event import EventKind
 from gitfleet.model.request import Permit, Reply
 from gitfleet.model.run import Failure, FailureSource, RunState
-from gitfleet.planner.retries import DENIED
+from gitfleet.planner.retries import DENIED, INTERRUPTED
 
 if TYPE_CHECKING:
     from gitfleet.coordinator.books import Books
@@ -59,11 +59,15 @@ class Parking:
         return Reply(id=request.id, task=run.task, message=f"{message}.")
 
     def _deny(self, request: Request, run: Run, waits: Parked) -> Reply:
-        message = f"A person denied it {waits.words}, which it asked for."
-        failure = Failure(source=FailureSource.NEEDS_PERSON, code=DENIED, message=message)
+        code, message = DENIED, f"A person denied it {waits.words}, which it asked for."
+        said = f"it was denied {waits.words}"
+        if waits.interrupted:
+            code, message = INTERRUPTED, "It was interrupted, and a person ended it."
+            said = "it was interrupted, and does not go on"
+        failure = Failure(source=FailureSource.NEEDS_PERSON, code=code, message=message)
         over = self.books.replace(failed_run(run, RunState.FAILED, failure, self.books.now()))
         self.settling.over([over])
-        return Reply(id=request.id, task=run.task, message=f"{run.task} is over: it was denied {waits.words}.")
+        return Reply(id=request.id, task=run.task, message=f"{run.task} is over: {said}.")
 
 
 def _refusal(request: Request, code: str, message: str) -> Reply:

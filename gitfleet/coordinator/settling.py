@@ -20,7 +20,7 @@ from gitfleet.coordinator.spending.rows import take_in
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, FailureSource, RunState, advance
-from gitfleet.planner.retries import Final, Retry, worth_telling
+from gitfleet.planner.retries import DENIED, Final, Retry, worth_telling
 from gitfleet.recovery.keeping import noted, where_kept
 from gitfleet.recovery.runs import queued_again
 from gitfleet.recovery.slots import release
@@ -153,11 +153,11 @@ class Settling:
                 assert_never(decision)
 
     def _park(self, task: str, failure: Failure, told: Transcript | None) -> None:
-        """Its agent was not allowed to do something: a person is asked, and the run keeps what it has."""
+        """Its agent was denied something, or interrupted: a person is asked, and the run keeps what it has."""
         denied = denials(told, Scrubber(self.parts).clean)
         before = self.books.runs[task]
         # What was granted for good while it worked came too late for this attempt, and is in time for the next.
-        known = granted_since(self.parts, before, denied)
+        known = failure.code == DENIED and granted_since(self.parts, before, denied)
         run = self.books.replace(parked(before, failure, denied, self.books.now(), approved=known))
         if run.parked is not None and known:
             self.books.event(EventKind.CONTROL, goes_on(task, run.parked), run=run, status="approved")

@@ -60,9 +60,13 @@ class Permission(Document, frozen=True, kw_only=True):
 
 
 class Parked(Document, frozen=True, kw_only=True):
-    """What a run waits for; it keeps its claim, worktree and branch meanwhile."""
+    """What a run waits for a person to say: that something is permitted, or that it goes on after an interrupt.
+
+    It keeps its claim, worktree and branch meanwhile.
+    """
 
     denied: Annotated[tuple[Permission, ...], Meta(description="What its agent was not allowed to do.")] = ()
+    interrupted: Annotated[bool, Meta(description="Whether it was interrupted, and asks for nothing.")] = False
     more: Annotated[int, Meta(description="How many other uses it was not allowed, which are not kept.")] = 0
     cli_session: Annotated[str, Meta(description="Session of the agent's own program, to go on with.")] = ""
     account: Annotated[str, Meta(description="Account that it worked with.")] = ""
@@ -77,6 +81,11 @@ class Parked(Document, frozen=True, kw_only=True):
         named = [one.shown for one in self.denied[:_NAMED]]
         more = len(self.denied) - len(named) + self.more
         return ", ".join(named + [f"and {more} more"] * bool(more)) or "something that its agent does not name"
+
+    @property
+    def why(self) -> str:
+        """What happened to it, as a clause without its subject."""
+        return "was interrupted" if self.interrupted else f"was not allowed to use {self.words}"
 
     @property
     def permitted(self) -> tuple[Permission, ...]:

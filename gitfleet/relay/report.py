@@ -221,8 +221,8 @@ def _waits(run: Run) -> str:
     waits = run.parked
     if waits is None or waits.approved:
         return f"- {inline(run.task, 64)} was approved, and waits to be started"
-    asks = inline(waits.words, 2 * _ITEM_LIMIT)
-    return f"- {inline(run.task, 64)} waits for a permission to use {asks}: {code(f'gitfleet approve {run.instance}')}"
+    why = inline(waits.why, 2 * _ITEM_LIMIT)
+    return f"- {inline(run.task, 64)} {why}, and waits for a person: {code(f'gitfleet approve {run.instance}')}"
 
 
 def _handoff(session: Session, runs: Sequence[Run]) -> list[str]:

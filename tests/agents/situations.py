@@ -201,7 +201,7 @@ SITUATIONS = (
         title="SIGINT by `interrupt`",
         steps=(HOLDS, ENDS),
         act=Act.INTERRUPT,
-        expected=failed("interrupted"),
+        expected=Expected(state="queued", first="interrupted", exit=3, rows=Rows.HONEST),
     ),
     Situation(
         name="stop",

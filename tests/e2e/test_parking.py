@@ -93,7 +93,7 @@ def test_a_denied_permission_parks_the_run_and_an_approval_lets_it_go_on(fleet: 
     assert any("Bash(make deploy)" in need["reason"] and need["next"] == command for need in needs)
     assert command in fleet.run("inspect", "a").ok().out
     report = next((common_dir(fleet, repo) / "gitfleet/state/sessions").glob("*/session.md")).read_text()
-    assert f"permission to use Bash(make deploy): `{command}`" in report
+    assert f"a was not allowed to use Bash(make deploy), and waits for a person: `{command}`" in report
     # It waits on: going on without a word changes nothing.
     assert "make deploy" in fleet.run("continue").ok(3).out
     assert claims(fleet) == ["a"]

@@ -18,6 +18,7 @@ class ParkedRun(Report, frozen=True, kw_only=True):
     instance: str
     agent: str
     since: Annotated[str, Meta(description="ISO 8601 instant.")] = ""
+    interrupted: Annotated[bool, Meta(description="Whether it was interrupted, and asks for nothing.")] = False
     denied: Annotated[tuple[Permission, ...], Meta(description="What its agent was not allowed to do.")] = ()
     more: Annotated[int, Meta(description="How many other uses it was not allowed, which are not kept.")] = 0
     approved: Annotated[bool, Meta(description="Whether it was approved and waits to be started.")] = False

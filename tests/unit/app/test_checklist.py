@@ -203,7 +203,7 @@ def test_what_waits_for_a_permission_is_mended_by_an_approval() -> None:
     asks = {"state": RunState.QUEUED, "merge": None, "parked": Parked(since=AT)}
     approve = f"gitfleet approve {LANDED.instance}"
     assert (point(Point.COMMIT, there, **asks).found, point(Point.COMMIT, there, **asks).mend) == (
-        "not landed, queued: waits for a permission",
+        "not landed, queued: waits for a person",
         approve,
     )
     assert point(Point.CLAIM, there, **asks).mend == point(Point.WORKTREE, there, **asks).mend == approve

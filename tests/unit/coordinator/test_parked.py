@@ -7,11 +7,12 @@ import msgspec
 from gitfleet.agents.events import Denied
 from gitfleet.agents.transcript import Transcript
 from gitfleet.cli.text import inline
-from gitfleet.coordinator.parked import MOST_KEPT, covered, denials, goes_on, parked, sentence
+from gitfleet.coordinator.parked import MOST_KEPT, covered, denials, goes_on, parked, parks, sentence
 from gitfleet.model.base import decode, encode
 from gitfleet.model.evidence import Attempt
 from gitfleet.model.parking import SHOWN, Parked, Permission, StandingGrant
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
+from gitfleet.planner.retries import counted
 from tests.unit.store.samples import make_run
 
 DENIED = Failure(source=FailureSource.NEEDS_PERSON, code="permission-denied", message="It was not allowed.")
@@ -74,3 +75,18 @@ def test_only_what_is_always_granted_as_a_whole_needs_nobody() -> None:
     assert not covered((make,), (grant,), kind="codex")
     assert not covered((msgspec.structs.replace(make, whole=False),), (grant,), kind="claude")
     assert not covered((), (grant,), kind="claude")
+
+
+def test_one_that_was_interrupted_asks_for_nothing_and_waits_all_the_same() -> None:
+    stopped = Failure(source=FailureSource.NEEDS_PERSON, code="interrupted", message="It was interrupted.")
+    assert parks(stopped)
+    assert parks(DENIED)
+    assert not parks(msgspec.structs.replace(stopped, source=FailureSource.TRANSPORT))
+    attempts = (Attempt(number=1, base="b", started="s"),)
+    run = make_run("a", RunState.FINISHED, instance="i", attempts=attempts)
+    run = parked(run, stopped, (Permission(tool="Bash", argument="make"),), "now")
+    assert run.parked is not None
+    assert (run.waiting, run.holding, run.going_on, run.parked.denied) == (True, True, True, ())
+    assert counted(run.attempts) == 0
+    assert sentence(run) == "a was interrupted: `gitfleet approve i` lets it go on"
+    assert goes_on("a", run.parked) == "a goes on where it stopped"

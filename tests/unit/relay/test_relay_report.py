@@ -154,7 +154,7 @@ def test_what_waits_for_a_permission_is_told_with_the_command() -> None:
     without = Attempt(number=1, base="b", started="s", denied=(Permission(tool="Web", argument="http://x"),))
     landed = make_run("later", RunState.LANDED, instance="fleet-s-w1-a3", attempts=(without,))
     text = render_session(make_session(), PLAN, {run.task: run for run in (waits, went, landed)})
-    (line,) = (line for line in text.splitlines() if line.startswith("- api waits for a permission"))
+    (line,) = (line for line in text.splitlines() if line.startswith("- api was not allowed to use Bash(make"))
     assert line.endswith(": `gitfleet approve fleet-s-w1-a1`")
     assert "- ui was approved, and waits to be started" in text.splitlines()
     assert "- **Not allowed:** Web(http://x)" in text
