@@ -83,7 +83,9 @@ def listed(workspace: Workspace) -> ApproveReport:
 def revoke(workspace: Workspace, words: str) -> ApproveReport:
     """Take back what was always granted: a tool with its argument, or all of a tool. Raises ``GitfleetError``."""
     grants = _grants(workspace)
-    gone = grants.remove(lambda one: words in {one.tool, one.permission.words, one.permission.shown})
+    gone = grants.remove(
+        lambda one: words in {one.tool, one.permission.words, one.permission.shown, one.permission.full}
+    )
     if not gone:
         raise GitfleetError(
             Kind.USAGE, "not-granted", f"{words} is not granted here.", hint="`gitfleet approve --list` shows what is."

@@ -93,12 +93,12 @@ def view(report: ApproveReport) -> Iterator[Piece]:
         if run.interrupted:
             yield Line(f"  {run.task} was interrupted, and goes on when you say so")
         for one in run.denied:
-            yield Line(f"  {run.task} was not allowed to use {one.shown}")
+            yield Line(f"  {run.task} was not allowed to use {one.full}")
         if run.more:
             yield Line(f"  {run.task} was not allowed {run.more} more, of which nothing is kept")
         yield Line(f"  next: gitfleet approve {run.instance}", copy=True)
     if report.action == "listed" or report.always:
         yield Table(
             ("always granted", "agent", "since"),
-            [(one.permission.shown, one.agent, one.since) for one in report.grants],
+            [(one.permission.full, one.agent, one.since) for one in report.grants],
         )

@@ -172,7 +172,7 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
         if attempt and attempt.retry:
             yield Line(f"    {attempt.retry}")
         for denied in attempt.denied if attempt else ():
-            yield Line(f"    {'not allowed:':<14}{denied.shown}", hang=14)
+            yield Line(f"    {'not allowed:':<14}{denied.full}", hang=14)
         for one in attempt.tampered if attempt else ():
             yield from _tampering(one)
         for ref in attempt.snapshots if attempt else ():

@@ -20,6 +20,11 @@ SHOWN = 160
 """How many characters of an argument people are shown where they read of many things."""
 
 
+def _line(text: str) -> str:
+    # Whatever shows only the first line of something must not hide the rest of what is permitted.
+    return text.replace("\r", "\\r").replace("\n", "\\n")
+
+
 class Permission(Document, frozen=True, kw_only=True):
     """One use of a tool."""
 
@@ -51,12 +56,20 @@ class Permission(Document, frozen=True, kw_only=True):
     @property
     def shown(self) -> str:
         """The same for people, cut where it is long, with what a permission of it allows."""
-        words = self.words
+        words = _line(self.words)
         if len(words) > SHOWN:
-            words = f"{words[:SHOWN]}… ({len(words) - SHOWN} more characters)"
+            words = f"{words[:SHOWN]}… ({len(words) - SHOWN} more characters: `gitfleet approve --list`)"
+        return self._with_what_it_allows(words)
+
+    @property
+    def full(self) -> str:
+        """All that is known of it, on one line."""
+        return self._with_what_it_allows(_line(self.words))
+
+    def _with_what_it_allows(self, words: str) -> str:
         if not self.whole:
             return f"{words} (it cannot be permitted: it is too long, or holds a secret)"
-        return f"{words} (which permits {self.allows})" if self.allows else words
+        return f"{words} (which permits {_line(self.allows)})" if self.allows else words
 
 
 class Parked(Document, frozen=True, kw_only=True):

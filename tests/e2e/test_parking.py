@@ -95,7 +95,9 @@ def test_a_denied_permission_parks_the_run_and_an_approval_lets_it_go_on(fleet: 
     report = next((common_dir(fleet, repo) / "gitfleet/state/sessions").glob("*/session.md")).read_text()
     assert f"a was not allowed to use Bash(make deploy), and waits for a person: `{command}`" in report
     # It waits on: going on without a word changes nothing.
-    assert "make deploy" in fleet.run("continue").ok(3).out
+    assert (
+        f"- {command} lets a go on, which was not allowed to use Bash(make deploy)" in fleet.run("continue").ok(3).out
+    )
     assert claims(fleet) == ["a"]
 
     told = fleet.run("approve", "a", "--json").ok().json

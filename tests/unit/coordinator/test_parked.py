@@ -45,6 +45,8 @@ def test_whatever_was_asked_for_is_kept_bounded_and_shown_on_a_line() -> None:
     assert (len(run.parked.denied), run.parked.more) == (MOST_KEPT, 24 - MOST_KEPT)
     assert [one.whole for one in run.parked.denied[:5]] == [False, True, False, False, True]
     assert "hunter22" not in sentence(run)
+    assert "\n" not in sentence(run)
+    assert len(found[0].full) > len("x" * 2000) > len(found[0].shown)
     line = inline(sentence(run))
     assert len(line) < 5 * SHOWN
     assert "a\\n\\x1b[2J\\u202eb" in line
