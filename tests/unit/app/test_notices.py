@@ -36,8 +36,7 @@ class Told:
     def __init__(self, reason: str, *waiting: str) -> None:
         self.notices: list[str] = []
         self.session = make_session(reason=reason, state=SessionState.NEEDS_CONTINUE)
-        parked = {"parked": Parked(since="s")}
-        self.runs = {name: make_run(name, **(parked if name in waiting else {})) for name in ("a", "b")}
+        self.runs = {name: make_run(name, parked=Parked(since="s") if name in waiting else None) for name in "ab"}
 
     def event(self, event: Event) -> None: ...
 

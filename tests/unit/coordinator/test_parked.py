@@ -64,6 +64,8 @@ def test_what_is_not_known_whole_is_permitted_by_nobody() -> None:
 def test_what_an_approval_allows_beyond_what_was_asked_is_said() -> None:
     run = waits(*asked(Denied("WebFetch", "http://x/y", "every address on x")))
     assert "WebFetch(http://x/y) (which permits every address on x)" in sentence(run)
+    always = StandingGrant(agent="claude", tool="WebFetch", argument="http://x/y", allows="every address on x")
+    assert always.permission.full == "WebFetch(http://x/y) (which permits every address on x)"
 
 
 def test_only_what_is_always_granted_as_a_whole_needs_nobody() -> None:
