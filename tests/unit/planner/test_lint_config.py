@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gitfleet.model.agent_config import AgentConfig
-from gitfleet.model.config import Config, FingerprintConfig, VerifyConfig
+from gitfleet.model.config import Config
 from gitfleet.model.plan import Check
+from gitfleet.model.verify_config import FingerprintConfig, VerifyConfig
 from gitfleet.planner.lint_config import lint_config
 
 RIGHT = AgentConfig(argv=("./agent",))
