@@ -141,12 +141,13 @@ class _Clean:
                 yield self._retire(worktree)
 
     def _retire(self, worktree: Worktree) -> CleanItem:
-        from gitfleet.git import pool, worktrees  # noqa: PLC0415
+        from gitfleet.git import worktrees  # noqa: PLC0415
+        from gitfleet.git.pool_root import trash_of  # noqa: PLC0415
 
         path = worktree.path
         size = bytes_of(path)
         if not self.dry_run:
-            trash = pool.trash_of(path.parent)
+            trash = trash_of(path.parent)
             lock = locks.worktrees_lock(self.layout, command="gitfleet clean")
             worktrees.retire(self.workspace.repository, worktree, trash, lock)
             with locks.worktrees_lock(self.layout, command="gitfleet clean") as proof:

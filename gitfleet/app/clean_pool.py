@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def clean_pool(workspace: Workspace, *, dry_run: bool) -> Iterator[CleanItem]:
     """Take away the free trees, each by a rename into the trash, and then the trash."""
-    from gitfleet.git.pool import pool_root, trash_of  # noqa: PLC0415 - asks git
+    from gitfleet.git.pool_root import pool_root, trash_of  # noqa: PLC0415 - asks git
     from gitfleet.git.worktrees import empty_trash  # noqa: PLC0415
     from gitfleet.pool.leasing import slots  # noqa: PLC0415
 
@@ -44,7 +44,7 @@ def clean_pool(workspace: Workspace, *, dry_run: bool) -> Iterator[CleanItem]:
 def _free(workspace: Workspace, path: Path, *, dry_run: bool) -> CleanItem | None:
     from gitfleet.git import collect, worktrees  # noqa: PLC0415
     from gitfleet.git.command import GitFailed  # noqa: PLC0415
-    from gitfleet.git.pool import trash_of  # noqa: PLC0415
+    from gitfleet.git.pool_root import trash_of  # noqa: PLC0415
     from gitfleet.git.slots import has_modules, usable  # noqa: PLC0415
     from gitfleet.runtime.presence import working_in  # noqa: PLC0415
 

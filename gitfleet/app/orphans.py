@@ -123,7 +123,7 @@ def _planners(layout: Layout) -> Iterator[Orphan]:
 
 def _worktrees(workspace: Workspace, known: Known) -> Iterator[Orphan]:
     from gitfleet.git import worktrees  # noqa: PLC0415 - status pays for none of this
-    from gitfleet.git.pool import pool_root  # noqa: PLC0415
+    from gitfleet.git.pool_root import pool_root  # noqa: PLC0415
 
     pool = pool_root(workspace.repository, workspace.config.worktrees.root)
     leases = Leases(workspace.layout).live()

@@ -22,7 +22,7 @@ from gitfleet.errors import GitfleetError
 from gitfleet.git import snapshot_facts
 from gitfleet.git.command import GitFailed
 from gitfleet.git.durable import pack_range
-from gitfleet.git.objects import MissingObject
+from gitfleet.git.engine import MissingObject
 from gitfleet.git.refs import Moved, Refs, Refused, Updated, zero
 from gitfleet.git.seen import Seen, look
 from gitfleet.git.snapshot_facts import WIP, Facts
