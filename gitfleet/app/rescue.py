@@ -14,8 +14,8 @@ from gitfleet.git.command import GitFailed
 from gitfleet.git.engine import MissingObject
 from gitfleet.git.engines import open_objects
 from gitfleet.git.refs import Moved, Refused, Updated, valid_branch
-from gitfleet.git.snapshot_facts import WIP
 from gitfleet.model.base import instant
+from gitfleet.model.evidence import WIP
 from gitfleet.model.paths import quote_path
 from gitfleet.model.reports import (
     RescueApplyReport,
