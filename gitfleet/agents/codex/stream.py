@@ -43,6 +43,7 @@ _FATAL = re.compile(r"Error: (.+)")
 _RECONNECTING = re.compile(r"Reconnecting\.\.\. (?:\d+/\d+ )?\(?(.*?)\)?$", re.DOTALL)
 _NO_SANDBOX = re.compile(r"bwrap: .*|.*\bLandlock\w*\b.*")
 _SHELL_WORDS = 3
+_SORTS = ("input", "cached", "cache_write", "output", "reasoning")
 
 
 @dataclass(slots=True)
