@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitfleet.model import examples
+from gitfleet.model.account import Account, AccountLease, AccountState
 from gitfleet.model.claim import Claim
 from gitfleet.model.config import Config
 from gitfleet.model.event import Event
@@ -72,6 +73,10 @@ KINDS: tuple[DocumentKind, ...] = (
     DocumentKind("momentum", SessionMomentum, "gitfleet momentum", examples=(examples.MOMENTUM,)),
     DocumentKind("handoff", Handoff, "gitfleet handoff", examples=(examples.HANDOFF,)),
     DocumentKind("grants", GrantsDocument, "gitfleet standing permissions", examples=(examples.GRANTS,)),
+    # `account` is the answer of `gitfleet accounts connect`.
+    DocumentKind("account-file", Account, "gitfleet account", examples=(examples.ACCOUNT_FILE,)),
+    DocumentKind("account-state", AccountState, "gitfleet account's state", examples=(examples.ACCOUNT_STATE,)),
+    DocumentKind("account-lease", AccountLease, "gitfleet lease of an account", examples=(examples.ACCOUNT_LEASE,)),
     DocumentKind("event", Event, "gitfleet event", examples=(examples.EVENT,)),
     _report("predictions", Predictions),
     _report("disclosure", Disclosure),

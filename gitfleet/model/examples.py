@@ -136,6 +136,35 @@ GRANTS: Final[Mapping[str, object]] = {
     "grants": [{"agent": "claude", "tool": "Bash", "argument": "make deploy"}],
 }
 
+ACCOUNT_FILE: Final[Mapping[str, object]] = {
+    "schema": "gitfleet/account/v1",
+    "ref": "codex-2",
+    "kind": "codex",
+    "connected": "2026-01-02T03:04:05.678Z",
+    "key": {"env": "TEAM_KEY"},
+    "capacity": 4,
+}
+
+ACCOUNT_STATE: Final[Mapping[str, object]] = {
+    "schema": "gitfleet/account-state/v1",
+    "allowed": 2,
+    "used": 17,
+    "until": "2026-01-02T04:00:00.000Z",
+    "why": "usage-limit",
+    "at": "2026-01-02T03:04:05.678Z",
+}
+
+ACCOUNT_LEASE: Final[Mapping[str, object]] = {
+    "schema": "gitfleet/account-lease/v1",
+    "instance": "fleet-auth-refactor-k3f9qm-w1-a1",
+    "attempt": 1,
+    "session": "auth-refactor-k3f9qm",
+    "repository": "/home/ada/shop/.git",
+    "over": "/home/ada/shop/.git/gitfleet/attempts/fleet-auth-refactor-k3f9qm-w1-a1/1/exit.json",
+    "locks": ["/home/ada/shop/.git/gitfleet/attempts/fleet-auth-refactor-k3f9qm-w1-a1/1/lock"],
+    "since": "2026-01-02T03:04:05.678Z",
+}
+
 EVENT: Final[Mapping[str, object]] = {
     "at": "2026-01-02T03:04:05.678Z",
     "kind": "agent-start",
