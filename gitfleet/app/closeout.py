@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app.checklist import BRANCHES, Facts, approval, checklist, going_on
 from gitfleet.errors import GitfleetError, Kind
+from gitfleet.git.engine import MissingObject
 from gitfleet.git.engines import open_objects
-from gitfleet.git.objects import MissingObject
 from gitfleet.git.refs import Refs
 from gitfleet.integrate.verify import checked_tree
 from gitfleet.model.base import decode

@@ -1,12 +1,10 @@
-"""Planners that work, or whose gitfleet was killed, and what those that are over left: found, ended, thrown away."""
+"""Planners that work, or whose gitfleet was killed, and those that are over: found and ended."""
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError
-from gitfleet.model.reports import CleanItem
 from gitfleet.store.files import names
 from gitfleet.store.layout import PLANNER
 from gitfleet.store.locks import holder
@@ -16,10 +14,6 @@ if TYPE_CHECKING:
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.store.layout import Layout
-
-
-KEPT_SECONDS = 7 * 24 * 3600
-"""How long ``clean`` leaves what a planner left."""
 
 
 def planners(layout: Layout) -> tuple[str, ...]:
@@ -62,25 +56,3 @@ def sweep(workspace: Workspace) -> Iterator[str]:
             continue
         yield f"the planner {name}, whose gitfleet was killed, is over"
         yield from notes
-
-
-def logs(workspace: Workspace, until: float, *, dry_run: bool) -> Iterator[CleanItem]:
-    """Throw away what planners left that are over since ``until`` (POSIX seconds), prompts, logs, answers and plans.
-
-    The only copy of a plan may be among it, so nothing goes that is younger than a week.
-    """
-    from gitfleet.app.clean_pool import bytes_of  # noqa: PLC0415
-
-    layout = workspace.layout
-    going_on = begun(layout)
-    for name in planners(layout):
-        place = layout.attempt(name, 1).parent
-        if name in going_on:
-            yield CleanItem(kind="log", name=name, removed=False, reason="its planner is not over")
-        elif (written := place.stat().st_mtime) > workspace.now() - KEPT_SECONDS:
-            yield CleanItem(kind="log", name=name, removed=False, reason="its plan is less than a week old")
-        elif written <= until:
-            size = bytes_of(place)
-            if not dry_run:
-                shutil.rmtree(place)
-            yield CleanItem(kind="log", name=name, bytes=size, removed=True)

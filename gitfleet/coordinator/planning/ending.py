@@ -14,7 +14,7 @@ from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
 from gitfleet.git.command import GitFailed
 from gitfleet.git.snapshots import Failed, Nothing, Taken
-from gitfleet.model.evidence import Exit
+from gitfleet.model.evidence import WIP, Exit
 from gitfleet.recovery.keeping import keep_tree
 from gitfleet.store.files import remove_durable
 
@@ -78,7 +78,7 @@ def _clear(parts: Parts, run: Run, ended: Exit | None) -> list[str]:
         case Nothing():
             notes = []
         case Taken() if outcome.whole:
-            kept = outcome.ref.removeprefix("refs/gitfleet/wip/")
+            kept = outcome.ref.removeprefix(WIP)
             notes = [f"the planner changed files of its worktree; none of it counts: gitfleet rescue show {kept}"]
         case Taken():
             gaps = ", ".join((*outcome.nested, *outcome.gaps))

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitfleet.model.agent_config import AgentConfig
+from gitfleet.model.agent_config import AgentConfig, AgentKind, Effort
 from gitfleet.model.config import Config
 from gitfleet.model.plan import Plan, Task
+from gitfleet.model.retry import RetryConfig, RetryPolicy
 from gitfleet.planner.findings import is_branch_name
 from gitfleet.planner.knots import around, knots
 from gitfleet.planner.lint import lint_plan
@@ -129,3 +130,37 @@ def test_a_plan_gives_its_tasks_by_id() -> None:
     assert plan.task("b") is plan.tasks[1]
     with pytest.raises(KeyError, match="c"):
         plan.task("c")
+
+
+@pytest.mark.parametrize(
+    ("task", "places"),
+    [
+        (Task(id="a", command="x", model="m", effort=Effort.LOW), ["model", "effort"]),
+        (Task(id="a", instructions="x", agent="script", effort=Effort.LOW), ["effort"]),
+        (Task(id="a", instructions="x", agent="any", model="m", effort=Effort.LOW), ["model"]),
+        (Task(id="a", instructions="x", agent="claude", model="m", effort=Effort.LOW), []),
+    ],
+)
+def test_a_model_is_a_word_of_an_agent_that_has_one(task: Task, places: list[str]) -> None:
+    agents = {"script": AgentConfig(argv=("x",)), "any": AgentConfig(kind=AgentKind.AUTO)}
+    found = lint_plan(Plan(name="x", tasks=(task,)), Config(agents=agents))
+    assert [one.trail for one in found] == [("tasks", 0, place) for place in places]
+
+
+@pytest.mark.parametrize(
+    ("own", "retry", "place"),
+    [
+        (RetryPolicy(max_backoff_seconds=1), RetryConfig(), "max_backoff_seconds"),
+        (RetryPolicy(initial_backoff_seconds=600), RetryConfig(), "initial_backoff_seconds"),
+        (RetryPolicy(max_attempts=4), RetryConfig(), None),
+        (RetryPolicy(max_backoff_seconds=600), RetryConfig(), None),
+        (RetryPolicy(max_backoff_seconds=1), RetryConfig(max_backoff_seconds=1), None),
+    ],
+    ids=["shorter", "longer", "silent", "right", "the-config-is-wrong-itself"],
+)
+def test_waits_of_a_task_are_held_against_those_of_the_config(
+    own: RetryPolicy, retry: RetryConfig, place: str | None
+) -> None:
+    plan = Plan(name="x", tasks=(Task(id="a", command="x", retry_policy=own),))
+    found = [one.trail for one in lint_plan(plan, Config(retry=retry))]
+    assert found == ([("tasks", 0, "retry_policy", place)] if place else [])
