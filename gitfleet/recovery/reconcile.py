@@ -23,6 +23,7 @@ from gitfleet.store.damage import UNREADABLE, unreadable
 from gitfleet.store.files import read_regular, remove_durable
 from gitfleet.store.layout import check_label, setup_label, verify_label
 from gitfleet.store.locks import claims_lock
+from gitfleet.store.usage import UsageStore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -56,6 +57,7 @@ def reconcile(parts: Parts, session_id: str, *, once: Collection[str] = ()) -> F
     runs = dict(parts.state.read_runs(session_id))
     notes: list[str] = []
     parts.state.sweep(parts.proof)
+    UsageStore(parts.layout).sweep(session_id)
     check_frozen(parts, session_id)
     mend_claims(parts, session_id, runs.values(), notes)
     finish_verdicts(parts, session_id, runs)

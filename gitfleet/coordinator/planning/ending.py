@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, assert_never
 
+from gitfleet.coordinator.accounts import give_back
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.guarding import tampered
 from gitfleet.coordinator.attempt.tampering import told as told_of
@@ -16,7 +17,8 @@ from gitfleet.git.command import GitFailed
 from gitfleet.git.snapshots import Failed, Nothing, Taken
 from gitfleet.model.evidence import Exit
 from gitfleet.recovery.keeping import keep_tree
-from gitfleet.store.files import remove_durable
+from gitfleet.store.files import remove_durable, sweep
+from gitfleet.store.usage import UsageStore
 
 if TYPE_CHECKING:
     from gitfleet.model.plan import Task
@@ -37,6 +39,10 @@ def finish(parts: Parts, run: Run, task: Task | None = None) -> tuple[str, ...]:
         with suppress(GitfleetError, OSError):
             take_in(parts, run, task, None, ended)
         notes = tampering(parts, run)
+    if task is not None:
+        give_back(parts, run.instance)
+        UsageStore(parts.layout).sweep(run.session)
+        sweep(parts.layout.planning(run.instance).parent)
     notes += _clear(parts, run, ended)
     remove_durable(parts.layout.planning(run.instance))
     return tuple(notes)

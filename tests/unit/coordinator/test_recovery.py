@@ -324,7 +324,10 @@ def test_unfinished_writes_of_a_killed_coordinator_are_swept(repo: Repo) -> None
     with session_on(repo, task_of("a")) as stage:
         layout = stage.parts.layout
         layout.claims.mkdir(parents=True, exist_ok=True)
+        rows = layout.usage_of(SESSION, "i-a", 1).parent
+        rows.mkdir(parents=True)
         torn = [layout.runs(SESSION) / ".tmp-1", layout.session(SESSION) / ".tmp-2", layout.claims / ".tmp-3"]
+        torn.append(rows / ".tmp-4")
         for path in torn:
             path.write_bytes(b"{")
         reconcile(stage.parts, SESSION)
