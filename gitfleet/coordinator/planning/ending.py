@@ -45,6 +45,7 @@ def finish(parts: Parts, run: Run, task: Task) -> tuple[str, ...]:
             give_back(parts, run.instance)
         UsageStore(parts.layout).sweep(run.session)
         sweep(parts.layout.planning(run.instance).parent)
+        sweep(parts.layout.attempt(run.instance, len(run.attempts)))
     notes += _clear(parts, run, ended)
     if known:
         remove_durable(parts.layout.planning(run.instance))
