@@ -177,8 +177,8 @@ AGENTS = Scenario(
         "planner": {"agent": "claude"},
         "budgets": {
             "task": {"max_tokens": ALLOWANCE},
-            # Room for one at work and for two that were cut off, which count as all that was reserved for them.
-            "session": {"max_tokens": 4 * ALLOWANCE},
+            # Room for one at work, and for those that were cut off, which count as all that was reserved for them.
+            "session": {"max_tokens": 7 * ALLOWANCE},
             "day": {"max_tokens": 20 * ALLOWANCE},
             "reserve": {"max_tokens": ALLOWANCE // 2},
         },
