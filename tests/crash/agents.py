@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 STAND_IN = Path(__file__).with_name("claude_stand_in.py")
 ALLOWANCE = 1000
+NO_AGENTS = ("-verify", "-setup", "-check")
 HELPER_TOKENS, TURN_TOKENS = 7, 15
 UNCOUNTED = {"", "success", "interrupted", "stopped", "permission-denied", "rate-limited"}
 
@@ -77,7 +78,7 @@ def _rows(home: Path, runs: Mapping[str, Any], wardens: int, *, over: bool) -> N
         (run["instance"], attempt["number"]): attempt for run in runs.values() for attempt in run.get("attempts", ())
     }
     started = {(path.parts[-3], int(path.parts[-2])) for path in home.glob("attempts/*/*/warden.json")}
-    here = {f"{instance}-{number}" for instance, number in started if not instance.endswith("verify")}
+    here = {f"{instance}-{number}" for instance, number in started if not instance.endswith(NO_AGENTS)}
     # Of what was never started it may be written down that it used nothing.
     empty = {stem for stem, rows in found.items() if not rows.get("rows")}
     assert found.keys() - empty <= here <= found.keys(), f"rows of {sorted(found)}, attempts {sorted(here)}"
