@@ -172,9 +172,9 @@ def _accepted(making: _Making, text: str, number: int) -> Planned:
     name = _file(number, text)
     loaded = load_plan_with_notes(text.encode("utf-8", "replace"), name, ground.config, fold=ground.fold)
     plan = _named(loaded.plan, ground.direction, name)
-    path = making.keep("plan.yaml", b"")
-    request = replace(ground.request, plan_bytes=write_plan(plan), plan_name=str(path))
-    making.keep("plan.yaml", request.plan_bytes)
+    data = write_plan(plan)
+    path = making.keep("plan.yaml", data)
+    request = replace(ground.request, plan_bytes=data, plan_name=str(path))
     try:
         preparation = prepare(ground.workspace, request)
     except GitfleetError as error:

@@ -18,6 +18,7 @@ from gitfleet.store.state import State
 from tests.support.fleet import write
 from tests.support.sessions import common_dir, config_of, session_ids, states
 from tests.support.terminal import Terminal
+from tests.support.told import BEGAN, END, turn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -327,6 +328,23 @@ def test_old_calls_are_thrown_away_and_new_ones_stay(fleet: FleetEnv) -> None:
     items = fleet.run("clean", "--json").ok().json["items"]
     assert [(item["name"], item["removed"]) for item in items] == [(place.name, True)]
     assert not place.exists()
+
+
+def test_a_call_whose_rows_cannot_be_written_is_not_over_until_they_can(fleet: FleetEnv) -> None:
+    fleet.program = ("-m", "tests.support.told")
+    script = f"""{BEGAN}{turn(1, 40)}{END}"""
+    repo = arrange(fleet, "", planner={"agent": "opencode"})
+    fleet.variables["XDG_STATE_HOME"] = str(fleet.root / "state")
+    rows = common_dir(fleet, repo) / "gitfleet/state/usage"
+    rows.parent.mkdir(parents=True)
+    rows.write_text("in the way\n")
+    fleet.run("plan", "--direction", script, "--yes").ok(4)
+    (place,) = planners(fleet, repo)
+    assert (place / "run.json").exists()
+    rows.unlink()
+    fleet.run("doctor", "--fix")
+    assert [path.parent.name for path in rows.glob("*/*.json")] == [place.name]
+    nothing_is_left(fleet, repo)
 
 
 def test_the_run_of_a_planner_that_works_is_readable(fleet: FleetEnv) -> None:

@@ -143,7 +143,7 @@ class Planner:
 
     def finish(self) -> tuple[str, ...]:
         """It is not called any more: keep what it changed and take its tree away; gives notes for people."""
-        return (*self._notes, *finish(self.parts, self.run))
+        return (*self._notes, *finish(self.parts, self.run, self.task))
 
     def _note(self) -> None:
         write_durable(self.parts.layout.planning(self.run.instance), encode(self.run))

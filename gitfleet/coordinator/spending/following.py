@@ -94,8 +94,11 @@ class Following:
         )
         if figures != self._known:
             self._known = figures
+            session = self.books.session.id
             with suppress(OSError):
-                write_private(self.parts.layout.figures(self.books.session.id), encode(figures))
+                # The directory is every session's; an unfinished file is swept with its own.
+                by_way_of = self.parts.layout.session(session)
+                write_private(self.parts.layout.figures(session), encode(figures), by_way_of=by_way_of)
 
     def _follower(self, run: Run) -> Follower | None:
         with suppress(GitfleetError):  # an agent that the config no longer has is told of where it is collected

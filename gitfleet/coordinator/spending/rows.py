@@ -17,7 +17,7 @@ from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.coordinator.attempt.streams import transcript
 from gitfleet.errors import GitfleetError
 from gitfleet.model.usage import Truth, UsageRow, UsageRows, UsageSummary, summary
-from gitfleet.runtime.attempt import SPEC
+from gitfleet.runtime.attempt import LOG, WARDEN
 from gitfleet.store.usage import UsageStore
 
 if TYPE_CHECKING:
@@ -96,7 +96,9 @@ def catch_up(parts: Parts, books: Books, going_on: Collection[str]) -> None:
         for place, attempt in enumerate(attempts):
             directory = parts.layout.attempt(run.instance, attempt.number)
             ends = place + 1 == len(attempts) and run.task in going_on
-            if attempt.usage is not None or ends or not (directory / SPEC).exists():
+            # One whose warden never said that it is there used nothing, though what it was to run is written down.
+            began = any((directory / name).exists() for name in (WARDEN, LOG))
+            if attempt.usage is not None or ends or not began:
                 continue
             so_far = msgspec.structs.replace(run, attempts=tuple(attempts[: place + 1]))
             used = take_in(parts, so_far, books.plan.task(run.task), None, attempt.exit)

@@ -104,8 +104,8 @@ def lost(stage: SessionStage, *, ran: bool = True) -> None:
     """An attempt whose end no coordinator took in, and whose run is queued again."""
     directory = stage.parts.layout.attempt("i-a", 1)
     directory.mkdir(parents=True)
+    files.write_json(str(directory), files.SPEC, {})
     if ran:
-        files.write_json(str(directory), files.SPEC, {})
         (directory / files.LOG).write_bytes(BEGAN + TURN)
     attempts = (Attempt(number=1, base=stage.repo.oid(), started=AT),)
     stage.books.advance("a", RunState.PREPARING, instance="i-a", attempts=attempts)
