@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
     from gitfleet.app.direction import Ground
     from gitfleet.coordinator.observer import Interrupts
-    from gitfleet.coordinator.planning.calling import Answered, Watch
+    from gitfleet.coordinator.planning.calling import Answered
+    from gitfleet.coordinator.planning.waiting import Watch
     from gitfleet.model.plan import Plan
     from gitfleet.model.run import Failure, Run
     from gitfleet.parts import Parts

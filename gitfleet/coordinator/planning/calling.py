@@ -9,18 +9,19 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gitfleet.agents.registry import agent_for, as_done
 from gitfleet.agents.transcript import Follower
-from gitfleet.coordinator.accounts import Chosen, NoneReady, ended_with, give_back, lend
+from gitfleet.coordinator.accounts import Chosen, NoneReady, ended_with, give_back
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.collecting import OUTPUT_BYTES, handoff_bytes
 from gitfleet.coordinator.attempt.preparing import launch_of
 from gitfleet.coordinator.attempt.streams import amount, reader_of, transcript, used_up
 from gitfleet.coordinator.planning.ending import finish, tampering
+from gitfleet.coordinator.planning.waiting import Doing, account_for
 from gitfleet.coordinator.spending.rows import take_in
 from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
@@ -36,11 +37,10 @@ from gitfleet.store.files import make_directory, write_durable
 from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gitfleet.agents.base import Agent
     from gitfleet.agents.transcript import Transcript
     from gitfleet.coordinator.observer import Interrupts
+    from gitfleet.coordinator.planning.waiting import Watch
     from gitfleet.git.worktrees import Worktree
     from gitfleet.model.config import Config
     from gitfleet.parts import Parts
@@ -48,26 +48,6 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.2
 _PIECE = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Doing:
-    """How a call stands: its number, seconds since its start and since its last output, and what it told of so far.
-
-    ``stopping`` says that it was told to end.
-    """
-
-    call: int
-    seconds: float
-    silent: float
-    turns: int | None = None
-    tool_calls: int = 0
-    tokens: int | None = None
-    stopping: bool = False
-
-
-Watch: TypeAlias = "Callable[[Doing], None]"
-"""Somebody who looks on; called a few times a second, from the thread that waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +78,15 @@ class Planner:
             message = f"The planner was not called again: {budget.sentence}."
             return Answered((), Failure(source=FailureSource.TASK, code="budget", message=message))
         number = len(self.run.attempts) + 1
-        given = lend(parts, self.task, self.run.session, self.run.instance, number)
+        given: Chosen | NoneReady | None = None
         try:
+            given = account_for(parts, self.task, self.run, number, self.watch, self.interrupts)
             if isinstance(given, NoneReady):
                 message = f"The planner was not called: {given.sentence}."
                 return Answered((), Failure(source=FailureSource.NEEDS_PERSON, code="no-account", message=message))
             return self._ask(prompt, number, budget, given)
         finally:
-            if isinstance(given, NoneReady) or given.account:
+            if not isinstance(given, Chosen) or given.account:
                 give_back(parts, self.run.instance)
 
     def _ask(self, prompt: bytes, number: int, budget: Budget, given: Chosen) -> Answered:
