@@ -54,7 +54,7 @@ def edit(planned: Planned, environment: Mapping[str, str]) -> Planned:
                 raise kept(error, path) from error
             shown = _told(error) + body
             continue
-        return dataclasses.replace(planned, preparation=preparation, request=request, notes=())
+        return dataclasses.replace(planned, preparation=preparation, request=request, unread=())
 
 
 def _editor(environment: Mapping[str, str]) -> Sequence[str]:

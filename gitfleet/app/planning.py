@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.app.composition import build
-from gitfleet.app.direction import TRIES, Planned, kept
+from gitfleet.app.direction import TRIES, Planned, kept, reaching
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.planners import sweep
 from gitfleet.app.wave import SUFFIX_ALPHABET, prepare
@@ -34,7 +34,7 @@ from gitfleet.store.locks import session_lock
 from gitfleet.store.redaction import Redaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from gitfleet.app.direction import Ground
     from gitfleet.coordinator.observer import Interrupts
@@ -182,7 +182,7 @@ def _accepted(making: _Making, text: str, number: int) -> Planned:
         if error.kind is Kind.DOCUMENT:
             raise
         raise kept(error, path) from error
-    return Planned(preparation, request, path, "", tuple(_warnings(plan)))
+    return Planned(preparation, request, path, "", unread=reaching(preparation.plan, preparation.config))
 
 
 def _named(plan: Plan, direction: str, file: str) -> Plan:
@@ -210,13 +210,6 @@ def _origin(making: _Making, run: Run) -> str:
     tokens = f", {sum(one.tokens.total for one in used):,} tokens" if used else ""
     calls = plural(len(run.attempts), "call")
     return f"planned by agent {making.ground.agent} at {making.ground.base[:12]} ({making.instance}: {calls}{tokens})"
-
-
-def _warnings(plan: Plan) -> Iterator[str]:
-    """Commands run without an agent in between, and a model wrote these."""
-    count = sum(1 for task in plan.tasks for _ in (task.command, *task.verify) if _)
-    if count:
-        yield f"the planner wrote {plural(count, 'command')} that will run as you: read them before you agree"
 
 
 def _scrubber(parts: Parts) -> Redaction:

@@ -82,7 +82,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
         with found.naming():
             _write(output, found)
     disclosure = found.preparation.disclosure
-    call.answer(disclosure, lambda: view(disclosure, explain=explain))
+    call.answer(disclosure, lambda: view(disclosure, explain=explain, asked=found.planned is not None))
     return ExitCode.DONE
 
 

@@ -62,7 +62,8 @@ tasks:
 
 Further fields of a task, each optional: `objective` (one sentence), `context` (a list of facts), `priority` (lower goes
 first), `effort` (low, medium, high), `agent` (a name from below), `verify` (a list of `{run: "a command"}` that must
-exit 0 in the task's own worktree). There are no other fields than these. Quote text with `: `, `#`, `*` or `!` in it.
+exit 0 in the task's own worktree; a person has to read each of them first, so leave it out where the checks of the
+repository do). There are no other fields than these. Quote text with `: `, `#`, `*` or `!` in it.
 
 How to divide the work:
 

@@ -99,6 +99,7 @@ def test_a_direction_becomes_a_plan_is_repaired_once_and_lands(fleet: FleetEnv) 
     assert "tasks[0].id: `Bad Id` has the wrong form" in second
     assert "instrctions" in second
     assert "Planning needs agent planner, which runs as you: sh" in ended.out
+    assert "  two: Write two.txt.\n" in ended.out
     assert "(plan-" in ended.out
     assert "2 calls)" in ended.out
     nothing_is_left(fleet, repo)
@@ -307,14 +308,18 @@ def test_what_needs_no_model_is_refused_before_one_is_called(fleet: FleetEnv) ->
     assert not (fleet.root / "called").exists()
 
 
-def test_commands_that_the_planner_wrote_are_pointed_out(fleet: FleetEnv) -> None:
-    arrange(fleet, 'answer "$R/shell.yaml"')
+def test_commands_that_the_planner_wrote_are_pointed_out_and_never_run_unread(fleet: FleetEnv) -> None:
+    repo = arrange(fleet, 'answer "$R/shell.yaml"')
     write(
         fleet.root, {"shell.yaml": "tasks:\n  - {id: a, command: make all, scope: [a/], verify: [{run: make check}]}\n"}
     )
     report = fleet.run("plan", WORDS, "--yes", "--json").ok().json
-    assert any("the planner wrote 2 commands that will run as you" in note for note in report["notes"])
+    assert any("the planner wrote 2 commands that will run as you: read" in note for note in report["notes"])
     assert {"make all", "make check"} <= set(report["commands"])
+    error = fleet.run("wave", WORDS, "--yes", "--json").ok(3).json["error"]
+    assert error["code"] == "unread"
+    assert "The plan is kept: " in error["hint"]
+    assert session_ids(fleet, repo) == []
 
 
 def test_old_calls_are_thrown_away_and_new_ones_stay(fleet: FleetEnv) -> None:
