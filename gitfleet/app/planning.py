@@ -129,7 +129,7 @@ def _rounds(making: _Making, planner: Planner, interrupts: Interrupts) -> Planne
         if text.strip():
             making.keep(_file(number, text), text.encode("utf-8", "replace"))
         if interrupts.requested:
-            message = "It was interrupted while the planner worked; nothing was started."
+            message = f"{interrupts.why.capitalize()} while the planner worked; nothing was started."
             raise GitfleetError(Kind.INTERRUPTED, "interrupted", message, hint=making.kept())
         if answered.failure is not None and not _denied_only(answered.failure, text):
             raise _failed(making, answered.failure)

@@ -521,6 +521,8 @@ def test_a_planner_waits_for_an_account_until_it_is_free_or_it_is_interrupted(fl
     for planner in planners:
         assert planner.stderr is not None
         assert "the planner waits: no account for opencode is ready" in planner.stderr.readline()
+    rows = fleet.run("status", "--json").ok().json["planners"]
+    assert [(one["calling"], one["account"]) for one in rows] == [(False, ""), (False, "")]
     planners[0].send_signal(signal.SIGINT)
     assert "nothing was started" in fleet.finish(planners[0]).ok(130).err
     assert accounts(fleet)["opencode"]["queued"] == 1

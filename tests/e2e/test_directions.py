@@ -99,7 +99,6 @@ def test_a_direction_becomes_a_plan_is_repaired_once_and_lands(fleet: FleetEnv) 
     assert "tasks[0].id: `Bad Id` has the wrong form" in second
     assert "instrctions" in second
     assert "Planning needs agent planner, which runs as you: sh" in ended.out
-    assert "  two: Write two.txt.\n" in ended.out
     assert "(plan-" in ended.out
     assert "2 calls)" in ended.out
     nothing_is_left(fleet, repo)
@@ -176,6 +175,7 @@ def test_what_a_killed_gitfleet_left_is_named_and_ended(fleet: FleetEnv) -> None
     fleet.finish(process).ok(-9)
     (place,) = planners(fleet, repo)
     assert (place / "run.json").exists()
+    assert "Its gitfleet was killed; `gitfleet doctor --fix` ends it" in fleet.run("status").ok().out
 
     assert f"the planner {place.name} was left behind" in fleet.run("doctor").out
     mended = fleet.run("doctor", "--fix").out
@@ -222,6 +222,13 @@ def test_a_plan_is_written_with_where_it_came_from_and_only_to_a_new_file(fleet:
     assert lines[1].startswith("# planned by agent planner at ")
     assert "direction: Tidy" in lines
     assert fleet.run("plan", out, "--json").ok().json["agents"] == 2
+
+
+def test_what_a_plan_asks_of_its_agents_is_shown(fleet: FleetEnv) -> None:
+    arrange(fleet, 'answer "$R/good.yaml"')
+    assert "\n  two: Write two.txt.\n" in fleet.run("plan", WORDS, "--yes").ok().out
+    waves = fleet.run("plan", fleet.root / "good.yaml", "--json").ok().json["waves"]
+    assert [task["instructions"] for wave in waves for task in wave["tasks"]] == ["Write one.txt.", "Write two.txt."]
 
 
 @pytest.mark.parametrize("name", ["idea.md", "idea.txt"])
@@ -332,6 +339,24 @@ def test_old_calls_are_thrown_away_and_new_ones_stay(fleet: FleetEnv) -> None:
     items = fleet.run("clean", "--json").ok().json["items"]
     assert [(item["name"], item["removed"]) for item in items] == [(place.name, True)]
     assert not place.exists()
+
+
+def test_a_planner_that_works_is_shown_and_stopped_from_elsewhere(fleet: FleetEnv) -> None:
+    point = fleet.point("working")
+    repo = arrange(fleet, point.shell)
+    process = fleet.start("wave", WORDS, "--yes")
+    point.wait()
+    (row,) = fleet.run("status", "--json").ok().json["planners"]
+    assert (row["name"], row["agent"], row["call"], row["calling"]) == (WORDS, "planner", 1, True)
+    assert (row["alive"], row["pid"]) == (True, process.pid)
+    assert 0 <= row["last_activity_seconds"] <= row["elapsed_seconds"] + 1
+    told = fleet.run("status").ok().out
+    assert told.startswith("Nothing needs you: 1 planner makes a plan.\n")
+    assert f"gitfleet stop {row['instance']}" in told
+    assert str(planners(fleet, repo)[0]) in fleet.run("stop", row["instance"]).ok().out
+    assert "It was stopped while the planner worked; nothing was started." in fleet.finish(process).ok(130).err
+    nothing_is_left(fleet, repo)
+    assert fleet.run("status", "--json").ok().json["planners"] == []
 
 
 def test_the_run_of_a_planner_that_works_is_readable(fleet: FleetEnv) -> None:

@@ -21,7 +21,7 @@ from gitfleet.coordinator.attempt.collecting import OUTPUT_BYTES, handoff_bytes
 from gitfleet.coordinator.attempt.preparing import launch_of
 from gitfleet.coordinator.attempt.streams import amount, reader_of, transcript, used_up
 from gitfleet.coordinator.planning.ending import finish, tampering
-from gitfleet.coordinator.planning.waiting import Doing, account_for
+from gitfleet.coordinator.planning.waiting import Doing, account_for, asked_to_end
 from gitfleet.coordinator.spending.rows import take_in
 from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
@@ -32,6 +32,7 @@ from gitfleet.model.evidence import Attempt, Exit
 from gitfleet.model.plan import Task, TaskKind
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
 from gitfleet.planner.budgets import UsedUp, left, measured, overrun, runs_model, total
+from gitfleet.relay.text import one_line
 from gitfleet.runtime.attempt import BUDGET
 from gitfleet.store.files import make_directory, write_durable
 from gitfleet.store.locks import worktrees_lock
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.2
 _PIECE = 1 << 20
+_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,8 @@ class Planner:
             message = f"The planner was not called again: {budget.sentence}."
             return Answered((), Failure(source=FailureSource.TASK, code="budget", message=message))
         number = len(self.run.attempts) + 1
+        make_directory(parts.layout.planning(self.run.instance).parent)
+        self._note()
         given: Chosen | NoneReady | None = None
         try:
             given = account_for(parts, self.task, self.run, number, self.watch, self.interrupts)
@@ -146,7 +150,7 @@ class Planner:
         follower = Follower(reader) if reader is not None else None
         stopped = False
         while (ended := host.wait_for(handle, _LOOK_SECONDS)) is None:
-            if self.interrupts.requested and not stopped:
+            if not stopped and asked_to_end(self.parts, self.run.instance, self.interrupts):
                 stopped = True
                 host.stop(handle)
             if follower is not None:
@@ -207,11 +211,11 @@ def planning_task(agent: str, config: Config, direction: str = "") -> Task:
 
 
 def begun(instance: str, task: Task, base: str, agent: str) -> Run:
-    """The run of a planner before its first call."""
+    """The run of a planner before its first call; its name is what it is to plan."""
     return Run(
         session=instance,
         task=task.id,
-        name=task.title,
+        name=one_line(task.instructions, _NAME),
         instance=instance,
         wave=1,
         state=RunState.RUNNING,

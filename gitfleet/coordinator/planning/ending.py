@@ -38,6 +38,7 @@ def finish(parts: Parts, run: Run, task: Task | None = None) -> tuple[str, ...]:
             take_in(parts, run, task, None, ended)
         notes = tampering(parts, run)
     notes += _clear(parts, run, ended)
+    parts.layout.planning_stop(run.instance).unlink(missing_ok=True)
     remove_durable(parts.layout.planning(run.instance))
     return tuple(notes)
 

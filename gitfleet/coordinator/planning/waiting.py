@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from gitfleet.coordinator.accounts import Chosen, NoneReady, lend
 from gitfleet.coordinator.claiming import RETRY_SECONDS
+from gitfleet.coordinator.observer import STOPPED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,14 +43,21 @@ Watch: TypeAlias = "Callable[[Doing], None]"
 """Somebody who looks on; called a few times a second, from the thread that waits."""
 
 
+def asked_to_end(parts: Parts, instance: str, interrupts: Interrupts) -> bool:
+    """Whether a person wants the planner to end, by a signal or with ``gitfleet stop`` from elsewhere."""
+    if not interrupts.requested and parts.layout.planning_stop(instance).exists():
+        interrupts.request(STOPPED)
+    return interrupts.requested
+
+
 def account_for(
     parts: Parts, task: Task, run: Run, number: int, watch: Watch, interrupts: Interrupts
 ) -> Chosen | NoneReady:
-    """Find who does a call, and wait while nobody is ready; none once that is asked to stop."""
+    """Find who does a call, and wait while nobody is ready; none once that is asked to end."""
     began = since = parts.monotonic()
     while True:
         found = lend(parts, task, run.session, run.instance, number)
-        if isinstance(found, Chosen) or found.final or interrupts.requested:
+        if isinstance(found, Chosen) or found.final or asked_to_end(parts, run.instance, interrupts):
             return found
         now = parts.monotonic()
         if found.rests:
