@@ -129,16 +129,19 @@ def _rounds(making: _Making, planner: Planner, interrupts: Interrupts) -> Planne
         if text.strip():
             making.keep(_file(number, text), text.encode("utf-8", "replace"))
         if interrupts.requested:
-            message = f"{interrupts.why.capitalize()} while the planner worked; nothing was started."
-            raise GitfleetError(Kind.INTERRUPTED, "interrupted", message, hint=making.kept())
+            raise _interrupted(interrupts, making.kept())
         if answered.failure is not None and not _denied_only(answered.failure, text):
             raise _failed(making, answered.failure)
         try:
-            return _accepted(making, text, number)
+            planned = _accepted(making, text, number)
         except GitfleetError as error:
             if error.kind is not Kind.DOCUMENT:
                 raise
             wrong = error
+        else:
+            if interrupts.requested:  # while it was checked, which may take its time
+                raise kept(_interrupted(interrupts), planned.path)
+            return planned
         prompt = repair_prompt(first, text, _problems(wrong), TRIES - number - 1)
     assert wrong is not None  # noqa: S101 - there was a round
     raise GitfleetError(
@@ -148,6 +151,11 @@ def _rounds(making: _Making, planner: Planner, interrupts: Interrupts) -> Planne
         hint=making.kept() + " Mend one and run it, or say the direction differently.",
         problems=wrong.problems,
     )
+
+
+def _interrupted(interrupts: Interrupts, hint: str = "") -> GitfleetError:
+    message = f"{interrupts.why.capitalize()} while the planner worked; nothing was started."
+    return GitfleetError(Kind.INTERRUPTED, "interrupted", message, hint=hint)
 
 
 def _best(answered: Answered) -> str:

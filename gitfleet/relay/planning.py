@@ -134,9 +134,13 @@ def repair_prompt(first: str, answer: str, problems: Sequence[str], left: int) -
 _OPENING = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([A-Za-z0-9_+-]*)[^`]*$")
 
 
+_TASKS = re.compile(r"""^[ \t]*[{]?[ \t]*["']?tasks["']?[ \t]*:""", re.MULTILINE)
+
+
 def extract(text: str) -> str:
     """Cut the plan out of an answer: the last block fenced as YAML or JSON, else the last fenced one, else all of it.
 
+    One with tasks goes before one without: what is said after the plan, such as how to run it, may have a block too.
     Blocks inside an indented text of the plan do not end it. One that is not closed goes to the end.
     """
     blocks: list[tuple[str, list[str]]] = []
@@ -155,7 +159,8 @@ def extract(text: str) -> str:
             blocks.append((opening[2].lower(), []))
     named = [lines for language, lines in blocks if language in {"yaml", "yml", "json"}]
     found = named or [lines for language, lines in blocks if not language]
-    whole = "\n".join(found[-1]) if found else plain(text)
+    texts = ["\n".join(lines) for lines in found] or [plain(text)]
+    whole = next((one for one in reversed(texts) if _TASKS.search(one)), texts[-1])
     return _cut(whole.strip("\n"), ANSWER_BYTES)
 
 

@@ -75,6 +75,8 @@ class Planner:
     def ask(self, prompt: bytes) -> Answered:
         """Call it once and wait for its end. Raises ``GitfleetError``, ``GitFailed`` and ``OSError`` of the machine."""
         parts = self.parts
+        if asked_to_end(parts, self.run.instance, self.interrupts):
+            return Answered(())
         budget = self._budget()
         if isinstance(budget, UsedUp):
             message = f"The planner was not called again: {budget.sentence}."
