@@ -214,6 +214,10 @@ def test_a_plan_is_written_with_where_it_came_from_and_only_to_a_new_file(fleet:
     out = fleet.root / "out.yaml"
     out.write_text("mine\n")
     assert "is not overwritten" in fleet.run("plan", WORDS, "--yes", "-o", out).ok(2).err
+    out.unlink()
+    out.symlink_to("gone")
+    assert "is not overwritten" in fleet.run("plan", WORDS, "--yes", "-o", out).ok(2).err
+    assert "there is no " in fleet.run("plan", WORDS, "--yes", "-o", fleet.root / "no/out.yaml").ok(2).err
     assert not (fleet.root / "called").exists()
     out.unlink()
     fleet.run("plan", "--direction", "Tidy", "--yes", "-o", out).ok()
