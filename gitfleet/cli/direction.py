@@ -19,7 +19,7 @@ from gitfleet.cli.text import count, duration, inline
 from gitfleet.errors import GitfleetError, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from gitfleet.app.direction import Planned
     from gitfleet.app.request import WaveRequest
@@ -146,6 +146,11 @@ def prepared(call: Call, source: Document | Words, request: WaveRequest, *, yes:
     from gitfleet.app.planning import make  # noqa: PLC0415
     from gitfleet.coordinator.observer import Interrupts  # noqa: PLC0415
 
+    editor: Sequence[str] = ()
+    if edit:
+        from gitfleet.app.editing import editor_of  # noqa: PLC0415
+
+        editor = editor_of(os.environ, terminal=is_terminal(sys.stdin) and is_terminal(sys.stdout))
     ground = survey(workspace, request, source.text)
     if not call.json:
         first, *rest = announcement(ground)
@@ -157,7 +162,7 @@ def prepared(call: Call, source: Document | Words, request: WaveRequest, *, yes:
     if edit:
         from gitfleet.app.editing import edit as edit_plan  # noqa: PLC0415
 
-        planned = edit_plan(planned, os.environ)
+        planned = edit_plan(planned, editor, os.environ)
     return Prepared(planned.prepared(), planned)
 
 

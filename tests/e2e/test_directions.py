@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -20,8 +21,6 @@ from tests.support.sessions import common_dir, config_of, session_ids, states
 from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.fleet import FleetEnv, Outcome
 
 GOOD = """\
@@ -283,6 +282,8 @@ def test_a_plan_is_edited_until_it_is_valid_and_then_run(fleet: FleetEnv) -> Non
         ("sed -i 's/id: two/id: one/' \"$1\"", 2, "given twice"),
         ("exit 3", 3, "The editor ended with exit code 3"),
         (': >"$1"', 3, "emptied"),
+        ('rm "$1"', 3, "emptied"),
+        ("echo 'tasks: [' >\"$1\"", 2, "not valid YAML"),
     ],
 )
 def test_an_edit_that_comes_to_nothing_keeps_the_plan(fleet: FleetEnv, script: str, code: int, words: str) -> None:
@@ -290,7 +291,8 @@ def test_an_edit_that_comes_to_nothing_keeps_the_plan(fleet: FleetEnv, script: s
     fleet.variables["VISUAL"] = f"sh '{fleet.plan(script, 'editor.sh')}'"
     ended = fleet.run("wave", WORDS, "--yes", "--edit").ok(code)
     assert words in ended.err
-    assert "kept" in ended.err or words == "emptied"
+    kept = Path(ended.err.rpartition("The plan is kept: ")[2].strip())
+    assert kept.read_bytes()
     assert session_ids(fleet, repo) == []
 
 
@@ -299,6 +301,7 @@ def test_edit_is_refused_where_it_means_nothing(fleet: FleetEnv) -> None:
     assert (
         "is for a plan that is made of a direction" in fleet.run("plan", fleet.root / "good.yaml", "--edit").ok(2).err
     )
+    assert "neither VISUAL nor EDITOR is set" in fleet.run("wave", WORDS, "--edit", "--yes").ok(4).err
     assert "--edit opens an editor" in fleet.run("wave", WORDS, "--edit", "--json", "--yes").ok(2).out
 
 

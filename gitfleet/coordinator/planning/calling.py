@@ -109,7 +109,10 @@ class Planner:
         make_directory(parts.layout.attempt(self.run.instance, number))
         self._note()
         if self._tree is None:
+            self.watch(Doing(number, 0, 0))  # a large tree takes its time
             self._tree = _stand(parts, self.run)
+            if asked_to_end(parts, self.run.instance, self.interrupts):
+                return Answered(())
         agent = agent_for(as_done(self.task, attempt, parts.config), parts.config)
         spec = launch_of(parts, self.task, self.run, self._tree, prompt, 0)
         try:
