@@ -142,6 +142,14 @@ def test_a_planner_that_fails_is_named_with_what_it_said(fleet: FleetEnv, script
     nothing_is_left(fleet, repo)
 
 
+def test_the_reserve_bounds_the_planner_and_is_told(fleet: FleetEnv) -> None:
+    repo = arrange(fleet, "exec sleep 1000", budgets={"reserve": {"max_seconds": 1}})
+    ended = fleet.run("plan", WORDS, "--yes").ok(1)
+    assert "in all at most max_seconds 1 (budgets.reserve)." in ended.out
+    assert "The planner failed (budget)" in ended.err
+    nothing_is_left(fleet, repo)
+
+
 def test_nothing_is_called_without_consent(fleet: FleetEnv) -> None:
     repo = arrange(fleet, 'answer "$R/good.yaml"')
     for command in (("plan", WORDS), ("wave", WORDS), ("wave", WORDS, "--dry-run")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -41,11 +42,14 @@ def clock() -> list[float]:
     return [0.0]
 
 
-def parts(clock: list[float]) -> Parts:
+def parts(clock: list[float], stop: Path) -> Parts:
     def sleep(seconds: float) -> None:
         clock[0] += seconds
 
-    made = SimpleNamespace(monotonic=lambda: clock[0], sleep=sleep, claim_patience=600.0, config=Config())
+    layout = SimpleNamespace(planning_stop=lambda _: stop)
+    made = SimpleNamespace(
+        layout=layout, monotonic=lambda: clock[0], sleep=sleep, claim_patience=600.0, config=Config()
+    )
     return cast("Parts", made)
 
 
@@ -54,11 +58,12 @@ def wait(
     clock: list[float],
     found: Callable[[float], Chosen | NoneReady],
     interrupts: Interrupts | None = None,
+    stop: Path = Path("none"),
 ) -> tuple[Chosen | NoneReady, list[Doing]]:
     monkeypatch.setattr(waiting, "lend", lambda *_: found(clock[0]))
     seen: list[Doing] = []
     given = waiting.account_for(
-        parts(clock), Task(id="plan"), RUN, 2, seen.append, interrupts if interrupts is not None else Interrupts()
+        parts(clock, stop), Task(id="plan"), RUN, 2, seen.append, interrupts if interrupts is not None else Interrupts()
     )
     return given, seen
 
@@ -102,3 +107,17 @@ def test_an_interrupt_ends_the_waiting(monkeypatch: pytest.MonkeyPatch, clock: l
 
     assert wait(monkeypatch, clock, found, interrupts)[0] is RESTS
     assert clock[0] == 1.0
+
+
+def test_what_stop_leaves_beside_the_planner_ends_the_waiting(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float], tmp_path: Path
+) -> None:
+    stop, interrupts = tmp_path / "stop", Interrupts()
+
+    def found(now: float) -> NoneReady:
+        if now >= 2:
+            stop.touch()
+        return RESTS
+
+    assert wait(monkeypatch, clock, found, interrupts, stop)[0] is RESTS
+    assert (clock[0], interrupts.why) == (2.0, "it was stopped")
