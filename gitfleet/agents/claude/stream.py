@@ -143,7 +143,7 @@ def _limit(info: Mapping[str, Any]) -> Iterator[RateLimited]:
     if status in {"allowed_warning", "rejected"}:
         yield RateLimited(
             hard=status == "rejected",
-            resets=float(resets) if isinstance(resets, int | float) else None,
+            resets=resets if isinstance(resets, int | float) else None,
             window=_text(info, "rateLimitType"),
             share=float(share) if isinstance(share, int | float) else None,
         )

@@ -81,7 +81,7 @@ def meaning(error: dict[str, Any], now: float) -> Meaning:
 
 def _resets(data: dict[str, Any], body: str, now: float) -> float | None:
     headers = {str(name).lower(): str(value) for name, value in (data.get("responseHeaders") or {}).items()}
-    with suppress(KeyError, ValueError, TypeError, AttributeError):
+    with suppress(KeyError, ValueError, TypeError, AttributeError, OverflowError):
         return float(json.loads(body)["error"]["resets_at"])
     with suppress(KeyError, ValueError):
         return now + float(headers["retry-after-ms"]) / 1000
