@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from gitfleet.errors import GitfleetError
-from gitfleet.store.files import names
+from gitfleet.app.attempt_files import last_output
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.model.base import decode, seconds_of
+from gitfleet.model.reports import PlannerStatus
+from gitfleet.model.run import Run
+from gitfleet.store.damage import UNREADABLE
+from gitfleet.store.files import names, read_regular, write_private
 from gitfleet.store.layout import PLANNER
 from gitfleet.store.locks import holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.store.layout import Layout
+
+
+STOP_SECONDS = 120.0
+_POLL_SECONDS = 0.05
 
 
 def planners(layout: Layout) -> tuple[str, ...]:
@@ -31,6 +42,50 @@ def abandoned(layout: Layout) -> tuple[str, ...]:
     return tuple(name for name in sorted(begun(layout)) if holder(layout.session_lock(name)) is None)
 
 
+def working(layout: Layout, now: float) -> Iterator[PlannerStatus]:
+    """Say of each that is not over how it stands; costs no git call."""
+    for name in sorted(begun(layout)):
+        try:
+            run = decode(read_regular(layout.planning(name)), Run)
+        except (OSError, *UNREADABLE):
+            continue
+        held = holder(layout.session_lock(name))
+        last = run.attempts[-1] if run.attempts else None
+        going_on = last is not None and last.exit is None
+        directory = layout.attempt(name, len(run.attempts))
+        output = last_output(directory) if going_on else None
+        yield PlannerStatus(
+            instance=name,
+            name=run.name,
+            agent=run.agent,
+            account=last.account if last else "",
+            call=len(run.attempts),
+            calling=going_on,
+            alive=held is not None,
+            pid=held.pid if held else None,
+            elapsed_seconds=max(0.0, round(now - seconds_of(last.started), 3)) if last and going_on else None,
+            last_activity_seconds=max(0.0, round(now - output, 3)) if output is not None else None,
+        )
+
+
+def stop(workspace: Workspace, name: str) -> Path:
+    """End a planner; gives where what it said is kept. Raises ``GitfleetError`` (``still-stopping``)."""
+    layout = workspace.layout
+    if holder(layout.session_lock(name)) is None:
+        for _ in sweep(workspace):
+            pass
+    else:
+        write_private(layout.planning_stop(name), b"")
+    deadline = time.monotonic() + STOP_SECONDS
+    while name in begun(layout):
+        facts = holder(layout.session_lock(name))
+        if time.monotonic() >= deadline or facts is None:
+            message = f"The planner {name} was told to stop, and is not over; {facts or 'nobody'} runs it."
+            raise GitfleetError(Kind.BUSY, "still-stopping", message, hint="`gitfleet doctor --fix` ends what is left.")
+        time.sleep(_POLL_SECONDS)
+    return layout.planning(name).parent
+
+
 def sweep(workspace: Workspace) -> Iterator[str]:
     """End those whose gitfleet was killed; gives sentences for people. What cannot be ended stays abandoned."""
     if not abandoned(workspace.layout):
@@ -39,8 +94,6 @@ def sweep(workspace: Workspace) -> Iterator[str]:
     from gitfleet.coordinator.planning.calling import planning_task  # noqa: PLC0415
     from gitfleet.coordinator.planning.ending import finish  # noqa: PLC0415
     from gitfleet.git.command import GitFailed  # noqa: PLC0415
-    from gitfleet.model.base import decode  # noqa: PLC0415
-    from gitfleet.model.run import Run  # noqa: PLC0415
     from gitfleet.store.locks import session_lock  # noqa: PLC0415
 
     for name in abandoned(workspace.layout):

@@ -48,6 +48,7 @@ def finish(parts: Parts, run: Run, task: Task) -> tuple[str, ...]:
         sweep(parts.layout.attempt(run.instance, len(run.attempts)))
     notes += _clear(parts, run, ended)
     if known:
+        parts.layout.planning_stop(run.instance).unlink(missing_ok=True)
         remove_durable(parts.layout.planning(run.instance))
     return tuple(notes)
 
