@@ -16,6 +16,7 @@ import msgspec
 from gitfleet.model.agent_config import AgentKind
 from gitfleet.model.budget import RUNAWAY, Budget
 from gitfleet.model.usage import Truth
+from gitfleet.model.words import dollars
 from gitfleet.planner.hints import token_hint
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ _WORDS = {"tokens": "tokens", "tool_calls": "tool calls", "seconds": "s", "usd":
 def told(name: str, value: float) -> str:
     """Say an amount, such as ``12,345 tokens`` or ``$1.20``."""
     if name == "usd":
-        return f"${value:,.2f}"
+        return dollars(value)
     return f"{value:,.0f} {_WORDS[name]}"
 
 

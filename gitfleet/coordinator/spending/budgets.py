@@ -19,6 +19,7 @@ from gitfleet.errors import GitfleetError
 from gitfleet.model.base import seconds_of
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState
+from gitfleet.model.usage import UsageRows
 from gitfleet.planner.budgets import (
     Amount,
     Short,
@@ -132,7 +133,13 @@ class Budgets:
     def _elsewhere(self, today: float) -> Amount:
         """What rows say that no session of the state stands for: calls of the planner, and sessions that are gone."""
         store, known = UsageStore(self.parts.layout), set(self.parts.state.session_ids())
-        found = (rows for name in store.sessions() if name not in known for rows in store.of_session(name))
+        found = (
+            rows
+            for name in store.sessions()
+            if name not in known
+            for _, rows in store.of_session(name)
+            if isinstance(rows, UsageRows)
+        )
         return total(
             Amount(row.tokens.total, row.tool_calls, 0, row.tokens.cost_usd or 0, 0 if row.helper else 1)
             for rows in found
