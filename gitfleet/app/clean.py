@@ -2,7 +2,7 @@
 
 Proof, for each kind: a worktree holds nothing that is not on a ref; a task branch is what its run landed, and its tip
 is reachable from the landing; a log belongs to a closed session and no warden holds it; a session's every record is on
-its target. What did not land is never touched.
+its target, and no day counts it. What did not land is never touched.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app.clean_pool import bytes_of, clean_pool
 from gitfleet.app.clean_spills import spills
+from gitfleet.app.clean_usage import needed_today, old_rows
 from gitfleet.app.landed_refs import forget_landed
 from gitfleet.app.open import instances
 from gitfleet.app.planners import logs
@@ -77,8 +78,9 @@ class _Clean:
             yield from self._logs(runs)
         yield from logs(self.workspace, self.until, dry_run=self.dry_run)
         yield from spills(self.workspace)
-        for session, _ in closed:
-            yield from self._session(session)
+        for session, runs in closed:
+            yield from self._session(session, runs)
+        yield from old_rows(self.workspace, self.until, dry_run=self.dry_run)
         yield from self._cache()
         yield from clean_pool(self.workspace, dry_run=self.dry_run)
         yield from self._trash(trash)
@@ -207,17 +209,12 @@ class _Clean:
                 shutil.rmtree(parent)
             yield CleanItem(kind="log", name=run.instance, bytes=size, removed=True)
 
-    def _session(self, session: Session) -> Iterator[CleanItem]:
+    def _session(self, session: Session, runs: Mapping[str, Run]) -> Iterator[CleanItem]:
         size = bytes_of(self.layout.session(session.id))
         missing = self._unpublished(session)
-        if missing:
-            yield CleanItem(
-                kind="session",
-                name=session.id,
-                bytes=size,
-                removed=False,
-                reason=f"{missing} is not on {session.target}",
-            )
+        reason = f"{missing} is not on {session.target}" if missing else needed_today(self.workspace, runs)
+        if reason:
+            yield CleanItem(kind="session", name=session.id, bytes=size, removed=False, reason=reason)
             return
         if not self.dry_run:
             try:

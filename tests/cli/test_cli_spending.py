@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,11 +13,14 @@ from rich.console import Console
 
 from gitfleet.cli.output import draw
 from gitfleet.cli.usage import view
+from gitfleet.model.base import instant
 from gitfleet.model.evidence import Attempt, Exit
 from gitfleet.model.reports import UsageBy, UsageGroup, UsageReport
 from gitfleet.model.run import RunState
+from gitfleet.model.session import SessionState
 from gitfleet.model.usage import Tokens, Truth, UsageRow, UsageRows, UsageSummary
 from gitfleet.store.usage import UsageStore
+from tests.cli.test_cli_upkeep import publish
 from tests.support.commands import STARTED, a_run, a_session, place, run
 
 if TYPE_CHECKING:
@@ -98,6 +103,28 @@ def test_a_session_of_a_program_is_reconciled_whole_whatever_days_are_asked_for(
         UsageStore(layout).write("auth-k3f9qm", "fleet-auth-k3f9qm-w1-a1", number, rows("auth-k3f9qm"))
     found = run("usage", "--reconcile", "--since", "2026-02-01", "--json", "--repo", repo.path).json
     assert (found["all"]["total"], [one["rows"] for one in found["differences"]]) == (3, [10])
+
+
+def test_clean_keeps_rows_for_months_and_books_while_the_day_counts_them(repo: Repo) -> None:
+    """The session began today by its attempt; its rows outlive it, and go once they are old."""
+    today = instant(time.time())
+    run_ = a_run("api", RunState.FAILED, attempts=(Attempt(number=1, base="0" * 40, started=today),))
+    layout = place(repo.path, a_session(state=SessionState.COMPLETED, ended=today), run_)
+    UsageStore(layout).write("auth-k3f9qm", run_.instance, 1, UsageRows())
+    publish(repo, layout)
+    repo.write(".planning/config.yaml", b"budgets: {day: {max_usd: 5}}\n")
+    (kept,) = run("clean", "--repo", repo.path, "--json").json["items"]
+    assert (kept["kind"], kept["removed"]) == ("session", False)
+    assert kept["reason"] == "what it used counts in the budget of the day until midnight"
+    repo.write(".planning/config.yaml", b"agents: {}\n")
+    assert [item["kind"] for item in run("clean", "--repo", repo.path, "--json").json["items"]] == ["session"]
+    assert run("clean", "--repo", repo.path, "--json").json["items"] == []
+    rows = layout.usage_of("auth-k3f9qm", run_.instance, 1)
+    os.utime(rows, (0, time.time() - 91 * 86400))
+    assert run("clean", "--repo", repo.path, "--json", "--dry-run").json["items"][0]["name"] == "auth-k3f9qm"
+    assert rows.exists()
+    assert [item["kind"] for item in run("clean", "--repo", repo.path, "--json").json["items"]] == ["usage"]
+    assert not rows.parent.exists()
 
 
 def test_names_are_safe_and_the_table_fits(repo: Repo) -> None:

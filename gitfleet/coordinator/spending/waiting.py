@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.accounts import NoneReady
 from gitfleet.coordinator.closing import Halt
-from gitfleet.planner.budgets import Short, UsedUp
+from gitfleet.planner.budgets import UsedUp
+from gitfleet.planner.rooms import Short, Uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,8 @@ def nothing_left(held: Mapping[str, HeldElsewhere]) -> Halt | None:
         return None
     told = "; ".join(f"{task}: {why.sentence}" for task, why in spent.items() if why is not None)
     first = next((why for why in spent.values() if isinstance(why, Short | UsedUp)), None)
+    if first is None and any(isinstance(why, Uncounted) for why in spent.values()):
+        return Halt(f"{told}; then `gitfleet continue` goes on")
     if first is None:
         return Halt(f"{told}; `gitfleet continue` goes on once an account is ready")
     scope = first.room if isinstance(first, Short) else "task"
