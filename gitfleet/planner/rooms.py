@@ -50,6 +50,11 @@ class Short:
     left: tuple[str, ...] = ()
 
     @property
+    def ever(self) -> bool:
+        """Whether it has no room where nothing else counts either, as after a person gave it less."""
+        return self.needed > self.most + DUST
+
+    @property
     def sentence(self) -> str:
         """Say so, as a clause."""
         needed = "without bound" if self.needed == UNBOUNDED else told(self.name, self.needed)

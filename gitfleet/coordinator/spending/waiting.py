@@ -19,7 +19,8 @@ WAVE = "wave"
 
 def waits_for_wave(held: Mapping[str, HeldElsewhere]) -> bool:
     """Whether a task waits for room in its wave that will not come: then it belongs into a later one."""
-    return any(isinstance(one.spent, Short) and one.spent.room == WAVE and one.spent.final for one in held.values())
+    short = [one.spent for one in held.values() if isinstance(one.spent, Short)]
+    return any(one.room == WAVE and one.final and not one.ever for one in short)
 
 
 def rests(held: Mapping[str, HeldElsewhere]) -> bool:

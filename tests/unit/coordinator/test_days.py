@@ -11,7 +11,7 @@ import pytest
 from gitfleet.coordinator.claiming import HeldElsewhere
 from gitfleet.coordinator.spending.budgets import Budgets
 from gitfleet.coordinator.spending.day import day
-from gitfleet.coordinator.spending.waiting import nothing_left
+from gitfleet.coordinator.spending.waiting import nothing_left, waits_for_wave
 from gitfleet.model.base import encode, instant
 from gitfleet.model.budget import Budget, BudgetsConfig
 from gitfleet.model.config import Config
@@ -126,3 +126,13 @@ def test_damaged_rows_of_today_let_nothing_start_and_those_of_yesterday_do_not_m
     assert "account" not in halt.reason
     tomorrow = replace(stage.parts, now=lambda: stage.parts.now() + 2 * 86400)
     assert isinstance(Budgets(tomorrow, stage.books).allowance("a"), Budget)
+
+
+def test_a_task_that_no_wave_has_room_for_waits_for_a_person_and_not_for_a_later_wave() -> None:
+    later = Short("wave", "tokens", needed=40, taken=70, most=100, final=True)
+    never = Short("wave", "tokens", needed=40, taken=0, most=30, final=True)
+    assert waits_for_wave({"b": HeldElsewhere("", 0, later)})
+    assert not waits_for_wave({"b": HeldElsewhere("", 0, never)})
+    halt = nothing_left({"b": HeldElsewhere("", 0, never)})
+    assert halt is not None
+    assert "--budget wave.max_tokens=N` gives more" in halt.reason
