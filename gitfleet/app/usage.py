@@ -57,9 +57,11 @@ def usage(
     """
     by = by or (UsageBy.TASK if session else UsageBy.SESSION)
     found, running = _gather(workspace, session)
-    chosen = tuple(
-        one for one in found if (not since or day_of(one.at) >= since) and (not until or day_of(one.at) <= until)
-    )
+
+    def counts(one: Spent) -> bool:
+        return (not since or day_of(one.at) >= since) and (not until or day_of(one.at) <= until)
+
+    chosen = tuple(filter(counts, found))
     names: dict[str, list[Spent]] = {}
     for one in chosen:
         names.setdefault(_KEYS[by](one), []).append(one)
@@ -75,7 +77,7 @@ def usage(
     )
     # What went on with the same session of a program on other days is needed to hold that session against its file.
     sessions = {(one.account, one.cli_session) for one in chosen if one.cli_session}
-    return report, tuple(one for one in found if one in chosen or (one.account, one.cli_session) in sessions)
+    return report, tuple(one for one in found if counts(one) or (one.account, one.cli_session) in sessions)
 
 
 def difference(
