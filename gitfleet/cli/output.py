@@ -70,10 +70,14 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under headings; an empty table draws nothing."""
+    """Rows under headings; an empty table draws nothing.
+
+    Where a terminal is too narrow for one that ``stacks``, each row becomes lines of headings and values instead.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    stacks: bool = False
 
 
 Piece: TypeAlias = "Line | Block | Table"
@@ -133,7 +137,6 @@ def console(stream: IO[str] | None = None) -> Console:
 
 def draw(view: Iterable[Piece], target: Console) -> None:
     """Draw a view in a terminal."""
-    from rich.table import Table as RichTable  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     for piece in view:
@@ -145,15 +148,35 @@ def draw(view: Iterable[Piece], target: Console) -> None:
             case Block(text, indent):
                 for line in block(text).splitlines():
                     target.print(Text(indent + line), soft_wrap=True)
-            case Table(columns, rows) if rows:
-                grid = RichTable(box=None, pad_edge=False, header_style="bold")
-                for column in columns:
-                    grid.add_column(inline(column), overflow="fold")
-                for row in rows:
-                    grid.add_row(*(Text(inline(cell), style=STATE_STYLES.get(cell, "")) for cell in row))
-                target.print(grid)
+            case Table(columns, rows, stacks) if rows:
+                too_wide = stacks and max(map(width, plain([piece]).splitlines())) > target.width
+                (_stack if too_wide else _grid)(columns, rows, target)
             case Table():
                 pass
+
+
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]], target: Console) -> None:
+    from rich.table import Table as RichTable  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    grid = RichTable(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        grid.add_column(inline(column), overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(inline(cell), style=STATE_STYLES.get(cell, "")) for cell in row))
+    target.print(grid)
+
+
+def _stack(columns: Sequence[str], rows: Sequence[Sequence[str]], target: Console) -> None:
+    from rich.text import Text  # noqa: PLC0415
+
+    for first, *rest in rows:
+        target.print(Text(inline(first), style="bold"), soft_wrap=True)
+        said = [inline(f"{name} {cell}".strip()) for name, cell in zip(columns[1:], rest, strict=True)]
+        # No fold comes between a heading and its value.
+        text = "  " + "  ".join(one.replace(" ", "\N{NO-BREAK SPACE}") for one in said)
+        for line in folded(text, target.width, 0):
+            target.print(Text(line.replace("\N{NO-BREAK SPACE}", " ")), soft_wrap=True)
 
 
 def is_terminal(stream: IO[str]) -> bool:

@@ -12,7 +12,7 @@ from gitfleet.cli.names import SESSION
 from gitfleet.cli.output import Line, Table
 from gitfleet.cli.text import count, duration
 from gitfleet.model.reports import UsageBy
-from gitfleet.model.words import plural
+from gitfleet.model.words import dollars, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,9 @@ def view(report: UsageReport) -> Iterator[Piece]:
     whole = report.all
     style = "bold yellow" if report.differences or whole.not_measured else "bold green"
     if report.differences:
-        yield Line(f"{plural(len(report.differences), 'attempt')} not as their programs say; see below.", style)
+        wrong = plural(len(report.differences), "attempt")
+        asked = "with rows that cannot be read" if report.reconciled is None else "not as their programs say"
+        yield Line(f"{wrong} {asked}; see below.", style)
     elif not whole.attempts:
         yield Line("Nothing was used: no agent ran.", "bold green")
     else:
@@ -73,11 +75,12 @@ def view(report: UsageReport) -> Iterator[Piece]:
     yield Table(
         (report.by.value, "attempts", "turns", "tools", "input", "cached", "written", "output", "cost", "time", ""),
         [_row(group) for group in report.groups],
+        stacks=True,
     )
     if report.running:
         yield Line(f"{plural(report.running, 'attempt')} still under way, counted once over.", "dim")
     for one in report.differences:
-        yield Line(f"  {one.task} ({one.instance}): {one.message}", "yellow")
+        yield Line(f"  {one.task or one.session} ({one.instance}): {one.message}", "yellow")
 
 
 def _row(group: UsageGroup) -> tuple[str, ...]:
@@ -92,7 +95,7 @@ def _row(group: UsageGroup) -> tuple[str, ...]:
             count(getattr(tokens, name) if tokens else None)
             for name in ("input", "cache_read", "cache_write", "output")
         ),
-        "-" if cost is None else f"${cost:,.4f}" + "+" * bool(group.unpriced),
+        "-" if cost is None else dollars(cost) + "+" * bool(group.unpriced),
         duration(group.seconds),
         f"{group.not_measured} not measured" if group.not_measured else "exact",
     )
@@ -102,8 +105,9 @@ def _told(group: UsageGroup) -> str:
     if group.total is None:
         return "Not measured: no agent told what it used"
     cost = group.tokens.cost_usd if group.tokens else None
-    priced = "" if cost is None else f", ${cost:,.2f}" + " for those that tell" * bool(group.unpriced)
-    return f"{plural(group.total, 'token')}{priced}, used"
+    priced = "" if cost is None else f", {dollars(cost)}" + " for those that tell" * bool(group.unpriced)
+    noun = "token" if group.total == 1 else "tokens"
+    return f"{count(group.total)} {noun}{priced}, used"
 
 
 def _doubt(group: UsageGroup) -> str:

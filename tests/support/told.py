@@ -54,7 +54,7 @@ class ToldReader:
             case {"limit": bool() as hard}:
                 yield RateLimited(hard, said.get("resets"))
             case {"turn": str() as turn, "tokens": dict() as tokens}:
-                yield Used(turn, Tokens(**tokens), helper=bool(said.get("helper")))
+                yield Used(turn, Tokens(**tokens), helper=bool(said.get("helper")), exact=said.get("exact", True))
             case {"end": str() as code}:
                 yield Ended(code)
             case _:

@@ -2,7 +2,7 @@
 
 Proof, for each kind: a worktree holds nothing that is not on a ref; a task branch is what its run landed, and its tip
 is reachable from the landing; a log belongs to a closed session and no warden holds it; a session's every record is on
-its target. What did not land is never touched.
+its target, and no day counts it. What did not land is never touched.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gitfleet.app.attempt_files import working
 from gitfleet.app.cleaning.free_trees import free_trees
 from gitfleet.app.cleaning.landed_refs import forget_landed
+from gitfleet.app.cleaning.old_usage import needed_today, old_rows
 from gitfleet.app.cleaning.planner_logs import planner_logs
 from gitfleet.app.cleaning.run_trees import RunTrees
 from gitfleet.app.cleaning.sizes import bytes_of
@@ -76,8 +77,9 @@ class _Clean:
             yield from self._logs(runs)
         yield from planner_logs(self.workspace, self.until, dry_run=self.dry_run)
         yield from spills(self.workspace)
-        for session, _ in closed:
-            yield from self._session(session)
+        for session, runs in closed:
+            yield from self._session(session, runs)
+        yield from old_rows(self.workspace, self.until, dry_run=self.dry_run)
         yield from self._cache()
         yield from free_trees(self.workspace, dry_run=self.dry_run)
         yield from self._trash(trash)
@@ -134,17 +136,12 @@ class _Clean:
                 shutil.rmtree(parent)
             yield CleanItem(kind="log", name=run.instance, bytes=size, removed=True)
 
-    def _session(self, session: Session) -> Iterator[CleanItem]:
+    def _session(self, session: Session, runs: Mapping[str, Run]) -> Iterator[CleanItem]:
         size = bytes_of(self.layout.session(session.id))
         missing = self._unpublished(session)
-        if missing:
-            yield CleanItem(
-                kind="session",
-                name=session.id,
-                bytes=size,
-                removed=False,
-                reason=f"{missing} is not on {session.target}",
-            )
+        reason = f"{missing} is not on {session.target}" if missing else needed_today(self.workspace, runs)
+        if reason:
+            yield CleanItem(kind="session", name=session.id, bytes=size, removed=False, reason=reason)
             return
         if not self.dry_run:
             try:

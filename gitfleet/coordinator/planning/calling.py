@@ -7,7 +7,7 @@ has found a call whose gitfleet was killed, and ends it with ``ending.finish``.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from gitfleet.coordinator.attempt.preparing import launch_of
 from gitfleet.coordinator.attempt.streams import amount, reader_of, transcript, used_up
 from gitfleet.coordinator.planning.ending import finish, tampering
 from gitfleet.coordinator.planning.waiting import Doing, account_for, asked_to_end
+from gitfleet.coordinator.spending.day import day, deciding
 from gitfleet.coordinator.spending.rows import take_in
 from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
@@ -31,7 +32,7 @@ from gitfleet.model.budget import RUNAWAY, Budget
 from gitfleet.model.evidence import Attempt, Exit
 from gitfleet.model.plan import Task, TaskKind
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
-from gitfleet.planner.budgets import UsedUp, left, measured, overrun, runs_model, total
+from gitfleet.planner.budgets import UsedUp, left, measured, overrun, runs_model, tightest, total
 from gitfleet.relay.text import one_line
 from gitfleet.runtime.attempt import BUDGET
 from gitfleet.store.files import make_directory, write_durable
@@ -97,17 +98,23 @@ class Planner:
 
     def _ask(self, prompt: bytes, number: int, budget: Budget, given: Chosen) -> Answered:
         parts = self.parts
-        attempt = Attempt(
-            number=number,
-            base=self.run.base,
-            started=instant(parts.now()),
-            budget=budget,
-            agent=given.agent,
-            account=given.account,
-        )
-        self.run = msgspec.structs.replace(self.run, attempts=(*self.run.attempts, attempt))
-        make_directory(parts.layout.attempt(self.run.instance, number))
-        self._note()
+        with deciding(parts.layout) if parts.config.budgets.day.said() else nullcontext():
+            allowed = self._today(budget)
+            if isinstance(allowed, UsedUp):
+                message = f"The planner was not called: the budget of the day is used up, {allowed.sentence}."
+                return Answered((), Failure(source=FailureSource.TASK, code="budget", message=message))
+            budget = allowed
+            attempt = Attempt(
+                number=number,
+                base=self.run.base,
+                started=instant(parts.now()),
+                budget=budget,
+                agent=given.agent,
+                account=given.account,
+            )
+            self.run = msgspec.structs.replace(self.run, attempts=(*self.run.attempts, attempt))
+            make_directory(parts.layout.attempt(self.run.instance, number))
+            self._note()
         if self._tree is None:
             self.watch(Doing(number, 0, 0))  # a large tree takes its time
             self._tree = _stand(parts, self.run)
@@ -148,6 +155,17 @@ class Planner:
             reserve = reserve.over(RUNAWAY)
         used = total(measured(one.usage, one.exit.seconds if one.exit else None) for one in self.run.attempts)
         return left(reserve, used)
+
+    def _today(self, budget: Budget) -> Budget | UsedUp:
+        """The same, as far as the day allows it, too."""
+        config = self.parts.config
+        most = config.budgets.day
+        if not runs_model(self.task, config):
+            most = Budget(max_seconds=most.max_seconds)
+        if not most.said():
+            return budget
+        rest = left(most, day(self.parts).all)
+        return rest if isinstance(rest, UsedUp) else tightest(budget, rest)
 
     def _wait(self, handle: Handle, agent: Agent, budget: Budget) -> Exit:
         host, began = self.parts.host, self.parts.monotonic()

@@ -68,7 +68,8 @@ def rows_of(run: Run, attempt: Attempt, stream: Transcript, exit_: Exit | None) 
         rows.append(row(UNTOLD, tool_calls=loose, truth=Truth.NOT_MEASURED, helper=True))
     never = exit_ is not None and exit_.reason == "spawn-failed"
     end = stream.ended
-    exact = never or (end is not None and (stream.whole or end.totals) and not loose)
+    told = end is not None and (stream.whole or end.totals)
+    exact = never or (told and all(one.truth is Truth.EXACT for one in rows))
     return UsageRows(rows=tuple(rows), truth=Truth.EXACT if exact else Truth.NOT_MEASURED)
 
 

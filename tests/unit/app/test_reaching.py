@@ -8,8 +8,9 @@ import pytest
 
 from gitfleet.app.direction import reaching
 from gitfleet.model.agent_config import ToolProfile
-from gitfleet.model.config import Config, VerifyConfig
+from gitfleet.model.config import Config
 from gitfleet.model.plan import Check, Plan, Task
+from gitfleet.model.verify_config import VerifyConfig
 from gitfleet.model.worker import TaskEnvironment, TaskWorkspace, Worker
 
 CONFIG = Config(verify=VerifyConfig(commands=(Check(run="make check"),)))

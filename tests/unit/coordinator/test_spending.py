@@ -67,6 +67,7 @@ def test_the_same_stream_gives_the_same_rows() -> None:
         ((BEGAN, TURN, b'{"call": "sh"}\n'), Truth.NOT_MEASURED, ["1", UNTOLD]),
         ((), Truth.NOT_MEASURED, []),
         ((BEGAN, END), Truth.EXACT, []),
+        ((BEGAN, TURN, b'{"turn": "2", "tokens": {}, "exact": false}\n', END), Truth.NOT_MEASURED, ["1", "2"]),
     ],
 )
 def test_what_was_cut_off_is_not_measured(pieces: tuple[bytes, ...], truth: Truth, turns: list[str]) -> None:

@@ -13,23 +13,18 @@ from gitfleet.model.usage import Tokens, Truth, UsageRow, UsageSummary, summary
 from gitfleet.planner.budgets import (
     UNBOUNDED,
     Amount,
-    Room,
-    Short,
     UsedUp,
     budget_of,
     charged,
     left,
     measured,
-    never_fit,
     overrun,
     reservation,
-    rooms,
     runs_model,
-    short,
     tells_no_cost,
     total,
-    without,
 )
+from gitfleet.planner.rooms import Room, Short, never_fit, rooms, short, without
 
 SCRIPT = AgentConfig(argv=("./agent",))
 AGENTS = {"script": SCRIPT, "either": AgentConfig(kind=AgentKind.CLAUDE, fallback=("codex",))}

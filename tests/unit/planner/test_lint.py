@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitfleet.model.agent_config import AgentConfig, AgentKind, Effort
+from gitfleet.model.budget import Budget
 from gitfleet.model.config import Config
 from gitfleet.model.plan import Plan, Task
 from gitfleet.model.retry import RetryConfig, RetryPolicy
@@ -46,6 +47,20 @@ def test_agents_are_checked_against_a_config_only() -> None:
         ),
     ]
     assert lint_plan(plan, CONFIG)[1].hint == "name one of `a`, or set `agent:` in .planning/config.yaml"
+
+
+def test_what_only_a_model_could_use_up_is_refused_for_a_command() -> None:
+    budget = Budget(max_tokens=1, max_tool_calls=1, max_seconds=1, max_usd=1, max_turns=1)
+    tasks = (
+        Task(id="t", command="x", budget=budget),
+        Task(id="u", instructions="y", agent="a", budget=budget),
+        Task(id="v", command="x", budget=Budget(max_seconds=1)),
+        Task(id="w", instructions="y", agent="codex", budget=budget),
+    )
+    found = lint_plan(Plan(name="x", tasks=tasks), CONFIG)
+    names = ("max_tokens", "max_tool_calls", "max_usd", "max_turns")
+    assert [one.trail for one in found] == [("tasks", at, "budget", name) for at in (0, 1) for name in names]
+    assert "`budget.max_tokens` cannot be held for a command" in found[0].message
 
 
 GRAPHS = st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdef"), max_size=3)).map(
