@@ -16,7 +16,7 @@ from gitfleet.integrate import gate, landing
 from gitfleet.integrate.gate import Bounds
 from gitfleet.integrate.gate.crossing import Closed
 from gitfleet.integrate.train import Builder, Entry, Judge, Landed, Sealed, Train
-from gitfleet.model.config import VerifyConfig
+from gitfleet.model.verify_config import VerifyConfig
 from gitfleet.planner.scopes import Scope
 
 if TYPE_CHECKING:

@@ -84,10 +84,15 @@ class RateLimited:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """A permission was denied."""
+    """A permission was denied.
+
+    ``allows`` says what a permission of it would let the program do, where its rules cannot be as narrow as this one
+    use; empty where they can.
+    """
 
     tool: str
     argument: str = ""
+    allows: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ adopts an attempt knows what the one before it knew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, assert_never
 
@@ -35,11 +36,32 @@ TEXT_CHARACTERS = 1 << 20
 """How much of what the model said is kept: the end of it."""
 
 
+HALF_PAIRS = "\ufffd"
+"""What stands for half of a surrogate pair, which JSON can escape and no document can hold."""
+
+
 class Reader(Protocol):
     """Reads one CLI's stream; holds what is needed between lines, such as counters of turns."""
 
     def read(self, line: bytes) -> Iterable[AgentEvent]:
         """Give the events of one line without its end; none for a line that says nothing. Never raises."""
+
+
+def events_of(reader: Reader, line: bytes) -> list[AgentEvent]:
+    """The events of one line, with nothing in them that a document could not hold."""
+    return [_sound(event) for event in reader.read(line)]
+
+
+def _sound(event: AgentEvent) -> AgentEvent:
+    broken = {
+        name: _HALF.sub(HALF_PAIRS, text)
+        for name in event.__slots__
+        if isinstance(text := getattr(event, name), str) and not text.isascii() and _HALF.search(text)
+    }
+    return replace(event, **broken) if broken else event  # type: ignore[arg-type] # its own fields
+
+
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -169,7 +191,7 @@ class Follower:
         return self.transcript
 
     def _tell(self, lines: Iterable[bytes]) -> list[AgentEvent]:
-        found = [event for line in lines if line.strip() for event in self.reader.read(line)]
+        found = [event for line in lines if line.strip() for event in events_of(self.reader, line)]
         for event in found:
             self.transcript.tell(event)
         return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gitfleet.app import unattended
@@ -15,6 +16,7 @@ from gitfleet.app.asking import Nobody, Silence, ask, unanswered, withdraw
 from gitfleet.app.find import find_run
 from gitfleet.app.load import load_config
 from gitfleet.app.resume import open_sessions
+from gitfleet.coordinator.parked import covered
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import instant
 from gitfleet.model.parking import StandingGrant
@@ -56,9 +58,12 @@ def permit(
         _keep(workspace, session, run, run.parked)
     reply, running = _say(workspace, session, Request(id=secrets.token_hex(8), permit=what, task=run.task), observer)
     goes = "" if running or what is Permit.DENY else f" `gitfleet continue {session.id}` starts it."
+    also = _others(workspace, observer) if always else ()
+    others = f" So {'does' if len(also) == 1 else 'do'} {', '.join(also)}." if also else ""
     return ApproveReport(
         action=_DONE[what],
-        message=f"{reply.message}{goes}",
+        message=f"{reply.message}{others}{goes}",
+        also=also,
         session=session.id,
         task=run.task,
         instance=run.instance,
@@ -78,12 +83,14 @@ def listed(workspace: Workspace) -> ApproveReport:
 def revoke(workspace: Workspace, words: str) -> ApproveReport:
     """Take back what was always granted: a tool with its argument, or all of a tool. Raises ``GitfleetError``."""
     grants = _grants(workspace)
-    gone = grants.remove(lambda one: words in {one.tool, one.permission.words})
+    gone = grants.remove(
+        lambda one: words in {one.tool, one.permission.words, one.permission.shown, one.permission.full}
+    )
     if not gone:
         raise GitfleetError(
             Kind.USAGE, "not-granted", f"{words} is not granted here.", hint="`gitfleet approve --list` shows what is."
         )
-    told = ", ".join(one.permission.words for one in gone)
+    told = ", ".join(one.permission.shown for one in gone)
     return ApproveReport(
         action="revoked",
         message=f"{told} is not granted any more; what runs keeps it until its end.",
@@ -98,20 +105,50 @@ def _grants(workspace: Workspace) -> Grants:
 
 
 def _keep(workspace: Workspace, session: Session, run: Run, parked: Parked) -> None:
-    if not parked.denied:
+    if parked.interrupted:
+        raise GitfleetError(
+            Kind.USAGE,
+            "nothing-asked",
+            f"{run.task} was interrupted and asks for nothing, so there is nothing to grant for good.",
+            hint=f"`gitfleet approve {run.instance}` lets it go on.",
+        )
+    if not parked.denied or parked.permitted != parked.denied:
         raise GitfleetError(
             Kind.USAGE,
             "nothing-named",
-            f"The agent of {run.task} did not say what it asked for, so it cannot be granted for good.",
+            f"What the agent of {run.task} asked for is not known whole, so it cannot be granted for good.",
             hint=f"`gitfleet approve {run.instance}` lets it go on once.",
         )
-    config = load_config(State(workspace.layout).read_config_bytes(session.id), f"the config of {session.id}")
-    agent = config.agent_named(run.agent)
-    kind = str(agent.kind) if agent else run.agent
+    kind = _kind(workspace, session, run)
     at = instant(workspace.now())
     _grants(workspace).add(
-        StandingGrant(agent=kind, tool=one.tool, argument=one.argument, since=at) for one in parked.denied
+        StandingGrant(agent=kind, tool=one.tool, argument=one.argument, allows=one.allows, since=at)
+        for one in parked.denied
     )
+
+
+def _kind(workspace: Workspace, session: Session, run: Run) -> str:
+    config = load_config(State(workspace.layout).read_config_bytes(session.id), f"the config of {session.id}")
+    agent = config.agent_named(run.agent)
+    return str(agent.kind) if agent else run.agent
+
+
+def _others(workspace: Workspace, observer: Observer) -> tuple[str, ...]:
+    """Let go on what waits for nothing but what is always granted now; the instances that do.
+
+    One whose coordinator does not answer stays parked, and is among those that the report lists.
+    """
+    granted, gone = _grants(workspace).all(), []
+    for session in open_sessions(workspace):
+        for run in State(workspace.layout).read_runs(session.id).values():
+            if run.parked is None or run.parked.approved or run.parked.more:
+                continue
+            if covered(run.parked.denied, granted, kind=_kind(workspace, session, run)):
+                request = Request(id=secrets.token_hex(8), permit=Permit.APPROVE, task=run.task)
+                with suppress(GitfleetError):
+                    _say(workspace, session, request, observer)
+                    gone.append(run.instance)
+    return tuple(gone)
 
 
 def _parked(workspace: Workspace) -> tuple[ParkedRun, ...]:
@@ -123,7 +160,9 @@ def _parked(workspace: Workspace) -> tuple[ParkedRun, ...]:
             instance=run.instance,
             agent=run.agent,
             since=run.parked.since,
+            interrupted=run.parked.interrupted,
             denied=run.parked.denied,
+            more=run.parked.more,
             approved=run.parked.approved,
         )
         for session in open_sessions(workspace)

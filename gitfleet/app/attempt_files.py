@@ -53,6 +53,11 @@ def alive(directory: Path) -> bool | None:
     return holder(directory / LOCK) is not None
 
 
+def working(layout: Layout, run: Run) -> bool:
+    """Whether a warden of any attempt of the run lives."""
+    return any(alive(path) for _, path in directories(layout, run))
+
+
 def judgement(supervisor: Supervisor, run: Run, directory: Path) -> Judgement | None:
     """How the agent of a run stands that has not ended; none before that is known."""
     held = alive(directory)

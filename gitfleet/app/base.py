@@ -13,9 +13,9 @@ from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.refs import short
 from gitfleet.integrate.fingerprint import checks_key
 from gitfleet.integrate.verify import Interrupted, checked_tree, describe_red
-from gitfleet.model.config import Baseline
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict
+from gitfleet.model.verify_config import Baseline
 from gitfleet.planner.scopes import Scope, overlap
 from gitfleet.store.layout import verify_label
 from gitfleet.store.verify_cache import VerifyCache

@@ -9,16 +9,8 @@ import msgspec
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.budget import BudgetsConfig
-from gitfleet.planner.budgets import (
-    DIMENSIONS,
-    UNBOUNDED,
-    budget_of,
-    cap,
-    never_fit,
-    runs_model,
-    tells_no_cost,
-    told,
-)
+from gitfleet.planner.budgets import DIMENSIONS, UNBOUNDED, budget_of, cap, runs_model, tells_no_cost, told
+from gitfleet.planner.rooms import never_fit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +18,7 @@ if TYPE_CHECKING:
     from gitfleet.model.budget import Budget
     from gitfleet.model.config import Config
     from gitfleet.model.plan import Plan
-    from gitfleet.planner.budgets import Short
+    from gitfleet.planner.rooms import Short
 
 
 _GIVEN = re.compile(r"(\w+)\.(\w+)=([0-9]{1,15}(?:\.[0-9]{1,6})?)")

@@ -76,6 +76,15 @@ def going_on(session: str, state: SessionState | None) -> str:
             return ""
 
 
+def approval(run: Run) -> str:
+    """The command that lets a run go on which is parked; empty for any other."""
+    return f"gitfleet approve {run.instance}" if run.parked is not None and run.waiting else ""
+
+
+def _onward(run: Run, facts: Facts) -> str:
+    return approval(run) or going_on(run.session, facts.session)
+
+
 def _nothing_to_land(run: Run) -> bool:
     return run.state is RunState.LANDED and run.merge is None
 
@@ -121,7 +130,7 @@ def _checks(run: Run, facts: Facts) -> CloseoutItem:
 def _elsewhere(run: Run, facts: Facts, passed: str) -> tuple[str, str]:
     """What is missing, and what mends it, where checks passed on something that is not known to be what landed."""
     if run.merge is None:
-        return f"{passed}, which did not land", going_on(run.session, facts.session) or _look(run)
+        return f"{passed}, which did not land", _onward(run, facts) or _look(run)
     if not facts.landed_tree:
         return f"{passed}; what landed is not in this clone", "git fetch --all"
     return f"{passed}, and tree {facts.landed_tree[:12]} landed", _look(run)
@@ -134,8 +143,8 @@ def _commit(run: Run, facts: Facts) -> CloseoutItem:
     if _nothing_to_land(run):
         return item("nothing to land", ok=True)
     if run.merge is None:
-        why = f": {run.failure.code}" if run.failure else ""
-        return item(f"not landed, {run.state.value}{why}", going_on(run.session, facts.session) or _look(run))
+        why = f": {run.failure.code}" if run.failure else ": waits for a person" if approval(run) else ""
+        return item(f"not landed, {run.state.value}{why}", _onward(run, facts) or _look(run))
     commit = run.merge.commit
     on = facts.target.removeprefix(BRANCHES)
     if facts.reachable:
@@ -150,11 +159,11 @@ def _claim(run: Run, facts: Facts) -> CloseoutItem:
         return CloseoutItem(point=Point.CLAIM, ok=ok, found=found, mend=mend)
 
     if facts.claimed:
-        return item("still held", going_on(run.session, facts.session) or "gitfleet doctor --fix")
+        return item("still held", _onward(run, facts) or "gitfleet doctor --fix")
     if run.claim is None:
         return item("none was held", ok=True)
     if not run.claim.released:
-        return item("no end on record", going_on(run.session, facts.session) or "gitfleet doctor")
+        return item("no end on record", _onward(run, facts) or "gitfleet doctor")
     return item(f"released {run.claim.released}", ok=True)
 
 
@@ -166,7 +175,7 @@ def _worktree(run: Run, facts: Facts) -> CloseoutItem:
         kept = (
             "gitfleet clean" if run.state is RunState.LANDED else f"gitfleet open {run.instance}, then gitfleet clean"
         )
-        mend = going_on(run.session, facts.session) or kept
+        mend = _onward(run, facts) or kept
         return CloseoutItem(point=Point.WORKTREE, ok=False, found=f"it still has {facts.slot}", mend=mend)
     return CloseoutItem(point=Point.WORKTREE, ok=True, found="returned" if run.attempts else "it had none")
 

@@ -11,10 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitfleet.app.checklist import BRANCHES, Facts, checklist, going_on
+from gitfleet.app.checklist import BRANCHES, Facts, approval, checklist, going_on
 from gitfleet.errors import GitfleetError, Kind
+from gitfleet.git.engine import MissingObject
 from gitfleet.git.engines import open_objects
-from gitfleet.git.objects import MissingObject
 from gitfleet.git.refs import Refs
 from gitfleet.integrate.verify import checked_tree
 from gitfleet.model.base import decode
@@ -77,7 +77,12 @@ def closeout(workspace: Workspace, word: str) -> CloseoutReport:
         asked = _Asked(workspace, objects, known)
         items = tuple(checklist(run, asked.facts(run)) for run in sorted(runs, key=lambda run: (run.wave, run.task)))
     over = known.state is SessionState.COMPLETED
-    mend = "" if over else going_on(known.id, known.state) or "its records end before its session does: git fetch --all"
+    asks = next((command for run in runs if (command := approval(run))), "")
+    mend = (
+        ""
+        if over
+        else asks or going_on(known.id, known.state) or "its records end before its session does: git fetch --all"
+    )
     return CloseoutReport(
         session=known.id,
         session_state=known.state,

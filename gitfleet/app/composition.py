@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.git.engines import open_objects
 from gitfleet.git.identity import Committer
-from gitfleet.git.pool import pool_root
+from gitfleet.git.pool_root import pool_root
 from gitfleet.git.refs import Refs
 from gitfleet.parts import Parts
 from gitfleet.pool.leasing import Pool

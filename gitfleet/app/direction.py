@@ -17,7 +17,8 @@ from gitfleet.coordinator.planning.calling import planning_task
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
 from gitfleet.git.identity import identity
-from gitfleet.model.agent_config import AgentKind, Permissions
+from gitfleet.model.agent_config import AgentKind, Permissions, ToolProfile
+from gitfleet.model.words import plural
 from gitfleet.store.layout import PLANNER
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from gitfleet.app.wave import Preparation
     from gitfleet.app.workspace import Workspace
     from gitfleet.model.config import Config
-    from gitfleet.model.plan import Task
+    from gitfleet.model.plan import Plan, Task
+    from gitfleet.model.worker import Worker
 
 TRIES = 3
 """The first answer and two repairs."""
@@ -56,7 +58,8 @@ class Ground:
 class Planned:
     """A plan that was made of a direction, and is kept at ``path``; ``preparation`` is what it would do.
 
-    ``origin`` says where it came from, ``notes`` what else a person should know of that.
+    ``origin`` says where it came from, ``notes`` what else a person should know of that. ``unread`` are clauses on what
+    the planner wrote that reaches beyond the scopes of agents, which a person has to have seen before it runs.
     """
 
     preparation: Preparation
@@ -64,11 +67,13 @@ class Planned:
     path: Path
     origin: str
     notes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
 
     def prepared(self) -> Preparation:
         """What it would do, with where it came from among what is told of it."""
         disclosure = self.preparation.disclosure
-        notes = (*disclosure.notes, *self.notes, self.origin, f"the plan is kept: {self.path}")
+        wrote = (f"the planner wrote {clause}: read it before you agree" for clause in self.unread)
+        notes = (*disclosure.notes, *self.notes, *wrote, self.origin, f"the plan is kept: {self.path}")
         return replace(self.preparation, disclosure=msgspec.structs.replace(disclosure, notes=notes))
 
 
@@ -143,6 +148,28 @@ def announcement(ground: Ground) -> tuple[str, ...]:
         f"At most {TRIES} calls of {config.planner.timeout_seconds} s each: the plan, and two repairs of it"
         + (f"; in all at most {bounds} (budgets.reserve)." if bounds else "."),
     )
+
+
+def reaching(plan: Plan, config: Config) -> tuple[str, ...]:
+    """What of a plan reaches beyond agents with the config's rights in worktrees of their own, in clauses.
+
+    Commands run as the person without an agent in between, unless the config runs them anyway.
+    """
+    own = {check.run for check in config.verify.commands}
+    commands = [one for task in plan.tasks for one in (task.command, *(check.run for check in task.verify)) if one]
+    count = len({one for one in commands if one not in own})
+    tools = [task.id for task in plan.tasks if task.worker is not None and _widened(task.worker)]
+    variables = [
+        task.id for task in plan.tasks if task.workspace is not None and task.workspace.environment is not None
+    ]
+    clauses = [f"{plural(count, 'command')} that will run as you"] if count else []
+    clauses += [f"further tools for {', '.join(tools)}"] if tools else []
+    clauses += [f"variables of yours that {', '.join(variables)} will see"] if variables else []
+    return tuple(clauses)
+
+
+def _widened(worker: Worker) -> bool:
+    return bool(worker.tools) or worker.tool_profile is ToolProfile.FULL
 
 
 def kept(error: GitfleetError, path: Path) -> GitfleetError:

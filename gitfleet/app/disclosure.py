@@ -38,6 +38,7 @@ def disclose(
             scope=task.scope,
             depends_on=task.depends_on,
             command=task.command or "",
+            instructions=task.instructions,
             tokens=placement.tokens,
             reason=placement.reason,
         )

@@ -27,41 +27,46 @@ _WRONG = b"#! "
 """How the lines begin that say what is wrong; they are taken out again."""
 
 
-def edit(planned: Planned, environment: Mapping[str, str]) -> Planned:
-    """Let a person edit the plan; gives the one that they made of it.
+def edit(planned: Planned, editor: Sequence[str], environment: Mapping[str, str]) -> Planned:
+    """Let a person edit the plan with what ``editor_of`` gave; gives the one that they made of it.
 
-    Raises ``GitfleetError``: ``no-editor``, ``editor-failed``, ``nothing-left`` where the file was emptied, and
-    ``invalid-plan`` where it was left as it is though it is wrong.
+    Raises ``GitfleetError``: ``editor-failed``, ``nothing-left`` where the file was emptied (it holds what was there
+    before then), and ``invalid-plan`` where it was left as it is though it is wrong.
     """
     path, workspace = planned.path, planned.preparation.workspace
-    argv = (*_editor(environment), str(path))
-    shown = planned.request.plan_bytes
+    argv = (*editor, str(path))
+    shown = before = planned.request.plan_bytes
     while True:
         write_private(path, shown)
         _open(argv, path, environment)
-        typed = _bytes(path)
+        typed = _bytes(path, before)
         body = b"".join(line for line in typed.splitlines(keepends=True) if not line.startswith(_WRONG))
         if not any(line.strip() and not line.lstrip().startswith(b"#") for line in body.splitlines()):
-            raise GitfleetError(
-                Kind.NEEDS_PERSON, "nothing-left", "The plan was emptied in the editor; nothing was started."
-            )
+            write_private(path, before)
+            message = "The plan was emptied in the editor; nothing was started."
+            raise kept(GitfleetError(Kind.NEEDS_PERSON, "nothing-left", message), path)
         write_private(path, body)
         request = dataclasses.replace(planned.request, plan_bytes=body)
         try:
             preparation = prepare(workspace, request)
         except GitfleetError as error:
-            if error.kind is not Kind.DOCUMENT or typed == shown:
+            # An editor that is a script types the same again and again.
+            if error.kind is not Kind.DOCUMENT or body == before or typed == shown:
                 raise kept(error, path) from error
-            shown = _told(error) + body
+            shown, before = _told(error) + body, body
             continue
-        return dataclasses.replace(planned, preparation=preparation, request=request, notes=())
+        return dataclasses.replace(planned, preparation=preparation, request=request, unread=())
 
 
-def _editor(environment: Mapping[str, str]) -> Sequence[str]:
-    """The editor as git starts it: words of the shell, with the file behind them (git-var, GIT_EDITOR)."""
-    said = environment.get("VISUAL") or environment.get("EDITOR") or shutil.which("vi")
+def editor_of(environment: Mapping[str, str], *, terminal: bool) -> Sequence[str]:
+    """The editor as git starts it: words of the shell, with the file behind them (git-var, GIT_EDITOR).
+
+    Raises ``GitfleetError`` (``no-editor``); vi, where none is named, needs a ``terminal``.
+    """
+    said = environment.get("VISUAL") or environment.get("EDITOR") or (shutil.which("vi") if terminal else None)
     if not said:
-        message = "There is no editor: neither VISUAL nor EDITOR is set, and there is no vi."
+        why = "there is no vi" if terminal else "there is no terminal for vi"
+        message = f"There is no editor: neither VISUAL nor EDITOR is set, and {why}."
         raise GitfleetError(Kind.ENVIRONMENT, "no-editor", message, hint="Set EDITOR, or write the plan with -o.")
     return ("sh", "-c", f'{said} "$@"', said)
 
@@ -78,9 +83,12 @@ def _open(argv: Sequence[str], path: Path, environment: Mapping[str, str]) -> No
         raise GitfleetError(Kind.NEEDS_PERSON, "editor-failed", message, hint=f"The plan is kept: {path}")
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path, before: bytes) -> bytes:
     try:
         return read_regular(path, MAX_BYTES + 1)
+    except FileNotFoundError:  # which says that it is not wanted
+        write_private(path, before)
+        return b""
     except OSError as error:
         message = f"{path} cannot be read after it was edited: {error.strerror}; nothing was started."
         raise GitfleetError(Kind.NEEDS_PERSON, "editor-failed", message) from error

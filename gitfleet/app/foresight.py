@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.errors import GitfleetError
+from gitfleet.git.engine import MissingObject
 from gitfleet.git.engines import open_objects
 from gitfleet.git.history import read_history
-from gitfleet.git.objects import MissingObject
 from gitfleet.model.base import decode
 from gitfleet.model.paths import quote_path
 from gitfleet.model.reports.plans import CoupledFiles, CoupledTasks, Disclosure, HistoryRead, PlanForecast

@@ -18,7 +18,7 @@ from gitfleet.app.planners import sweep
 from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
 from gitfleet.git.command import GitFailed
-from gitfleet.git.pool import pool_root
+from gitfleet.git.pool_root import pool_root
 from gitfleet.integrate import landing
 from gitfleet.model.reports import Mend
 from gitfleet.model.session import SessionState

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitfleet.errors import ExitCode
@@ -38,6 +38,7 @@ class Notices:
     session: str
     observer: Observer
     _commands: Commands
+    _asked: dict[str, str] = field(default_factory=dict)
 
     @property
     def wants_progress(self) -> bool:
@@ -45,10 +46,13 @@ class Notices:
         return self.observer.wants_progress
 
     def event(self, event: Event) -> None:
-        """Pass it on; tell of a run that ended without a landing."""
+        """Pass it on; tell of a run that ended without a landing, and of one that waits for a person."""
         self.observer.event(event)
         if event.task and event.kind is not EventKind.AGENT_COMPLETE and event.status in _FAILED:
             self._tell(NotifyOn.FAILED, event.message, ExitCode.RUNS_FAILED)
+        if event.kind is EventKind.WAITING and event.status == NotifyOn.NEEDS_PERSON:
+            self._asked[event.task] = event.message
+            self._tell(NotifyOn.NEEDS_PERSON, event.message, ExitCode.NEEDS_PERSON)
 
     def progress(self, progress: Progress) -> None:
         """Pass it on."""
@@ -69,7 +73,10 @@ class Notices:
         """
         wanted = self.parts.config.notify.on
         landed = f"{books.counts()[RunState.LANDED]} of {len(books.runs)} landed"
-        if code is ExitCode.NEEDS_PERSON and NotifyOn.NEEDS_PERSON in wanted:
+        waiting = {run.task for run in books.runs.values() if run.waiting}
+        if waiting <= self._asked.keys() and any(told in books.session.reason for told in self._asked.values()):
+            pass  # it stopped for what they were told of when it came up
+        elif code is ExitCode.NEEDS_PERSON and NotifyOn.NEEDS_PERSON in wanted:
             self._tell(NotifyOn.NEEDS_PERSON, books.session.reason or f"{landed}, and something waits for you", code)
         elif code is not ExitCode.INTERRUPTED and books.session.state is SessionState.COMPLETED:
             self._tell(NotifyOn.END, f"completed, {landed}", code)

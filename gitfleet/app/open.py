@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app.find import find_run
 from gitfleet.errors import GitfleetError, Kind
+from gitfleet.model.evidence import WIP
 from gitfleet.model.reports import OpenReport
 from gitfleet.store.leases import Leases
 from gitfleet.store.state import State
-
-WIP = "refs/gitfleet/wip/"
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

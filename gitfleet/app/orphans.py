@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app.planners import abandoned, begun
 from gitfleet.errors import GitfleetError
+from gitfleet.model.evidence import WIP
 from gitfleet.store.files import names, read_regular
 from gitfleet.store.layout import check_label, setup_label, verify_label
 from gitfleet.store.leases import Leases
@@ -123,7 +124,7 @@ def _planners(layout: Layout) -> Iterator[Orphan]:
 
 def _worktrees(workspace: Workspace, known: Known) -> Iterator[Orphan]:
     from gitfleet.git import worktrees  # noqa: PLC0415 - status pays for none of this
-    from gitfleet.git.pool import pool_root  # noqa: PLC0415
+    from gitfleet.git.pool_root import pool_root  # noqa: PLC0415
 
     pool = pool_root(workspace.repository, workspace.config.worktrees.root)
     leases = Leases(workspace.layout).live()
@@ -185,10 +186,9 @@ def _branches(workspace: Workspace, known: Known) -> Iterator[Orphan]:
 
 
 def _snapshots(workspace: Workspace, known: Known) -> Iterator[Orphan]:
-    prefix = "refs/gitfleet/wip/"
-    refs = workspace.repository.git.run("for-each-ref", "--format=%(refname)", prefix).text.split()
+    refs = workspace.repository.git.run("for-each-ref", "--format=%(refname)", WIP).text.split()
     for ref in refs:
-        if not known.knows(ref.removeprefix(prefix).rpartition("/")[0]):
+        if not known.knows(ref.removeprefix(WIP).rpartition("/")[0]):
             yield Orphan("snapshot", ref, f"{ref} keeps work of a session that is gone", f"git show {ref}", kept=True)
 
 

@@ -1,25 +1,30 @@
-"""Planners that work, or whose gitfleet was killed, and what those that are over left: found, ended, thrown away."""
+"""Planners that work, or whose gitfleet was killed, and those that are over: found and ended."""
 
 from __future__ import annotations
 
-import shutil
+import time
 from typing import TYPE_CHECKING
 
-from gitfleet.errors import GitfleetError
-from gitfleet.model.reports import CleanItem
-from gitfleet.store.files import names
+from gitfleet.app.attempt_files import last_output
+from gitfleet.errors import GitfleetError, Kind
+from gitfleet.model.base import decode, seconds_of
+from gitfleet.model.reports import PlannerStatus
+from gitfleet.model.run import Run
+from gitfleet.store.damage import UNREADABLE
+from gitfleet.store.files import names, read_regular, write_private
 from gitfleet.store.layout import PLANNER
 from gitfleet.store.locks import holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.store.layout import Layout
 
 
-KEPT_SECONDS = 7 * 24 * 3600
-"""How long ``clean`` leaves what a planner left."""
+STOP_SECONDS = 120.0
+_POLL_SECONDS = 0.05
 
 
 def planners(layout: Layout) -> tuple[str, ...]:
@@ -37,6 +42,50 @@ def abandoned(layout: Layout) -> tuple[str, ...]:
     return tuple(name for name in sorted(begun(layout)) if holder(layout.session_lock(name)) is None)
 
 
+def working(layout: Layout, now: float) -> Iterator[PlannerStatus]:
+    """Say of each that is not over how it stands; costs no git call."""
+    for name in sorted(begun(layout)):
+        try:
+            run = decode(read_regular(layout.planning(name)), Run)
+        except (OSError, *UNREADABLE):
+            continue
+        held = holder(layout.session_lock(name))
+        last = run.attempts[-1] if run.attempts else None
+        going_on = last is not None and last.exit is None
+        directory = layout.attempt(name, len(run.attempts))
+        output = last_output(directory) if going_on else None
+        yield PlannerStatus(
+            instance=name,
+            name=run.name,
+            agent=run.agent,
+            account=last.account if last else "",
+            call=len(run.attempts),
+            calling=going_on,
+            alive=held is not None,
+            pid=held.pid if held else None,
+            elapsed_seconds=max(0.0, round(now - seconds_of(last.started), 3)) if last and going_on else None,
+            last_activity_seconds=max(0.0, round(now - output, 3)) if output is not None else None,
+        )
+
+
+def stop(workspace: Workspace, name: str) -> Path:
+    """End a planner; gives where what it said is kept. Raises ``GitfleetError`` (``still-stopping``)."""
+    layout = workspace.layout
+    if holder(layout.session_lock(name)) is None:
+        for _ in sweep(workspace):
+            pass
+    else:
+        write_private(layout.planning_stop(name), b"")
+    deadline = time.monotonic() + STOP_SECONDS
+    while name in begun(layout):
+        facts = holder(layout.session_lock(name))
+        if time.monotonic() >= deadline or facts is None:
+            message = f"The planner {name} was told to stop, and is not over; {facts or 'nobody'} runs it."
+            raise GitfleetError(Kind.BUSY, "still-stopping", message, hint="`gitfleet doctor --fix` ends what is left.")
+        time.sleep(_POLL_SECONDS)
+    return layout.planning(name).parent
+
+
 def sweep(workspace: Workspace) -> Iterator[str]:
     """End those whose gitfleet was killed; gives sentences for people. What cannot be ended stays abandoned."""
     if not abandoned(workspace.layout):
@@ -45,8 +94,6 @@ def sweep(workspace: Workspace) -> Iterator[str]:
     from gitfleet.coordinator.planning.calling import planning_task  # noqa: PLC0415
     from gitfleet.coordinator.planning.ending import finish  # noqa: PLC0415
     from gitfleet.git.command import GitFailed  # noqa: PLC0415
-    from gitfleet.model.base import decode  # noqa: PLC0415
-    from gitfleet.model.run import Run  # noqa: PLC0415
     from gitfleet.store.locks import session_lock  # noqa: PLC0415
 
     for name in abandoned(workspace.layout):
@@ -62,25 +109,3 @@ def sweep(workspace: Workspace) -> Iterator[str]:
             continue
         yield f"the planner {name}, whose gitfleet was killed, is over"
         yield from notes
-
-
-def logs(workspace: Workspace, until: float, *, dry_run: bool) -> Iterator[CleanItem]:
-    """Throw away what planners left that are over since ``until`` (POSIX seconds), prompts, logs, answers and plans.
-
-    The only copy of a plan may be among it, so nothing goes that is younger than a week.
-    """
-    from gitfleet.app.clean_pool import bytes_of  # noqa: PLC0415
-
-    layout = workspace.layout
-    going_on = begun(layout)
-    for name in planners(layout):
-        place = layout.attempt(name, 1).parent
-        if name in going_on:
-            yield CleanItem(kind="log", name=name, removed=False, reason="its planner is not over")
-        elif (written := place.stat().st_mtime) > workspace.now() - KEPT_SECONDS:
-            yield CleanItem(kind="log", name=name, removed=False, reason="its plan is less than a week old")
-        elif written <= until:
-            size = bytes_of(place)
-            if not dry_run:
-                shutil.rmtree(place)
-            yield CleanItem(kind="log", name=name, bytes=size, removed=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.app.composition import build
-from gitfleet.app.direction import TRIES, Planned, kept
+from gitfleet.app.direction import TRIES, Planned, kept, reaching
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.planners import sweep
 from gitfleet.app.wave import SUFFIX_ALPHABET, prepare
@@ -34,11 +34,12 @@ from gitfleet.store.locks import session_lock
 from gitfleet.store.redaction import Redaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from gitfleet.app.direction import Ground
     from gitfleet.coordinator.observer import Interrupts
-    from gitfleet.coordinator.planning.calling import Answered, Watch
+    from gitfleet.coordinator.planning.calling import Answered
+    from gitfleet.coordinator.planning.waiting import Watch
     from gitfleet.model.plan import Plan
     from gitfleet.model.run import Failure, Run
     from gitfleet.parts import Parts
@@ -128,16 +129,19 @@ def _rounds(making: _Making, planner: Planner, interrupts: Interrupts) -> Planne
         if text.strip():
             making.keep(_file(number, text), text.encode("utf-8", "replace"))
         if interrupts.requested:
-            message = "It was interrupted while the planner worked; nothing was started."
-            raise GitfleetError(Kind.INTERRUPTED, "interrupted", message, hint=making.kept())
+            raise _interrupted(interrupts, making.kept())
         if answered.failure is not None and not _denied_only(answered.failure, text):
             raise _failed(making, answered.failure)
         try:
-            return _accepted(making, text, number)
+            planned = _accepted(making, text, number)
         except GitfleetError as error:
             if error.kind is not Kind.DOCUMENT:
                 raise
             wrong = error
+        else:
+            if interrupts.requested:  # while it was checked, which may take its time
+                raise kept(_interrupted(interrupts), planned.path)
+            return planned
         prompt = repair_prompt(first, text, _problems(wrong), TRIES - number - 1)
     assert wrong is not None  # noqa: S101 - there was a round
     raise GitfleetError(
@@ -147,6 +151,11 @@ def _rounds(making: _Making, planner: Planner, interrupts: Interrupts) -> Planne
         hint=making.kept() + " Mend one and run it, or say the direction differently.",
         problems=wrong.problems,
     )
+
+
+def _interrupted(interrupts: Interrupts, hint: str = "") -> GitfleetError:
+    message = f"{interrupts.why.capitalize()} while the planner worked; nothing was started."
+    return GitfleetError(Kind.INTERRUPTED, "interrupted", message, hint=hint)
 
 
 def _best(answered: Answered) -> str:
@@ -172,16 +181,16 @@ def _accepted(making: _Making, text: str, number: int) -> Planned:
     name = _file(number, text)
     loaded = load_plan_with_notes(text.encode("utf-8", "replace"), name, ground.config, fold=ground.fold)
     plan = _named(loaded.plan, ground.direction, name)
-    path = making.keep("plan.yaml", b"")
-    request = replace(ground.request, plan_bytes=write_plan(plan), plan_name=str(path))
-    making.keep("plan.yaml", request.plan_bytes)
+    data = write_plan(plan)
+    path = making.keep("plan.yaml", data)
+    request = replace(ground.request, plan_bytes=data, plan_name=str(path))
     try:
         preparation = prepare(ground.workspace, request)
     except GitfleetError as error:
         if error.kind is Kind.DOCUMENT:
             raise
         raise kept(error, path) from error
-    return Planned(preparation, request, path, "", tuple(_warnings(plan)))
+    return Planned(preparation, request, path, "", unread=reaching(preparation.plan, preparation.config))
 
 
 def _named(plan: Plan, direction: str, file: str) -> Plan:
@@ -209,13 +218,6 @@ def _origin(making: _Making, run: Run) -> str:
     tokens = f", {sum(one.tokens.total for one in used):,} tokens" if used else ""
     calls = plural(len(run.attempts), "call")
     return f"planned by agent {making.ground.agent} at {making.ground.base[:12]} ({making.instance}: {calls}{tokens})"
-
-
-def _warnings(plan: Plan) -> Iterator[str]:
-    """Commands run without an agent in between, and a model wrote these."""
-    count = sum(1 for task in plan.tasks for _ in (task.command, *task.verify) if _)
-    if count:
-        yield f"the planner wrote {plural(count, 'command')} that will run as you: read them before you agree"
 
 
 def _scrubber(parts: Parts) -> Redaction:

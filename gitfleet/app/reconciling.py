@@ -13,10 +13,10 @@ import msgspec
 from gitfleet.agents.accounts.store import Accounts
 from gitfleet.agents.ledgers import ledger
 from gitfleet.app.load import load_config
+from gitfleet.app.usage import difference
 from gitfleet.errors import GitfleetError
 from gitfleet.model.agent_config import BUILT_IN, AgentKind
 from gitfleet.model.config import Config
-from gitfleet.model.reports import Difference
 from gitfleet.model.usage import Tokens, Truth
 from gitfleet.store.state import State
 from gitfleet.store.usage import UsageStore
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from gitfleet.app.usage import Spent
     from gitfleet.app.workspace import Workspace
-    from gitfleet.model.reports import UsageReport
+    from gitfleet.model.reports import Difference, UsageReport
     from gitfleet.model.usage import UsageRows
 
 
@@ -40,15 +40,19 @@ def reconciled(
     sessions: dict[tuple[str, str], list[Spent]] = {}
     told = [one for one in spent if one.reports]
     for one in told:
-        rows = store.read(one.session, one.instance, one.attempt)
+        try:
+            rows = store.read(one.session, one.instance, one.attempt)
+        except GitfleetError as error:
+            found.append(difference(one, "damaged", error.message))
+            continue
         if rows is None:
-            found.append(_difference(one, "missing", f"attempt {one.attempt} has no rows"))
+            found.append(difference(one, "missing", f"attempt {one.attempt} has no rows"))
         elif one.cli_session:
             sessions.setdefault((one.account, one.cli_session), []).append(one)
     for members in sessions.values():
-        difference = _against_ledger(homes, store, members)
-        found += [difference] if difference else []
-    return msgspec.structs.replace(report, reconciled=len(told), differences=tuple(found))
+        other = _against_ledger(homes, store, members)
+        found += [other] if other else []
+    return msgspec.structs.replace(report, reconciled=len(told), differences=(*report.differences, *found))
 
 
 def _against_ledger(homes: _Homes, store: UsageStore, members: Sequence[Spent]) -> Difference | None:
@@ -57,13 +61,13 @@ def _against_ledger(homes: _Homes, store: UsageStore, members: Sequence[Spent]) 
     kept = [rows for one in members if (rows := store.read(one.session, one.instance, one.attempt)) is not None]
     ours, agents = _sum(kept, helpers=True), _sum(kept, helpers=False)
     if theirs is None:
-        return _difference(last, "no-file", "its program wrote no session that can be read", ours)
+        return difference(last, "no-file", "its program wrote no session that can be read", ours)
     if _same(theirs, agents) or _same(theirs, ours):
         return None
     words = f"the rows have {ours.total:,} tokens, and its program wrote down {theirs.total:,}"
     if any(rows.truth is not Truth.EXACT for rows in kept):
-        return _difference(last, "incomplete", f"{words}; it was cut off before it told all", ours, theirs)
-    return _difference(last, "differs", words, ours, theirs)
+        return difference(last, "incomplete", f"{words}; it was cut off before it told all", ours, theirs)
+    return difference(last, "differs", words, ours, theirs)
 
 
 def _same(one: Tokens, other: Tokens) -> bool:
@@ -76,21 +80,6 @@ def _sum(kept: Sequence[UsageRows], *, helpers: bool) -> Tokens:
     for row in (row for rows in kept for row in rows.rows):
         total = total.plus(row.tokens) if helpers or not row.helper else total
     return total
-
-
-def _difference(
-    one: Spent, problem: str, message: str, ours: Tokens | None = None, theirs: Tokens | None = None
-) -> Difference:
-    return Difference(
-        session=one.session,
-        task=one.task,
-        instance=one.instance,
-        cli_session=one.cli_session,
-        problem=problem,
-        message=message,
-        rows=ours.total if ours else None,
-        theirs=theirs.total if theirs else None,
-    )
 
 
 class _Homes:

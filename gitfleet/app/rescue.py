@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, assert_never
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import rescuing
 from gitfleet.git.command import GitFailed
+from gitfleet.git.engine import MissingObject
 from gitfleet.git.engines import open_objects
-from gitfleet.git.objects import MissingObject
 from gitfleet.git.refs import Moved, Refused, Updated, valid_branch
-from gitfleet.git.snapshot_facts import WIP
 from gitfleet.model.base import instant
+from gitfleet.model.evidence import WIP
 from gitfleet.model.paths import quote_path
 from gitfleet.model.reports import (
     RescueApplyReport,

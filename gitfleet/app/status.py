@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gitfleet.app import attempt_files
 from gitfleet.app.find import find_session, sessions
 from gitfleet.app.orphans import Known, attempts, session_of
+from gitfleet.app.planners import working
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import decode, seconds_of
 from gitfleet.model.conflict import paths_of
@@ -96,7 +97,8 @@ def status(workspace: Workspace, session_id: str | None = None, *, every: bool =
         if session_id is not None
         else tuple(orphan.message for orphan in attempts(workspace.layout, Known.of(workspace.layout)))
     )
-    return StatusReport(needs=tuple(needs), sessions=tuple(rows), hidden=hidden, orphans=left)
+    planners = () if session_id is not None else tuple(working(workspace.layout, workspace.now()))
+    return StatusReport(needs=tuple(needs), sessions=tuple(rows), hidden=hidden, planners=planners, orphans=left)
 
 
 def _set_aside(workspace: Workspace, session_id: str | None) -> list[Need]:
@@ -260,7 +262,7 @@ def _needs(session: Session, runs: Mapping[str, Run], *, coordinator: bool, late
             Need(
                 session=session.id,
                 task=run.task,
-                reason=f"was not allowed to use {run.parked.words}",
+                reason=run.parked.why,
                 next=f"gitfleet approve {run.instance}",
             )
             for run in runs.values()

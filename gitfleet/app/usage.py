@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import seconds_of
-from gitfleet.model.reports import UsageBy, UsageGroup, UsageReport
+from gitfleet.model.reports import Difference, UsageBy, UsageGroup, UsageReport
 from gitfleet.model.run import RunState
 from gitfleet.model.usage import Tokens, Truth, UsageSummary, summary
 from gitfleet.store.state import State
@@ -43,21 +43,25 @@ class Spent:
     seconds: float | None = None
     reports: bool = False
     """Whether its agent tells what it uses."""
+    damaged: str = ""
+    """Why its rows cannot be read, where nothing else is known of it."""
 
 
 def usage(
     workspace: Workspace, session: str | None, by: UsageBy | None, *, since: str = "", until: str = ""
 ) -> tuple[UsageReport, tuple[Spent, ...]]:
-    """Report on one session or all of them; gives the attempts that count, too.
+    """Report on one session or all of them; gives the attempts that count, and those that went on with one another.
 
     ``since`` and ``until`` are days of local time, as in 2026-01-31, both included. Raises ``GitfleetError``
     (``unknown-session``).
     """
     by = by or (UsageBy.TASK if session else UsageBy.SESSION)
     found, running = _gather(workspace, session)
-    chosen = tuple(
-        one for one in found if (not since or day_of(one.at) >= since) and (not until or day_of(one.at) <= until)
-    )
+
+    def counts(one: Spent) -> bool:
+        return (not since or day_of(one.at) >= since) and (not until or day_of(one.at) <= until)
+
+    chosen = tuple(filter(counts, found))
     names: dict[str, list[Spent]] = {}
     for one in chosen:
         names.setdefault(_KEYS[by](one), []).append(one)
@@ -69,8 +73,27 @@ def usage(
         running=running,
         groups=tuple(_group(name, names[name]) for name in sorted(names)),
         all=_group("all", chosen),
+        differences=tuple(difference(one, "damaged", one.damaged) for one in chosen if one.damaged),
     )
-    return report, chosen
+    # What went on with the same session of a program on other days is needed to hold that session against its file.
+    sessions = {(one.account, one.cli_session) for one in chosen if one.cli_session}
+    return report, tuple(one for one in found if counts(one) or (one.account, one.cli_session) in sessions)
+
+
+def difference(
+    one: Spent, problem: str, message: str, ours: Tokens | None = None, theirs: Tokens | None = None
+) -> Difference:
+    """Say of an attempt that its rows are not what they should be."""
+    return Difference(
+        session=one.session,
+        task=one.task,
+        instance=one.instance,
+        cli_session=one.cli_session,
+        problem=problem,
+        message=message,
+        rows=ours.total if ours else None,
+        theirs=theirs.total if theirs else None,
+    )
 
 
 def day_of(at: str) -> str:
@@ -120,7 +143,7 @@ def _of_run(run: Run) -> Iterator[Spent]:
             task=run.task,
             instance=run.instance,
             attempt=attempt.number,
-            agent=run.agent,
+            agent=attempt.agent or run.agent,
             account=attempt.account,
             cli_session=attempt.cli_session,
             at=attempt.started,
@@ -132,8 +155,13 @@ def _of_run(run: Run) -> Iterator[Spent]:
 
 def _of_rows(store: UsageStore, session: str) -> Iterator[Spent]:
     """Attempts of which there are rows and no books: calls of the planner, and sessions that were cleaned away."""
-    for rows in store.of_session(session):
-        if rows.rows:
+    for name, rows in store.of_session(session):
+        if isinstance(rows, GitfleetError):
+            instance, _, number = name.rpartition("-")
+            attempt = int(number) if number.isdecimal() else 1
+            known = {"session": session, "task": "", "instance": instance, "attempt": attempt, "agent": ""}
+            yield Spent(**known, account="", cli_session="", at="", used=None, damaged=rows.message)  # type: ignore[arg-type]
+        elif rows.rows:
             first = rows.rows[0]
             yield Spent(
                 session=first.session,
@@ -150,7 +178,7 @@ def _of_rows(store: UsageStore, session: str) -> Iterator[Spent]:
 
 
 def _group(name: str, members: Sequence[Spent]) -> UsageGroup:
-    told = [one.used for one in members if one.used is not None and (one.used.turns or one.used.truth is Truth.EXACT)]
+    told = [one.used for one in members if one.used is not None and _says(one.used)]
     priced = [used for used in told if used.tokens.cost_usd is not None]
     tokens = _sum(used.tokens for used in told)
     return UsageGroup(
@@ -164,6 +192,11 @@ def _group(name: str, members: Sequence[Spent]) -> UsageGroup:
         tool_calls=sum(used.tool_calls for used in told) if told else None,
         seconds=_seconds(members),
     )
+
+
+def _says(used: UsageSummary) -> bool:
+    """Whether figures are there at all: one that was cut off before it told any is no zero."""
+    return bool(used.turns or used.tool_calls or used.tokens.total) or used.truth is Truth.EXACT
 
 
 def _seconds(members: Sequence[Spent]) -> float | None:

@@ -25,7 +25,7 @@ from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
 from gitfleet.git.engines import open_objects
 from gitfleet.git.identity import identity, probe_signing, signs
-from gitfleet.git.pool import pool_root
+from gitfleet.git.pool_root import pool_root
 from gitfleet.git.refs import Refs
 from gitfleet.integrate.gate.spilling import spill_prefix
 from gitfleet.model.base import instant

@@ -88,13 +88,17 @@ def view(report: ApproveReport) -> Iterator[Piece]:
     if report.action == "listed" and not waiting:
         yield Line("Nothing needs you: no run waits for a permission.", "bold green")
     elif waiting:
-        yield Line(f"It needs you: {plural(len(waiting), 'run')} waiting for a permission.", "bold yellow")
+        yield Line(f"It needs you: {plural(len(waiting), 'run')} waiting for your word.", "bold yellow")
     for run in waiting:
+        if run.interrupted:
+            yield Line(f"  {run.task} was interrupted, and goes on when you say so")
         for one in run.denied:
-            yield Line(f"  {run.task} was not allowed to use {one.words}")
+            yield Line(f"  {run.task} was not allowed to use {one.full}")
+        if run.more:
+            yield Line(f"  {run.task} was not allowed {run.more} more, of which nothing is kept")
         yield Line(f"  next: gitfleet approve {run.instance}", copy=True)
     if report.action == "listed" or report.always:
         yield Table(
-            ("always granted", "argument", "agent", "since"),
-            [(one.tool, one.argument or "any", one.agent, one.since) for one in report.grants],
+            ("always granted", "agent", "since"),
+            [(one.permission.full, one.agent, one.since) for one in report.grants],
         )

@@ -135,7 +135,7 @@ def surroundings(error: OSError) -> GitfleetError:
 def _repository(error: Exception) -> GitfleetError | None:
     """Say what git could not do: what it found, and on which disk, is the repository's state."""
     from gitfleet.git.command import GitFailed  # noqa: PLC0415 - only an error pays
-    from gitfleet.git.objects import MissingObject  # noqa: PLC0415
+    from gitfleet.git.engine import MissingObject  # noqa: PLC0415
 
     if isinstance(error, GitFailed):
         message = f"git could not do what gitfleet needs: {error}."

@@ -31,7 +31,7 @@ def COMMAND(call: Call, *, dry_run: bool, older_than: str | None) -> int:  # noq
 
     Work that did not land is never removed; what is kept is listed with the reason.
     """
-    from gitfleet.app.clean import clean  # noqa: PLC0415
+    from gitfleet.app.cleaning.clean import clean  # noqa: PLC0415
     from gitfleet.cli.rescue import seconds  # noqa: PLC0415 - the one reader of ages
 
     report = clean(call.workspace(), dry_run=dry_run, older_than=seconds(older_than) if older_than else 0.0)

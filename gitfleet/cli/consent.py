@@ -4,21 +4,41 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from gitfleet.cli.output import is_terminal
 from gitfleet.errors import GitfleetError, Kind
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def consent(*, yes: bool, ask: bool, question: str = "Start?", nothing: str = "nothing was started") -> None:
+
+def consent(
+    *,
+    yes: bool,
+    ask: bool,
+    question: str = "Start?",
+    nothing: str = "nothing was started",
+    unread: Sequence[str] = (),
+) -> None:
     """Return once a person agreed; raises ``GitfleetError`` (``no-consent``, exit 3) otherwise.
 
-    ``nothing`` says in the refusal what did not happen.
+    ``nothing`` says in the refusal what did not happen. ``unread`` is what ``yes`` does not answer, since nobody can
+    have seen it when they said so (``unread``, exit 3, where nobody can be asked).
     """
-    if yes:
+    if yes and not unread:
         return
     if not (ask and is_terminal(sys.stdin) and is_terminal(sys.stdout)):
+        if yes:
+            raise GitfleetError(
+                Kind.NEEDS_PERSON,
+                "unread",
+                f"Nobody has read what the planner wrote, and --yes does not answer for it: {'; '.join(unread)}. "
+                f"{nothing.capitalize()}.",
+                hint="Read the plan, then run it: gitfleet wave PLAN --yes.",
+            )
         raise GitfleetError(
             Kind.NEEDS_PERSON,
             "no-consent",

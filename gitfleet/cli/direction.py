@@ -15,17 +15,17 @@ from gitfleet.cli.consent import consent
 from gitfleet.cli.live import stopping
 from gitfleet.cli.output import Line, console, is_terminal, show
 from gitfleet.cli.terminal import Lending, silence
-from gitfleet.cli.text import count, duration
+from gitfleet.cli.text import count, duration, inline
 from gitfleet.errors import GitfleetError, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from gitfleet.app.direction import Planned
     from gitfleet.app.request import WaveRequest
     from gitfleet.app.wave import Preparation
     from gitfleet.cli.command import Call
-    from gitfleet.coordinator.planning.calling import Doing, Watch
+    from gitfleet.coordinator.planning.waiting import Doing, Watch
 
 PLAN_BYTES = 1 << 20
 """Size of a plan; what is longer is refused by the reader of documents, and not read to its end."""
@@ -146,6 +146,11 @@ def prepared(call: Call, source: Document | Words, request: WaveRequest, *, yes:
     from gitfleet.app.planning import make  # noqa: PLC0415
     from gitfleet.coordinator.observer import Interrupts  # noqa: PLC0415
 
+    editor: Sequence[str] = ()
+    if edit:
+        from gitfleet.app.editing import editor_of  # noqa: PLC0415
+
+        editor = editor_of(os.environ, terminal=is_terminal(sys.stdin) and is_terminal(sys.stdout))
     ground = survey(workspace, request, source.text)
     if not call.json:
         first, *rest = announcement(ground)
@@ -157,7 +162,7 @@ def prepared(call: Call, source: Document | Words, request: WaveRequest, *, yes:
     if edit:
         from gitfleet.app.editing import edit as edit_plan  # noqa: PLC0415
 
-        planned = edit_plan(planned, os.environ)
+        planned = edit_plan(planned, editor, os.environ)
     return Prepared(planned.prepared(), planned)
 
 
@@ -187,11 +192,12 @@ def looking_on(*, as_json: bool) -> Iterator[Watch]:
 
 
 def _once_a_call() -> Callable[[Doing], None]:
-    told: set[int] = set()
+    told: set[tuple[int, bool, bool]] = set()
 
     def tell(doing: Doing) -> None:
-        if doing.call not in told:
-            told.add(doing.call)
+        news = (doing.call, bool(doing.waiting), doing.stopping)
+        if news not in told:
+            told.add(news)
             with contextlib.suppress(OSError):
                 sys.stderr.write(f"gitfleet: {_what(doing)}\n")
                 sys.stderr.flush()
@@ -200,6 +206,8 @@ def _once_a_call() -> Callable[[Doing], None]:
 
 
 def _what(doing: Doing) -> str:
+    if doing.waiting:
+        return f"the planner waits: {inline(doing.waiting)}"
     if doing.stopping:
         return "the planner is stopped"
     return "the planner works" if doing.call == 1 else f"the planner repairs its plan (call {doing.call})"
@@ -208,6 +216,8 @@ def _what(doing: Doing) -> str:
 def sentence(doing: Doing) -> str:
     """How the planner is getting on, in a line."""
     told = [duration(doing.seconds)]
+    if doing.waiting:  # the time first: the line is cut where the terminal ends
+        return f"{told[0]}: {_what(doing)}"
     if doing.turns is not None:
         told.append(f"{doing.turns} turns, {doing.tool_calls} tool calls")
     if doing.tokens is not None:

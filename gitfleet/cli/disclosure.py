@@ -22,8 +22,14 @@ _REVERSIBILITY = {
 }
 
 
-def view(disclosure: Disclosure, *, explain: bool) -> Iterator[Piece]:
-    """Draw the plan; ``explain`` adds a line with the whole reason of each placement."""
+_ASKED = 400
+
+
+def view(disclosure: Disclosure, *, explain: bool, asked: bool = False) -> Iterator[Piece]:
+    """Draw the plan; ``explain`` adds a line with the whole reason of each placement.
+
+    ``asked`` adds what each agent is asked to do, for a plan that the person has not read.
+    """
     target = disclosure.target.removeprefix("refs/heads/")
     waves = plural(len(disclosure.waves), "wave")
     yield Line(f"{disclosure.plan}: {plural(disclosure.agents, 'agent')} in {waves}, landing on {target}.", "bold")
@@ -44,6 +50,8 @@ def view(disclosure: Disclosure, *, explain: bool) -> Iterator[Piece]:
                 for task in wave.tasks
             ],
         )
+        if asked:
+            yield from (Line(f"  {task.task}: {_short(task.instructions)}") for task in wave.tasks if task.instructions)
         if explain:
             for task in wave.tasks:
                 tokens = f" ({task.tokens} tokens)" if task.tokens else ""
@@ -53,6 +61,11 @@ def view(disclosure: Disclosure, *, explain: bool) -> Iterator[Piece]:
     yield from warnings(disclosure)
     if explain:
         yield from reasons(disclosure)
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _ASKED else line[: _ASKED - 1].rstrip() + "…"
 
 
 def _facts(disclosure: Disclosure, target: str) -> Iterator[Piece]:

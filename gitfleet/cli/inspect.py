@@ -10,13 +10,13 @@ from gitfleet.cli.command import Call, command
 from gitfleet.cli.gate import gate
 from gitfleet.cli.names import RUN, SESSION
 from gitfleet.cli.output import Block, Line, Table
-from gitfleet.cli.text import dollars, duration, spent
+from gitfleet.cli.text import duration, spent
 from gitfleet.errors import ExitCode
 from gitfleet.model.evidence import WIP
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
 from gitfleet.model.usage import Truth
-from gitfleet.model.words import plural
+from gitfleet.model.words import dollars, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -70,7 +70,7 @@ def view(report: InspectReport) -> Iterator[Piece]:
         ("latest error", f"{report.latest_error.at} {report.latest_error.message}" if report.latest_error else "none"),
         ("not before", run.not_before),
         ("waits for", _permission(run)),
-        ("granted", ", ".join(one.words for one in run.grants)),
+        ("granted", ", ".join(one.shown for one in run.grants)),
         ("extended by", ", ".join(run.extended)),
         ("branch", run.branch),
         ("tip", run.tip),
@@ -98,8 +98,11 @@ def _permission(run: Run) -> str:
     """What a parked run waits for."""
     if run.parked is None:
         return ""
-    goes = "approved, and waits to be started" if run.parked.approved else "a person's permission"
-    return f"{goes}: {run.parked.words}"
+    if run.parked.approved:
+        return f"approved, and waits to be started: {run.parked.words}"
+    if run.parked.interrupted:
+        return "a person, who interrupted it"
+    return f"a person's permission: {run.parked.words}"
 
 
 def _activity(report: InspectReport) -> str:
@@ -134,6 +137,7 @@ def _next(report: InspectReport) -> Iterator[str]:
     if run.parked is not None and run.waiting:
         yield f"gitfleet approve {run.instance}"
         yield f"gitfleet approve {run.instance} --deny"
+        yield f"gitfleet restart {run.instance}"
     if run.state is RunState.CONFLICTED and run.branch:
         yield f"gitfleet resolve {run.instance}"
         yield f"gitfleet restart {run.instance}"
@@ -169,6 +173,8 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
             yield Line(f"    {attempt.message}")
         if attempt and attempt.retry:
             yield Line(f"    {attempt.retry}")
+        for denied in attempt.denied if attempt else ():
+            yield Line(f"    {'not allowed:':<14}{denied.full}", hang=14)
         for one in attempt.tampered if attempt else ():
             yield from _tampering(one)
         for ref in attempt.snapshots if attempt else ():

@@ -168,6 +168,11 @@ def _handoff(session: Session, runs: dict[str, Run]) -> FinalHandoff:
         following.insert(0, f"gitfleet continue {session.id}")
     if session.state is SessionState.PAUSED:
         following.insert(0, f"gitfleet resume {session.id}")
+    following[:0] = [
+        f"gitfleet approve {run.instance} lets {run.task} go on, which {run.parked.why}"
+        for run in runs.values()
+        if run.parked is not None and run.waiting
+    ]
     branch = session.target.removeprefix("refs/heads/")
     if landed and branch == f"gitfleet/{session.id}":
         following.append(f"review {branch}, then merge it: git merge {branch}")

@@ -70,10 +70,15 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows under headings; an empty table draws nothing."""
+    """Rows under headings; an empty table draws nothing.
+
+    Where a terminal has no room for the words of its columns, each row becomes lines of headings and values instead;
+    one that ``stacks`` does so wherever a cell would be folded.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    stacks: bool = False
 
 
 _FEW = 2
@@ -146,24 +151,6 @@ def _squeezed(table: Table, across: int) -> bool:
     return len(needs) > _FEW and sum(needs[:-1]) + min(needs[-1], _ROOM) + 2 * (len(needs) - 1) > across
 
 
-def stacked(table: Table, across: int) -> list[str]:
-    """The rows of a table one below the other, for a terminal that has no room for its columns."""
-    lines = []
-    for first, *others in table.rows:
-        head, indent = inline(first), " " * (width(first) - width(first.lstrip(" ")) + 2)
-        lines.append(head)
-        named = zip(table.columns[1:], others, strict=True)
-        facts = [f"{name}: {inline(cell)}" if name else inline(cell) for name, cell in named if cell]
-        line = ""
-        for fact in facts:
-            if line and width(f"{line}  {fact}") > across:
-                lines.append(line)
-                line = ""
-            line = f"{line}  {fact}" if line else indent + fact
-        lines += [line] if line else []
-    return lines
-
-
 def draw(view: Iterable[Piece], target: Console) -> None:
     """Draw a view in a terminal."""
     from rich.text import Text  # noqa: PLC0415
@@ -177,26 +164,36 @@ def draw(view: Iterable[Piece], target: Console) -> None:
             case Block(text, indent):
                 for line in block(text).splitlines():
                     target.print(Text(indent + line), soft_wrap=True)
+            case Table(columns, rows, stacks) if rows:
+                too_wide = stacks and max(map(width, plain([piece]).splitlines())) > target.width
+                too_wide = too_wide or _squeezed(piece, target.width)
+                (_stack if too_wide else _grid)(columns, rows, target)
             case Table():
-                _draw_table(piece, target)
+                pass
 
 
-def _draw_table(table: Table, target: Console) -> None:
+def _grid(columns: Sequence[str], rows: Sequence[Sequence[str]], target: Console) -> None:
     from rich.table import Table as RichTable  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    if not table.rows:
-        return
-    if _squeezed(table, target.width):
-        for line in stacked(table, target.width):
-            target.print(Text(line, style="" if line.startswith(" ") else "bold"), soft_wrap=True)
-        return
     grid = RichTable(box=None, pad_edge=False, header_style="bold")
-    for column in table.columns:
+    for column in columns:
         grid.add_column(inline(column), overflow="fold")
-    for row in table.rows:
+    for row in rows:
         grid.add_row(*(Text(inline(cell), style=STATE_STYLES.get(cell, "")) for cell in row))
     target.print(grid)
+
+
+def _stack(columns: Sequence[str], rows: Sequence[Sequence[str]], target: Console) -> None:
+    from rich.text import Text  # noqa: PLC0415
+
+    for first, *rest in rows:
+        target.print(Text(inline(first), style="bold"), soft_wrap=True)
+        said = [inline(f"{name} {cell}".strip()) for name, cell in zip(columns[1:], rest, strict=True) if cell]
+        # No fold comes between a heading and its value.
+        text = "  " + "  ".join(one.replace(" ", "\N{NO-BREAK SPACE}") for one in said)
+        for line in folded(text, target.width, 0):
+            target.print(Text(line.replace("\N{NO-BREAK SPACE}", " ")), soft_wrap=True)
 
 
 def is_terminal(stream: IO[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,8 +66,8 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     from gitfleet.app.request import WaveRequest  # noqa: PLC0415
 
     source = source_of(plan, direction)
-    if output is not None and output.exists():
-        raise _exists(output)
+    if output is not None:
+        _refuse(output)
     request = WaveRequest(
         plan_bytes=b"",
         plan_name="",
@@ -82,8 +83,19 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
         with found.naming():
             _write(output, found)
     disclosure = found.preparation.disclosure
-    call.answer(disclosure, lambda: view(disclosure, explain=explain))
+    call.answer(disclosure, lambda: view(disclosure, explain=explain, asked=found.planned is not None))
     return ExitCode.DONE
+
+
+def _refuse(output: Path) -> None:
+    """Refuse where the plan cannot be written to; a planner would have been paid for it first."""
+    if os.path.lexists(output):
+        raise _exists(output)
+    if not output.parent.is_dir():
+        why = f"{output.parent} is no directory" if os.path.lexists(output.parent) else f"there is no {output.parent}"
+        raise GitfleetError(Kind.USAGE, "cannot-write", f"{output} cannot be written: {why}.")
+    if not os.access(output.parent, os.W_OK | os.X_OK):
+        raise GitfleetError(Kind.USAGE, "cannot-write", f"{output} cannot be written: Permission denied.")
 
 
 def _write(output: Path, found: Prepared) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from gitfleet.cli.output import Piece
-    from gitfleet.model.reports import LiveRun, Prediction, SessionStatus, StatusReport, WaitingRun
+    from gitfleet.model.reports import LiveRun, PlannerStatus, Prediction, SessionStatus, StatusReport, WaitingRun
 
 
 NEEDS_SHOWN = 12
@@ -50,6 +50,9 @@ def headline(report: StatusReport) -> str:
             f"Nothing needs you: {plural(len(running), 'session')} {'runs' if len(running) == 1 else 'run'}"
             f"{_held_back(running)}, {plural(len(live) - done, 'agent')} at work{_in_brackets(lifeless)}{to_land}."
         )
+    at_work = sum(planner.alive for planner in report.planners)
+    if at_work:
+        return f"Nothing needs you: {plural(at_work, 'planner')} {'makes a plan' if at_work == 1 else 'make plans'}."
     if report.sessions:
         return "Nothing needs you: no session is open."
     return "Nothing needs you: there is no session here."
@@ -77,6 +80,8 @@ def view(report: StatusReport) -> Iterator[Piece]:
             yield Line(f"    {need.next}", "cyan", copy=True)
     if len(report.needs) > NEEDS_SHOWN:
         yield Line(f"  and {len(report.needs) - NEEDS_SHOWN} more; `gitfleet status --json` lists them all.")
+    for planner in report.planners:
+        yield from _planner(planner)
     for session in report.sessions:
         yield from _session(session)
     if report.orphans:
@@ -123,6 +128,24 @@ def predicted(row: Prediction) -> str:
     more = f" and {len(row.paths) - PATHS_SHOWN} more" if len(row.paths) > PATHS_SHOWN else ""
     paths = ", ".join(row.paths[:PATHS_SHOWN]) or "every file"
     return f"{row.task} would conflict with {row.other} in {paths}{more} ({', '.join(row.kinds)})"
+
+
+def _planner(planner: PlannerStatus) -> Iterator[Piece]:
+    yield Line()
+    yield Line(f"{planner.instance}  makes a plan: {headed(planner.name)}", "bold")
+    account = f", account {planner.account}" if planner.account and planner.calling else ""
+    if not planner.alive:
+        yield Line(
+            "  Its gitfleet was killed; `gitfleet doctor --fix` ends it, and so does the next direction.", "yellow"
+        )
+        return
+    if planner.calling:
+        how = f"call {planner.call}, {duration(planner.elapsed_seconds)}, last output "
+        how += "none yet" if planner.last_activity_seconds is None else f"{duration(planner.last_activity_seconds)} ago"
+    else:
+        how = f"waits to make call {planner.call + 1}"
+    yield Line(f"  agent {planner.agent}{account}: {how} (process {planner.pid})")
+    yield Line(f"  gitfleet stop {planner.instance}  # ends it", copy=True)
 
 
 def _session(session: SessionStatus) -> Iterator[Piece]:

@@ -68,11 +68,6 @@ def spent(turns: int | None, tool_calls: int | None, tokens: int | None) -> str:
     return ", ".join(f"{count(number)} {noun}{'' if number == 1 else 's'}" for number, noun in figures)
 
 
-def dollars(amount: float) -> str:
-    """Write what something cost; below ten dollars in parts of a cent, so that it is seen."""
-    return f"${amount:,.2f}" if amount >= 10 else f"${amount:,.4f}"
-
-
 def size(bytes_: int | None) -> str:
     """Write a number of bytes for people, such as ``812 B`` or ``3.4 MB``; ``-`` when it is not known."""
     if bytes_ is None:

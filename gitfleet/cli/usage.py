@@ -10,9 +10,9 @@ import click
 from gitfleet.cli.command import Call, command, exit_code
 from gitfleet.cli.names import SESSION
 from gitfleet.cli.output import Line, Table
-from gitfleet.cli.text import count, dollars, duration
+from gitfleet.cli.text import count, duration
 from gitfleet.model.reports import UsageBy
-from gitfleet.model.words import plural
+from gitfleet.model.words import dollars, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,9 @@ def view(report: UsageReport) -> Iterator[Piece]:
     whole = report.all
     style = "bold yellow" if report.differences or whole.not_measured else "bold green"
     if report.differences:
-        yield Line(f"{plural(len(report.differences), 'attempt')} not as their programs say; see below.", style)
+        wrong = plural(len(report.differences), "attempt")
+        asked = "with rows that cannot be read" if report.reconciled is None else "not as their programs say"
+        yield Line(f"{wrong} {asked}; see below.", style)
     elif not whole.attempts:
         yield Line("Nothing was used: no agent ran.", "bold green")
     else:
@@ -85,11 +87,12 @@ def view(report: UsageReport) -> Iterator[Piece]:
             "measured",
         ),
         [_row(group) for group in report.groups],
+        stacks=True,
     )
     if report.running:
         yield Line(f"{plural(report.running, 'attempt')} still under way, counted once over.", "dim")
     for one in report.differences:
-        yield Line(f"  {one.task} ({one.instance}): {one.message}", "yellow")
+        yield Line(f"  {one.task or one.session} ({one.instance}): {one.message}", "yellow")
 
 
 def _row(group: UsageGroup) -> tuple[str, ...]:
@@ -106,7 +109,7 @@ def _row(group: UsageGroup) -> tuple[str, ...]:
             count(getattr(tokens, name) if tokens else None)
             for name in ("input", "cache_read", "cache_write", "output")
         ),
-        "-" if cost is None else f"${cost:,.4f}" + "+" * bool(group.unpriced),
+        "-" if cost is None else dollars(cost) + "+" * bool(group.unpriced),
         duration(group.seconds),
         measured,
     )

@@ -19,8 +19,11 @@ from gitfleet.cli.terminal import NOBODY_READS, silence
 from gitfleet.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gitfleet.app.outcome import Outcome
     from gitfleet.app.wave import Preparation
+    from gitfleet.cli.output import Piece
 
 
 @command(
@@ -88,14 +91,18 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     )
     found = prepared(call, source, request, yes=yes, edit=edit)
     preparation = found.preparation
+
+    def shown() -> Iterator[Piece]:
+        return disclosure_view(preparation.disclosure, explain=False, asked=found.planned is not None)
+
     if dry_run:
-        call.answer(preparation.disclosure, lambda: disclosure_view(preparation.disclosure, explain=False))
+        call.answer(preparation.disclosure, shown)
         return ExitCode.DONE
     with found.naming():
         preparation.refuse()
         if not call.json:
-            show(disclosure_view(preparation.disclosure, explain=False))
-        consent(yes=yes, ask=not call.json)
+            show(shown())
+        consent(yes=yes, ask=not call.json, unread=found.planned.unread if found.planned else ())
     return finish(call, start(preparation, as_json=call.json))
 
 

@@ -86,11 +86,15 @@ class Lending:
     def take(self, task: str, instance: str, number: int, *, prefer: str = "") -> Chosen | NoneReady:
         """Find who does the next attempt of a task; ``prefer`` is the account that it would best go on with."""
         document, run = self.books.plan.task(task), self.books.runs[task]
-        found = lend(self.parts, document, self.books.session.id, instance, number, prefer=prefer)
+        session = self.books.session.id
+        # The instance of a task that did not start is not its own yet: another one may get it meanwhile.
+        waits_as = f"{session}-{task}"
+        found = lend(self.parts, document, session, instance, number, prefer=prefer, waits_as=waits_as)
         if isinstance(found, NoneReady):
-            self._waiting[task] = instance
+            self._waiting[task] = waits_as
             return found
-        self._waiting.pop(task, None)
+        if self._waiting.pop(task, None):
+            give_back(self.parts, waits_as)
         if found.account:
             self._held[task] = instance
             self.books.secrecy = Redaction({}, known(self.parts))
@@ -119,8 +123,10 @@ class Lending:
             recover(accounts_of(self.parts), self.books.session.id, _repository(self.parts), keep)
 
 
-def lend(parts: Parts, task: Task, session: str, instance: str, number: int, *, prefer: str = "") -> Chosen | NoneReady:
-    """Find who does an attempt, stage by stage, and give it an account.
+def lend(
+    parts: Parts, task: Task, session: str, instance: str, number: int, *, prefer: str = "", waits_as: str = ""
+) -> Chosen | NoneReady:
+    """Find who does an attempt, stage by stage, and give it an account; it waits for one under a name of its own.
 
     One that is at capacity is waited for, since it is soon free: nobody steps in for it.
     """
@@ -137,7 +143,8 @@ def lend(parts: Parts, task: Task, session: str, instance: str, number: int, *, 
         if any(one.condition is Condition.AT_CAPACITY for one in found.standings):
             break
     if seen:
-        wait(accounts, lease, [one.ref for one in seen])
+        waiting = _lease(parts, session, waits_as, number) if waits_as else lease
+        wait(accounts, waiting, [one.ref for one in seen])
     return none_ready(task, parts.config, seen)
 
 

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from gitfleet.model.claim import ExternalClaim
     from gitfleet.model.session import Session
     from gitfleet.parts import Parts
-    from gitfleet.planner.budgets import Short, UsedUp
+    from gitfleet.planner.budgets import UsedUp
+    from gitfleet.planner.rooms import Short, Uncounted
 
 RETRY_SECONDS = 0.5
 PORTS_PER_INSTANCE = 10
@@ -39,7 +40,7 @@ class HeldElsewhere:
 
     sentence: str
     at: float
-    spent: Short | UsedUp | NoneReady | None = None
+    spent: Short | UsedUp | Uncounted | NoneReady | None = None
 
     def worth_trying(self, now: float) -> bool:
         """Whether enough time went by to look again."""

@@ -101,7 +101,7 @@ class Dispatching:
             return None
         waited = f"{self.parts.claim_patience / 60:.0f} minutes"
         sentences = "; ".join(f"{task}: {held.sentence}" for task, held in self.held.items())
-        return Halt(f"Scopes that this session needs are held by others for {waited}: {sentences}")
+        return Halt(f"What this session waits for is held by others for {waited}: {sentences}")
 
     def _start(self, task: str, schedule: Schedule) -> Halt | None:
         run = self.books.runs[task]

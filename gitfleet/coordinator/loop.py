@@ -10,24 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
-import msgspec
-
 from gitfleet.coordinator.accounts import Lending
-from gitfleet.coordinator.attempt import attempts
-from gitfleet.coordinator.attempt.collecting import Unchecked, collect
-from gitfleet.coordinator.attempt.preparing import Unprepared
-from gitfleet.coordinator.attempt.setting_up import INTERRUPTED
 from gitfleet.coordinator.boundary import Boundary
 from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.claiming import Claiming
-from gitfleet.coordinator.closing import Halt, broken, nothing_can_run
+from gitfleet.coordinator.closing import Halt, broken
 from gitfleet.coordinator.conflicts import Conflicts
 from gitfleet.coordinator.control.amendments import Amendments
 from gitfleet.coordinator.control.requests import Requests
 from gitfleet.coordinator.control.shutdown import Shutdown
 from gitfleet.coordinator.control.steering import Steering
 from gitfleet.coordinator.dispatching import Dispatching
-from gitfleet.coordinator.machine import Refused
 from gitfleet.coordinator.messages import (
     BrokenMessage,
     CollectedMessage,
@@ -41,6 +34,7 @@ from gitfleet.coordinator.parking import Parking
 from gitfleet.coordinator.radar.watch import RadarWatch
 from gitfleet.coordinator.restarting import restart
 from gitfleet.coordinator.retrying import Retrying
+from gitfleet.coordinator.running import Running
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.settling_trains import SettlingTrains
 from gitfleet.coordinator.spending.budgets import Budgets
@@ -52,7 +46,6 @@ from gitfleet.coordinator.tracking import Tracker
 from gitfleet.coordinator.training import Training
 from gitfleet.coordinator.wave_events import WaveEvents
 from gitfleet.coordinator.workers import Workers
-from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
 from gitfleet.planner.dispatch import doomed
@@ -95,6 +88,7 @@ class Coordinator:
     _supervising: Supervising = field(init=False)
     _tracker: Tracker = field(init=False)
     _settling: Settling = field(init=False)
+    _running: Running = field(init=False)
     _shutdown: Shutdown = field(init=False)
     _steering: Steering = field(init=False)
     _retrying: Retrying = field(init=False)
@@ -139,13 +133,22 @@ class Coordinator:
         self._conflicts = Conflicts(self.parts, self.books, self.scopes, self._settling, self._checks, self._workers)
         paused = self.books.session.state is SessionState.PAUSED
         self._steering = Steering(self.parts, self.books, self.interrupts, found_paused=paused)
+        self._running = Running(
+            self.parts,
+            self.books,
+            self.scopes,
+            self._settling,
+            self._steering,
+            self._shutdown,
+            self._checks,
+            self._tracker,
+            self._workers,
+        )
 
     def run(self, adopted: Mapping[str, Handle]) -> Halt | None:
         """Run to the end; ``adopted`` are attempts that run or ended already, by task."""
         for task, handle in adopted.items():
-            run = self.books.runs[task]
-            self._tracker.started(run, attempts.worktree_of(self.parts, run))
-            self._wait_for(task, handle)
+            self._running.adopt(task, handle)
         catch_up(self.parts, self.books, adopted)
         self._lending.recover()
         self._conflicts.look()
@@ -201,11 +204,11 @@ class Coordinator:
     def _react(self, message: Message) -> None:
         match message:
             case PreparedMessage():
-                self._on_prepared(message)
+                self.halt = self._running.prepared(message, self.halt)
             case EndedMessage():
-                self._on_ended(message)
+                self._running.ended(message)
             case CollectedMessage():
-                self._on_collected(message)
+                self.halt = self._running.collected(message, self.halt)
             case IntegratedMessage():
                 halt = self._training.ended(message)
                 self.halt = self.halt or halt
@@ -236,66 +239,6 @@ class Coordinator:
     def _dispatch(self) -> None:
         if self._may_start and (self.books.session.rolling or not self._training.under_way):
             self.halt = self._dispatching.start_ready(self.schedule, self._current_wave())
-
-    # -- attempts ------------------------------------------------------------------------------------------------
-
-    def _on_prepared(self, message: PreparedMessage) -> None:
-        task, result = message.task, message.result
-        if isinstance(result, Refused):
-            self.halt = self.halt or Halt(result.why)
-            self._settling.requeue(task, "the machine could not prepare its worktree")
-            return
-        self._settling.set_aside(result.notes)
-        if self.halt is not None or (isinstance(result, Unprepared) and result.failure.code == INTERRUPTED):
-            # Also where it was not prepared: what is being stopped is not judged.
-            self._settling.requeue(task, "it had not started yet")
-            return
-        if isinstance(result, Unprepared):
-            self._settling.fail(task, RunState.FAILED, result.failure)
-            self.halt = nothing_can_run(self.books, task)
-            return
-        run = self.books.advance(task, RunState.RUNNING)
-        self.books.event(EventKind.AGENT_START, f"{task} started ({run.instance})", run=run, status="running")
-        self._tracker.started(run, result.worktree)
-        spec = result.spec
-        self._workers.submit(lambda: EndedMessage(task, attempts.execute(self.parts, spec)))
-
-    def _wait_for(self, task: str, handle: Handle) -> None:
-        self._workers.submit(lambda: EndedMessage(task, self.parts.host.wait(handle)))
-
-    def _on_ended(self, message: EndedMessage) -> None:
-        task = message.task
-        run = self.books.runs[task]
-        self._tracker.ended(run)
-        last = msgspec.structs.replace(run.attempts[-1], exit=message.exit, ended=self.books.now())
-        if run.state is not RunState.FINISHED:
-            run = self.books.advance(task, RunState.FINISHED, attempts=(*run.attempts[:-1], last))
-        if message.exit.reason == "deadline":
-            self.books.event(EventKind.TIMEOUT, f"{task} was stopped at its deadline", run=run, status="timed-out")
-        document, scope, checks = self.books.plan.task(task), self.scopes[task], self._checks
-        target = self.books.session.target
-
-        def collecting() -> None:
-            self._workers.submit(
-                lambda: CollectedMessage(
-                    task, collect(self.parts, document, run, scope, message.exit, checks, target=target)
-                )
-            )
-
-        if not self._shutdown.hold(task, collecting):
-            collecting()
-
-    def _on_collected(self, message: CollectedMessage) -> None:
-        if isinstance(message.work, Unchecked | Refused):
-            # It stays finished: `continue` collects it again and runs its checks from the first one on.
-            self._shutdown.kept(message.task)
-            if isinstance(message.work, Refused):
-                self.halt = self.halt or Halt(message.work.why)
-            return
-        again = self._steering.ended_by_person(message.task, message.work.exit)
-        self._settling.collected(message.task, message.work, again=again)
-        self._shutdown.kept(message.task)
-        self.halt = self.halt or nothing_can_run(self.books, message.task)
 
     # -- integration ---------------------------------------------------------------------------------------------
 

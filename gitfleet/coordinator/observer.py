@@ -32,6 +32,7 @@ class Observer(Protocol):
 
 
 INTERRUPTED = "it was interrupted"
+STOPPED = "it was stopped"
 
 
 @dataclass(slots=True)

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
+from gitfleet.coordinator.parked import goes_on
 from gitfleet.coordinator.sealing import failed_run
 from gitfleet.model.event import EventKind
 from gitfleet.model.request import Permit, Reply
 from gitfleet.model.run import Failure, FailureSource, RunState
-from gitfleet.planner.retries import DENIED
+from gitfleet.planner.retries import DENIED, INTERRUPTED
 
 if TYPE_CHECKING:
     from gitfleet.coordinator.books import Books
@@ -48,18 +49,25 @@ class Parking:
                 assert_never(permit)
 
     def _approve(self, request: Request, run: Run, waits: Parked) -> Reply:
-        grants = tuple(dict.fromkeys((*run.grants, *waits.denied)))
+        if waits.approved:
+            return Reply(id=request.id, task=run.task, message=f"{run.task} was approved already, and goes on.")
+        known = {one.key for one in run.grants}
+        grants = (*run.grants, *(one for one in waits.permitted if one.key not in known))
         run = self.books.record(run.task, grants=grants, parked=msgspec.structs.replace(waits, approved=True))
-        message = f"{run.task} may use {waits.words}, and goes on where it stopped"
+        message = goes_on(run.task, waits)
         self.books.event(EventKind.CONTROL, message, run=run, status="approved")
         return Reply(id=request.id, task=run.task, message=f"{message}.")
 
     def _deny(self, request: Request, run: Run, waits: Parked) -> Reply:
-        message = f"A person denied it {waits.words}, which it asked for."
-        failure = Failure(source=FailureSource.NEEDS_PERSON, code=DENIED, message=message)
+        code, message = DENIED, f"A person denied it {waits.words}, which it asked for."
+        said = f"it was denied {waits.words}"
+        if waits.interrupted:
+            code, message = INTERRUPTED, "It was interrupted, and a person ended it."
+            said = "it was interrupted, and does not go on"
+        failure = Failure(source=FailureSource.NEEDS_PERSON, code=code, message=message)
         over = self.books.replace(failed_run(run, RunState.FAILED, failure, self.books.now()))
         self.settling.over([over])
-        return Reply(id=request.id, task=run.task, message=f"{run.task} is over: it was denied {waits.words}.")
+        return Reply(id=request.id, task=run.task, message=f"{run.task} is over: {said}.")
 
 
 def _refusal(request: Request, code: str, message: str) -> Reply:

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, assert_never
 import msgspec
 
 from gitfleet.coordinator.accounts import ended_with
+from gitfleet.coordinator.attempt.granting import granted_since
 from gitfleet.coordinator.attempt.tampering import status, told
 from gitfleet.coordinator.attempt.verdicts import gate_words
-from gitfleet.coordinator.parked import parked, parks
+from gitfleet.coordinator.parked import MOST_KEPT, denials, goes_on, parked, parks, without
 from gitfleet.coordinator.parked import sentence as sentence_of
 from gitfleet.coordinator.retrying import is_gap, sentence
+from gitfleet.coordinator.scrubbing import Scrubber
 from gitfleet.coordinator.sealing import extended_by, failed_run, held_again, landed_run, skipped_run
 from gitfleet.coordinator.spending.rows import take_in
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, FailureSource, RunState, advance
-from gitfleet.planner.retries import Final, Retry, worth_telling
+from gitfleet.planner.retries import DENIED, Final, Retry, worth_telling
 from gitfleet.recovery.keeping import noted, where_kept
 from gitfleet.recovery.runs import queued_again
 from gitfleet.recovery.slots import release
@@ -78,9 +80,10 @@ class Settling:
             checks=work.checks,
             **extended_by(run, work.extended, work.claimed),
         )
-        self.books.event(
-            EventKind.AGENT_COMPLETE, f"{task} ended: {outcome}, {_files(len(work.files))}", run=run, status=outcome
+        words = (
+            f"{task} ended: {outcome}, {_files(len(work.files))}{without(last.denied) if outcome == 'success' else ''}"
         )
+        self.books.event(EventKind.AGENT_COMPLETE, words, run=run, status=outcome)
         if work.tampered:
             self.books.event(EventKind.GUARD, told(task, work.tampered), run=run, status=status(work.tampered))
         if again:
@@ -98,7 +101,7 @@ class Settling:
             self.books.event(EventKind.ACCOUNT, met.sentence, run=run, status=met.condition)
         usage = take_in(self.parts, run, self.books.plan.task(run.task), work.told, work.exit)
         known = {"cli_session": work.told.cli_session, "model": work.told.model} if work.told else {}
-        return {**known, "usage": usage}
+        return {**known, "usage": usage, "denied": denials(work.told, Scrubber(self.parts).clean)[:MOST_KEPT]}
 
     def _gated(self, task: str, work: Evidence) -> None:
         # What is relayed is written first: once the books say that the attempt was taken in, nobody looks at it again.
@@ -150,9 +153,16 @@ class Settling:
                 assert_never(decision)
 
     def _park(self, task: str, failure: Failure, told: Transcript | None) -> None:
-        """Its agent was not allowed to do something: a person is asked, and the run keeps what it has."""
-        run = self.books.replace(parked(self.books.runs[task], failure, told, self.books.now()))
-        self.books.event(EventKind.WAITING, sentence_of(run), run=run, status="needs-person")
+        """Its agent was denied something, or interrupted: a person is asked, and the run keeps what it has."""
+        denied = denials(told, Scrubber(self.parts).clean)
+        before = self.books.runs[task]
+        # What was granted for good while it worked came too late for this attempt, and is in time for the next.
+        known = failure.code == DENIED and granted_since(self.parts, before, denied)
+        run = self.books.replace(parked(before, failure, denied, self.books.now(), approved=known))
+        if run.parked is not None and known:
+            self.books.event(EventKind.CONTROL, goes_on(task, run.parked), run=run, status="approved")
+        else:
+            self.books.event(EventKind.WAITING, sentence_of(run), run=run, status="needs-person")
 
     def unresolved(self, task: str, failure: Failure) -> None:
         """The agent that was to resolve a conflict did not: the conflict is a person's, as it was before."""

@@ -13,11 +13,10 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
-from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.coordinator.control.ending import end
+from gitfleet.coordinator.rounds import Rounds
 from gitfleet.model.config import StallPolicy
 from gitfleet.model.event import EventKind
-from gitfleet.model.run import RunState
 from gitfleet.runtime import attempt
 from gitfleet.runtime.supervisor import (
     STUCK_SECONDS,
@@ -70,32 +69,23 @@ class Supervising:
 
     parts: Parts
     books: Books
-    _watched: dict[str, _Watched] = field(default_factory=dict)
-    _looked: float = float("-inf")
+    _rounds: Rounds[_Watched] = field(init=False)
     _supervisor: Supervisor = field(init=False)
 
     def __post_init__(self) -> None:
         """Build what lives as long as the coordinator."""
+        self._rounds = Rounds(self.parts, self.books, LOOK_SECONDS, lambda _, handle: _Watched(handle))
         self._supervisor = Supervisor(wall=self.parts.now, awake=self.parts.monotonic)
 
     @property
     def judgements(self) -> Mapping[str, Judgement]:
         """How the running attempts stand, by task; one that has just started is missing."""
-        return {task: watched.judgement for task, watched in self._watched.items() if watched.judgement is not None}
+        return {task: watched.judgement for task, watched in self._rounds.kept.items() if watched.judgement is not None}
 
     def look(self) -> None:
         """Look at every running attempt, if it is time to; cheap, but for files, which another thread looks at."""
         now = self.parts.monotonic()
-        if now - self._looked < LOOK_SECONDS:
-            return
-        self._looked = now
-        running = {run.task: run for run in self.books.runs.values() if run.state is RunState.RUNNING}
-        self._watched = {task: watched for task, watched in self._watched.items() if task in running}
-        for task, run in running.items():
-            handle = handle_of(self.parts, run)
-            watched = self._watched.get(task)
-            if watched is None or watched.handle != handle:
-                watched = self._watched[task] = _Watched(handle)
+        for run, watched in self._rounds.due(now) or ():
             self._consider(run, watched, now)
 
     def _consider(self, run: Run, watched: _Watched, now: float) -> None:

@@ -159,11 +159,6 @@ def remains(door: Git, worktree: Worktree) -> Remains:
     return Remains(tuple(reasons), tuple(f"ignored: {os.fsdecode(path)}" for path in status.ignored if path != own))
 
 
-def is_pristine(door: Git, worktree: Worktree) -> bool:
-    """Whether nothing would be lost with the worktree."""
-    return not untidy(door, worktree)
-
-
 def _stage(private: Git, status: Status) -> str:
     untracked = [path for path in status.untracked if path != os.fsencode(INSTANCE_FILE)]
     paths = [*status.unmerged, *status.unstaged, *untracked]

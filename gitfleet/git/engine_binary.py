@@ -9,7 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from gitfleet.git.command import GitFailed
-from gitfleet.git.objects import MissingObject
+from gitfleet.git.engine import MissingObject
 from gitfleet.git.trees import parse
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pygit2
 from pygit2.enums import ObjectType, RepositoryOpenFlag, SortMode
 
 from gitfleet.errors import REFUSED_BY_MACHINE
-from gitfleet.git.objects import MissingObject
+from gitfleet.git.engine import MissingObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

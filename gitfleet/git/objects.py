@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 
 from gitfleet.git import identity, trees
 from gitfleet.git.command import GitFailed
+from gitfleet.git.engine import MissingObject
 from gitfleet.git.trees import Edit, TreeChange, TreeEntry
 
 if TYPE_CHECKING:
@@ -22,12 +23,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from gitfleet.git.command import Git
+    from gitfleet.git.engine import Engine
 
 SIGNED_COMMIT_SECONDS = 60.0
-
-
-class MissingObject(LookupError):  # noqa: N818 - reads as the sentence it is
-    """An object that is not in the repository, or not of the expected kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,36 +59,6 @@ def parse_commit(data: bytes) -> Commit:
     except LookupError:
         message = body.decode("utf-8", "replace")
     return Commit(tree, tuple(parents), message)
-
-
-class Engine(Protocol):
-    """What reads, writes and walks; a new engine is a class with these and a line in ``engines``."""
-
-    name: str
-
-    def read(self, oid: str) -> tuple[str, bytes]:
-        """Kind (``blob``, ``tree``, ``commit``, ``tag``) and content; raises ``MissingObject``."""
-
-    def write(self, kind: str, contents: Sequence[bytes]) -> list[str]:
-        """Store objects of one kind and give their ids, in order."""
-
-    def ref(self, name: str) -> str | None:
-        """What a full ref name points at where that is known without a process; none says nothing."""
-
-    def merge_base(self, a: str, b: str) -> str | None:
-        """A best common ancestor of two commits, or none."""
-
-    def is_ancestor(self, a: str, b: str) -> bool:
-        """Whether commit ``a`` is reachable from ``b``; a commit is its own ancestor."""
-
-    def walk(self, tip: str, hide: Iterable[str]) -> list[str]:
-        """Commits reachable from ``tip`` and from none of ``hide``: topological, oldest first."""
-
-    def move_private_ref(self, ref: str, new: str, old: str | None) -> bool:
-        """Compare-and-swap a ref that only gitfleet writes; ``old`` none means it must not exist."""
-
-    def close(self) -> None:
-        """Release processes and descriptors."""
 
 
 class Objects:

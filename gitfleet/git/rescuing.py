@@ -17,8 +17,9 @@ from gitfleet.git import snapshot_facts
 from gitfleet.git.command import GitFailed
 from gitfleet.git.raw_files import refused
 from gitfleet.git.refs import HEADS, Refs, Updated, zero
-from gitfleet.git.snapshot_facts import WIP, Facts
+from gitfleet.git.snapshot_facts import Facts
 from gitfleet.git.trees import EXECUTABLE, SUBMODULE, SYMLINK, TreeEntry
+from gitfleet.model.evidence import WIP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

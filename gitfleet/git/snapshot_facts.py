@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from gitfleet.model.evidence import WIP
 from gitfleet.model.paths import quote_path
 
 if TYPE_CHECKING:
@@ -18,8 +17,6 @@ NAMED = 20
 """Names written of a list; a message stays bounded whatever an attempt left."""
 
 _PREFIX = "Gitfleet-"
-
-__all__ = ["NAMED", "WIP", "Facts", "bounded", "message", "named", "parse"]
 
 
 @dataclass(frozen=True, slots=True)

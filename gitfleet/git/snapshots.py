@@ -14,19 +14,20 @@ from __future__ import annotations
 import os
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.errors import GitfleetError
-from gitfleet.git import snapshot_facts
 from gitfleet.git.command import GitFailed
 from gitfleet.git.durable import pack_range
-from gitfleet.git.objects import MissingObject
+from gitfleet.git.engine import MissingObject
 from gitfleet.git.refs import Moved, Refs, Refused, Updated, zero
 from gitfleet.git.seen import Seen, look
-from gitfleet.git.snapshot_facts import WIP, Facts
+from gitfleet.git.snapshot_commits import broken, holds, measure, same, write
+from gitfleet.git.snapshot_facts import Facts
 from gitfleet.git.worktrees import Worktree
+from gitfleet.model.evidence import WIP
 
 if TYPE_CHECKING:
     from gitfleet.git.ignored import Wanted
@@ -93,7 +94,6 @@ class Failed:
 
 
 Outcome = Taken | Nothing | Failed
-__all__ = ["LIMIT", "WIP", "Failed", "Nothing", "Origin", "Outcome", "Taken", "keep", "numbers", "reusable", "take"]
 
 
 def take(
@@ -192,11 +192,11 @@ def _stand_in(stack: ExitStack, repository: Repository, path: Path, origin: Orig
 
 
 def _keep(repository: Repository, objects: Objects, seen: Seen, origin: Origin) -> Outcome:
-    if _is_held(objects, seen, origin):
+    if holds(objects, origin.held or origin.base, seen):
         if seen.nested or seen.gaps:
             return Failed("; ".join([*(f"{path} is a repository of its own" for path in seen.nested), *seen.gaps]))
         return Nothing()
-    files, size = _measure(repository, objects, seen, origin.base)
+    files, size = measure(repository, objects, seen, origin.base)
     facts = Facts(
         instance=origin.instance,
         session=origin.session,
@@ -214,59 +214,21 @@ def _keep(repository: Repository, objects: Objects, seen: Seen, origin: Origin) 
     existing = numbers(repository, origin.instance)
     if existing:
         number, newest = next(reversed(existing.items()))
-        if _same(objects, newest, seen):
+        if same(objects, newest, seen):
             return _taken(f"{WIP}{origin.instance}/{number}", newest, facts, fresh=False)
-    commit = _commit(objects, seen, facts)
+    commit = write(objects, seen, facts)
     pack_range(repository.git, repository.common_dir, origin.base or None, commit)
     ref = _publish(repository, origin.instance, commit, max(existing, default=0) + 1)
-    broken = _broken(repository, commit, origin.base)
-    if broken:
+    missing = broken(repository, commit, origin.base)
+    if missing:
         # A ref to what is not there would stop every `git gc` of the user; it never counted.
         Refs(repository.git).delete(ref, commit)
-        return Failed(f"what was written could not be read back: {broken}")
+        return Failed(f"what was written could not be read back: {missing}")
     return _taken(ref, commit, facts, fresh=True)
 
 
 def _taken(ref: str, commit: str, facts: Facts, *, fresh: bool) -> Taken:
     return Taken(ref, commit, facts.files or 0, facts.bytes or 0, fresh, facts.cut, facts.gap, facts.nested)
-
-
-def _is_held(objects: Objects, seen: Seen, origin: Origin) -> bool:
-    """Whether a lasting ref has it all."""
-    if seen.index_tree or seen.ignored_tree:
-        return False
-    held = origin.held or origin.base
-    tips = [tip for tip in (seen.head, *seen.others) if tip]
-    if not held:
-        return bool(seen.head) and not seen.others and objects.commit(seen.head or "").tree == seen.tree
-    if not all(objects.is_ancestor(tip, held) for tip in tips):
-        return False
-    trees = {objects.commit(tip).tree for tip in (held, seen.under) if tip}
-    return seen.tree in trees
-
-
-def _same(objects: Objects, newest: str, seen: Seen) -> bool:
-    """Whether a snapshot holds all of this already."""
-    commit = objects.commit(newest)
-    facts = snapshot_facts.parse(commit.message)
-    if commit.tree != seen.tree:
-        return False
-    for side, tree in ((facts.index, seen.index_tree), (facts.ignored, seen.ignored_tree)):
-        if tree and (not side or objects.commit(side).tree != tree):
-            return False
-    return all(objects.is_ancestor(tip, newest) for tip in (seen.head, *seen.others) if tip)
-
-
-def _commit(objects: Objects, seen: Seen, facts: Facts) -> str:
-    under = [seen.under] if seen.under else []
-    sides = {}
-    for name, tree in (("index", seen.index_tree), ("ignored", seen.ignored_tree)):
-        if tree:
-            words = f"gitfleet: {name} files of {facts.instance}\n"
-            sides[name] = objects.create_commit(tree, under, words, sign=False, anyone=True)
-    facts = replace(facts, **sides)  # type: ignore[arg-type]
-    parents = list(dict.fromkeys([*under, *sides.values(), *seen.others]))
-    return objects.create_commit(seen.tree, parents, snapshot_facts.message(facts), sign=False, anyone=True)
 
 
 def _publish(repository: Repository, instance: str, commit: str, number: int) -> str:
@@ -282,24 +244,3 @@ def _publish(repository: Repository, instance: str, commit: str, number: int) ->
                 raise OSError(why)
             case _:
                 assert_never(outcome)
-
-
-def _broken(repository: Repository, commit: str, base: str) -> str:
-    """What is missing of a snapshot, in git's words; empty when all is there."""
-    hidden = [f"^{base}"] if base else []
-    done = repository.git.run(
-        "rev-list", "--objects", "--quiet", "--exclude-promisor-objects", commit, *hidden, ok=range(-64, 256)
-    )
-    return (done.error or f"exit code {done.code}") if done.code else ""
-
-
-def _measure(repository: Repository, objects: Objects, seen: Seen, base: str) -> tuple[int, int]:
-    """How many paths differ from the base (or where the worktree was), and the bytes of what they hold."""
-    start = base or seen.under
-    changes = objects.diff(objects.commit(start).tree if start else None, seen.tree)
-    blobs = [change.new.oid for change in changes if change.new is not None and change.new.mode != 0o160000]
-    if not blobs:
-        return len(changes), 0
-    lines = "".join(f"{oid}\n" for oid in blobs).encode()
-    sizes = repository.git.run("cat-file", "--batch-check=%(objectsize)", stdin=lines).text.split("\n")
-    return len(changes), sum(int(size) for size in sizes if size.isdecimal())

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitfleet.git.objects import MissingObject
+from gitfleet.git.engine import MissingObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

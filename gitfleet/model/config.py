@@ -8,11 +8,13 @@ from typing import Annotated
 from msgspec import Meta, field
 
 from gitfleet.model.agent_config import BUILT_IN, AgentConfig, AgentKind, PlannerConfig
-from gitfleet.model.base import Document, PositiveInt
+from gitfleet.model.base import Document
 from gitfleet.model.budget import BudgetsConfig
-from gitfleet.model.plan import Check, TaskKind
+from gitfleet.model.plan import TaskKind
 from gitfleet.model.radar import RadarConfig
 from gitfleet.model.retry import RetryConfig
+from gitfleet.model.trees_config import PoolConfig, WorktreesConfig
+from gitfleet.model.verify_config import VerifyConfig
 
 CONFIG_SCHEMA = "gitfleet/config/v1"
 
@@ -48,13 +50,6 @@ class StallPolicy(StrEnum):
     RESTART = "restart"
 
 
-class Baseline(StrEnum):
-    """What a target that fails its own checks means for what is to land on it."""
-
-    REQUIRE = "require"
-    ALLOW = "allow"
-
-
 class ConflictPolicy(StrEnum):
     """What becomes of a run that cannot be merged."""
 
@@ -69,54 +64,6 @@ class NotifyOn(StrEnum):
     NEEDS_PERSON = "needs-person"
     END = "end"
     FAILED = "failed"
-
-
-class FingerprintConfig(Document, frozen=True, kw_only=True):
-    """What checks depend on besides the tree: where one of these differs, they are run again."""
-
-    files: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Files and directories outside the tree whose content counts: absolute, below ~/, or ignored "
-            "ones of your checkout.",
-            examples=[["~/.m2/settings.xml", ".venv/pyvenv.cfg"]],
-        ),
-    ] = ()
-    commands: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Shell commands whose output counts, run before and after the checks in the tree that they "
-            "check, for at most a minute each.",
-            examples=[["node --version"]],
-        ),
-    ] = ()
-
-
-class VerifyConfig(Document, frozen=True, kw_only=True):
-    """Checks that every candidate must pass before it lands, in this order."""
-
-    commands: Annotated[
-        tuple[Check, ...], Meta(description="The checks; without one, landings are called unverified.")
-    ] = ()
-    fingerprint: Annotated[
-        FingerprintConfig,
-        Meta(description="What else the checks depend on; a tree that was green counts as green while it is the same."),
-    ] = FingerprintConfig()
-    keep: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Patterns of ignored files that stay in the tree in which checks run, from one candidate to "
-            "the next, as git clean -e reads them.",
-            examples=[["node_modules"]],
-        ),
-    ] = ()
-    baseline: Annotated[
-        Baseline,
-        Meta(
-            description="require: nothing lands while the target itself fails; allow: a check that fails on the "
-            "target, too, counts against nobody, all checks run, and what lands is called no-worse."
-        ),
-    ] = Baseline.REQUIRE
 
 
 class WavesConfig(Document, frozen=True, kw_only=True):
@@ -161,62 +108,6 @@ class TimeoutsConfig(Document, frozen=True, kw_only=True):
             TaskKind.BUILD: self.build,
             TaskKind.VERIFY: self.verify,
         }[kind]
-
-
-class WorktreesConfig(Document, frozen=True, kw_only=True):
-    """Where agents work."""
-
-    root: Annotated[
-        str | None, Meta(description="Directory for worktrees; `<repository>.fleet` beside it unless given.")
-    ] = None
-    copied: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Ignored files and directories of your checkout that each new tree gets a copy of.",
-            examples=[[".env"]],
-        ),
-    ] = field(name="copy", default=())
-    link: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Ignored files and directories of your checkout that each tree gets a symbolic link to.",
-            examples=[["node_modules"]],
-        ),
-    ] = ()
-    setup: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Shell commands that make a tree ready, run in it in this order before its agent starts.",
-            examples=[["npm ci"]],
-        ),
-    ] = ()
-    most: Annotated[
-        PositiveInt | None,
-        Meta(
-            description="Most trees that attempts may have at once, over all sessions. When all are busy a task waits; "
-            "when some only hold work that did not land, the oldest is snapshotted and used again.",
-        ),
-    ] = field(name="max", default=None)
-    ports: Annotated[
-        int,
-        Meta(
-            description="First port of the blocks exported as GITFLEET_PORT_BASE, ten ports an agent.",
-            ge=1024,
-            le=60000,
-        ),
-    ] = 20000
-
-
-class PoolConfig(Document, frozen=True, kw_only=True):
-    """What stays in a worktree that changes hands."""
-
-    keep: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="Patterns of ignored files that the next attempt finds again, as git clean -e reads them.",
-            examples=[["node_modules"]],
-        ),
-    ] = ()
 
 
 class ScopeConfig(Document, frozen=True, kw_only=True):

@@ -38,7 +38,7 @@ CONSEQUENCES: dict[Control, Consequences] = {
         "kept, and what is in them is saved as snapshots first",
     ),
     Control.INTERRUPT: Consequences(
-        "the agent gets INT, as Ctrl-C sends it, and decides itself; nothing else happens",
+        "the agent gets INT, as Ctrl-C sends it, and decides itself; a real agent ends, and its run waits for you",
         "kept",
         "kept",
     ),

@@ -11,6 +11,7 @@ from gitfleet.model.base import Document
 from gitfleet.model.budget import Budget
 from gitfleet.model.conflict import Conflict
 from gitfleet.model.handoff import Handoff
+from gitfleet.model.parking import Permission
 from gitfleet.model.tampering import Tampering
 from gitfleet.model.usage import UsageSummary
 
@@ -90,6 +91,9 @@ class Attempt(Document, frozen=True, kw_only=True):
     tampered: Annotated[
         tuple[Tampering, ...],
         Meta(description="What its guard refused, and what of the person's changed while it ran."),
+    ] = ()
+    denied: Annotated[
+        tuple[Permission, ...], Meta(description="What its agent's program was not allowed to do, the first of it.")
     ] = ()
     log_bytes: int | None = None
     agent: Annotated[str, Meta(description="Agent that did it: the task's, or the one that stepped in.")] = ""

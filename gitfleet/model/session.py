@@ -86,11 +86,6 @@ class Landing(Document, frozen=True, kw_only=True):
     at: str = ""
     train: Annotated[TrainCounts, Meta(description="What it took to find out what lands.")] = TrainCounts()
 
-    @property
-    def verified(self) -> bool:
-        """Whether every check that applies was green on exactly this tree."""
-        return self.verdict is Verdict.VERIFIED
-
 
 def weakest(verdicts: Iterable[Verdict]) -> Verdict:
     """The one word for several landings: what the least checked of them is called."""

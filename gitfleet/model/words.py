@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 
 def plural(count: int, noun: str, many: str = "") -> str:
     """Write a count with its noun, such as ``1 run`` or ``3 runs``."""
     return f"{count} {noun}" if count == 1 else f"{count} {many or noun + 's'}"
+
+
+def dollars(value: float) -> str:
+    """Write a sum of US dollars, such as ``$1,234.50``, with more digits where it is small."""
+    places = 4 if value == 0 else min(6, max(4, 1 - math.floor(math.log10(abs(value)))))
+    whole, _, cents = f"{value:,.{places}f}".partition(".")
+    if value and not whole.strip("0-") and not cents.strip("0"):
+        return "under $0.000001"
+    return f"${whole}.{cents.rstrip('0').ljust(2, '0')}"
 
 
 def roughly(minutes: float) -> str:

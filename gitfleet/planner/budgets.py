@@ -1,4 +1,4 @@
-"""The arithmetic of budgets: what a task may use, what is charged for it, and whether another one may start. Pure.
+"""The arithmetic of budgets: what a task may use, and what is charged for it. Pure; ``rooms`` lets tasks start.
 
 Before a task starts, its whole allowance is reserved in every budget that it counts in: its wave's, its session's and
 its day's. A task starts only where all that is reserved and used stays within the cap. So no cap is passed by starting
@@ -16,10 +16,11 @@ import msgspec
 from gitfleet.model.agent_config import AgentKind
 from gitfleet.model.budget import RUNAWAY, Budget
 from gitfleet.model.usage import Truth
+from gitfleet.model.words import dollars
 from gitfleet.planner.hints import token_hint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from gitfleet.model.budget import BudgetsConfig
     from gitfleet.model.config import Config
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from gitfleet.model.usage import UsageSummary
 
 UNBOUNDED = float("inf")
-_DUST = 1e-9
+DUST = 1e-9
 
 
 @final
@@ -65,7 +66,7 @@ _WORDS = {"tokens": "tokens", "tool_calls": "tool calls", "seconds": "s", "usd":
 def told(name: str, value: float) -> str:
     """Say an amount, such as ``12,345 tokens`` or ``$1.20``."""
     if name == "usd":
-        return f"${value:,.2f}"
+        return dollars(value)
     return f"{value:,.0f} {_WORDS[name]}"
 
 
@@ -159,15 +160,26 @@ def left(budget: Budget, used: Amount) -> Budget | UsedUp:
         if most == UNBOUNDED:
             continue
         remains = most - used.of(name)
-        if remains < (_DUST if name == "usd" else 1):
+        if remains < (DUST if name == "usd" else 1):
             return UsedUp(name, used.of(name), most)
         rest[f"max_{name}"] = remains if name == "usd" else int(remains)
     return msgspec.structs.replace(budget, **rest)
 
 
+def tightest(one: Budget, other: Budget) -> Budget:
+    """What both allow."""
+    bounds = {name: min(value, cap(one, name.removeprefix("max_"))) for name, value in other.said().items()}
+    return msgspec.structs.replace(one, **bounds)
+
+
+def beyond(used: Amount, reserve: Budget) -> Amount:
+    """What of an amount is more than was kept for it."""
+    return Amount(*(max(0.0, used.of(name) - (getattr(reserve, f"max_{name}") or 0)) for name in DIMENSIONS))
+
+
 def overrun(budget: Budget, used: Amount) -> UsedUp | None:
     """The first thing of which an attempt used more than it may; none while it keeps to its budget."""
-    over = (name for name in DIMENSIONS if used.of(name) > cap(budget, name) + _DUST)
+    over = (name for name in DIMENSIONS if used.of(name) > cap(budget, name) + DUST)
     return next((UsedUp(name, used.of(name), cap(budget, name)) for name in over), None)
 
 
@@ -205,84 +217,3 @@ def charged(attempt: Attempt, *, live: bool) -> Amount:
         cost = bounds.usd if attempt.usage.turns and attempt.usage.tokens.cost_usd is None else 0
         known = Amount(seconds=known.seconds, usd=cost)
     return used.at_least(known)
-
-
-# -- whether another one may start ---------------------------------------------------------------------------------
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Room:
-    """One budget and what counts in it: ``settled`` for attempts that are over, ``running`` for the others."""
-
-    name: str
-    budget: Budget
-    settled: Amount = Amount()
-    running: Amount = Amount()
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Short:
-    """A budget has no room: ``final`` says that nothing which runs can make any."""
-
-    room: str
-    name: str
-    needed: float
-    taken: float
-    most: float
-    final: bool
-
-    @property
-    def sentence(self) -> str:
-        """Say so, as a clause."""
-        needed = "without bound" if self.needed == UNBOUNDED else told(self.name, self.needed)
-        return (
-            f"the budget of the {self.room} has no room: {told(self.name, self.taken)} of "
-            f"{told(self.name, self.most)} are used or reserved, and it may use {needed}"
-        )
-
-
-def short(rooms: Iterable[Room], wanted: Amount) -> Short | None:
-    """The first budget in which ``wanted`` has no room; none where it may start."""
-    for room in rooms:
-        for name in DIMENSIONS:
-            most, needed = cap(room.budget, name), wanted.of(name)
-            if most == UNBOUNDED or not needed:
-                continue
-            taken = room.settled.of(name) + room.running.of(name)
-            if taken + needed > most + _DUST:
-                final = room.settled.of(name) + needed > most + _DUST
-                return Short(room.name, name, needed, taken, most, final)
-    return None
-
-
-def rooms(config: BudgetsConfig, taken: Mapping[str, tuple[Amount, Amount]]) -> tuple[Room, ...]:
-    """The budgets that a task counts in, by ``wave``, ``session`` and ``day``, without what is kept for the planner.
-
-    ``taken`` is what counts in each: of attempts that are over, and of those that are not.
-    """
-    return tuple(
-        Room(name, budget, *taken.get(name, (Amount(), Amount())))
-        for name, budget in (
-            (name, without(getattr(config, name), config.reserve)) for name in ("wave", "session", "day")
-        )
-        if budget.said()
-    )
-
-
-def without(budget: Budget, reserve: Budget) -> Budget:
-    """What a budget leaves once the reserve is taken out; at least the smallest there is."""
-    kept = reserve.said()
-    rest = {
-        name: max(value - kept[name], _DUST if name == "max_usd" else 1) if name in kept else value
-        for name, value in budget.said().items()
-    }
-    return msgspec.structs.replace(budget, **rest)
-
-
-def never_fit(tasks: Iterable[Task], config: Config) -> tuple[tuple[str, Short], ...]:
-    """Tasks that no room will ever be found for, each with the budget that is too small."""
-    empty = rooms(config.budgets, {})
-    found = ((task.id, short(empty, reservation(task, config))) for task in tasks)
-    return tuple((task, unfit) for task, unfit in found if unfit is not None)

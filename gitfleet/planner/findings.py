@@ -92,7 +92,7 @@ def which_agent(name: str, known: Iterable[str]) -> str:
     """Say which agent was probably meant, or which there are: those of the config, and those that every config has."""
     own = sorted(known)
     listed = [*own[:10], *(["…"] if len(own) > 10 else []), *(built for built in BUILT_IN if built not in own)]
-    return near(name, {*own, *BUILT_IN}) or f"known: {', '.join(listed)}"
+    return near(name, own) or near(name, BUILT_IN) or f"known: {', '.join(listed)}"
 
 
 def unfit_variable(trail: Trail, name: str) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitfleet.model.agent_config import BUILT_IN, AgentKind
+from gitfleet.model.budget import Budget
 from gitfleet.model.retry import RetryConfig
 from gitfleet.planner.findings import (
     Finding,
@@ -213,6 +214,10 @@ def _without_model(task: Task, trail: Trail, who: str) -> Iterator[Finding]:
     for field in ("model", "effort"):
         if getattr(task, field):
             yield Finding((*trail, field), f"`{field}` means nothing for {who}", "an agent with a model")
+    for field in (task.budget or Budget()).said():
+        if field != "max_seconds":
+            message = f"`budget.{field}` cannot be held for {who}, which tells nothing but the time it takes"
+            yield Finding((*trail, "budget", field), message, "`max_seconds`, or an agent with a model")
 
 
 def _agent(task: Task, trail: Trail, config: Config) -> Iterator[Finding]:

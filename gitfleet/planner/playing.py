@@ -40,20 +40,19 @@ def play(
     while True:
         while wave < len(schedule.waves) and all(states[task] is RunState.LANDED for task in schedule.waves[wave - 1]):
             wave += 1
-        if rolling or landed_at is None:
-            decision = decide(
-                plan,
-                schedule,
-                states,
-                rolling=rolling,
-                max_agents=config.waves.max_agents,
-                scopes=scopes,
-                fold=fold,
-                current_wave=wave,
-            )
-            for task in decision.start:
-                states[task] = RunState.RUNNING
-                heappush(ends, (now + preparing + minutes[task], task))
+        decision = decide(
+            plan,
+            schedule,
+            states,
+            rolling=rolling,
+            max_agents=config.waves.max_agents,
+            scopes=scopes,
+            fold=fold,
+            current_wave=wave,
+        )
+        for task in decision.start:
+            states[task] = RunState.RUNNING
+            heappush(ends, (now + preparing + minutes[task], task))
         done = [task for task, state in states.items() if state is RunState.GATED]
         if landed_at is None and done and (rolling or not ends):
             landed_at = now + landing

@@ -52,6 +52,9 @@ LIMITED = frozenset({"rate-limited", "usage-limit"})
 DENIED = "permission-denied"
 """Code of an agent that was not allowed to use a tool."""
 
+INTERRUPTED = "interrupted"
+"""Code of an agent that ended because somebody interrupted it."""
+
 AUTH = "auth"
 """Code of an account that its vendor does not let in: another attempt with it would not be, either."""
 
@@ -64,7 +67,7 @@ RESUMABLE = LIMITED | {"network", "model-error", "no-end-event", "killed", "lost
 LIMITS_IN_A_ROW = 20
 """After so many attempts in a row that met a limit nobody believes in its reset any more."""
 
-_UNCOUNTED = frozenset({"", "success", "interrupted", "stopped", "restarted", DENIED, NOT_RESUMED}) | LIMITED
+_UNCOUNTED = frozenset({"", "success", INTERRUPTED, "stopped", "restarted", DENIED, NOT_RESUMED}) | LIMITED
 """Outcomes that use up no attempt: none was recorded, it came to its end, somebody stopped it, or it has to wait."""
 
 

@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, final
 from gitfleet.model.config import OverlapPolicy
 from gitfleet.model.paths import quote_path
 from gitfleet.model.words import plural
-from gitfleet.planner.budgets import Amount, Room, Short, reservation, short, total, without
+from gitfleet.planner.budgets import Amount, reservation, total
 from gitfleet.planner.graph import ancestors, chains, dependents, reaches, unknown_dependencies
 from gitfleet.planner.hints import token_hint
 from gitfleet.planner.knots import circles
+from gitfleet.planner.rooms import Room, Short, short, without
 from gitfleet.planner.scopes import Scope, ScopeIndex
 
 if TYPE_CHECKING:

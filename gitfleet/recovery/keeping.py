@@ -13,6 +13,7 @@ import msgspec
 from gitfleet.git import snapshots, worktrees
 from gitfleet.git.refs import HEADS
 from gitfleet.git.snapshots import Failed, Nothing, Origin, Taken
+from gitfleet.model.evidence import WIP
 from gitfleet.planner.scopes import Scope, ScopeError, entry_for, overlap
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def keep_tip(parts: Parts, objects: Objects, run: Run, tip: str, reason: str) ->
     """
     for number, kept in snapshots.numbers(parts.repository, run.instance).items():
         if objects.is_ancestor(tip, kept):
-            return f"{snapshots.WIP}{run.instance}/{number}"
+            return f"{WIP}{run.instance}/{number}"
     outcome = snapshots.keep(parts.repository, objects, tip, _origin(run, reason))
     match outcome:
         case Taken(ref):
@@ -114,7 +115,7 @@ def where_kept(run: Run) -> str:
     last = run.attempts[-1]
     told = []
     if last.snapshots:
-        told.append(f"its work is kept: gitfleet rescue show {last.snapshots[-1].removeprefix(snapshots.WIP)}")
+        told.append(f"its work is kept: gitfleet rescue show {last.snapshots[-1].removeprefix(WIP)}")
     if last.unkept:
         told.append(f"its worktree holds the only copy of something ({'; '.join(last.unkept)})")
     return "; ".join(told)

@@ -20,9 +20,10 @@ from gitfleet.recovery.damage import check_frozen, mend_claims
 from gitfleet.recovery.landings import roll_forward, settle_landing
 from gitfleet.recovery.runs import adoptable, published, queued_again
 from gitfleet.store.damage import UNREADABLE, unreadable
-from gitfleet.store.files import read_regular, remove_durable
+from gitfleet.store.files import read_regular, remove_durable, sweep
 from gitfleet.store.layout import check_label, setup_label, verify_label
 from gitfleet.store.locks import claims_lock
+from gitfleet.store.usage import UsageStore
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -56,6 +57,7 @@ def reconcile(parts: Parts, session_id: str, *, once: Collection[str] = ()) -> F
     runs = dict(parts.state.read_runs(session_id))
     notes: list[str] = []
     parts.state.sweep(parts.proof)
+    UsageStore(parts.layout).sweep(session_id)
     check_frozen(parts, session_id)
     mend_claims(parts, session_id, runs.values(), notes)
     finish_verdicts(parts, session_id, runs)
@@ -118,6 +120,7 @@ def _end_checks(parts: Parts, session: str, runs: Iterable[Run]) -> None:
 
 
 def _requeue(parts: Parts, run: Run, why: str, notes: list[str], **facts: object) -> Run:
+    sweep(parts.layout.attempt(run.instance, len(run.attempts)))
     queued, sentence = queued_again(parts, run, why, **facts)
     notes.append(sentence)
     return _write(parts, queued)

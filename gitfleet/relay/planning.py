@@ -62,7 +62,8 @@ tasks:
 
 Further fields of a task, each optional: `objective` (one sentence), `context` (a list of facts), `priority` (lower goes
 first), `effort` (low, medium, high), `agent` (a name from below), `verify` (a list of `{run: "a command"}` that must
-exit 0 in the task's own worktree). There are no other fields than these. Quote text with `: `, `#`, `*` or `!` in it.
+exit 0 in the task's own worktree; a person has to read each of them first, so leave it out where the checks of the
+repository do). There are no other fields than these. Quote text with `: `, `#`, `*` or `!` in it.
 
 How to divide the work:
 
@@ -133,9 +134,13 @@ def repair_prompt(first: str, answer: str, problems: Sequence[str], left: int) -
 _OPENING = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([A-Za-z0-9_+-]*)[^`]*$")
 
 
+_TASKS = re.compile(r"""^[ \t]*[{]?[ \t]*["']?tasks["']?[ \t]*:""", re.MULTILINE)
+
+
 def extract(text: str) -> str:
     """Cut the plan out of an answer: the last block fenced as YAML or JSON, else the last fenced one, else all of it.
 
+    One with tasks goes before one without: what is said after the plan, such as how to run it, may have a block too.
     Blocks inside an indented text of the plan do not end it. One that is not closed goes to the end.
     """
     blocks: list[tuple[str, list[str]]] = []
@@ -154,7 +159,8 @@ def extract(text: str) -> str:
             blocks.append((opening[2].lower(), []))
     named = [lines for language, lines in blocks if language in {"yaml", "yml", "json"}]
     found = named or [lines for language, lines in blocks if not language]
-    whole = "\n".join(found[-1]) if found else plain(text)
+    texts = ["\n".join(lines) for lines in found] or [plain(text)]
+    whole = next((one for one in reversed(texts) if _TASKS.search(one)), texts[-1])
     return _cut(whole.strip("\n"), ANSWER_BYTES)
 
 

@@ -136,6 +136,9 @@ def _result(run: Run) -> list[str]:
         for attempt in run.attempts
         if worth_telling(attempt)
     ]
+    without = [one.words for one in run.attempts[-1].denied] if run.attempts else []
+    if without and run.state is RunState.LANDED:
+        lines.append(f"- **Not allowed:** {_items(without)}")
     if run.state is not RunState.LANDED and run.attempts and run.attempts[-1].snapshots:
         name = run.attempts[-1].snapshots[-1].removeprefix(WIP)
         lines.append(f"- **Kept:** its work, until it is pruned: {code(f'gitfleet rescue show {name}')}")
@@ -208,8 +211,18 @@ def _continuation(session: Session, runs: Sequence[Run]) -> list[str]:
         f"- Next wave: {min(run.wave for run in left) if left else 'none'}",
         f"- Left to do: {_tasks([run.task for run in left])}",
         f"- Blocked items: {_tasks(blocked)}",
+        *_fit([_waits(run) for run in runs if run.parked is not None], _RELAY_LINES),
         f"- Target: {code(session.target)}",
     ]
+
+
+def _waits(run: Run) -> str:
+    """What a parked run waits for, with the command that lets it go on."""
+    waits = run.parked
+    if waits is None or waits.approved:
+        return f"- {inline(run.task, 64)} was approved, and waits to be started"
+    why = inline(waits.why, 2 * _ITEM_LIMIT)
+    return f"- {inline(run.task, 64)} {why}, and waits for a person: {code(f'gitfleet approve {run.instance}')}"
 
 
 def _handoff(session: Session, runs: Sequence[Run]) -> list[str]:

@@ -121,10 +121,13 @@ def write_durable(path: Path, data: bytes, *, mode: int = 0o644, by_way_of: Path
     flush_directory(path.parent)
 
 
-def write_private(path: Path, data: bytes) -> None:
-    """Put a complete file in place that its owner alone may read; it need not survive a crash of the machine."""
+def write_private(path: Path, data: bytes, *, by_way_of: Path | None = None) -> None:
+    """Put a complete file in place that its owner alone may read; it need not survive a crash of the machine.
+
+    ``by_way_of`` is as for ``write_durable``.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _temporary(path, data, 0o600) as temporary:
+    with _temporary(by_way_of / path.name if by_way_of else path, data, 0o600) as temporary:
         temporary.rename(path)
 
 

@@ -16,7 +16,7 @@ from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import decode, encode
 from gitfleet.model.parking import GrantsDocument, StandingGrant
 from gitfleet.model.paths import quote_path
-from gitfleet.store.files import make_directory, read_regular, write_durable
+from gitfleet.store.files import make_directory, read_regular, sweep, write_durable
 from gitfleet.store.locks import hold
 from gitfleet.store.user_state import user_state
 
@@ -81,7 +81,8 @@ class Grants:
 
     def _change(self, change: Callable[[tuple[StandingGrant, ...]], tuple[StandingGrant, ...]]) -> None:
         make_directory(self.file.parent)
-        with hold(self.file.with_suffix(".lock"), timeout=_SECONDS, what="the permissions of this repository"):
+        with hold(self.file.with_name("lock"), timeout=_SECONDS, what="the permissions that you gave"):
+            sweep(self.file.parent)
             try:
                 known = self._read()
             except (msgspec.MsgspecError, OSError, ValueError) as error:

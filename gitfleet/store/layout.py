@@ -170,6 +170,10 @@ class Layout:
         """What says that a planner is not over yet, beside its attempts: its run."""
         return self.attempt(instance, 1).parent / "run.json"
 
+    def planning_stop(self, instance: str) -> Path:
+        """What asks a planner to end, beside its run."""
+        return self.attempt(instance, 1).parent / "stop"
+
     def journal(self, session: str) -> Path:
         """Typed events of a session, one JSON object a line."""
         return self.root / "journal" / f"{checked(session, 'session')}.jsonl"

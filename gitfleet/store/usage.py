@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.model.base import encode
+from gitfleet.errors import GitfleetError
+from gitfleet.model.base import decode, encode
 from gitfleet.model.usage import UsageRows
-from gitfleet.store.damage import read_document
-from gitfleet.store.files import make_directory, names, sweep, write_durable
+from gitfleet.store.damage import UNREADABLE, unreadable
+from gitfleet.store.files import make_directory, names, read_regular, sweep, write_durable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,16 +37,25 @@ class UsageStore:
     def read(self, session: str, instance: str, attempt: int) -> UsageRows | None:
         """The rows of one attempt; none where none were written. Raises ``GitfleetError`` (``damaged-state``)."""
         path = self._layout.usage_of(session, instance, attempt)
-        return read_document(self._layout, path, UsageRows, session) if path.exists() else None
+        return _read(path) if path.exists() else None
 
     def sessions(self) -> tuple[str, ...]:
         """Sessions that have rows, sorted."""
         return tuple(name for name in names(self._layout.usage) if (self._layout.usage / name).is_dir())
 
-    def of_session(self, session: str) -> Iterator[UsageRows]:
-        """The rows of every attempt of a session."""
+    def of_session(self, session: str, since: float = 0.0) -> Iterator[tuple[str, UsageRows | GitfleetError]]:
+        """The rows of every attempt of a session, by the name of its file; where that is damaged, what to say of it.
+
+        Files that nobody wrote ``since`` then, in POSIX seconds, are left out.
+        """
         for path in self._files(session):
-            yield read_document(self._layout, path, UsageRows, session)
+            try:
+                if path.stat().st_mtime >= since:
+                    yield path.stem, _read(path)
+            except FileNotFoundError:  # thrown away meanwhile
+                continue
+            except GitfleetError as error:
+                yield path.stem, error
 
     def sweep(self, session: str) -> int:
         """Remove unfinished writes that a killed coordinator of this session left; returns how many."""
@@ -54,3 +64,11 @@ class UsageStore:
     def _files(self, session: str) -> list[Path]:
         home = self._layout.usage / session
         return [home / name for name in names(home) if name.endswith(".json")] if home.is_dir() else []
+
+
+def _read(path: Path) -> UsageRows:
+    try:
+        return decode(read_regular(path), UsageRows)
+    except (*UNREADABLE, OSError) as error:
+        why = (error.strerror if isinstance(error, OSError) else "") or str(error)
+        raise unreadable(path, why, "what its attempt used is not measured then") from error

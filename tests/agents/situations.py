@@ -6,7 +6,7 @@ is ``n/a`` with the name of what is missing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING
 
@@ -49,8 +49,11 @@ class Rows(StrEnum):
 
     EXACT = "exact"
     """They are all there and equal the server's count to the token."""
+    TOLD = "told"
+    """They equal the server's count to the token: no answer was under way when it ended. They need not know that."""
+
     HONEST = "honest"
-    """They equal the server's count, or say that they are not measured."""
+    """They equal the server's count, or say that they are not measured and have no more of anything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,12 +93,15 @@ class Situation:
     """What comes of it with one agent that does otherwise than the rest."""
     said: Mapping[str, tuple[Step, ...]] = field(default_factory=dict)
     """What the model says to one agent, where that needs other words."""
+    rows: Mapping[str, Rows] = field(default_factory=dict)
+    """What must be true of the rows of one agent, where that is another thing than of the rest."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """By agent, the facility that its vendor does not offer."""
 
     def expects(self, agent: str) -> Expected:
         """What must come of it with an agent."""
-        return self.other.get(agent, self.expected)
+        expected = self.other.get(agent, self.expected)
+        return replace(expected, rows=self.rows.get(agent, expected.rows))
 
     def script(self, agent: str) -> tuple[Step, ...]:
         """What the model says to an agent."""
@@ -106,14 +112,18 @@ LANDED = Expected(state="landed")
 WATCHED = {"timeouts": {"stall": 4}, "stall": "restart"}
 
 
+TOLD = {"claude": Rows.TOLD, "codex": Rows.TOLD}
+"""opencode tells what an answer used once the tools have ended that it called: not where it is killed before."""
+
+
 def failed(code: str, rows: Rows = Rows.HONEST) -> Expected:
     """A run that fails with a code, by its own doing."""
     return Expected(state="failed", code=code, exit=1, rows=rows)
 
 
-def halted(code: str) -> Expected:
+def halted(code: str, rows: Rows = Rows.HONEST) -> Expected:
     """A run that fails with a code, by what lies outside of it: where no other can run the session stops."""
-    return Expected(state="failed", code=code, exit=3, rows=Rows.HONEST)
+    return Expected(state="failed", code=code, exit=3, rows=rows)
 
 
 SITUATIONS = (
@@ -136,13 +146,13 @@ SITUATIONS = (
         steps=(WORK, Shell(JSON, usage=COST), ENDS),
         expected=Expected(state="landed", handoff="file", said="the file, as a document"),
     ),
-    Situation(name="401", title="401", steps=(Status(401, times=None),), expected=halted("auth")),
+    Situation(name="401", title="401", steps=(Status(401, times=None),), expected=halted("auth", Rows.EXACT)),
     Situation(
         name="429",
         title="429 with reset",
         steps=(WORK, ENDS),
         act=Act.LIMIT,
-        expected=Expected(state="landed", first="usage-limit", rows=Rows.HONEST),
+        expected=Expected(state="landed", first="usage-limit"),
         # It waits by itself.
         other={"opencode": LANDED},
     ),
@@ -156,13 +166,14 @@ SITUATIONS = (
         name="500",
         title="500 for ever",
         steps=(Status(500, headers=SOON, times=None),),
-        expected=halted("model-error"),
+        expected=halted("model-error", Rows.EXACT),
     ),
     Situation(
         name="cut",
         title="cut stream",
         steps=(Cut(times=None),),
         config=WATCHED,
+        rows={"codex": Rows.EXACT},
         expected=halted("network"),
         # It asks again five times, after longer and longer waits: over a minute in all.
         other={"opencode": halted("stalled")},
@@ -178,7 +189,7 @@ SITUATIONS = (
         name="overflow",
         title="context overflow",
         steps=(Overflow(),),
-        expected=failed("context-overflow"),
+        expected=failed("context-overflow", Rows.EXACT),
     ),
     Situation(
         name="denied",
@@ -186,7 +197,7 @@ SITUATIONS = (
         steps=(Tool("WebFetch", {"url": "http://127.0.0.1:9/", "prompt": "Read it."}, usage=COST), WORK, ENDS),
         # A tool that is denied outright is not offered; one that would be asked for is refused when it is called.
         said={"opencode": (Tool("webfetch", {"url": "http://127.0.0.1:9/", "format": "text"}, usage=COST), WORK, ENDS)},
-        expected=Expected(state="queued", first="permission-denied", exit=3, rows=Rows.HONEST),
+        expected=Expected(state="queued", first="permission-denied", exit=3),
         missing={"codex": "`codex exec` asks nobody: what its sandbox refuses is a command's own error"},
     ),
     Situation(
@@ -201,13 +212,15 @@ SITUATIONS = (
         title="SIGINT by `interrupt`",
         steps=(HOLDS, ENDS),
         act=Act.INTERRUPT,
-        expected=failed("interrupted"),
+        rows=TOLD,
+        expected=Expected(state="queued", first="interrupted", exit=3, rows=Rows.HONEST),
     ),
     Situation(
         name="stop",
         title="`stop` while a tool runs",
         steps=(HOLDS, ENDS),
         act=Act.STOP,
+        rows=TOLD,
         expected=Expected(state="queued", exit=130, rows=Rows.HONEST),
     ),
     Situation(
@@ -222,6 +235,7 @@ SITUATIONS = (
         title="resume after a restart",
         steps=(HOLDS, WORK, ENDS),
         act=Act.RESTART,
+        rows=TOLD,
         expected=Expected(state="landed", rows=Rows.HONEST),
     ),
 )

@@ -305,7 +305,8 @@ def test_the_bypass_asks_for_nothing_as_root_either(attempts: Attempts, model_se
     outside = attempts.fleet.root / "outside.txt"
     url = model_server.script("work", Tool("Write", {"file_path": str(outside), "content": "x"}, usage=COST), ENDS)
 
-    came = attempts.begin(CLAUDE, url, bypass=True).finish()
+    came = attempts.begin(CLAUDE, url, bypass=True, model="nobody-knows-its-price").finish()
 
     assert came.failure is None, came.log
     assert outside.read_text() == "x"
+    assert (came.exact, came.tokens.cost_usd) == (True, None)

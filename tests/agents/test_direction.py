@@ -60,7 +60,7 @@ def planner_rows(fleet: FleetEnv, repo: Path) -> list[UsageRows]:
     return [decode(path.read_bytes(), UsageRows) for path in files]
 
 
-@pytest.mark.parametrize("agent", ["claude", "codex"])
+@pytest.mark.parametrize("agent", ["claude", "codex", "opencode"])
 def test_a_direction_lands_after_an_invalid_answer_was_repaired(
     agent: str, clis: Clis, model_server: ModelServer, fleet: FleetEnv
 ) -> None:

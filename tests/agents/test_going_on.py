@@ -70,3 +70,22 @@ def test_a_real_agent_resolves_a_conflict(clis: Clis, model_server: ModelServer,
     first, second = cell.run().attempts
     assert (first.outcome, second.outcome, second.resolver, second.continues) == ("conflict", "success", True, "")
     assert fleet.git("show", f"main:{FILE}", cwd=cell.repo) == "both"
+
+
+@pytest.mark.parametrize("agent", ["claude", "codex"])
+def test_what_was_interrupted_goes_on_in_the_same_session(
+    agent: str, clis: Clis, model_server: ModelServer, fleet: FleetEnv
+) -> None:
+    cell = Cell(BY_NAME["interrupt"], agent, fleet, model_server, clis)
+    cell.prepare()
+    cell.play().ok(3)
+    (asked,) = fleet.run("approve", "--list", "--json").ok().json["parked"]
+    assert (asked["interrupted"], asked["denied"]) == (True, [])
+    fleet.run("continue", seconds=SECONDS).ok(3)
+    (fleet.root / "go").touch()
+    fleet.run("approve", asked["instance"]).ok()
+    fleet.run("continue", seconds=SECONDS).ok()
+    first, second = cell.run().attempts
+    assert (first.outcome, second.outcome, second.continues) == ("interrupted", "success", first.cli_session)
+    assert second.base == first.base
+    assert cell.processes() == []

@@ -153,6 +153,7 @@ def test_it_works_recovers_and_goes_on_and_every_token_is_counted(
     assert (attempts.tree / "two.txt").read_text() == "two\n"
     assert second.told.cli_session == first.told.cli_session
     assert second.told.last_said == "The second half."
+    assert second.exact
     assert first.usage + second.usage == model_server.usage()
     written = ledger(AgentKind.OPENCODE, attempts.account, first.told.cli_session)
     assert written is not None
@@ -220,6 +221,8 @@ def test_an_interrupt_is_one(attempts: Attempts, model_server: ModelServer) -> N
     assert came.failure.code == "interrupted"
     assert came.failure.source is PERSON
     assert not came.exact
+    # It tells what an answer used once the tools have ended that it called.
+    assert (came.usage, model_server.usage("work").output) == (Usage(), COST.output)
 
 
 def listing(home: Path) -> list[str]:

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from gitfleet.cli.direction import Document, Words, sentence, source_of
-from gitfleet.coordinator.planning.calling import Doing
+from gitfleet.coordinator.planning.waiting import Doing
 from gitfleet.errors import ExitCode, GitfleetError
 from tests.support.commands import run
 
@@ -120,6 +120,7 @@ def test_a_link_that_leads_nowhere_is_a_file_that_is_not_there(here: Path) -> No
             "the planner repairs its plan (call 2): 5s, 3 turns, 4 tool calls, 12,345 tokens",
         ),
         (Doing(1, 4, 1, stopping=True), "the planner is stopped: 4s"),
+        (Doing(1, 4, 4, waiting="one\n: full"), "4s: the planner waits: one\\n: full"),
         (Doing(1, 40, 12, 0), "the planner works: 40s, 0 turns, 0 tool calls, no output for 12s"),
     ],
 )

@@ -153,6 +153,12 @@ def share_of(points: Sequence[Point], share: int, day: int) -> list[Point]:
     return found
 
 
+def drawn(points: Sequence[Point], count: int, day: int) -> list[Point]:
+    """So many places of all, others every day until it was the turn of each."""
+    mixed = sorted(points, key=lambda point: zlib.crc32(str(point).encode()))
+    return [mixed[(day * count + number) % len(mixed)] for number in range(count)]
+
+
 def row_of(point: Point) -> tuple[str, str]:
     """What places are counted by: whose process and which kind of operation."""
     return point.process.split(" ")[0], point.kind
@@ -231,6 +237,7 @@ def main() -> None:
     parser.add_argument("--scenario", choices=SCENARIOS, default="waves", help="which session is killed")
     parser.add_argument("--all", action="store_true", help="every place")
     parser.add_argument("--share", type=int, metavar="N", help="one place of N, others every day")
+    parser.add_argument("--draw", type=int, default=0, metavar="N", help="N places, others every day")
     parser.add_argument("--only", nargs="+", metavar="PLACE", help="these places, as a failure names them")
     parser.add_argument("--random", type=int, default=0, metavar="N", help="N rounds of kills at random times")
     parser.add_argument("--seeds", nargs="+", type=int, metavar="SEED", help="these random rounds")
@@ -247,6 +254,7 @@ def main() -> None:
         if options.all or options.share:
             share = options.share or 1
             works += stage.enumerated(share_of(stage.points, share, options.day))
+        works += stage.enumerated(drawn(stage.points, options.draw, options.day))
         if options.only:
             works += stage.enumerated(Point.parse(text) for text in options.only)
         seeds = options.seeds or [options.day * 1000 + number for number in range(options.random)]

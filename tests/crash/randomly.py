@@ -100,7 +100,7 @@ def one_round(
         assassin = Assassin(round_, dice, length)
         twice = dice.random() < 0.4
         try:
-            pid = round_.start(COORDINATOR, *scenario.COMMAND)
+            pid = round_.start(COORDINATOR, *what.command)
             assassin.aim(pid, dice.randint(1, 3))
             result.codes.append(round_.wait(pid, assassin.act))
             if result.codes[-1] == KILLED and twice:

@@ -134,7 +134,7 @@ class Round:
         os.dup2(out, 2)
         faulthandler.enable(open(out, "w", closefd=False))  # noqa: SIM115 - for the life of this process
         os.chdir(self.repo)
-        os.environ["TMPDIR"] = str(self.temporary)
+        os.environ |= {"TMPDIR": str(self.temporary), **scenario.account_environment(self.place)}
         tempfile.tempdir = str(self.temporary)  # without the probe, which may be cut off too
         watched = (*local.INTERPRETER, str(WRAPPER), str(orders))
         local.LocalHost.__init__.__kwdefaults__["interpreter"] = watched  # type: ignore[index]
@@ -255,6 +255,8 @@ def forked(work: Callable[[Result], None], result: Result, report: Path) -> int:
 def end(round_: Round, whole: invariants.Whole | None, result: Result, target: Point | None = None) -> None:
     """Do what a session that came this far still needs of people, and hold what it left against what must be true."""
     code, note = invariants.came_to_an_end(round_, result.codes[-1])
+    if code == round_.what.exit_code and round_.what.steps:
+        round_.what.holds(round_.place, round_.deaths(), over=False)
     for step in round_.what.steps if code == round_.what.exit_code else ():
         step.before(round_.place)
         code = round_.run(step.process, *step.args, target=target)
@@ -265,6 +267,7 @@ def end(round_: Round, whole: invariants.Whole | None, result: Result, target: P
         assert code == step.exit_code or over, f"{step.process}: exit {code}: {round_.last.read_text()}"
     result.deaths = round_.deaths()
     invariants.check(round_, whole)
+    round_.what.holds(round_.place, result.deaths, over=True)
     result.notes = note
 
 
@@ -286,7 +289,7 @@ def one_round(
         target = point if warden is None else None
         try:
             began = time.monotonic()
-            code = round_.run(COORDINATOR, *scenario.COMMAND, target=target)
+            code = round_.run(COORDINATOR, *what.command, target=target)
             result.session = time.monotonic() - began
             result.codes.append(code)
             if code == KILLED:

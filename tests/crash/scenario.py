@@ -8,10 +8,11 @@ file alone may differ between rounds.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tests.support.sessions import config_of, plan_of
 
@@ -24,6 +25,13 @@ SHORTER = 0.25
 """The one deadline that is meant to pass takes this part of a second, so that rounds do not wait for it."""
 
 COMMAND = ("wave", "../plan.yaml", "--yes")
+
+
+def account_environment(place: Path) -> dict[str, str]:
+    """Variables of a person's that lie in a round's place: programs and state of their own, and a key to nothing."""
+    path = f"{place / 'bin'}:{os.environ['PATH']}"
+    return {"PATH": path, "XDG_STATE_HOME": str(place / "state"), "STAND_IN_KEY": "a-key-that-opens-nothing"}
+
 
 Files = dict[str, str]
 """Contents of a tree outside ``.planning``, by path."""
@@ -66,8 +74,20 @@ class Scenario:
     steps: Sequence[Step] = ()
     persons: Mapping[str, str] = field(default_factory=dict)
     radar: bool = False
+    command: Sequence[str] = COMMAND
+    furnish: Callable[[Path], None] = lambda _: None
+    """Adds to the place what its agents need beyond a repository and a plan."""
+    holds: Holds = lambda *_, **__: None
+    """Says what else must be true of a place after these deaths, when the session waits and when it is ``over``."""
     struck: Callable[[Facts], None] = lambda _: None
     """Says of an undisturbed run, as an ``AssertionError``, that it does not hold what is to be struck."""
+
+
+class Holds(Protocol):
+    """Looks at a place where nothing runs; raises ``AssertionError``."""
+
+    def __call__(self, place: Path, deaths: list[str], *, over: bool) -> None:
+        """Look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +131,7 @@ def make_template(scenario: Scenario, place: Path, *, setup: bool = False) -> No
     (repo / "old.txt").write_text("To be removed.\n")
     git(repo, "add", "-A")
     git(repo, "commit", "-qm", "Begin")
+    scenario.furnish(place)
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@
 with two culprits, of whom one is mended and one is not, work that is spilled, and a landing that the cache vouches for.
 ``grown`` has a claim that grows, is given back with an ejected run and grows again, a run that conflicts and is made
 again, and the conflict radar. ``conflicts`` has a conflict that an agent resolves, and one that it does not: a person
-does, and something waits for that.
+does, and something waits for that. ``agents`` has agents with accounts, and is in a module of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tests.crash.agents import AGENTS
 from tests.crash.scenario import TIMEOUT_SECONDS, Facts, Files, Scenario, Step, git, state_runs
 from tests.support.sessions import task
 
@@ -244,4 +245,4 @@ CONFLICTS = Scenario(
     struck=_resolved_twice,
 )
 
-SCENARIOS = {scenario.name: scenario for scenario in (WAVES, TRAINS, GROWN, CONFLICTS)}
+SCENARIOS = {scenario.name: scenario for scenario in (WAVES, TRAINS, GROWN, CONFLICTS, AGENTS)}

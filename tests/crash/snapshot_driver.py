@@ -18,6 +18,7 @@ from gitfleet.git.engines import open_objects
 from gitfleet.git.repository import discover
 from gitfleet.git.snapshots import Origin, Taken
 from gitfleet.git.worktrees import locate
+from gitfleet.model.evidence import WIP
 from tests.crash.landing_driver import STEPS, Bomb
 
 INSTANCE = "fleet-s-abc123-w1-a1"
@@ -58,7 +59,7 @@ def main() -> None:
     """Go through all steps."""
     repository, worktree, base = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
     git = Git(repository)
-    ref = f"{snapshots.WIP}{INSTANCE}"
+    ref = f"{WIP}{INSTANCE}"
     at = 0
     while True:
         git.run("update-ref", "--stdin", stdin=f"delete {ref}/1\ndelete {ref}/2\n".encode(), ok=(0, 128))

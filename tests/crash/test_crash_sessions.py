@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.agents import AGENTS
 from tests.crash.scenarios import SCENARIOS, WAVES
 
 pytestmark = [
@@ -26,8 +27,11 @@ TODAY = int(time.time() // 86_400)
 SHARE = int(os.environ.get("GITFLEET_CRASH_SHARE", "80"))
 """One place of so many a day, and some of each kind and process in any case: none of the counts may be zero."""
 
-OTHERS = sorted(SCENARIOS.keys() - {WAVES.name})
+OTHERS = sorted(SCENARIOS.keys() - {WAVES.name, AGENTS.name})
 """The smaller sessions take turns, one a day; each then goes on with the share behind its last one."""
+
+OF_AGENTS = 6
+"""Places a day of the session whose agents have accounts: it takes a round longer than the others, and has most."""
 
 ROUNDS = 15
 """Of the 200 rounds of random kills, so many a day."""
@@ -50,6 +54,10 @@ def test_one_of_the_other_sessions_is_continued_too() -> None:
     turn, which = divmod(TODAY, len(OTHERS))
     options = ("--scenario", OTHERS[which], "--share", str(SHARE * 3))
     assert "0 failed" in played(*options, day=turn).splitlines()[-1]
+
+
+def test_a_session_of_agents_with_accounts_is_continued() -> None:
+    assert "0 failed" in played("--scenario", AGENTS.name, "--draw", str(OF_AGENTS)).splitlines()[-1]
 
 
 def test_a_session_whose_processes_are_killed_at_random_times_is_continued() -> None:

@@ -16,7 +16,7 @@ from interpose import Killer, watch_files, watch_forks  # type: ignore[import-no
 def name_of(directory: str) -> str:
     """The part of the instance after the session, with the attempt where it is not the first."""
     instance, number = directory.rstrip("/").split("/")[-2:]
-    short = re.sub(r"^(fleet-)?[a-z0-9-]*-[a-z2-7]{6}-", "", instance)
+    short = re.sub(r"^(fleet-)?[a-z0-9-]*-[a-z2-7]{6}-|(?<=^plan)-[a-z2-7]{6}$", "", instance)
     return f"warden {short}" if number == "1" else f"warden {short} {number}"
 
 

@@ -548,3 +548,27 @@ def test_a_secret_that_an_agent_tells_is_in_nothing_that_is_written(fleet: Fleet
     written = everything(home / "state", home / "journal", repo / ".planning")
     assert b"<secret of opencode>" in written
     assert SECRET.encode() not in written
+
+
+@pytest.mark.slow
+def test_a_planner_waits_for_an_account_until_it_is_free_or_it_is_interrupted(fleet: FleetEnv) -> None:
+    told(fleet)
+    repo, point = fleet.root / "repo", fleet.point("inside")
+    connect(fleet, "opencode", "--capacity", "1")
+    fleet.config(repo, config_of(planner={"agent": "opencode"}))
+    wave = fleet.start("wave", fleet.plan(plan_of(job("a", f"{point.shell}\n"))), "--yes")
+    point.wait()
+    planners = [fleet.start("plan", "Do it all", "--yes") for _ in range(2)]
+    for planner in planners:
+        assert planner.stderr is not None
+        assert "the planner waits: no account for opencode is ready" in planner.stderr.readline()
+    rows = fleet.run("status", "--json").ok().json["planners"]
+    assert [(one["calling"], one["account"]) for one in rows] == [(False, ""), (False, "")]
+    planners[0].send_signal(signal.SIGINT)
+    assert "nothing was started" in fleet.finish(planners[0]).ok(130).err
+    assert accounts(fleet)["opencode"]["queued"] == 1
+    point.release()
+    fleet.finish(wave).ok()
+    fleet.finish(planners[1])
+    assert accounts(fleet)["opencode"]["used"] > 1, "it was called"
+    assert accounts(fleet)["opencode"]["queued"] == 0

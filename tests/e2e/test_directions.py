@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -18,10 +19,9 @@ from gitfleet.store.state import State
 from tests.support.fleet import write
 from tests.support.sessions import common_dir, config_of, session_ids, states
 from tests.support.terminal import Terminal
+from tests.support.told import BEGAN, END, turn
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.fleet import FleetEnv, Outcome
 
 GOOD = """\
@@ -143,6 +143,14 @@ def test_a_planner_that_fails_is_named_with_what_it_said(fleet: FleetEnv, script
     nothing_is_left(fleet, repo)
 
 
+def test_the_reserve_bounds_the_planner_and_is_told(fleet: FleetEnv) -> None:
+    repo = arrange(fleet, "exec sleep 1000", budgets={"reserve": {"max_seconds": 1}})
+    ended = fleet.run("plan", WORDS, "--yes").ok(1)
+    assert "in all at most max_seconds 1 (budgets.reserve)." in ended.out
+    assert "The planner failed (budget)" in ended.err
+    nothing_is_left(fleet, repo)
+
+
 def test_nothing_is_called_without_consent(fleet: FleetEnv) -> None:
     repo = arrange(fleet, 'answer "$R/good.yaml"')
     for command in (("plan", WORDS), ("wave", WORDS), ("wave", WORDS, "--dry-run")):
@@ -175,6 +183,7 @@ def test_what_a_killed_gitfleet_left_is_named_and_ended(fleet: FleetEnv) -> None
     fleet.finish(process).ok(-9)
     (place,) = planners(fleet, repo)
     assert (place / "run.json").exists()
+    assert "Its gitfleet was killed; `gitfleet doctor --fix` ends it" in fleet.run("status").ok().out
 
     assert f"the planner {place.name} was left behind" in fleet.run("doctor").out
     mended = fleet.run("doctor", "--fix").out
@@ -213,6 +222,10 @@ def test_a_plan_is_written_with_where_it_came_from_and_only_to_a_new_file(fleet:
     out = fleet.root / "out.yaml"
     out.write_text("mine\n")
     assert "is not overwritten" in fleet.run("plan", WORDS, "--yes", "-o", out).ok(2).err
+    out.unlink()
+    out.symlink_to("gone")
+    assert "is not overwritten" in fleet.run("plan", WORDS, "--yes", "-o", out).ok(2).err
+    assert "there is no " in fleet.run("plan", WORDS, "--yes", "-o", fleet.root / "no/out.yaml").ok(2).err
     assert not (fleet.root / "called").exists()
     out.unlink()
     fleet.run("plan", "--direction", "Tidy", "--yes", "-o", out).ok()
@@ -221,6 +234,13 @@ def test_a_plan_is_written_with_where_it_came_from_and_only_to_a_new_file(fleet:
     assert lines[1].startswith("# planned by agent planner at ")
     assert "direction: Tidy" in lines
     assert fleet.run("plan", out, "--json").ok().json["agents"] == 2
+
+
+def test_what_a_plan_asks_of_its_agents_is_shown(fleet: FleetEnv) -> None:
+    arrange(fleet, 'answer "$R/good.yaml"')
+    assert "\n  two: Write two.txt.\n" in fleet.run("plan", WORDS, "--yes").ok().out
+    waves = fleet.run("plan", fleet.root / "good.yaml", "--json").ok().json["waves"]
+    assert [task["instructions"] for wave in waves for task in wave["tasks"]] == ["Write one.txt.", "Write two.txt."]
 
 
 @pytest.mark.parametrize("name", ["idea.md", "idea.txt"])
@@ -271,6 +291,8 @@ def test_a_plan_is_edited_until_it_is_valid_and_then_run(fleet: FleetEnv) -> Non
         ("sed -i 's/id: two/id: one/' \"$1\"", 2, "given twice"),
         ("exit 3", 3, "The editor ended with exit code 3"),
         (': >"$1"', 3, "emptied"),
+        ('rm "$1"', 3, "emptied"),
+        ("echo 'tasks: [' >\"$1\"", 2, "not valid YAML"),
     ],
 )
 def test_an_edit_that_comes_to_nothing_keeps_the_plan(fleet: FleetEnv, script: str, code: int, words: str) -> None:
@@ -278,7 +300,8 @@ def test_an_edit_that_comes_to_nothing_keeps_the_plan(fleet: FleetEnv, script: s
     fleet.variables["VISUAL"] = f"sh '{fleet.plan(script, 'editor.sh')}'"
     ended = fleet.run("wave", WORDS, "--yes", "--edit").ok(code)
     assert words in ended.err
-    assert "kept" in ended.err or words == "emptied"
+    kept = Path(ended.err.rpartition("The plan is kept: ")[2].strip())
+    assert kept.read_bytes()
     assert session_ids(fleet, repo) == []
 
 
@@ -287,6 +310,7 @@ def test_edit_is_refused_where_it_means_nothing(fleet: FleetEnv) -> None:
     assert (
         "is for a plan that is made of a direction" in fleet.run("plan", fleet.root / "good.yaml", "--edit").ok(2).err
     )
+    assert "neither VISUAL nor EDITOR is set" in fleet.run("wave", WORDS, "--edit", "--yes").ok(4).err
     assert "--edit opens an editor" in fleet.run("wave", WORDS, "--edit", "--json", "--yes").ok(2).out
 
 
@@ -307,14 +331,18 @@ def test_what_needs_no_model_is_refused_before_one_is_called(fleet: FleetEnv) ->
     assert not (fleet.root / "called").exists()
 
 
-def test_commands_that_the_planner_wrote_are_pointed_out(fleet: FleetEnv) -> None:
-    arrange(fleet, 'answer "$R/shell.yaml"')
+def test_commands_that_the_planner_wrote_are_pointed_out_and_never_run_unread(fleet: FleetEnv) -> None:
+    repo = arrange(fleet, 'answer "$R/shell.yaml"')
     write(
         fleet.root, {"shell.yaml": "tasks:\n  - {id: a, command: make all, scope: [a/], verify: [{run: make check}]}\n"}
     )
     report = fleet.run("plan", WORDS, "--yes", "--json").ok().json
-    assert any("the planner wrote 2 commands that will run as you" in note for note in report["notes"])
+    assert any("the planner wrote 2 commands that will run as you: read" in note for note in report["notes"])
     assert {"make all", "make check"} <= set(report["commands"])
+    error = fleet.run("wave", WORDS, "--yes", "--json").ok(3).json["error"]
+    assert error["code"] == "unread"
+    assert "The plan is kept: " in error["hint"]
+    assert session_ids(fleet, repo) == []
 
 
 def test_old_calls_are_thrown_away_and_new_ones_stay(fleet: FleetEnv) -> None:
@@ -327,6 +355,41 @@ def test_old_calls_are_thrown_away_and_new_ones_stay(fleet: FleetEnv) -> None:
     items = fleet.run("clean", "--json").ok().json["items"]
     assert [(item["name"], item["removed"]) for item in items] == [(place.name, True)]
     assert not place.exists()
+
+
+def test_a_call_whose_rows_cannot_be_written_is_not_over_until_they_can(fleet: FleetEnv) -> None:
+    fleet.program = ("-m", "tests.support.told")
+    script = f"""{BEGAN}{turn(1, 40)}{END}"""
+    repo = arrange(fleet, "", planner={"agent": "opencode"})
+    fleet.variables["XDG_STATE_HOME"] = str(fleet.root / "state")
+    rows = common_dir(fleet, repo) / "gitfleet/state/usage"
+    rows.parent.mkdir(parents=True)
+    rows.write_text("in the way\n")
+    fleet.run("plan", "--direction", script, "--yes").ok(4)
+    (place,) = planners(fleet, repo)
+    assert (place / "run.json").exists()
+    rows.unlink()
+    fleet.run("doctor", "--fix")
+    assert [path.parent.name for path in rows.glob("*/*.json")] == [place.name]
+    nothing_is_left(fleet, repo)
+
+
+def test_a_planner_that_works_is_shown_and_stopped_from_elsewhere(fleet: FleetEnv) -> None:
+    point = fleet.point("working")
+    repo = arrange(fleet, point.shell)
+    process = fleet.start("wave", WORDS, "--yes")
+    point.wait()
+    (row,) = fleet.run("status", "--json").ok().json["planners"]
+    assert (row["name"], row["agent"], row["call"], row["calling"]) == (WORDS, "planner", 1, True)
+    assert (row["alive"], row["pid"]) == (True, process.pid)
+    assert 0 <= row["last_activity_seconds"] <= row["elapsed_seconds"] + 1
+    told = fleet.run("status").ok().out
+    assert told.startswith("Nothing needs you: 1 planner makes a plan.\n")
+    assert f"gitfleet stop {row['instance']}" in told
+    assert str(planners(fleet, repo)[0]) in fleet.run("stop", row["instance"]).ok().out
+    assert "It was stopped while the planner worked; nothing was started." in fleet.finish(process).ok(130).err
+    nothing_is_left(fleet, repo)
+    assert fleet.run("status", "--json").ok().json["planners"] == []
 
 
 def test_the_run_of_a_planner_that_works_is_readable(fleet: FleetEnv) -> None:

@@ -42,6 +42,13 @@ fi
 """
 
 
+WITHOUT = f"""\
+{BEGAN}{says(denied="Web", argument="http://x")}echo b > b.txt
+printf '{{"built": ["b"]}}' > "$GITFLEET_HANDOFF"
+{END}
+"""
+
+
 @pytest.fixture(autouse=True)
 def told(fleet: FleetEnv) -> None:
     """Let the agent `opencode` be the one that tells, and the user's state be the test's own."""
@@ -67,7 +74,7 @@ def begin(fleet: FleetEnv, *tasks: Mapping[str, object], **config: Any) -> Path:
 
 
 def test_a_denied_permission_parks_the_run_and_an_approval_lets_it_go_on(fleet: FleetEnv) -> None:
-    other = {"id": "b", "command": "echo b > b.txt", "scope": ["b.txt"]}
+    other = job("b", WITHOUT)
     after = {"id": "c", "command": "echo c > c.txt", "scope": ["c.txt"], "depends_on": ["a"]}
     repo = begin(fleet, job("a", ASKS), other, after)
     runs = state_runs(fleet, repo)
@@ -78,13 +85,19 @@ def test_a_denied_permission_parks_the_run_and_an_approval_lets_it_go_on(fleet: 
     assert (parked.approved, runs["a"].attempts[0].outcome) == (False, "permission-denied")
     assert parked.account == runs["a"].attempts[0].account
     assert parked.since
+    assert [one.words for one in runs["b"].attempts[0].denied] == ["Web(http://x)"]
+    assert "did without Web(http://x)" in fleet.run("events").ok().out
     assert claims(fleet) == ["a"]
     command = f"gitfleet approve {runs['a'].instance}"
     needs = fleet.run("status", "--json").ok().json["needs"]
     assert any("Bash(make deploy)" in need["reason"] and need["next"] == command for need in needs)
     assert command in fleet.run("inspect", "a").ok().out
+    report = next((common_dir(fleet, repo) / "gitfleet/state/sessions").glob("*/session.md")).read_text()
+    assert f"a was not allowed to use Bash(make deploy), and waits for a person: `{command}`" in report
     # It waits on: going on without a word changes nothing.
-    assert "make deploy" in fleet.run("continue").ok(3).out
+    assert (
+        f"- {command} lets a go on, which was not allowed to use Bash(make deploy)" in fleet.run("continue").ok(3).out
+    )
     assert claims(fleet) == ["a"]
 
     told = fleet.run("approve", "a", "--json").ok().json
@@ -236,10 +249,13 @@ echo clean >> a.txt
 
 
 def test_what_is_always_granted_is_the_users_own_and_can_be_revoked(fleet: FleetEnv) -> None:
-    repo = begin(fleet, job("a", ASKS))
+    repo = begin(fleet, job("a", ASKS), job("c", ASKS.replace("a.txt", "c.txt")))
     refused = fleet.run("approve", "--always").ok(2)
     assert "INSTANCE" in refused.err
-    fleet.run("approve", "a", "--always", "--session", state_runs(fleet, repo)["a"].session).ok()
+    runs = state_runs(fleet, repo)
+    told = fleet.run("approve", "a", "--always", "--session", runs["a"].session, "--json").ok().json
+    assert told["also"] == [runs["c"].instance]
+    assert "was approved already" in fleet.run("approve", "c").ok().out
     (file,) = (fleet.root / "state/gitfleet/grants").glob("*.json")
     assert file.stat().st_mode & 0o077 == 0
     grant = decode(file.read_bytes(), GrantsDocument)

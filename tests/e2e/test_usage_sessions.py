@@ -148,6 +148,33 @@ def test_a_day_counts_every_session_of_the_repository(fleet: FleetEnv) -> None:
     assert "the budget of the day has no room: 50 tokens of 100 tokens" in outcome.out
 
 
+@pytest.mark.slow
+def test_two_sessions_at_once_share_a_day_and_one_that_was_killed_gives_back_what_it_did_not_use(
+    fleet: FleetEnv,
+) -> None:
+    repo = fleet.repo()
+    fleet.config(repo, config_of(budgets={"day": {"max_tokens": 100}, "task": {"max_tokens": 60}}))
+    point = fleet.point("between")
+    one = fleet.start("wave", fleet.plan(plan_of(job("a", turn(1, 10), f"{point.shell}\n"), name="one")), "--yes")
+    point.wait()
+    other = fleet.start("wave", fleet.plan(plan_of(job("b", turn(1, 20)), name="other")), "--yes")
+    journals = common_dir(fleet, repo) / "gitfleet/journal"
+    while not any("has no room" in path.read_text() for path in journals.glob("other-*.jsonl")):
+        assert other.poll() is None
+    # Nobody starts what could pass the cap, and once nobody coordinates the first, nobody waits for it.
+    one.kill()
+    one.wait()
+    stopped = fleet.finish(other)
+    assert stopped.code == 3
+    assert "60 tokens of 100 tokens are used or reserved" in stopped.out
+    assert "some are reserved by one-" in stopped.out
+    point.release()
+    names = {run.task: run.session for run in state_runs(fleet, repo).values()}
+    fleet.run("continue", names["a"]).ok()
+    fleet.run("continue", names["b"]).ok()
+    assert states(fleet, repo) == {"a": "landed", "b": "landed"}
+
+
 def test_attempts_of_one_task_share_its_budget(fleet: FleetEnv) -> None:
     """The first is lost to the machine after 30 of 100 tokens: the second may use what is left."""
     repo = fleet.repo()
@@ -232,7 +259,7 @@ def test_usage_shows_what_was_used_in_groups(fleet: FleetEnv) -> None:
     assert (report["all"]["total"], report["all"]["unpriced"], report["all"]["not_measured"]) == (111, 1, 1)
     shown = fleet.run("usage", "--by", "agent").ok().out
     assert shown.startswith(
-        "111 tokens, $0.5000 where the agent told a price, used by 3 attempts; at least, since 1 attempt was not"
+        "111 tokens, $0.50 where the agent told a price, used by 3 attempts; at least, since 1 attempt was not"
     )
     assert [line.split()[-1] for line in shown.splitlines()[2:]] == ["no", "exactly"]
     assert fleet.run("usage", "--by", "day", "--until", "2001-01-01", "--json").ok().json["groups"] == []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from gitfleet.git.changes import FileStat, Totals, file_changes, numstat, totals
-from gitfleet.git.collect import BranchState, Collected, Uncollected, commit_work, is_pristine
+from gitfleet.git.collect import BranchState, Collected, Uncollected, commit_work, untidy
 from gitfleet.git.engines import open_objects
 from gitfleet.git.repository import Repository, discover
 from gitfleet.git.worktrees import Worktree, add
@@ -54,7 +54,7 @@ class Attempt(NamedTuple):
         assert self.user.oid(REF) == outcome.tip
         again = self.collect()
         assert (again.tip, again.committed) == (outcome.tip, False)
-        assert is_pristine(self.found.git, self.worktree)
+        assert not untidy(self.found.git, self.worktree)
         self.user.git("fsck", "--strict")
 
 
@@ -228,7 +228,7 @@ def test_a_branch_that_went_elsewhere(attempt: Attempt) -> None:
     assert b"two" in attempt.user.files(outcome.tip)
     again = attempt.collect()
     assert (again.tip, again.committed) == (outcome.tip, False)
-    assert is_pristine(attempt.found.git, attempt.worktree)
+    assert not untidy(attempt.found.git, attempt.worktree)
 
 
 def test_a_deleted_branch_and_an_unrelated_history(attempt: Attempt) -> None:
@@ -274,7 +274,7 @@ def test_submodules_move_and_their_uncommitted_work_is_named(attempt: Attempt, t
     dependency.write("lib", "edited\n")
     only_dirty = attempt.collect()
     assert (only_dirty.committed, only_dirty.nested) == (False, (b"dep",))
-    assert not is_pristine(attempt.found.git, attempt.worktree)
+    assert untidy(attempt.found.git, attempt.worktree)
     moved = dependency.commit({"lib": "committed\n"}, "moves")
     dependency.write("left", "behind\n")
     outcome = attempt.collect()
@@ -321,7 +321,7 @@ def test_a_repository_without_worktree_of_its_own(repo: Repo, tmp_path: Path) ->
         outcome = commit_work(objects, found.git, worktree, MESSAGE, branch=BRANCH, base=repo.oid(), keep=str)
     assert isinstance(outcome, Collected)
     assert outcome.committed
-    assert is_pristine(found.git, worktree)
+    assert not untidy(found.git, worktree)
 
 
 def test_progress_in_numbers(attempt: Attempt, counter: GitCounter) -> None:
@@ -367,7 +367,7 @@ def test_what_git_calls_modified_and_nobody_wrote_is_nobodys_work(repo: Repo, tm
     # What git thinks after any touch: it would store something else.
     (inside.path / "old.bat").write_bytes(crlf)
     assert " M old.bat" in inside.status()
-    assert is_pristine(found.git, worktree)
+    assert not untidy(found.git, worktree)
     with open_objects(found) as objects:
         untouched = Attempt(repo, found, objects, worktree, inside, repo.oid())
         assert not untouched.collect().committed

@@ -9,10 +9,11 @@ import pytest
 
 from gitfleet.git.command import Git
 from gitfleet.git.durable import pack_range
+from gitfleet.git.engine import MissingObject
 from gitfleet.git.engine_binary import BinaryEngine
 from gitfleet.git.engine_pygit2 import LibgitEngine
 from gitfleet.git.engines import open_objects
-from gitfleet.git.objects import MissingObject, Objects
+from gitfleet.git.objects import Objects
 from gitfleet.git.refs import Refs
 from gitfleet.git.repository import discover
 from gitfleet.git.state_ref import commit_blobs

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitfleet.errors import GitfleetError, Kind
-from gitfleet.git.pool import pool_root
+from gitfleet.git.pool_root import pool_root
 from gitfleet.git.repository import discover
 from tests.support.repo import Repo
 

@@ -12,9 +12,9 @@ import pytest
 
 from gitfleet.integrate.train import BaseRed, Landed, NothingLands, Stopped
 from gitfleet.integrate.verify import Interrupted
-from gitfleet.model.config import Baseline
 from gitfleet.model.evidence import CheckResult, Verdict
 from gitfleet.model.plan import Check
+from gitfleet.model.verify_config import Baseline
 from tests.support.yard import run_here
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitfleet.errors import GitfleetError
-from gitfleet.git.collect import is_pristine, untidy
+from gitfleet.git.collect import untidy
 from gitfleet.git.repository import discover
 from gitfleet.git.worktrees import BranchTaken, Worktree, add, empty_trash, entries, exclude, locate, retire
 from tests.support.repo import Repo
@@ -49,7 +49,7 @@ def test_a_new_worktree_is_on_its_branch_and_clean(repo: Repo, tmp_path: Path, c
     assert inside.status() == ""
     assert (path / ".fleet-instance-id").read_text() == INSTANCE + "\n"
     assert repo.status() == ""
-    assert is_pristine(found.git, worktree)
+    assert not untidy(found.git, worktree)
     listed = entries(found)
     assert [(entry.path, entry.branch) for entry in listed] == [
         (repo.path, "refs/heads/main"),
@@ -151,7 +151,7 @@ def test_a_sparse_checkout_of_the_users_leaves_nothing_out(repo: Repo, tmp_path:
     Repo(worktree.path).git("checkout", "-q", "--detach", "HEAD")
     assert (worktree.path / "out/b").exists()
     assert not (repo.path / "out/b").exists()
-    assert is_pristine(found.git, worktree)
+    assert not untidy(found.git, worktree)
 
 
 def test_from_a_bare_repository_and_a_submodule(repo: Repo, tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_from_a_bare_repository_and_a_submodule(repo: Repo, tmp_path: Path) -> N
         found = discover(start)
         worktree = made(add(found, tmp_path / f"w{number}", repo.oid(), BRANCH, nullcontext(), instance=INSTANCE))
         assert Repo(worktree.path).status() == ""
-        assert is_pristine(found.git, worktree)
+        assert not untidy(found.git, worktree)
         retire(found, worktree, tmp_path / "trash", nullcontext())
         assert locate(found, worktree.path) is None
 

@@ -95,6 +95,13 @@ def test_the_architecture_names_every_package() -> None:
                 assert f"| `{name}` |" in page, name
 
 
+def test_the_architecture_names_every_room_of_a_package_and_no_other() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    told = {name for line in page.splitlines() for name in re.findall(r"^\| (`\w+/.*?) \|", line)}
+    rooms = {f"{path.parent.relative_to(ROOT / 'gitfleet')}/" for path in (ROOT / "gitfleet").glob("*/*/__init__.py")}
+    assert {name.strip("`") for row in told for name in row.split(", ")} == rooms
+
+
 def test_the_glossary_has_the_words_of_the_documents() -> None:
     words = set(re.findall(r"^\| (\w+) \|", (ROOT / "docs/glossary.md").read_text(), re.MULTILINE))
     kinds = {path.name.split(".")[0] for path in (ROOT / "schemas").glob("*.schema.json")}

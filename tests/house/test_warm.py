@@ -46,3 +46,4 @@ def test_a_command_past_its_time_is_killed_and_named() -> None:
     new = set(psutil.Process(warm.process.pid).children()) - before
     psutil.wait_procs(new, timeout=10)
     assert not [child for child in new if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert warm.run("platform", [], cwd=ROOT, env={}, stdin="", seconds=60).returncode == 0

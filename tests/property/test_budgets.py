@@ -9,22 +9,8 @@ from hypothesis import strategies as st
 from gitfleet.model.budget import Budget, BudgetsConfig
 from gitfleet.model.evidence import Attempt, Exit
 from gitfleet.model.usage import Tokens, Truth, UsageSummary
-from gitfleet.planner.budgets import (
-    DIMENSIONS,
-    UNBOUNDED,
-    Amount,
-    Room,
-    UsedUp,
-    cap,
-    charged,
-    left,
-    overrun,
-    reserved,
-    rooms,
-    short,
-    total,
-    without,
-)
+from gitfleet.planner.budgets import DIMENSIONS, UNBOUNDED, Amount, UsedUp, cap, charged, left, overrun, reserved, total
+from gitfleet.planner.rooms import Room, rooms, short, without
 
 AT = "2026-01-02T03:04:05.000Z"
 SMALL = st.integers(1, 60)

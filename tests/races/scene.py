@@ -19,9 +19,9 @@ from gitfleet.integrate.gate import Bounds
 from gitfleet.integrate.gate.crossing import Closed
 from gitfleet.integrate.train import Builder, Entry, Judge, Sealed, Stopped, Train, TrainOutcome
 from gitfleet.integrate.verify import Runner
-from gitfleet.model.config import VerifyConfig
 from gitfleet.model.evidence import CheckResult
 from gitfleet.model.plan import Check
+from gitfleet.model.verify_config import VerifyConfig
 from gitfleet.planner.scopes import Scope
 from tests.support.landings import TARGET, Place, files
 

@@ -54,7 +54,7 @@ class ToldReader:
             case {"limit": bool() as hard}:
                 yield RateLimited(hard, said.get("resets"))
             case {"turn": str() as turn, "tokens": dict() as tokens}:
-                yield Used(turn, Tokens(**tokens), helper=bool(said.get("helper")))
+                yield Used(turn, Tokens(**tokens), helper=bool(said.get("helper")), exact=said.get("exact", True))
             case {"end": str() as code}:
                 yield Ended(code)
             case _:
@@ -82,9 +82,9 @@ class ToldAgent:
     def outcome(self, ended: Exit, told: Transcript | None = None) -> Failure | None:
         """Judge by the process, then by the code of the end that it told of."""
         failed = judge(ended, f"Agent {self.name}")
-        if failed or told is None or told.ended is None or not told.ended.code:
+        code = told.ended.code or "permission-denied" * bool(told.denied) if told and told.ended else ""
+        if failed or not code:
             return failed
-        code = told.ended.code
         source = FailureSource.NEEDS_PERSON if code in {"permission-denied", "interrupted"} else FailureSource.TRANSPORT
         return Failure(source=source, code=code, message=f"Agent {self.name} ended: {code}.")
 

@@ -145,7 +145,8 @@ def keep(channel: socket.socket) -> list[Any]:
             for key, _ in selector.select():
                 if key.fileobj is not channel:
                     pid, fd = told.pop(key.fd)
-                    os.write(fd, b"%d\n" % os.waitpid(pid, 0)[1])
+                    with suppress(BrokenPipeError):  # who asked may have given up
+                        os.write(fd, b"%d\n" % os.waitpid(pid, 0)[1])
                     selector.unregister(key.fd)
                     os.close(key.fd)
                     os.close(fd)
@@ -160,7 +161,8 @@ def keep(channel: socket.socket) -> list[Any]:
                         os.close(watched)
                         os.close(fd)
                     return [*json.loads(data), *fds]
-                os.write(fds[3], b"%d\n" % pid)
+                with suppress(BrokenPipeError):
+                    os.write(fds[3], b"%d\n" % pid)
                 for fd in fds[:3]:
                     os.close(fd)
                 watch = os.pidfd_open(pid)

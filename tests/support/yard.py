@@ -19,9 +19,9 @@ from gitfleet.integrate import landing
 from gitfleet.integrate.gate.bounds import Bounds
 from gitfleet.integrate.gate.crossing import Closed
 from gitfleet.integrate.train import Builder, Candidate, Entry, Judge, Sealed, Tally, Train, TrainOutcome
-from gitfleet.model.config import VerifyConfig
 from gitfleet.model.evidence import CheckResult, Verification
 from gitfleet.model.plan import Check
+from gitfleet.model.verify_config import VerifyConfig
 from gitfleet.planner.scopes import Scope
 
 if TYPE_CHECKING:

@@ -81,7 +81,10 @@ def wait(accounts: Accounts, lease: AccountLease, refs: Sequence[str]) -> None:
 
 
 def recover(accounts: Accounts, session: str, repository: str, keep: Collection[str]) -> int:
-    """Take back what instances of a session hold or wait for, but for those to ``keep``; returns how many."""
+    """Take back what instances of a session hold or wait for, but for those to ``keep``; returns how many.
+
+    What anybody left who is dead goes with it.
+    """
     if not accounts.root.is_dir():
         return 0
     with accounts.lock() as proof:
@@ -93,6 +96,9 @@ def recover(accounts: Accounts, session: str, repository: str, keep: Collection[
         for instance in gone:
             accounts.drop_leases(proof, instance, repository)
             accounts.drop_waiting(proof, instance, repository)
+        accounts.sweep_waiting(proof)
+        for ref in accounts.refs():
+            accounts.sweep(proof, ref)
     return len(gone)
 
 

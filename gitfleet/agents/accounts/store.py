@@ -39,6 +39,7 @@ from gitfleet.store.files import (
     read_regular,
     remove_durable,
     rename_durable,
+    sweep,
     write_durable,
 )
 from gitfleet.store.locks import hold
@@ -228,14 +229,25 @@ class Accounts:
         if before is not None and (before.wants, before.attempt) == (lease.wants, lease.attempt):
             return
         make_directory(directory)
-        for path, other in read_leases(directory).items():
-            if other is not None and not alive(other):
-                remove_durable(path)
+        self.sweep_waiting(proof)
         write_durable(self.root / ".waiting" / lease_name(lease.instance, lease.repository), encode(lease), mode=0o600)
 
-    def sweep(self, proof: LockProof, ref: str) -> int:
-        """Take back the leases of an account whose attempts are dead; returns how many."""
+    def sweep_waiting(self, proof: LockProof) -> None:
+        """Who is dead waits no more; what killed writers left beside them goes, too."""
         proof.check()
+        sweep(self.root / ".waiting")
+        for path, lease in read_leases(self.root / ".waiting").items():
+            if lease is not None and not alive(lease):
+                remove_durable(path)
+
+    def sweep(self, proof: LockProof, ref: str) -> int:
+        """Take back the leases of an account whose attempts are dead; returns how many.
+
+        What killed writers left beside them goes, too.
+        """
+        proof.check()
+        for place in (self._path(ref), self._path(ref) / "leases"):
+            sweep(place)
         dead = [path for path, lease in self.leases(ref).items() if lease is not None and not alive(lease)]
         return sum(remove_durable(path) for path in dead)
 

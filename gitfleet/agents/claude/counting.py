@@ -8,7 +8,8 @@ for what a kill kept it from writing down), and ``model_usage_since_last_result`
 each answer is a row, and one more row, ``rest``, is what the end event says beyond them: helpers, and the cost.
 
 Of an answer that was broken off, by an interrupt or with its connection, the program may keep what it has, and then
-guesses what that used. A guess is no figure: the row says that more was used than is told.
+guesses what that used. A guess is no figure: the row says that more was used than is told. Nor is a price that the
+program makes up for a model that it does not know: then no cost is told (seen of 2.1.329: ``costBasis``).
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Counting:
     _everything: Tokens = field(default_factory=Tokens)
     _begun: tuple[str, str, Mapping[str, Any]] = ("", "", {})
     _guessed: bool = False
+    _unpriced: bool = False
 
     def streamed(self, event: Mapping[str, Any]) -> Iterator[Used]:
         """Take in an event of the raw stream of one of the agent's own answers."""
@@ -87,12 +89,13 @@ class Counting:
         if not isinstance(models, dict) or self._guessed:
             yield self._in_part()
             return
+        self._unpriced |= any(_mapping(one).get("costBasis") == "unknown" for one in models.values())
         self._everything = _sum([self._everything, *(_tokens(_mapping(one), _MODEL_USAGE) for one in models.values())])
         answers = _sum(self._answers.values())
         rest = Tokens(
             **{name: max(0, getattr(self._everything, name) - getattr(answers, name)) for name in _USAGE},
             reasoning=max(0, (self._everything.reasoning or 0) - (answers.reasoning or 0)),
-            cost_usd=self._everything.cost_usd,
+            cost_usd=None if self._unpriced else self._everything.cost_usd,
         )
         if rest.total or rest.cost_usd:
             yield Used(REST, rest, next(iter(models)) if len(models) == 1 else "", helper=True)

@@ -11,17 +11,14 @@ for gitfleet's guard to refuse or to tell.
 from __future__ import annotations
 
 import json
-import re
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from gitfleet.agents.base import Launch
+from gitfleet.agents.claude.rules import path_rule, rule
 from gitfleet.model.agent_config import ToolProfile
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from gitfleet.agents.base import Access, Assignment, Grant
+    from gitfleet.agents.base import Access, Assignment
 
 DEFAULTS = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -105,32 +102,9 @@ def _account(access: Access) -> dict[str, str]:
 
 def _permissions(assignment: Assignment) -> dict[str, list[str]]:
     reads_only = assignment.profile is ToolProfile.READ_ONLY
-    own = () if reads_only else (_path_rule("Edit", assignment.handoff_file),)
-    granted = (_rule(grant, assignment.worktree) for grant in assignment.grants)
+    own = () if reads_only else (path_rule("Edit", assignment.handoff_file),)
+    granted = (rule(grant, assignment.worktree) for grant in assignment.grants)
     return {
         "allow": [*_ALLOWED[assignment.profile], *own, *assignment.tools, *granted],
         "deny": [*_NEVER, *(_EDITING if reads_only else ())],
     }
-
-
-def _rule(grant: Grant, worktree: Path) -> str:
-    """What a person approved, as narrow as the program's rules can say it."""
-    match grant.tool:
-        case _ if not grant.argument:
-            return grant.tool
-        case "Bash":
-            return f"Bash({grant.argument})"
-        case "Read":
-            return _path_rule("Read", worktree / grant.argument)
-        case "Edit" | "Write" | "NotebookEdit":
-            return _path_rule("Edit", worktree / grant.argument)
-        case "WebFetch" if host := urlsplit(grant.argument).hostname:
-            return f"WebFetch(domain:{host})"
-        case _:
-            return grant.tool
-
-
-def _path_rule(tool: str, path: Path) -> str:
-    # An absolute path begins with two slashes; the rest is a pattern as in .gitignore.
-    escaped = re.sub(r"([\\*?\[\]!#])", r"\\\1", str(path))
-    return f"{tool}(/{escaped})"

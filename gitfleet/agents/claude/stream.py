@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitfleet.agents.claude.counting import Counting
 from gitfleet.agents.claude.outcome import Refusal, end_of
+from gitfleet.agents.claude.rules import allows
 from gitfleet.agents.events import Began, Called, Denied, RateLimited, Retrying, Said, Troubled
 
 if TYPE_CHECKING:
@@ -116,7 +117,8 @@ class ClaudeReader:
         if known not in self._denied:
             self._denied.add(known)
             called = self._calls.get(known)
-            yield Denied(tool, called.argument if called else argument(given))
+            asked = called.argument if called else argument(given)
+            yield Denied(tool, asked, allows(tool, asked))
 
     def _result(self, event: Mapping[str, Any]) -> Iterator[AgentEvent]:
         denials = event.get("permission_denials")

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 SANDBOX = "sandbox"
 """What a person approves when Codex is to work without its sandbox."""
+UNFENCED = "every command, and every edit anywhere, without Codex's sandbox"
+"""What it may do then."""
 
 USAGE_LIMIT, RATE_LIMITED, OVERFLOW, AUTH = "usage-limit", "rate-limited", "context-overflow", "auth"
 STALLED, NETWORK, MODEL_ERROR, NO_END = "stalled", "network", "model-error", "no-end-event"

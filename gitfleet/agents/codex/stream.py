@@ -20,6 +20,7 @@ from gitfleet.agents.codex.outcomes import (
     NO_END,
     RATE_LIMITED,
     SANDBOX,
+    UNFENCED,
     USAGE_LIMIT,
     code_of,
     reset_of,
@@ -55,6 +56,7 @@ class CodexReader:
     _calls: set[str] = field(default_factory=set)
     _used: Tokens = field(default_factory=Tokens)
     _answers: int = 0
+    _traced: bool = False
     _last: Used | None = None
     _status: int | None = None
     _now: datetime | None = None
@@ -72,6 +74,7 @@ class CodexReader:
             if isinstance(event, dict):
                 yield from self._event(event)
         if found := _TRACE.search(text):
+            self._traced = True
             facts = {name: value.strip('"') for name, value in _FACT.findall(found["facts"])}
             yield from self._trace(found["name"], facts)
         elif found := _FATAL.match(text):
@@ -94,6 +97,9 @@ class CodexReader:
             case {"type": "turn.failed", "error": {"message": str() as message}}:
                 trouble = self._trouble(message)
                 yield from self._limit(trouble.code, message)
+                if not self._traced:
+                    # Such an end tells no usage: without the trace nobody did.
+                    yield Used(f"{self._thread}/untold", Tokens(), helper=True, exact=False)
                 yield Ended(trouble.code, trouble.message, source_of(trouble.code))
             case _:
                 pass
@@ -110,7 +116,7 @@ class CodexReader:
         if kind == "command_execution" and item.get("status") == "failed":
             output = str(item.get("aggregated_output") or "").strip()
             if _NO_SANDBOX.fullmatch(output) and "bwrap" not in str(item.get("command")):
-                yield Denied(SANDBOX, output)
+                yield Denied(SANDBOX, output, UNFENCED)
 
     def _error(self, message: str) -> Iterator[AgentEvent]:
         if again := _RECONNECTING.match(message):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitfleet.agents.base import Launch
 from gitfleet.agents.opencode import hooks
+from gitfleet.agents.opencode.rules import WEB, WHOLE
 from gitfleet.model.agent_config import Effort, ToolProfile
 
 if TYPE_CHECKING:
@@ -34,10 +35,7 @@ DIRECTORIES = {"CONFIG": "~/.config", "DATA": "~/.local/share", "STATE": "~/.loc
 _HIDDEN = ("OPENCODE_CONFIG_CONTENT", "OPENCODE_TEST_HOME", "npm_config_cache", "npm_config_offline")
 _VERSION = re.compile(r"/v\d+$")
 _RULE = re.compile(r"([\w*-]+)(?:\((.*)\))?", re.DOTALL)
-_WEB = ("webfetch", "websearch", "codesearch")
-_WHOLE = frozenset({"doom_loop", "question", "todowrite", *_WEB})
-"""What it allows, asks for or denies as a whole only."""
-_ALL = ("edit", "bash", "read", "task", "skill", "external_directory", "doom_loop", *_WEB)
+_ALL = ("edit", "bash", "read", "task", "skill", "external_directory", "doom_loop", *WEB)
 _OWN_COMMANDS = ("gitfleet status", "gitfleet status *")
 
 
@@ -133,7 +131,7 @@ def _permissions(assignment: Assignment) -> dict[str, Any]:
         return {"*": "allow", **dict.fromkeys(_ALL, "allow")}
     web = "allow" if assignment.profile is ToolProfile.FULL else "ask"
     rules: dict[str, dict[str, str]] = {
-        **{name: {"*": web} for name in _WEB},
+        **{name: {"*": web} for name in WEB},
         "bash": dict.fromkeys(_OWN_COMMANDS, "allow"),
         "external_directory": {f"{assignment.handoff_file.parent}/*": "allow"},
         # It would ask whether to go on with a call that repeats itself; budgets end what does so for ever.
@@ -147,4 +145,4 @@ def _permissions(assignment: Assignment) -> dict[str, Any]:
         known = rules.setdefault(name, {})
         known.pop(pattern, None)
         known[pattern] = "allow"
-    return {name: list(known.values())[-1] if name in _WHOLE else known for name, known in rules.items()}
+    return {name: list(known.values())[-1] if name in WHOLE else known for name, known in rules.items()}

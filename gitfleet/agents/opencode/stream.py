@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitfleet.agents.events import Began, Called, Denied, Ended, RateLimited, Retrying, Said, Troubled, Used
 from gitfleet.agents.opencode.errors import LIMITS, limit_of, meaning
+from gitfleet.agents.opencode.rules import allows
 from gitfleet.model.run import FailureSource
 from gitfleet.model.usage import Tokens
 
@@ -58,7 +59,7 @@ class OpencodeReader:
         if text.startswith(_STARTLESS):
             return [Troubled("no-end-event", text)]
         found = None if self._listens else _ASKED.search(text)
-        return [Denied(found[1], found[2])] if found else []
+        return [Denied(found[1], found[2], allows(found[1], found[2]))] if found else []
 
     def _enter(self, session: str, model: str = "") -> Iterator[AgentEvent]:
         if session and (not self.session or (model and model != self.model)):
@@ -112,8 +113,9 @@ class OpencodeReader:
             self._gave_up = Ended(limit or "model-error", told["message"])
 
     def _denied(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
-        for pattern in told.get("patterns") or ("",):
-            yield Denied(str(told.get("permission") or "a tool"), pattern)
+        tool = str(told.get("permission") or "a tool")
+        for pattern in map(str, told.get("patterns") or ("",)):
+            yield Denied(tool, pattern, allows(tool, pattern))
 
     def _error(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
         yield from self._enter(told["sessionID"])

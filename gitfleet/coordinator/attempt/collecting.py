@@ -20,7 +20,7 @@ from gitfleet.coordinator.attempt.gating import Work, finish_spill, hold_against
 from gitfleet.coordinator.attempt.guarding import tampered
 from gitfleet.coordinator.attempt.resolving import judge_resolver
 from gitfleet.coordinator.attempt.streams import transcript, used_up
-from gitfleet.coordinator.attempt.verdicts import Judgement, judge
+from gitfleet.coordinator.attempt.verdicts import Judgement, did_without, judge, with_denial
 from gitfleet.coordinator.machine import Refused, refused, refused_by_words
 from gitfleet.coordinator.scrubbing import Scrubber
 from gitfleet.git import worktrees
@@ -140,6 +140,8 @@ def _collect(
             return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
         ended = used_up(run, agent.name, exit_, told) or mended(parts, run.attempts[-1], agent.outcome(exit_, told))
         ended = not_resumed(run.attempts[-1], ended, exit_, told) or ended
+        denied = ended if did_without(ended, told, parsed.handoff) else None
+        ended = None if denied else ended
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
         known = objects.resolve(target) or run.base
         # Of what a resolver made, all goes on or nothing.
@@ -166,6 +168,8 @@ def _collect(
         read_only=not task.scope,
         gate_open=gated.open,
     )
+    if denied is not None:
+        judgement = with_denial(judgement, denied, evidence=bool(files) or not task.scope)
     before = run.conflict_met if run.attempts[-1].resolver else None
     if before is not None and judgement.state is RunState.GATED:
         judgement = judge_resolver(parts, run, before, work)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.base import Grant
+from gitfleet.coordinator.parked import covered
 from gitfleet.store.grants import Grants
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitfleet.model.agent_config import AgentConfig
+    from gitfleet.model.parking import Permission
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
 
@@ -18,4 +22,12 @@ def granted(parts: Parts, run: Run, agent: AgentConfig | None) -> tuple[Grant, .
     if agent is None:
         return ()
     always = [one.permission for one in Grants.of(parts.layout, parts.caller).all() if one.agent == agent.kind]
-    return tuple(Grant(tool=one.tool, argument=one.argument) for one in dict.fromkeys((*run.grants, *always)))
+    given = dict.fromkeys(one.key for one in (*run.grants, *always))
+    return tuple(Grant(tool=tool, argument=argument) for tool, argument in given)
+
+
+def granted_since(parts: Parts, run: Run, denied: Sequence[Permission]) -> bool:
+    """Whether a person granted for good, while the run's last attempt was under way, all that it was denied."""
+    agent = parts.config.agent_named(run.agent)
+    always = Grants.of(parts.layout, parts.caller).all() if agent is not None and denied else ()
+    return agent is not None and covered(denied, always, kind=str(agent.kind), since=run.attempts[-1].started)

@@ -10,10 +10,12 @@ from gitfleet.integrate.verify import describe_red
 from gitfleet.model.run import Failure, FailureSource, Receipt, ReceiptVerdict, Run, RunState
 from gitfleet.model.session import Session, SessionState
 from gitfleet.model.words import plural
+from gitfleet.planner.retries import DENIED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gitfleet.agents.transcript import Transcript
     from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport
     from gitfleet.model.handoff import Handoff
 
@@ -63,6 +65,26 @@ def judge(  # noqa: PLR0913 - what one attempt left
     if red is not None:
         return _failed(FailureSource.VERIFIER, "task-check", f"Its own check {describe_red(red)}")
     return Judgement(RunState.GATED)
+
+
+def did_without(ended: Failure | None, told: Transcript | None, handoff: Handoff | None) -> bool:
+    """Whether an agent was denied something, ended well all the same, and hands off without a word of a failure.
+
+    Then its work is judged as any other is; if it does not stand by itself, a person is asked after all.
+    """
+    denied = ended is not None and ended.code == DENIED and ended.source is FailureSource.NEEDS_PERSON
+    well = told is not None and told.ended is not None and not told.ended.code
+    return denied and well and handoff is not None and not handoff.failures
+
+
+def with_denial(judgement: Judgement, denied: Failure, *, evidence: bool) -> Judgement:
+    """The judgement on work that was done without what was denied; ``evidence`` is that there is any work.
+
+    What wrote outside its scope is rejected whatever it was denied.
+    """
+    if judgement.state is RunState.REJECTED or (judgement.state is RunState.GATED and evidence):
+        return judgement
+    return Judgement(RunState.FAILED, denied)
 
 
 def _failed(source: FailureSource, code: str, message: str) -> Judgement:

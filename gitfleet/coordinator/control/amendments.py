@@ -17,7 +17,7 @@ from gitfleet.coordinator.sealing import released
 from gitfleet.model.event import EventKind
 from gitfleet.model.request import Reply, Request
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
-from gitfleet.planner.budgets import never_fit
+from gitfleet.planner.rooms import never_fit
 from gitfleet.planner.scopes import Scope, ScopeError, resolve_links
 from gitfleet.planner.waves import OverlapRefused, Schedule, schedule
 from gitfleet.store.documents.plans import write_plan

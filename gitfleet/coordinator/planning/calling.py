@@ -7,20 +7,22 @@ has found a call whose gitfleet was killed, and ends it with ``ending.finish``.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from gitfleet.agents.registry import agent_for, as_done
 from gitfleet.agents.transcript import Follower
-from gitfleet.coordinator.accounts import Chosen, NoneReady, ended_with, give_back, lend
+from gitfleet.coordinator.accounts import Chosen, NoneReady, ended_with, give_back
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.collecting import OUTPUT_BYTES, handoff_bytes
 from gitfleet.coordinator.attempt.preparing import launch_of
 from gitfleet.coordinator.attempt.streams import amount, reader_of, transcript, used_up
 from gitfleet.coordinator.planning.ending import finish, tampering
+from gitfleet.coordinator.planning.waiting import Doing, account_for, asked_to_end
+from gitfleet.coordinator.spending.day import day, deciding
 from gitfleet.coordinator.spending.rows import take_in
 from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
@@ -30,17 +32,17 @@ from gitfleet.model.budget import RUNAWAY, Budget
 from gitfleet.model.evidence import Attempt, Exit
 from gitfleet.model.plan import Task, TaskKind
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
-from gitfleet.planner.budgets import UsedUp, left, measured, overrun, runs_model, total
+from gitfleet.planner.budgets import UsedUp, left, measured, overrun, runs_model, tightest, total
+from gitfleet.relay.text import one_line
 from gitfleet.runtime.attempt import BUDGET
 from gitfleet.store.files import make_directory, write_durable
 from gitfleet.store.locks import worktrees_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gitfleet.agents.base import Agent
     from gitfleet.agents.transcript import Transcript
     from gitfleet.coordinator.observer import Interrupts
+    from gitfleet.coordinator.planning.waiting import Watch
     from gitfleet.git.worktrees import Worktree
     from gitfleet.model.config import Config
     from gitfleet.parts import Parts
@@ -48,26 +50,7 @@ if TYPE_CHECKING:
 
 _LOOK_SECONDS = 0.2
 _PIECE = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Doing:
-    """How a call stands: its number, seconds since its start and since its last output, and what it told of so far.
-
-    ``stopping`` says that it was told to end.
-    """
-
-    call: int
-    seconds: float
-    silent: float
-    turns: int | None = None
-    tool_calls: int = 0
-    tokens: int | None = None
-    stopping: bool = False
-
-
-Watch: TypeAlias = "Callable[[Doing], None]"
-"""Somebody who looks on; called a few times a second, from the thread that waits."""
+_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,36 +76,50 @@ class Planner:
     def ask(self, prompt: bytes) -> Answered:
         """Call it once and wait for its end. Raises ``GitfleetError``, ``GitFailed`` and ``OSError`` of the machine."""
         parts = self.parts
+        if asked_to_end(parts, self.run.instance, self.interrupts):
+            return Answered(())
         budget = self._budget()
         if isinstance(budget, UsedUp):
             message = f"The planner was not called again: {budget.sentence}."
             return Answered((), Failure(source=FailureSource.TASK, code="budget", message=message))
         number = len(self.run.attempts) + 1
-        given = lend(parts, self.task, self.run.session, self.run.instance, number)
+        make_directory(parts.layout.planning(self.run.instance).parent)
+        self._note()
+        given: Chosen | NoneReady | None = None
         try:
+            given = account_for(parts, self.task, self.run, number, self.watch, self.interrupts)
             if isinstance(given, NoneReady):
                 message = f"The planner was not called: {given.sentence}."
                 return Answered((), Failure(source=FailureSource.NEEDS_PERSON, code="no-account", message=message))
             return self._ask(prompt, number, budget, given)
         finally:
-            if isinstance(given, NoneReady) or given.account:
+            if not isinstance(given, Chosen) or given.account:
                 give_back(parts, self.run.instance)
 
     def _ask(self, prompt: bytes, number: int, budget: Budget, given: Chosen) -> Answered:
         parts = self.parts
-        attempt = Attempt(
-            number=number,
-            base=self.run.base,
-            started=instant(parts.now()),
-            budget=budget,
-            agent=given.agent,
-            account=given.account,
-        )
-        self.run = msgspec.structs.replace(self.run, attempts=(*self.run.attempts, attempt))
-        make_directory(parts.layout.attempt(self.run.instance, number))
-        self._note()
+        with deciding(parts.layout) if parts.config.budgets.day.said() else nullcontext():
+            allowed = self._today(budget)
+            if isinstance(allowed, UsedUp):
+                message = f"The planner was not called: the budget of the day is used up, {allowed.sentence}."
+                return Answered((), Failure(source=FailureSource.TASK, code="budget", message=message))
+            budget = allowed
+            attempt = Attempt(
+                number=number,
+                base=self.run.base,
+                started=instant(parts.now()),
+                budget=budget,
+                agent=given.agent,
+                account=given.account,
+            )
+            self.run = msgspec.structs.replace(self.run, attempts=(*self.run.attempts, attempt))
+            make_directory(parts.layout.attempt(self.run.instance, number))
+            self._note()
         if self._tree is None:
+            self.watch(Doing(number, 0, 0))  # a large tree takes its time
             self._tree = _stand(parts, self.run)
+            if asked_to_end(parts, self.run.instance, self.interrupts):
+                return Answered(())
         agent = agent_for(as_done(self.task, attempt, parts.config), parts.config)
         spec = launch_of(parts, self.task, self.run, self._tree, prompt, 0)
         try:
@@ -143,7 +140,7 @@ class Planner:
 
     def finish(self) -> tuple[str, ...]:
         """It is not called any more: keep what it changed and take its tree away; gives notes for people."""
-        return (*self._notes, *finish(self.parts, self.run))
+        return (*self._notes, *finish(self.parts, self.run, self.task))
 
     def _note(self) -> None:
         write_durable(self.parts.layout.planning(self.run.instance), encode(self.run))
@@ -159,13 +156,24 @@ class Planner:
         used = total(measured(one.usage, one.exit.seconds if one.exit else None) for one in self.run.attempts)
         return left(reserve, used)
 
+    def _today(self, budget: Budget) -> Budget | UsedUp:
+        """The same, as far as the day allows it, too."""
+        config = self.parts.config
+        most = config.budgets.day
+        if not runs_model(self.task, config):
+            most = Budget(max_seconds=most.max_seconds)
+        if not most.said():
+            return budget
+        rest = left(most, day(self.parts).all)
+        return rest if isinstance(rest, UsedUp) else tightest(budget, rest)
+
     def _wait(self, handle: Handle, agent: Agent, budget: Budget) -> Exit:
         host, began = self.parts.host, self.parts.monotonic()
         reader = reader_of(agent, self.run.attempts)
         follower = Follower(reader) if reader is not None else None
         stopped = False
         while (ended := host.wait_for(handle, _LOOK_SECONDS)) is None:
-            if self.interrupts.requested and not stopped:
+            if not stopped and asked_to_end(self.parts, self.run.instance, self.interrupts):
                 stopped = True
                 host.stop(handle)
             if follower is not None:
@@ -226,11 +234,11 @@ def planning_task(agent: str, config: Config, direction: str = "") -> Task:
 
 
 def begun(instance: str, task: Task, base: str, agent: str) -> Run:
-    """The run of a planner before its first call."""
+    """The run of a planner before its first call; its name is what it is to plan."""
     return Run(
         session=instance,
         task=task.id,
-        name=task.title,
+        name=one_line(task.instructions, _NAME),
         instance=instance,
         wave=1,
         state=RunState.RUNNING,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, assert_never
 
+from gitfleet.coordinator.accounts import give_back
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.guarding import tampered
 from gitfleet.coordinator.attempt.tampering import told as told_of
@@ -14,9 +15,10 @@ from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
 from gitfleet.git.command import GitFailed
 from gitfleet.git.snapshots import Failed, Nothing, Taken
-from gitfleet.model.evidence import Exit
+from gitfleet.model.evidence import WIP, Exit
 from gitfleet.recovery.keeping import keep_tree
-from gitfleet.store.files import remove_durable
+from gitfleet.store.files import remove_durable, sweep
+from gitfleet.store.usage import UsageStore
 
 if TYPE_CHECKING:
     from gitfleet.model.plan import Task
@@ -26,20 +28,40 @@ if TYPE_CHECKING:
 STOP_SECONDS = 60.0
 
 
-def finish(parts: Parts, run: Run, task: Task | None = None) -> tuple[str, ...]:
+def finish(parts: Parts, run: Run, task: Task) -> tuple[str, ...]:
     """End a planner: nothing of it runs any more, what it changed is kept, its tree is gone; gives notes for people.
 
-    With a ``task`` it is one whose gitfleet was killed: what its last call used is taken in first. May be repeated.
+    What its last call used is taken in where that did not happen; until it can be, the planner is not over. May be
+    repeated.
     """
     ended = _end(parts, run)
-    notes: list[str] = []
-    if task is not None and run.attempts and run.attempts[-1].exit is None:
-        with suppress(GitfleetError, OSError):
-            take_in(parts, run, task, None, ended)
+    known, notes = True, []
+    if run.attempts and run.attempts[-1].exit is None:
+        known = _taken_in(parts, run, task, ended)
         notes = tampering(parts, run)
+    # Of what stays anybody can see that it is dead.
+    with suppress(GitfleetError, OSError):
+        if any(attempt.account for attempt in run.attempts):
+            give_back(parts, run.instance)
+        UsageStore(parts.layout).sweep(run.session)
+        sweep(parts.layout.planning(run.instance).parent)
+        sweep(parts.layout.attempt(run.instance, len(run.attempts)))
     notes += _clear(parts, run, ended)
-    remove_durable(parts.layout.planning(run.instance))
+    if known:
+        parts.layout.planning_stop(run.instance).unlink(missing_ok=True)
+        remove_durable(parts.layout.planning(run.instance))
     return tuple(notes)
+
+
+def _taken_in(parts: Parts, run: Run, task: Task, ended: Exit | None) -> bool:
+    """Whether it is written down what the last call used, as far as anybody can say; false where it cannot be now."""
+    try:
+        take_in(parts, run, task, None, ended)
+    except GitfleetError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def tampering(parts: Parts, run: Run) -> list[str]:
@@ -78,7 +100,7 @@ def _clear(parts: Parts, run: Run, ended: Exit | None) -> list[str]:
         case Nothing():
             notes = []
         case Taken() if outcome.whole:
-            kept = outcome.ref.removeprefix("refs/gitfleet/wip/")
+            kept = outcome.ref.removeprefix(WIP)
             notes = [f"the planner changed files of its worktree; none of it counts: gitfleet rescue show {kept}"]
         case Taken():
             gaps = ", ".join((*outcome.nested, *outcome.gaps))

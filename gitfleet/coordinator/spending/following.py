@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 
 from gitfleet.agents.registry import agent_for, as_done
 from gitfleet.agents.transcript import Follower, standing
-from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.coordinator.attempt.streams import reader_of
+from gitfleet.coordinator.rounds import Rounds
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import encode
-from gitfleet.model.run import RunState
 from gitfleet.model.usage import Figures, LiveFigures
 from gitfleet.store.files import write_private
 
@@ -50,30 +49,29 @@ class Following:
     books: Books
     reads: int = 0
     """How often a log was read so far."""
-    _followed: dict[str, _Followed] = field(default_factory=dict)
-    _looked: float = float("-inf")
+    _rounds: Rounds[_Followed] = field(init=False)
     _left: float = float("-inf")
     _known: LiveFigures = LiveFigures(attempts={})  # noqa: RUF009 - frozen
+
+    def __post_init__(self) -> None:
+        """Build what lives as long as the coordinator."""
+        self._rounds = Rounds(
+            self.parts, self.books, LOOK_SECONDS, lambda run, handle: _Followed(handle, self._follower(run))
+        )
 
     @property
     def transcripts(self) -> Mapping[str, Transcript]:
         """What running attempts said so far, by task; those whose output is text are missing."""
-        found = {task: followed.follower for task, followed in self._followed.items()}
+        found = {task: followed.follower for task, followed in self._rounds.kept.items()}
         return {task: follower.transcript for task, follower in found.items() if follower is not None}
 
     def look(self) -> None:
         """Read on where it is time to."""
         now = self.parts.monotonic()
-        if now - self._looked < LOOK_SECONDS:
+        running = self._rounds.due(now)
+        if running is None:
             return
-        self._looked = now
-        running = {run.task: run for run in self.books.runs.values() if run.state is RunState.RUNNING}
-        self._followed = {task: followed for task, followed in self._followed.items() if task in running}
-        for task, run in running.items():
-            handle = handle_of(self.parts, run)
-            followed = self._followed.get(task)
-            if followed is None or followed.handle != handle:
-                followed = self._followed[task] = _Followed(handle, self._follower(run))
+        for _, followed in running:
             if followed.follower is not None:
                 self._read(followed.handle, followed.follower)
         if now - self._left >= LEAVE_SECONDS:
@@ -90,14 +88,17 @@ class Following:
         figures = LiveFigures(
             attempts={
                 f"{followed.handle.instance}/{followed.handle.attempt}": _figures(followed.follower.transcript)
-                for followed in self._followed.values()
+                for followed in self._rounds.kept.values()
                 if followed.follower is not None
             }
         )
         if figures != self._known:
             self._known = figures
+            session = self.books.session.id
             with suppress(OSError):
-                write_private(self.parts.layout.figures(self.books.session.id), encode(figures))
+                # The directory is every session's; an unfinished file is swept with its own.
+                by_way_of = self.parts.layout.session(session)
+                write_private(self.parts.layout.figures(session), encode(figures), by_way_of=by_way_of)
 
     def _follower(self, run: Run) -> Follower | None:
         with suppress(GitfleetError):  # an agent that the config no longer has is told of where it is collected

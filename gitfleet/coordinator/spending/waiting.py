@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.accounts import NoneReady
 from gitfleet.coordinator.closing import Halt
-from gitfleet.planner.budgets import Short, UsedUp
+from gitfleet.planner.budgets import UsedUp
+from gitfleet.planner.rooms import Short, Uncounted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +19,8 @@ WAVE = "wave"
 
 def waits_for_wave(held: Mapping[str, HeldElsewhere]) -> bool:
     """Whether a task waits for room in its wave that will not come: then it belongs into a later one."""
-    return any(isinstance(one.spent, Short) and one.spent.room == WAVE and one.spent.final for one in held.values())
+    short = [one.spent for one in held.values() if isinstance(one.spent, Short)]
+    return any(one.room == WAVE and one.final and not one.ever for one in short)
 
 
 def rests(held: Mapping[str, HeldElsewhere]) -> bool:
@@ -36,6 +38,8 @@ def nothing_left(held: Mapping[str, HeldElsewhere]) -> Halt | None:
         return None
     told = "; ".join(f"{task}: {why.sentence}" for task, why in spent.items() if why is not None)
     first = next((why for why in spent.values() if isinstance(why, Short | UsedUp)), None)
+    if first is None and any(isinstance(why, Uncounted) for why in spent.values()):
+        return Halt(f"{told}; then `gitfleet continue` goes on")
     if first is None:
         return Halt(f"{told}; `gitfleet continue` goes on once an account is ready")
     scope = first.room if isinstance(first, Short) else "task"

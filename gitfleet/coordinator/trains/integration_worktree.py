@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from gitfleet.coordinator.claiming import free_block, ports_in_use
 from gitfleet.git import worktrees
 from gitfleet.git.command import GitFailed
-from gitfleet.git.pool import trash_of
+from gitfleet.git.pool_root import trash_of
 from gitfleet.model.base import instant
 from gitfleet.model.lease import Lease
 from gitfleet.model.paths import quote_path

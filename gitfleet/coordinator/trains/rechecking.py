@@ -10,8 +10,8 @@ from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.trains.integration_worktree import drop_worktree, integration_path, open_integration
 from gitfleet.coordinator.trains.remembering import Remembering
 from gitfleet.integrate.verify import Interrupted, verify
-from gitfleet.model.config import Baseline
 from gitfleet.model.evidence import Verdict
+from gitfleet.model.verify_config import Baseline
 from gitfleet.store.layout import verify_label
 
 if TYPE_CHECKING:

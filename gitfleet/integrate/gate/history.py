@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitfleet.git.engine import MissingObject
 from gitfleet.git.index import Change, Entry, parse_raw
-from gitfleet.git.objects import MissingObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

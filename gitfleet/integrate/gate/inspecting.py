@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitfleet.git.objects import MissingObject
+from gitfleet.git.engine import MissingObject
 from gitfleet.integrate.gate.bounds import is_git_name, is_planning
 from gitfleet.integrate.gate.following import escapes, is_link
 from gitfleet.integrate.gate.history import differences, own_commits, unbent

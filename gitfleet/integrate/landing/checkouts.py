@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from gitfleet.git.command import Git
 
-_ZERO = "0" * 40
-
 # What a person is in the middle of while HEAD still names the branch; landing there would change what their next
 # `--continue` or `--abort` does.
 _OPERATIONS = (

@@ -15,8 +15,8 @@ import msgspec
 
 from gitfleet.integrate.verify import Interrupted, verify, without_planning
 from gitfleet.integrate.when import left_out, skipped
-from gitfleet.model.config import Baseline
 from gitfleet.model.evidence import CheckResult, Verdict, Verification
+from gitfleet.model.verify_config import Baseline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gitfleet.git.command import Git
     from gitfleet.git.objects import Objects
     from gitfleet.integrate.verify import Memory, Runner
-    from gitfleet.model.config import VerifyConfig
+    from gitfleet.model.verify_config import VerifyConfig
 
 _Applying = tuple[int, ...]
 """Positions of checks in the config's list."""

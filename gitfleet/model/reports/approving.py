@@ -18,7 +18,9 @@ class ParkedRun(Report, frozen=True, kw_only=True):
     instance: str
     agent: str
     since: Annotated[str, Meta(description="ISO 8601 instant.")] = ""
+    interrupted: Annotated[bool, Meta(description="Whether it was interrupted, and asks for nothing.")] = False
     denied: Annotated[tuple[Permission, ...], Meta(description="What its agent was not allowed to do.")] = ()
+    more: Annotated[int, Meta(description="How many other uses it was not allowed, which are not kept.")] = 0
     approved: Annotated[bool, Meta(description="Whether it was approved and waits to be started.")] = False
 
 
@@ -32,6 +34,9 @@ class ApproveReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="
     instance: str = ""
     permissions: Annotated[tuple[Permission, ...], Meta(description="What was approved, denied or revoked.")] = ()
     always: Annotated[bool, Meta(description="Whether it is granted to every agent of this kind from now on.")] = False
+    also: Annotated[
+        tuple[str, ...], Meta(description="Instances that go on as well, since they waited for the same alone.")
+    ] = ()
     coordinator: Annotated[bool, Meta(description="Whether a coordinator took it at once.")] = False
     parked: Annotated[tuple[ParkedRun, ...], Meta(description="Runs that wait for a permission now.")] = ()
     grants: Annotated[

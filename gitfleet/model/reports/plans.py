@@ -19,6 +19,7 @@ class PlacedTask(Report, frozen=True, kw_only=True):
     scope: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     command: Annotated[str, Meta(description="What it runs with `sh -c`, for a command task.")] = ""
+    instructions: Annotated[str, Meta(description="What its agent is asked to do.")] = ""
     tokens: Annotated[int, Meta(description="Token hint that counts against the wave's budget.")] = 0
     reason: Annotated[str, Meta(description="Why the task is in this wave and not an earlier one.")] = ""
     minutes: Annotated[

@@ -157,6 +157,21 @@ class SessionStatus(Report, frozen=True, kw_only=True):
     landings: tuple[Landing, ...] = ()
 
 
+class PlannerStatus(Report, frozen=True, kw_only=True):
+    """A planner that makes a plan of a direction now."""
+
+    instance: Annotated[str, Meta(description="Its name, for `gitfleet stop`.")]
+    name: Annotated[str, Meta(description="The direction, or its beginning.")]
+    agent: str
+    account: Annotated[str, Meta(description="The account that it works with.")] = ""
+    call: Annotated[int, Meta(description="How many calls were made of it; repairs are calls of their own.")] = 0
+    calling: Annotated[bool, Meta(description="Whether its agent runs; else it waits for an account.")] = False
+    alive: Annotated[bool, Meta(description="Whether the command that asked for it lives.")] = True
+    pid: Annotated[int | None, Meta(description="The process of that command.")] = None
+    elapsed_seconds: Annotated[float | None, Meta(description="Since this call was made.")] = None
+    last_activity_seconds: Annotated[float | None, Meta(description="Since its agent's last output.")] = None
+
+
 class StatusReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gitfleet/report/status/v1"):
     """Everything about the open sessions, and what needs a person first."""
 
@@ -164,6 +179,7 @@ class StatusReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="g
     sessions: Annotated[
         tuple[SessionStatus, ...], Meta(description="Sessions, those that wait for a person first.")
     ] = ()
+    planners: Annotated[tuple[PlannerStatus, ...], Meta(description="Planners that are at work on a direction.")] = ()
     orphans: Annotated[
         tuple[str, ...], Meta(description="Attempts that no session knows, a sentence each; `doctor` looks further.")
     ] = ()

@@ -47,7 +47,7 @@ class DoctorReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="g
 class CleanItem(Report, frozen=True, kw_only=True):
     """One thing that clean removes, or keeps for a reason."""
 
-    kind: Annotated[str, Meta(description="branch, cache, claim, log, session, trash or worktree.")]
+    kind: Annotated[str, Meta(description="branch, cache, claim, log, session, trash, usage or worktree.")]
     name: Annotated[str, Meta(description="Which one: a branch, an instance, a session or a path.")]
     bytes: Annotated[int | None, Meta(description="Bytes on disk; none where they cannot be told.")] = None
     removed: Annotated[bool, Meta(description="Whether it was, or would be, removed.")]

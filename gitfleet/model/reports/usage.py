@@ -42,7 +42,7 @@ class Difference(Report, frozen=True, kw_only=True):
     task: str
     instance: str
     cli_session: Annotated[str, Meta(description="Session of the agent's own program.")] = ""
-    problem: Annotated[str, Meta(description="missing, differs, incomplete, or no-file.")]
+    problem: Annotated[str, Meta(description="missing, differs, incomplete, no-file, or damaged.")]
     message: Annotated[str, Meta(description="A sentence for people.")]
     rows: Annotated[int | None, Meta(description="Tokens that the rows have; none without rows.")] = None
     theirs: Annotated[int | None, Meta(description="Tokens that the program wrote down; none where it did not.")] = None

@@ -10,19 +10,19 @@ import os
 import secrets
 import shutil
 import signal
-import stat
 import subprocess
 import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.runtime import attempt
 from gitfleet.runtime.environment import temporary_directory
 from gitfleet.runtime.hosts.base import Handle, HostStatus, LaunchSpec, LogSlice, Pulse
 from gitfleet.runtime.hosts.ends import recorded_end, settle
+from gitfleet.runtime.hosts.spec import document, make_temporary, text
 from gitfleet.runtime.output import LOG_LIMIT, read_log
 from gitfleet.runtime.passing import tell
 from gitfleet.runtime.processes import Process, send
@@ -76,8 +76,8 @@ class LocalHost:
                 raise _refusal(spec, "another process holds it")
             if (spec.directory / attempt.EXIT).exists():
                 raise _refusal(spec, "it is over already")
-            document = _document(spec) | {"nonce": self._nonce(), "temporary": _make_temporary(spec)}
-            attempt.write_json(str(spec.directory), attempt.SPEC, document)
+            told = document(spec) | {"nonce": self._nonce(), "temporary": make_temporary(spec)}
+            attempt.write_json(str(spec.directory), attempt.SPEC, told)
             self._children[spec.directory] = self._spawn(spec, lock)
         return Handle(spec.instance, spec.attempt, spec.directory)
 
@@ -259,7 +259,7 @@ class LocalHost:
             return
         spec = attempt.read_json(str(handle.directory), attempt.SPEC)
         # The directory is made first: without a spec, a host was killed between the two.
-        temporary = spec.get("temporary") if spec is not None else _text(temporary_directory(handle.directory))
+        temporary = spec.get("temporary") if spec is not None else text(temporary_directory(handle.directory))
         if temporary:
             shutil.rmtree(temporary.encode("utf-8", "surrogateescape"), ignore_errors=True)
 
@@ -271,44 +271,3 @@ def _refusal(spec: LaunchSpec, reason: str) -> GitfleetError:
         f"Attempt {spec.attempt} of {spec.instance} was not started: {reason}.",
         hint="`gitfleet status` shows which coordinator runs the session.",
     )
-
-
-def _make_temporary(spec: LaunchSpec) -> str | None:
-    """Make the directory that TMPDIR names, where it is the attempt's own; its name then, to be removed by."""
-    temporary = temporary_directory(spec.directory)
-    if spec.env.get("TMPDIR") != str(temporary):
-        return None
-    temporary.mkdir(mode=0o700, exist_ok=True)
-    facts = temporary.lstat()
-    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid() or facts.st_mode & 0o077:
-        raise GitfleetError(
-            Kind.ENVIRONMENT,
-            "temporary-taken",
-            f"Something that is not ours stands at {temporary}, where {spec.instance} would have its temporary files.",
-            hint="Remove it, or set TMPDIR to a directory of your own.",
-        )
-    return _text(temporary)
-
-
-def _document(spec: LaunchSpec) -> dict[str, Any]:
-    return {
-        "argv": [_text(word) for word in spec.argv],
-        "worktree": _text(spec.cwd),
-        "env": {_text(name): _text(value) for name, value in spec.env.items()},
-        "stdin": None if spec.stdin is None else _text(spec.stdin),
-        "deadline_seconds": spec.deadline_seconds,
-        "stall_seconds": spec.stall_seconds,
-        "log_limit": spec.log_limit,
-        "digest": spec.digest,
-        "ladder": spec.ladder,
-        "leftover_ladder": spec.leftover_ladder,
-        "drain_seconds": spec.drain_seconds,
-        "sweep": spec.sweep,
-        "subreaper": spec.subreaper,
-        "processes": spec.processes,
-    }
-
-
-def _text(word: str | Path) -> str:
-    """Turn a word into UTF-8 text of the same bytes, whatever the locale here; the warden runs in UTF-8 mode."""
-    return os.fsencode(word).decode("utf-8", "surrogateescape")

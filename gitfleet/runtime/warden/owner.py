@@ -18,6 +18,7 @@ from gitfleet.runtime.output import BoundedLog
 from gitfleet.runtime.passing import hear
 from gitfleet.runtime.tables import open_table
 from gitfleet.runtime.tree import NONCE
+from gitfleet.runtime.warden.deadline import Deadline
 from gitfleet.runtime.warden.heart import Heart
 from gitfleet.runtime.warden.hold import Hold
 from gitfleet.runtime.warden.spawn import SpawnFailed, spawn
@@ -79,8 +80,7 @@ class Warden:
         self._log = BoundedLog.wanted(self._path(attempt.LOG), spec)
         self._heart = Heart(self._path(attempt.PULSE), stall=spec.get("stall_seconds"), started=self._awake)
         self._hold = Hold(directory, self._heart)
-        self._deadline: float | None = spec.get("deadline_seconds")
-        self._deadline_seen: tuple[int, int] | None = None
+        self._deadline = Deadline(directory, spec.get("deadline_seconds"))
         self._introduce()
         attempt.reserve_end(directory)
 
@@ -182,7 +182,7 @@ class Warden:
                 return "exited"
             if self._told_to_stop():
                 return attempt.stop_reason(self._directory)
-            deadline, stood = self._current_deadline(), self._hold.look(self._tree)
+            deadline, stood = self._deadline.look(), self._hold.look(self._tree)
             left = _TICK if deadline is None else self._awake + deadline + stood - time.monotonic()
             if left <= 0:
                 return "deadline"
@@ -190,19 +190,6 @@ class Warden:
 
     def _told_to_stop(self) -> bool:
         return self._asked_to_stop or os.path.exists(self._path(attempt.STOP))
-
-    def _current_deadline(self) -> float | None:
-        """Read the deadline: the spec's, unless the coordinator has moved it since."""
-        try:
-            facts = os.stat(self._path(attempt.DEADLINE))
-            seen = (facts.st_mtime_ns, facts.st_ino)
-            if seen != self._deadline_seen:
-                with open(self._path(attempt.DEADLINE), "rb", opener=attempt.open_regular) as file:
-                    self._deadline = float(file.read(64))
-                self._deadline_seen = seen
-        except (OSError, ValueError):
-            pass
-        return self._deadline
 
     def _drain(self, seconds: float) -> None:
         """Read what is still in the pipe; somebody else may hold its other end for ever."""

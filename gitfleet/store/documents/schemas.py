@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from gitfleet.model.documents import BY_NAME, COMMON_FIELDS, KINDS
+from gitfleet.model.descriptions import COMMON_FIELDS
+from gitfleet.model.documents import BY_NAME, KINDS
 
 if TYPE_CHECKING:
     from gitfleet.model.documents import DocumentKind

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from gitfleet.app.base import applying
-from gitfleet.model.config import Config, VerifyConfig
+from gitfleet.model.config import Config
 from gitfleet.model.plan import Check
+from gitfleet.model.verify_config import VerifyConfig
 from gitfleet.planner.scopes import Scope
 
 

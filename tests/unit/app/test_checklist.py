@@ -11,6 +11,7 @@ import pytest
 from gitfleet.app.checklist import Facts, checklist, going_on
 from gitfleet.model.evidence import Attempt, CheckResult, Exit, GateReport, Verdict, Verification, Violation
 from gitfleet.model.handoff import Handoff, HandoffSource
+from gitfleet.model.parking import Parked
 from gitfleet.model.reports import CloseoutItem, Point
 from gitfleet.model.run import ClaimHeld, Failure, FailureSource, MergeRecord, Run, RunState
 from gitfleet.model.session import SessionState
@@ -195,3 +196,16 @@ def test_what_is_no_worse_than_its_target_is_not_done() -> None:
     known = Verification(verdict=Verdict.NO_WORSE, tree=TREE, checks=(GREEN, before))
     found = point(Point.CHECKS, verification=known)
     assert (found.ok, found.found) == (False, "no-worse: lint (as on the target) fails")
+
+
+def test_what_waits_for_a_permission_is_mended_by_an_approval() -> None:
+    there = facts(session=SessionState.NEEDS_CONTINUE, claimed=True, slot="tree-1")
+    asks = {"state": RunState.QUEUED, "merge": None, "parked": Parked(since=AT)}
+    approve = f"gitfleet approve {LANDED.instance}"
+    assert (point(Point.COMMIT, there, **asks).found, point(Point.COMMIT, there, **asks).mend) == (
+        "not landed, queued: waits for a person",
+        approve,
+    )
+    assert point(Point.CLAIM, there, **asks).mend == point(Point.WORKTREE, there, **asks).mend == approve
+    approved = {**asks, "parked": Parked(since=AT, approved=True)}
+    assert point(Point.COMMIT, there, **approved).mend == "gitfleet continue auth-k3f9qm"

@@ -185,7 +185,9 @@ def test_a_minimal_task_file_needs_an_agent() -> None:
 )
 def test_long_task_files_are_refused_with_every_field_that_is_not_built(name: str, fields: list[str]) -> None:
     data = (TASK_FILES / f"{name}.json").read_bytes()
-    config = load_config(b"agent: a\nagents: {a: {argv: [x], capabilities: [github, release, rust, cli]}}\n", "c.yaml")
+    config = load_config(
+        b"agent: a\nagents: {a: {kind: claude, capabilities: [github, release, rust, cli]}}\n", "c.yaml"
+    )
     with pytest.raises(GitfleetError) as caught:
         load_plan(data, f"{name}.json", config)
     error = caught.value

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.claiming import RETRY_SECONDS, Claiming, HeldElsewhere, clash
 from gitfleet.model.claim import Claim, ExternalClaim
-from gitfleet.model.config import Config, WorktreesConfig
+from gitfleet.model.config import Config
+from gitfleet.model.trees_config import WorktreesConfig
 from gitfleet.planner.scopes import Scope
 from tests.support.stage import SESSION, session_on, task_of
 from tests.unit.store.samples import make_claim

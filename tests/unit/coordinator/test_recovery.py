@@ -65,9 +65,13 @@ def test_a_session_that_stands_where_its_books_say_is_left_alone(repo: Repo) -> 
 
 def test_an_attempt_that_was_being_prepared_is_queued_again_and_its_claim_goes(repo: Repo) -> None:
     with session_on(repo, task_of("a")) as stage:
-        begun(stage, "a")
+        instance = begun(stage, "a").instance
         assert len(stage.parts.claims.live()) == 1
+        torn = stage.parts.layout.attempt(instance, 1) / ".tmp-1"
+        torn.parent.mkdir(parents=True, exist_ok=True)
+        torn.write_bytes(b"{")
         found = reconcile(stage.parts, SESSION)
+        assert not torn.exists()
         run = found.runs["a"]
         assert (run.state, run.claim, len(run.attempts)) == (RunState.QUEUED, None, 1)
         assert stage.parts.state.read_run(SESSION, "a") == run
@@ -324,7 +328,10 @@ def test_unfinished_writes_of_a_killed_coordinator_are_swept(repo: Repo) -> None
     with session_on(repo, task_of("a")) as stage:
         layout = stage.parts.layout
         layout.claims.mkdir(parents=True, exist_ok=True)
+        rows = layout.usage_of(SESSION, "i-a", 1).parent
+        rows.mkdir(parents=True)
         torn = [layout.runs(SESSION) / ".tmp-1", layout.session(SESSION) / ".tmp-2", layout.claims / ".tmp-3"]
+        torn.append(rows / ".tmp-4")
         for path in torn:
             path.write_bytes(b"{")
         reconcile(stage.parts, SESSION)

@@ -14,9 +14,11 @@ from gitfleet.coordinator.checks import CheckRunner
 from gitfleet.coordinator.trains.integration_worktree import drop_worktree, integration_path, open_integration
 from gitfleet.coordinator.trains.remembering import Remembering
 from gitfleet.integrate.verify import Interrupted, verify
-from gitfleet.model.config import Config, FingerprintConfig, VerifyConfig, WorktreesConfig
+from gitfleet.model.config import Config
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.plan import Check
+from gitfleet.model.trees_config import WorktreesConfig
+from gitfleet.model.verify_config import FingerprintConfig, VerifyConfig
 from gitfleet.store.layout import verify_label
 from tests.support.stage import SESSION, session_on, task_of
 

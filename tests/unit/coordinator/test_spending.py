@@ -67,6 +67,7 @@ def test_the_same_stream_gives_the_same_rows() -> None:
         ((BEGAN, TURN, b'{"call": "sh"}\n'), Truth.NOT_MEASURED, ["1", UNTOLD]),
         ((), Truth.NOT_MEASURED, []),
         ((BEGAN, END), Truth.EXACT, []),
+        ((BEGAN, TURN, b'{"turn": "2", "tokens": {}, "exact": false}\n', END), Truth.NOT_MEASURED, ["1", "2"]),
     ],
 )
 def test_what_was_cut_off_is_not_measured(pieces: tuple[bytes, ...], truth: Truth, turns: list[str]) -> None:
@@ -104,8 +105,8 @@ def lost(stage: SessionStage, *, ran: bool = True) -> None:
     """An attempt whose end no coordinator took in, and whose run is queued again."""
     directory = stage.parts.layout.attempt("i-a", 1)
     directory.mkdir(parents=True)
+    files.write_json(str(directory), files.SPEC, {})
     if ran:
-        files.write_json(str(directory), files.SPEC, {})
         (directory / files.LOG).write_bytes(BEGAN + TURN)
     attempts = (Attempt(number=1, base=stage.repo.oid(), started=AT),)
     stage.books.advance("a", RunState.PREPARING, instance="i-a", attempts=attempts)

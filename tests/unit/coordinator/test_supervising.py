@@ -95,7 +95,7 @@ class Scene:
             if beats:
                 self.pulse.beat()
             self.supervising.look()
-            for watched in self.supervising._watched.values():
+            for watched in self.supervising._rounds.kept.values():
                 if watched.looking is not None:
                     watched.looking.join()
 

@@ -10,7 +10,7 @@ from gitfleet.coordinator.retrying import Retrying
 from gitfleet.coordinator.settling import Settling
 from gitfleet.coordinator.trains.integration_worktree import drop_worktree
 from gitfleet.git import worktrees
-from gitfleet.git.pool import trash_of
+from gitfleet.git.pool_root import trash_of
 from gitfleet.model.evidence import Attempt
 from gitfleet.model.lease import Lease
 from gitfleet.model.run import RunState

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from gitfleet.coordinator.attempt.verdicts import Judgement, exit_code, judge, receipt
+from gitfleet.agents.events import Ended
+from gitfleet.agents.transcript import Transcript
+from gitfleet.coordinator.attempt.verdicts import Judgement, did_without, exit_code, judge, receipt, with_denial
 from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
 from gitfleet.errors import ExitCode
 from gitfleet.integrate.gate.bounds import Bounds
@@ -51,6 +53,38 @@ def judged(**facts: Any) -> Judgement:  # noqa: ANN401 - any argument of judge
 def code_of(judgement: Judgement) -> str:
     assert judgement.failure is not None
     return judgement.failure.code
+
+
+DENIED = Failure(source=FailureSource.NEEDS_PERSON, code="permission-denied", message="It was not allowed.")
+WELL, ILL = Transcript(ended=Ended()), Transcript(ended=Ended("no-end-event"))
+
+
+@pytest.mark.parametrize(
+    ("ended", "told", "handoff", "without"),
+    [
+        (DENIED, WELL, Handoff(built=("it",)), True),
+        (DENIED, WELL, Handoff(built=("it",), failures=("no network",)), False),
+        (DENIED, WELL, None, False),
+        (DENIED, ILL, Handoff(built=("it",)), False),
+        (DENIED, Transcript(), Handoff(built=("it",)), False),
+        (CRASHED, WELL, Handoff(built=("it",)), False),
+        (None, WELL, Handoff(built=("it",)), False),
+    ],
+)
+def test_an_agent_did_without_what_it_was_denied_where_it_says_so(
+    *, ended: Failure | None, told: Transcript, handoff: Handoff | None, without: bool
+) -> None:
+    assert did_without(ended, told, handoff) is without
+
+
+def test_work_that_does_not_stand_without_what_was_denied_is_a_question_to_a_person() -> None:
+    good, asks = Judgement(RunState.GATED), Judgement(RunState.FAILED, DENIED)
+    assert with_denial(good, DENIED, evidence=True) == good
+    assert with_denial(good, DENIED, evidence=False) == asks  # nothing was changed: that nothing had to is its word
+    assert with_denial(judged(checks=(RED,)), DENIED, evidence=True) == asks
+    assert with_denial(judged(files=()), DENIED, evidence=False) == asks
+    outside = judged(gate=violations(1))
+    assert with_denial(outside, DENIED, evidence=True) == outside
 
 
 def violations(count: int) -> GateReport:

@@ -183,6 +183,12 @@ def test_past_runs_add_up_to_medians() -> None:
     assert (past.integrated, past.clashed) == (3, 0)
 
 
+def test_an_attempt_whose_end_nobody_saw_measures_nothing() -> None:
+    unseen = Attempt(number=1, base="1" * 40, started="2026-01-02T03:04:05.000Z", outcome="success")
+    seen = [landed(str(n), 60 * n, tree=str(n)) for n in (1, 2, 9)]
+    assert past_of([landed(str(n), 60 * n, unseen, tree=str(n)) for n in (1, 2, 9)]) == past_of(seen)
+
+
 def test_too_few_measurements_are_none() -> None:
     past = past_of([landed(str(n), 60) for n in range(2)])
     assert past == Past(integrated=2)

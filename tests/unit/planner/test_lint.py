@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gitfleet.model.agent_config import AgentConfig
+from gitfleet.model.agent_config import AgentConfig, AgentKind, Effort
+from gitfleet.model.budget import Budget
 from gitfleet.model.config import Config
 from gitfleet.model.plan import Plan, Task
+from gitfleet.model.retry import RetryConfig, RetryPolicy
 from gitfleet.planner.findings import is_branch_name
 from gitfleet.planner.knots import around, knots
 from gitfleet.planner.lint import lint_plan
@@ -52,6 +54,20 @@ def test_agents_are_checked_against_a_config_only() -> None:
     assert lint_plan(plan, CONFIG)[1].hint.startswith("name one with `agent:` (`a`, `claude`, ")
     slip = Plan(name="x", tasks=(Task(id="a", instructions="x", agent="cluade"),))
     assert [found.hint for found in lint_plan(slip, CONFIG)] == ["did you mean `claude`?"]
+
+
+def test_what_only_a_model_could_use_up_is_refused_for_a_command() -> None:
+    budget = Budget(max_tokens=1, max_tool_calls=1, max_seconds=1, max_usd=1, max_turns=1)
+    tasks = (
+        Task(id="t", command="x", budget=budget),
+        Task(id="u", instructions="y", agent="a", budget=budget),
+        Task(id="v", command="x", budget=Budget(max_seconds=1)),
+        Task(id="w", instructions="y", agent="codex", budget=budget),
+    )
+    found = lint_plan(Plan(name="x", tasks=tasks), CONFIG)
+    names = ("max_tokens", "max_tool_calls", "max_usd", "max_turns")
+    assert [one.trail for one in found] == [("tasks", at, "budget", name) for at in (0, 1) for name in names]
+    assert "`budget.max_tokens` cannot be held for a command" in found[0].message
 
 
 GRAPHS = st.dictionaries(st.sampled_from("abcdef"), st.lists(st.sampled_from("abcdef"), max_size=3)).map(
@@ -136,3 +152,37 @@ def test_a_plan_gives_its_tasks_by_id() -> None:
     assert plan.task("b") is plan.tasks[1]
     with pytest.raises(KeyError, match="c"):
         plan.task("c")
+
+
+@pytest.mark.parametrize(
+    ("task", "places"),
+    [
+        (Task(id="a", command="x", model="m", effort=Effort.LOW), ["model", "effort"]),
+        (Task(id="a", instructions="x", agent="script", effort=Effort.LOW), ["effort"]),
+        (Task(id="a", instructions="x", agent="any", model="m", effort=Effort.LOW), ["model"]),
+        (Task(id="a", instructions="x", agent="claude", model="m", effort=Effort.LOW), []),
+    ],
+)
+def test_a_model_is_a_word_of_an_agent_that_has_one(task: Task, places: list[str]) -> None:
+    agents = {"script": AgentConfig(argv=("x",)), "any": AgentConfig(kind=AgentKind.AUTO)}
+    found = lint_plan(Plan(name="x", tasks=(task,)), Config(agents=agents))
+    assert [one.trail for one in found] == [("tasks", 0, place) for place in places]
+
+
+@pytest.mark.parametrize(
+    ("own", "retry", "place"),
+    [
+        (RetryPolicy(max_backoff_seconds=1), RetryConfig(), "max_backoff_seconds"),
+        (RetryPolicy(initial_backoff_seconds=600), RetryConfig(), "initial_backoff_seconds"),
+        (RetryPolicy(max_attempts=4), RetryConfig(), None),
+        (RetryPolicy(max_backoff_seconds=600), RetryConfig(), None),
+        (RetryPolicy(max_backoff_seconds=1), RetryConfig(max_backoff_seconds=1), None),
+    ],
+    ids=["shorter", "longer", "silent", "right", "the-config-is-wrong-itself"],
+)
+def test_waits_of_a_task_are_held_against_those_of_the_config(
+    own: RetryPolicy, retry: RetryConfig, place: str | None
+) -> None:
+    plan = Plan(name="x", tasks=(Task(id="a", command="x", retry_policy=own),))
+    found = [one.trail for one in lint_plan(plan, Config(retry=retry))]
+    assert found == ([("tasks", 0, "retry_policy", place)] if place else [])

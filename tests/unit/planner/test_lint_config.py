@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from gitfleet.model.agent_config import AgentConfig
-from gitfleet.model.config import Config, FingerprintConfig, VerifyConfig
+from gitfleet.model.agent_config import AgentConfig, AgentKind
+from gitfleet.model.config import Config, NotifyConfig, ScopeConfig
 from gitfleet.model.plan import Check
+from gitfleet.model.trees_config import PoolConfig, WorktreesConfig
+from gitfleet.model.verify_config import FingerprintConfig, VerifyConfig
 from gitfleet.planner.lint_config import lint_config
 
 RIGHT = AgentConfig(argv=("./agent",))
@@ -48,3 +50,43 @@ def test_a_file_of_the_fingerprint_is_a_plain_place(name: str) -> None:
 def test_a_command_of_the_fingerprint_is_not_blank() -> None:
     (finding,) = lint_config(Config(verify=VerifyConfig(fingerprint=FingerprintConfig(commands=(" ",)))))
     assert finding.trail == ("verify", "fingerprint", "commands", 0)
+
+
+def test_everything_that_may_be_listed_is_found_right() -> None:
+    config = Config(
+        agents={"one": AgentConfig(kind=AgentKind.CLAUDE, fallback=("codex", "two")), "two": RIGHT},
+        verify=VerifyConfig(
+            commands=(Check(run="make", when=("src/", "!src/docs/")),),
+            fingerprint=FingerprintConfig(commands=("node --version",), files=("~/.m2/settings.xml",)),
+            keep=("node_modules", "*.o"),
+        ),
+        notify=NotifyConfig(commands=("true",)),
+        worktrees=WorktreesConfig(copied=(".env", "web/.env"), link=("node_modules",), setup=("npm ci",)),
+        pool=PoolConfig(keep=("target/",)),
+        scope=ScopeConfig(protected=("@ci", "deploy/")),
+    )
+    assert lint_config(config) == ()
+
+
+@pytest.mark.parametrize(
+    ("config", "trail"),
+    [
+        (Config(notify=NotifyConfig(commands=("true", " "))), ("notify", "commands", 1)),
+        (Config(worktrees=WorktreesConfig(setup=("",))), ("worktrees", "setup", 0)),
+        (Config(worktrees=WorktreesConfig(copied=("../.env",))), ("worktrees", "copy", 0)),
+        (Config(worktrees=WorktreesConfig(link=(".git/hooks",))), ("worktrees", "link", 0)),
+        (Config(pool=PoolConfig(keep=("*",))), ("pool", "keep", 0)),
+        (Config(verify=VerifyConfig(keep=("a\nb",))), ("verify", "keep", 0)),
+        (Config(verify=VerifyConfig(commands=(Check(run=" "),))), ("verify", "commands", 0, "run")),
+        (Config(scope=ScopeConfig(protected=("@lock",))), ("scope", "protected", 0)),
+        (Config(scope=ScopeConfig(protected=("..",))), ("scope", "protected", 0)),
+        (Config(agents={"a": AgentConfig(kind=AgentKind.CODEX, fallback=("a",))}), ("agents", "a", "fallback", 0)),
+        (Config(agents={"a": AgentConfig(kind=AgentKind.AUTO, model="m")}), ("agents", "a", "model")),
+        (Config(agents={"a": AgentConfig(argv=("x",), model="m")}), ("agents", "a", "model")),
+    ],
+)
+def test_what_would_do_nothing_or_too_much_is_found_where_it_stands(
+    config: Config, trail: tuple[str | int, ...]
+) -> None:
+    (finding,) = lint_config(config)
+    assert finding.trail == trail

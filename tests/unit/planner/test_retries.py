@@ -16,6 +16,7 @@ from gitfleet.planner.retries import (
     counted,
     decide,
     left_out,
+    limited,
     seconds_left,
     suffices,
     waiting_for,
@@ -173,3 +174,61 @@ def test_a_task_overrides_single_fields() -> None:
     assert own.over(RetryConfig()) == RetryConfig(max_attempts=5, initial_backoff_seconds=0)
     assert own.under(RetryPolicy(max_attempts=7)) == RetryPolicy(max_attempts=7, initial_backoff_seconds=0)
     assert own.under(None) == own
+
+
+RATE = Failure(source=FailureSource.TRANSPORT, code="rate-limited", message="Its account has to wait.")
+
+
+def limit(*outcomes: str, reset: float | None, random: float = 0.0) -> Retry | Final:
+    return decide(failed(*outcomes), RATE, task(), RetryConfig(), dependents=(), random=random, reset=reset)
+
+
+def test_a_limit_is_waited_for_until_its_reset_and_uses_up_no_attempt() -> None:
+    assert limit("rate-limited", reset=600.0) == Retry(600.0, reduced=False, why=RATE.message, going_on=True)
+    assert counted(failed("rate-limited", "usage-limit").attempts) == 0
+    spread = limit("rate-limited", reset=600.0, random=0.5)
+    assert isinstance(spread, Retry)
+    assert 600.0 < spread.after_seconds <= 605.0
+
+
+def test_a_reset_that_was_none_is_waited_for_longer_each_time_and_not_for_ever() -> None:
+    unknown = limit("rate-limited", reset=None)
+    assert unknown == Retry(2.5, reduced=False, why=RATE.message, going_on=True)
+    again = limit("rate-limited", "usage-limit", "rate-limited", reset=0.0)
+    assert again == Retry(10.0, reduced=False, why=RATE.message, going_on=True)
+    assert limit(*["rate-limited"] * 20, reset=0.0) == Final("20 attempts in a row met a limit")
+    assert isinstance(limit(*["rate-limited"] * 19, "lost", "rate-limited", reset=0.0), Retry)
+
+
+def test_a_limit_does_not_begin_twice_what_is_not_retry_safe() -> None:
+    answer = decision(failed("rate-limited"), RATE, of=task(retry_safe=False))
+    assert answer == Final("the task is not retry_safe")
+
+
+def test_a_session_that_cannot_be_gone_on_with_starts_clean_at_once() -> None:
+    failure = Failure(source=FailureSource.TRANSPORT, code="not-resumed", message="Its session is gone.")
+    assert decision(failed("not-resumed"), failure) == Retry(0.0, reduced=False, why="Its session is gone.")
+
+
+def test_an_account_that_is_not_let_in_is_only_tried_again_elsewhere() -> None:
+    failure = Failure(source=FailureSource.TRANSPORT, code="auth", message="It was not let in.")
+    run, policy = failed("auth"), RetryConfig()
+    here = decide(run, failure, task(), policy, dependents=(), random=0.0)
+    assert here == Final("its account is not let in, and would not be again")
+    other = decide(run, failure, task(), policy, dependents=(), random=0.0, elsewhere=True)
+    assert other == Retry(2.5, reduced=False, why="It was not let in.", going_on=False)
+
+
+@pytest.mark.parametrize(("code", "goes_on"), [("network", True), ("killed", True), ("spawn-failed", False)])
+def test_a_broken_connection_is_gone_on_from(code: str, *, goes_on: bool) -> None:
+    answer = decision(failed(code), Failure(source=FailureSource.TRANSPORT, code=code, message="m"))
+    assert isinstance(answer, Retry)
+    assert answer.going_on is goes_on
+
+
+def test_only_who_waits_for_a_reset_is_limited() -> None:
+    at = instant(10)
+    assert limited(failed("lost", "usage-limit", not_before=at))
+    assert not limited(failed("usage-limit", "lost", not_before=at))
+    assert not limited(failed("usage-limit"))
+    assert not limited(failed(not_before=at))

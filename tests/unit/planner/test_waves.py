@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitfleet.model.agent_config import AgentConfig
+from gitfleet.model.budget import Budget, BudgetsConfig
 from gitfleet.model.config import Config, OverlapPolicy, WavesConfig
 from gitfleet.model.plan import Estimate, Plan, Task, TaskKind
 from gitfleet.planner.hints import token_hint
@@ -248,3 +249,12 @@ def test_waves_keep_their_promises(tasks: tuple[Task, ...], agents: int) -> None
             assert all(found.placements[wanted].wave < number for wanted in by_id[name].depends_on)
             reason = found.placements[name].reason
             assert ("depends on nothing" in reason) == (number == 1)
+
+
+def test_a_wave_s_own_budget_is_a_reason_by_the_number_of_the_wave() -> None:
+    config = Config(budgets=BudgetsConfig(wave=Budget(max_seconds=3000)))
+    placed = schedule(Plan(name="p", tasks=(task("a", "x"), task("b", "y"))), config)
+    assert placed.waves == (("a",), ("b",))
+    assert placed.placements["b"].reason == (
+        "the budget of wave 1 has no room: 1,800 s of 3,000 s are used or reserved, and it may use 1,800 s"
+    )

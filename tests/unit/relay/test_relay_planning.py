@@ -88,6 +88,8 @@ def test_a_repair_holds_the_first_prompt_the_answer_and_what_is_wrong() -> None:
         (f"```yaml\nold: 1\n```\n```yml\n{PLAN}\n```\n```sh\nls\n```", PLAN),
         (f'```\nother\n```\n```json\n{{"tasks": []}}\n```\n```\n{PLAN}\n```', '{"tasks": []}'),
         (f"```sh\nls\n```\n```\n{PLAN}\n```", PLAN),
+        (f"```yaml\n{PLAN}\n```\nIn CI:\n```yaml\non: push\n```", PLAN),
+        ('```json\n{"tasks": []}\n```\n```json\n{"a": 1}\n```', '{"tasks": []}'),
         (f"~~~yaml\n{PLAN}\n~~~", PLAN),
         (f"````yaml\n{PLAN}\n```\n````", f"{PLAN}\n```"),
         (f"It was cut:\n```yaml\n{PLAN}", PLAN),

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import re
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitfleet.model.evidence import Attempt, FileChange, Verdict
 from gitfleet.model.handoff import Fact, Handoff
+from gitfleet.model.parking import Parked, Permission
 from gitfleet.model.plan import Plan, Task
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
 from gitfleet.model.session import Landing, SessionState
@@ -143,3 +145,16 @@ def test_hostile_text_breaks_neither_table_nor_page(name: str, text: str, path: 
     for line in lines:
         assert "<" not in re.sub(r"\\.|(`+)(?!`).*?(?<!`)\1(?!`)", "", line)
         assert not re.search("[\x00-\x08\x0b-\x1f]", line)
+
+
+def test_what_waits_for_a_permission_is_told_with_the_command() -> None:
+    asks = Parked(denied=(Permission(tool="Bash", argument="make `deploy`\n# x"),))
+    waits = make_run("api", instance="fleet-s-w1-a1", parked=asks)
+    went = make_run("ui", instance="fleet-s-w1-a2", parked=msgspec.structs.replace(asks, approved=True))
+    without = Attempt(number=1, base="b", started="s", denied=(Permission(tool="Web", argument="http://x"),))
+    landed = make_run("later", RunState.LANDED, instance="fleet-s-w1-a3", attempts=(without,))
+    text = render_session(make_session(), PLAN, {run.task: run for run in (waits, went, landed)})
+    (line,) = (line for line in text.splitlines() if line.startswith("- api was not allowed to use Bash(make"))
+    assert line.endswith(": `gitfleet approve fleet-s-w1-a1`")
+    assert "- ui was approved, and waits to be started" in text.splitlines()
+    assert "- **Not allowed:** Web(http://x)" in text

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from gitfleet.app.load import load_config, load_plan
 from gitfleet.errors import GitfleetError
 from gitfleet.model.agent_config import AgentConfig, EnvironmentConfig
-from gitfleet.model.config import Config, PlanningConfig, Publish, VerifyConfig, WavesConfig
+from gitfleet.model.config import Config, PlanningConfig, Publish, WavesConfig
 from gitfleet.model.plan import Check, Estimate, Plan, Task, TaskKind
 from gitfleet.model.plan_document import PlanDocument, TaskDocument
+from gitfleet.model.verify_config import VerifyConfig
 from gitfleet.store.documents.configs import REMOVE, edit_config, write_config
 from gitfleet.store.documents.emit import emit
 from gitfleet.store.documents.plans import normalise, write_plan

@@ -163,6 +163,17 @@ def test_eight_processes_never_have_more_than_may_be(accounts: Accounts, tmp_pat
     assert accounts.standing("codex").busy == 0
 
 
+def test_what_killed_writers_left_goes_with_the_next_session(accounts: Accounts, living: Path) -> None:
+    wait(accounts, lease(living, "waits"), ["codex"])
+    left = [accounts.root / place / ".tmp-1-1" for place in ("codex", "codex/leases", ".waiting")]
+    for path in left:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("half")
+    recover(accounts, "another", str(living), ())
+    assert [path for path in left if path.exists()] == []
+    assert accounts.standing("codex").queued == 1
+
+
 KILLED = """
 import fcntl, os, signal, sys, time
 sys.path.insert(0, {root!r})

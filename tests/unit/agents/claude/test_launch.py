@@ -11,6 +11,7 @@ import pytest
 from gitfleet.agents.base import Access, Assignment, Grant, Launch
 from gitfleet.agents.claude import build
 from gitfleet.agents.claude.launch import DEFAULTS
+from gitfleet.agents.claude.rules import allows
 from gitfleet.agents.registry import MODULES, agent_for
 from gitfleet.model.agent_config import AgentConfig, AgentKind, Effort, EnvironmentConfig, ToolProfile
 from gitfleet.model.budget import Budget
@@ -128,7 +129,9 @@ def test_a_profile_is_a_set_of_rules(profile: ToolProfile, allowed: list[str], d
 @pytest.mark.parametrize(
     ("grant", "rule"),
     [
-        (Grant(tool="Bash", argument="make (all)"), "Bash(make (all))"),
+        (Grant(tool="Bash", argument="make (all)"), r"Bash(make \(all\))"),
+        # Brackets behind a backslash are other words than brackets.
+        (Grant(tool="Bash", argument=r"make \(all\)"), r"Bash(make \\\(all\\\))"),
         (Grant(tool="Write", argument="/etc/a*.txt"), r"Edit(//etc/a\*.txt)"),
         (Grant(tool="Edit", argument="src/x.py"), "Edit(//w/src/x.py)"),
         (Grant(tool="Read", argument="/etc/motd"), "Read(//etc/motd)"),
@@ -140,6 +143,24 @@ def test_a_profile_is_a_set_of_rules(profile: ToolProfile, allowed: list[str], d
 )
 def test_what_a_person_approved_is_a_rule_as_narrow_as_can_be(grant: Grant, rule: str) -> None:
     assert rules(launch(grants=(grant,)))[0][-1] == rule
+
+
+@pytest.mark.parametrize(
+    ("tool", "argument", "more"),
+    [
+        ("Bash", "make deploy; rm x", ""),
+        ("Bash", "rm build/*", "every command that fits rm build/*, where * stands for anything"),
+        ("Bash", "make:*", "every command that fits make:*, where * stands for anything"),
+        ("Bash", "", "every use of Bash"),
+        ("Write", "/etc/*", ""),
+        ("WebFetch", "https://docs.rs/x?y", "every address on docs.rs"),
+        ("WebFetch", "http://*/", "every address on *, where * stands for anything"),
+        ("WebFetch", "http://[/", "every use of WebFetch"),
+        ("mcp__db__drop", '{"table": "t"}', "every use of mcp__db__drop"),
+    ],
+)
+def test_what_a_rule_allows_beyond_what_was_asked_for_is_said(tool: str, argument: str, more: str) -> None:
+    assert allows(tool, argument) == more
 
 
 def test_the_bypass_is_named() -> None:

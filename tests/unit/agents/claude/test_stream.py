@@ -118,6 +118,17 @@ def test_a_second_end_adds_to_the_first() -> None:
     assert told.used["rest"].tokens.cost_usd == 0.875
 
 
+def test_a_price_that_is_made_up_for_an_unknown_model_is_no_cost() -> None:
+    *lines, end = stream("work").splitlines(keepends=True)
+    models = json.loads(end)["model_usage_since_last_result"]
+    guessed = {name: {**used, "costBasis": "unknown"} for name, used in models.items()}
+
+    told = read(b"".join([*lines, changed(end, model_usage_since_last_result=guessed)]))
+
+    assert told.tokens == read(stream("work")).tokens
+    assert all(used.tokens.cost_usd is None for used in told.used.values())
+
+
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_an_answer_that_is_broken_off_is_not_guessed_at(*, interrupted: bool) -> None:
     *lines, end = stream("broken-off").splitlines(keepends=True)
@@ -150,7 +161,10 @@ def test_limits_are_warned_of_and_met() -> None:
 def test_denials_are_told_once_with_what_was_asked_for() -> None:
     told = read(stream("denied"))
 
-    assert told.denied == [Denied("Write", "/etc/motd"), Denied("mcp__db__drop", '{"table": "t"}')]
+    assert told.denied == [
+        Denied("Write", "/etc/motd"),
+        Denied("mcp__db__drop", '{"table": "t"}', "every use of mcp__db__drop"),
+    ]
     assert told.ended == Ended(totals=True)
 
 

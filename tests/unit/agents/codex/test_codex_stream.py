@@ -230,3 +230,14 @@ def test_an_end_is_read_with_what_was_told(ended: Exit, lines: tuple[bytes, ...]
 )
 def test_no_line_is_too_odd(line: bytes) -> None:
     assert read(line).trouble is None
+
+
+def test_a_failed_turn_is_measured_by_the_trace_alone() -> None:
+    failed = b'{"type":"turn.failed","error":{"message":"x"}}\n'
+
+    traced = read(recorded("success").replace(b'{"type":"turn.completed"', b'{"type":"nothing"') + failed)
+    plain = read(b'{"type":"thread.started","thread_id":"t"}\n' + failed)
+
+    assert all(used.exact for used in traced.used.values())
+    assert total(traced) == THREE
+    assert [(used.tokens, used.exact, used.helper) for used in plain.used.values()] == [(Tokens(), False, True)]

@@ -10,6 +10,7 @@ import pytest
 
 from gitfleet.agents.base import Access, Assignment, Grant, Launch
 from gitfleet.agents.opencode import build
+from gitfleet.agents.opencode.rules import allows
 from gitfleet.agents.registry import MODULES
 from gitfleet.model.agent_config import AgentConfig, AgentKind, Effort, EnvironmentConfig, ToolProfile
 from gitfleet.model.plan import Task
@@ -123,6 +124,20 @@ def test_profiles_tools_and_grants_are_rules_and_the_last_counts() -> None:
     assert reading["external_directory"]["/etc/*"] == "allow"
     assert reading["webfetch"] == "allow"
     assert everything["webfetch"] == "allow"
+
+
+@pytest.mark.parametrize(
+    ("tool", "pattern", "more"),
+    [
+        ("bash", "make deploy", ""),
+        ("bash", "rm *", "every bash that fits rm *, where * and ? stand for anything"),
+        ("external_directory", "/etc/?", "every external_directory that fits /etc/?, where * and ? stand for anything"),
+        ("edit", "*", "every use of edit"),
+        ("webfetch", "http://x/", "every use of webfetch"),
+    ],
+)
+def test_what_a_rule_allows_beyond_what_was_asked_for_is_said(tool: str, pattern: str, more: str) -> None:
+    assert allows(tool, pattern) == more
 
 
 def test_the_bypass_is_said_and_asks_for_nothing() -> None:

@@ -2,20 +2,22 @@
 
 Proof, for each kind: a worktree holds nothing that is not on a ref; a task branch is what its run landed, and its tip
 is reachable from the landing; a log belongs to a closed session and no warden holds it; a session's every record is on
-its target. What did not land is never touched.
+its target, and no day counts it. What did not land is never touched.
 """
 
 from __future__ import annotations
 
-import re
 import shutil
 from typing import TYPE_CHECKING
 
-from gitfleet.app.clean_pool import bytes_of, clean_pool
-from gitfleet.app.clean_spills import spills
-from gitfleet.app.landed_refs import forget_landed
-from gitfleet.app.open import instances
-from gitfleet.app.planners import logs
+from gitfleet.app.attempt_files import working
+from gitfleet.app.cleaning.free_trees import free_trees
+from gitfleet.app.cleaning.landed_refs import forget_landed
+from gitfleet.app.cleaning.old_usage import needed_today, old_rows
+from gitfleet.app.cleaning.planner_logs import planner_logs
+from gitfleet.app.cleaning.run_trees import RunTrees
+from gitfleet.app.cleaning.sizes import bytes_of
+from gitfleet.app.cleaning.spills import spills
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import seconds_of
 from gitfleet.model.paths import quote_path
@@ -24,15 +26,12 @@ from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
 from gitfleet.model.words import plural
 from gitfleet.store import locks
-from gitfleet.store.leases import Leases
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gitfleet.app.workspace import Workspace
-    from gitfleet.git.command import Git
-    from gitfleet.git.worktrees import Worktree
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
 
@@ -53,6 +52,7 @@ class _Clean:
         self.layout = workspace.layout
         self.git = workspace.repository.git
         self.state = State(workspace.layout)
+        self.trees = RunTrees(workspace, dry_run=dry_run)
         self.dry_run = dry_run
         self.until = workspace.now() - older_than if older_than else float("inf")
 
@@ -71,16 +71,17 @@ class _Clean:
                 yield CleanItem(kind="session", name=name, removed=False, reason=error.message)
         for session, runs in closed:
             yield from self._claims(session)
-            trees = [*self._worktrees(runs), *self._integration(session, runs)]
+            trees = [*self.trees.of_runs(runs), *self.trees.of_integration(session, runs)]
             yield from trees
             yield from self._branches(session, runs, [tree.name for tree in trees if tree.removed])
             yield from self._logs(runs)
-        yield from logs(self.workspace, self.until, dry_run=self.dry_run)
+        yield from planner_logs(self.workspace, self.until, dry_run=self.dry_run)
         yield from spills(self.workspace)
-        for session, _ in closed:
-            yield from self._session(session)
+        for session, runs in closed:
+            yield from self._session(session, runs)
+        yield from old_rows(self.workspace, self.until, dry_run=self.dry_run)
         yield from self._cache()
-        yield from clean_pool(self.workspace, dry_run=self.dry_run)
+        yield from free_trees(self.workspace, dry_run=self.dry_run)
         yield from self._trash(trash)
 
     def _claims(self, session: Session) -> Iterator[CleanItem]:
@@ -93,78 +94,6 @@ class _Clean:
                 table.release(proof, [claim.instance for claim in held])
         for claim in held:
             yield CleanItem(kind="claim", name=claim.instance, removed=True, reason="its session is closed")
-
-    def _worktrees(self, runs: Mapping[str, Run]) -> Iterator[CleanItem]:
-        from gitfleet.git import collect, worktrees  # noqa: PLC0415
-
-        repository = self.workspace.repository
-        placed = instances(self.workspace)
-        for run in runs.values():
-            path = placed.get(run.instance)
-            worktree = worktrees.locate(repository, path) if path is not None else None
-            if path is None or worktree is None:
-                continue
-            reasons = collect.untidy(self.git, worktree, ignored=run.state is not RunState.LANDED)
-            if run.state is RunState.LANDED:
-                reasons += self._own_ignored(worktree.git(self.git), run)
-            if self._busy(run):
-                reasons = ("its agent has not ended", *reasons)
-            if reasons:
-                yield CleanItem(kind="worktree", name=str(path), removed=False, reason="; ".join(reasons))
-                continue
-            yield self._retire(worktree)
-
-    def _integration(self, session: Session, runs: Mapping[str, Run]) -> Iterator[CleanItem]:
-        """Take away the tree that candidates were checked in; what git ignores there was made by checks.
-
-        Its HEAD is a throw-away commit of ours that no ref holds. That is no work where its tree is one that the
-        records name as checked; any other commit there is somebody's and stays.
-        """
-        from gitfleet.git import collect, worktrees  # noqa: PLC0415
-
-        for entry in worktrees.entries(self.workspace.repository):
-            if entry.path.name != f"fleet-{session.id}-integration":
-                continue
-            worktree = worktrees.locate(self.workspace.repository, entry.path)
-            if worktree is None or not entry.path.exists():
-                continue
-            reasons = collect.untidy(self.git, worktree, ignored=False)
-            checked = {run.verification.tree for run in runs.values() if run.verification}
-            if (
-                self.git.run("rev-parse", "--verify", "--quiet", f"{entry.head}^{{tree}}", ok=(0, 1, 128)).text
-                in checked
-            ):
-                reasons = tuple(reason for reason in reasons if not reason.startswith("detached HEAD"))
-            if reasons:
-                yield CleanItem(kind="worktree", name=str(entry.path), removed=False, reason="; ".join(reasons))
-            else:
-                yield self._retire(worktree)
-
-    def _retire(self, worktree: Worktree) -> CleanItem:
-        from gitfleet.git import pool, worktrees  # noqa: PLC0415
-
-        path = worktree.path
-        size = bytes_of(path)
-        if not self.dry_run:
-            trash = pool.trash_of(path.parent)
-            lock = locks.worktrees_lock(self.layout, command="gitfleet clean")
-            worktrees.retire(self.workspace.repository, worktree, trash, lock)
-            with locks.worktrees_lock(self.layout, command="gitfleet clean") as proof:
-                Leases(self.layout).drop(proof, path.name)
-            worktrees.empty_trash(trash)
-        return CleanItem(kind="worktree", name=str(path), bytes=size, removed=True)
-
-    def _own_ignored(self, git: Git, run: Run) -> tuple[str, ...]:
-        """List ignored files that a landed run may have made: those in its scope; others are caches of tools."""
-        from gitfleet.git.status import read_status  # noqa: PLC0415
-        from gitfleet.planner.scopes import Scope, overlap  # noqa: PLC0415
-
-        scope = Scope.parse(run.scope)
-        return tuple(
-            f"ignored: {quote_path(path)}"
-            for path in read_status(git, ignored=True).ignored
-            if overlap(Scope.parse([_escaped(path)]), scope) is not None
-        )
 
     def _branches(self, session: Session, runs: Mapping[str, Run], going: list[str]) -> Iterator[CleanItem]:
         checked_out = self._checked_out()
@@ -199,7 +128,7 @@ class _Clean:
             parent = self.layout.attempt(run.instance, 1).parent
             if not parent.is_dir():
                 continue
-            if self._busy(run):
+            if working(self.layout, run):
                 yield CleanItem(kind="log", name=run.instance, removed=False, reason="its warden has not ended")
                 continue
             size = bytes_of(parent)
@@ -207,17 +136,12 @@ class _Clean:
                 shutil.rmtree(parent)
             yield CleanItem(kind="log", name=run.instance, bytes=size, removed=True)
 
-    def _session(self, session: Session) -> Iterator[CleanItem]:
+    def _session(self, session: Session, runs: Mapping[str, Run]) -> Iterator[CleanItem]:
         size = bytes_of(self.layout.session(session.id))
         missing = self._unpublished(session)
-        if missing:
-            yield CleanItem(
-                kind="session",
-                name=session.id,
-                bytes=size,
-                removed=False,
-                reason=f"{missing} is not on {session.target}",
-            )
+        reason = f"{missing} is not on {session.target}" if missing else needed_today(self.workspace, runs)
+        if reason:
+            yield CleanItem(kind="session", name=session.id, bytes=size, removed=False, reason=reason)
             return
         if not self.dry_run:
             try:
@@ -286,18 +210,8 @@ class _Clean:
             self.git.run("merge-base", "--is-ancestor", tip, place, ok=(0, 1, 128)).code == 0 for place in places
         )
 
-    def _busy(self, run: Run) -> bool:
-        from gitfleet.app import attempt_files  # noqa: PLC0415
-
-        return any(attempt_files.alive(path) for _, path in attempt_files.directories(self.layout, run))
-
     def _checked_out(self) -> dict[str, str]:
         # A worktree's path may hold a newline, and `for-each-ref` of git 2.39 has no `-z`.
         text = self.git.run("for-each-ref", "--format=%(refname)%00%(worktreepath)%00", "refs/heads").text
         words = text.split("\0")
         return {ref.removeprefix("\n"): path for ref, path in zip(words[::2], words[1::2], strict=False) if path}
-
-
-def _escaped(path: bytes) -> str:
-    """Write a path as a scope entry that matches it and what is below, and nothing else."""
-    return quote_path(re.sub(rb"([*?\\\\])", rb"\\\1", path))

@@ -6,6 +6,7 @@ import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
+from gitfleet.app.cleaning.sizes import bytes_of
 from gitfleet.model.reports import CleanItem
 from gitfleet.store.leases import Leases
 from gitfleet.store.locks import worktrees_lock
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from gitfleet.app.workspace import Workspace
 
 
-def clean_pool(workspace: Workspace, *, dry_run: bool) -> Iterator[CleanItem]:
+def free_trees(workspace: Workspace, *, dry_run: bool) -> Iterator[CleanItem]:
     """Take away the free trees, each by a rename into the trash, and then the trash."""
-    from gitfleet.git.pool import pool_root, trash_of  # noqa: PLC0415 - asks git
+    from gitfleet.git.pool_root import pool_root, trash_of  # noqa: PLC0415 - asks git
     from gitfleet.git.worktrees import empty_trash  # noqa: PLC0415
     from gitfleet.pool.leasing import slots  # noqa: PLC0415
 
@@ -44,7 +45,7 @@ def clean_pool(workspace: Workspace, *, dry_run: bool) -> Iterator[CleanItem]:
 def _free(workspace: Workspace, path: Path, *, dry_run: bool) -> CleanItem | None:
     from gitfleet.git import collect, worktrees  # noqa: PLC0415
     from gitfleet.git.command import GitFailed  # noqa: PLC0415
-    from gitfleet.git.pool import trash_of  # noqa: PLC0415
+    from gitfleet.git.pool_root import trash_of  # noqa: PLC0415
     from gitfleet.git.slots import has_modules, usable  # noqa: PLC0415
     from gitfleet.runtime.presence import working_in  # noqa: PLC0415
 
@@ -80,17 +81,3 @@ def _notes(workspace: Workspace, *, dry_run: bool) -> Iterator[CleanItem]:
     for note in notes:
         if not dry_run and note.stem not in kept and note.suffix == ".json":
             note.unlink(missing_ok=True)
-
-
-def bytes_of(path: Path) -> int:
-    """Count the bytes of a tree as ``lstat`` sees them."""
-    total = 0
-    if not path.is_dir():
-        return path.lstat().st_size
-    for directory, _, files in os.walk(path):
-        for name in files:
-            try:
-                total += os.lstat(os.path.join(directory, name)).st_size  # noqa: PTH118 - os.walk gives strings
-            except OSError:
-                continue
-    return total

@@ -1,0 +1,69 @@
+"""The account of a planner's call: waited for as a task waits for one, and told of meanwhile.
+
+What cannot end by itself is not waited for, nor for ever what somebody else works with; until an account rests no more
+is known, and waited for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from gitfleet.coordinator.accounts import Chosen, NoneReady, lend
+from gitfleet.coordinator.claiming import RETRY_SECONDS
+from gitfleet.coordinator.observer import STOPPED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitfleet.coordinator.observer import Interrupts
+    from gitfleet.model.plan import Task
+    from gitfleet.model.run import Run
+    from gitfleet.parts import Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Doing:
+    """How a call stands: its number, seconds since its start and since its last output, and what it told of so far.
+
+    ``stopping`` says that it was told to end, ``waiting`` what it waits for before its start.
+    """
+
+    call: int
+    seconds: float
+    silent: float
+    turns: int | None = None
+    tool_calls: int = 0
+    tokens: int | None = None
+    stopping: bool = False
+    waiting: str = ""
+
+
+Watch: TypeAlias = "Callable[[Doing], None]"
+"""Somebody who looks on; called a few times a second, from the thread that waits."""
+
+
+def asked_to_end(parts: Parts, instance: str, interrupts: Interrupts) -> bool:
+    """Whether a person wants the planner to end, by a signal or with ``gitfleet stop`` from elsewhere."""
+    if not interrupts.requested and parts.layout.planning_stop(instance).exists():
+        interrupts.request(STOPPED)
+    return interrupts.requested
+
+
+def account_for(
+    parts: Parts, task: Task, run: Run, number: int, watch: Watch, interrupts: Interrupts
+) -> Chosen | NoneReady:
+    """Find who does a call, and wait while nobody is ready; none once that is asked to end."""
+    began = since = parts.monotonic()
+    while True:
+        found = lend(parts, task, run.session, run.instance, number)
+        if isinstance(found, Chosen) or found.final or asked_to_end(parts, run.instance, interrupts):
+            return found
+        now = parts.monotonic()
+        if found.rests:
+            since = now
+        elif now - since > parts.claim_patience:
+            waited = f"; it was waited for {parts.claim_patience / 60:.0f} minutes"
+            return replace(found, sentence=found.sentence + waited)
+        watch(Doing(number, now - began, 0, waiting=found.sentence))
+        parts.sleep(RETRY_SECONDS)

@@ -1,0 +1,138 @@
+"""What counts in the budget of a day: books, rows of what is gone, planners, and sessions that nobody goes on with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from gitfleet.coordinator.claiming import HeldElsewhere
+from gitfleet.coordinator.spending.budgets import Budgets
+from gitfleet.coordinator.spending.day import day
+from gitfleet.coordinator.spending.waiting import nothing_left, waits_for_wave
+from gitfleet.model.base import encode, instant
+from gitfleet.model.budget import Budget, BudgetsConfig
+from gitfleet.model.config import Config
+from gitfleet.model.evidence import Attempt, Exit
+from gitfleet.model.plan import Task
+from gitfleet.model.run import Run, RunState
+from gitfleet.model.session import Session, SessionState
+from gitfleet.model.usage import Tokens, Truth, UsageRow, UsageRows, UsageSummary
+from gitfleet.planner.rooms import Short, Uncounted
+from gitfleet.store.locks import session_lock
+from gitfleet.store.usage import UsageStore
+from tests.support.stage import session_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.support.repo import Repo
+    from tests.support.stage import SessionStage
+
+TASK = Task(id="a", instructions="Do it.", agent="claude", scope=("a.txt",), budget=Budget(max_tokens=60))
+CONFIG = Config(budgets=BudgetsConfig(day=Budget(max_tokens=100), reserve=Budget(max_tokens=10)))
+
+
+@pytest.fixture
+def stage(repo: Repo) -> Iterator[SessionStage]:
+    with session_on(repo, TASK, config=CONFIG) as made:
+        yield made
+
+
+def other(stage: SessionStage, **facts: object) -> None:
+    """Another session, whose one attempt began just now."""
+    name, now = "other-k3f9qm", instant(stage.parts.now())
+    known: dict[str, Any] = {"number": 1, "base": "0" * 40, "started": now, "budget": Budget(max_tokens=60)}
+    run = Run(
+        session=name, task="b", name="b", instance=f"fleet-{name}-w1-a1", wave=1, state=RunState.RUNNING,
+        attempts=(Attempt(**{**known, **facts}),),
+    )  # fmt: skip
+    session = Session(
+        id=name, name="o", state=SessionState.ACTIVE, target="refs/heads/main", base="0" * 40, started=now
+    )
+    stage.parts.state.create_session(session, plan=b"x", config=b"x", runs=(run,), report="# x\n")
+
+
+def rows(stage: SessionStage, name: str, tokens: int, *, at: float | None = None) -> None:
+    when = instant(stage.parts.now() if at is None else at)
+    row = UsageRow(
+        session=name, task="t", instance=name, attempt=1, turn="1", agent="claude", at=when, tokens=Tokens(input=tokens)
+    )
+    UsageStore(stage.parts.layout).write(name, name, 1, UsageRows(rows=(row,), truth=Truth.EXACT))
+
+
+def allowance(stage: SessionStage) -> object:
+    return Budgets(stage.parts, stage.books).allowance("a")
+
+
+def test_what_another_session_has_reserved_is_waited_for_while_somebody_coordinates_it(stage: SessionStage) -> None:
+    other(stage)
+    with session_lock(stage.parts.layout, "other-k3f9qm", command="a test"):
+        short = allowance(stage)
+        assert isinstance(short, Short)
+        assert (short.room, short.taken, short.most, short.final, short.left) == ("day", 60, 90, False, ())
+    short = allowance(stage)
+    assert isinstance(short, Short)
+    assert (short.final, short.left) == (True, ("other-k3f9qm",))
+    halt = nothing_left({"a": HeldElsewhere(short.sentence, 0, short)})
+    assert halt is not None
+    assert "reserved by other-k3f9qm, which nobody goes on with" in halt.reason
+    assert "--budget day.max_tokens=N" in halt.reason
+
+
+def test_what_planners_used_is_taken_from_what_is_kept_for_them_first(stage: SessionStage) -> None:
+    rows(stage, "plan-abc", 10)
+    assert not isinstance(allowance(stage), Short)
+    rows(stage, "plan-abc", 40)
+    assert not isinstance(allowance(stage), Short)
+    rows(stage, "plan-abc", 41)
+    assert isinstance(allowance(stage), Short)
+    assert day(stage.parts).all.tokens == 41
+
+
+def test_a_planner_at_work_has_reserved_what_it_may_use(stage: SessionStage) -> None:
+    attempt = Attempt(number=1, base="0" * 40, started=instant(stage.parts.now()), budget=Budget(max_tokens=55))
+    run = Run(session="plan-x", task="plan", name="p", instance="plan-x", wave=1, state=RunState.RUNNING)
+    path = stage.parts.layout.planning("plan-x")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(encode(msgspec.structs.replace(run, attempts=(attempt,))))
+    assert day(stage.parts).planners.tokens == 55
+    path.write_bytes(encode(msgspec.structs.replace(run, attempts=(msgspec.structs.replace(attempt, exit=Exit()),))))
+    assert day(stage.parts).planners.tokens == 0
+
+
+def test_rows_stand_in_for_books_that_are_gone_or_damaged_and_yesterday_is_over(stage: SessionStage) -> None:
+    used = UsageSummary(tokens=Tokens(input=30))
+    other(stage, outcome="success", exit=Exit(seconds=1.0), usage=used)
+    rows(stage, "other-k3f9qm", 30)
+    rows(stage, "gone-k3f9qm", 4)
+    rows(stage, "older-k3f9qm", 500, at=stage.parts.now() - 86400)
+    assert day(stage.parts).all.tokens == 34
+    stage.parts.layout.run("other-k3f9qm", "b").write_text("{")
+    assert day(stage.parts).all.tokens == 34
+
+
+def test_damaged_rows_of_today_let_nothing_start_and_those_of_yesterday_do_not_matter(stage: SessionStage) -> None:
+    rows(stage, "gone-k3f9qm", 4)
+    path = stage.parts.layout.usage_of("gone-k3f9qm", "gone-k3f9qm", 1)
+    path.write_text("{")
+    found = allowance(stage)
+    assert isinstance(found, Uncounted)
+    assert str(path) in found.sentence
+    halt = nothing_left({"a": HeldElsewhere(found.sentence, 0, found)})
+    assert halt is not None
+    assert "account" not in halt.reason
+    tomorrow = replace(stage.parts, now=lambda: stage.parts.now() + 2 * 86400)
+    assert isinstance(Budgets(tomorrow, stage.books).allowance("a"), Budget)
+
+
+def test_a_task_that_no_wave_has_room_for_waits_for_a_person_and_not_for_a_later_wave() -> None:
+    later = Short("wave", "tokens", needed=40, taken=70, most=100, final=True)
+    never = Short("wave", "tokens", needed=40, taken=0, most=30, final=True)
+    assert waits_for_wave({"b": HeldElsewhere("", 0, later)})
+    assert not waits_for_wave({"b": HeldElsewhere("", 0, never)})
+    halt = nothing_left({"b": HeldElsewhere("", 0, never)})
+    assert halt is not None
+    assert "--budget wave.max_tokens=N` gives more" in halt.reason
