@@ -70,7 +70,9 @@ def test_it_is_started_in_print_mode_with_the_prompt_on_standard_input() -> None
         "ANTHROPIC_BASE_URL": "http://127.0.0.1:9/x",
         "ANTHROPIC_API_KEY": "sk-ant-api03-secret",
         "CLAUDE_CONFIG_DIR": "/state/claude-2/home",
+        "CLAUDE_ENV_FILE": str(ATTEMPT / "claude-tools.sh"),
     }
+    assert made.files[ATTEMPT / "claude-tools.sh"] == b"unset ANTHROPIC_API_KEY CLAUDE_CODE_OAUTH_TOKEN\n"
     assert "secret" not in " ".join(made.argv)
     assert b"secret" not in made.files[SETTINGS]
 
