@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitfleet.agents.base import Grant
+from gitfleet.agents.codex import COVERED
 from gitfleet.agents.codex.outcomes import SANDBOX
 from gitfleet.model.agent_config import ToolProfile
 from gitfleet.model.usage import Tokens
@@ -79,6 +80,11 @@ def test_it_commits_in_a_linked_worktree_behind_its_sandbox_and_writes_nowhere_e
     assert list(ran.told.calls.values()) == [1, 0, 1, 0]
     assert ran.tokens == codex.server.usage(codex.script) == COST + COST + COST + COST
     assert ran.told.whole
+    # Its sandbox covers these names wherever it may write: where several work at once that stays, else it is gone.
+    own, common = codex.assignment.git_dirs
+    assert [(common / name).is_dir() for name in COVERED] == [True] * 4
+    places = (codex.tree, own, codex.fleet.root / "tmp", Path("/tmp"))
+    assert [place / name for place in places for name in COVERED if (place / name).exists()] == [codex.tree / ".git"]
 
 
 def test_each_attempt_of_a_session_counts_its_own(codex: Codex) -> None:

@@ -49,7 +49,8 @@ _TRACE = re.compile(r'codex_otel\.trace_safe: event\.name="(?P<name>[\w.]+)" (?P
 _FACT = re.compile(r'(?<![\w.])([\w.]+)=("[^"]*"|\S+)')
 _FATAL = re.compile(r"Error: (.+)")
 _RECONNECTING = re.compile(r"Reconnecting\.\.\. (?:\d+/\d+ )?\(?(.*?)\)?$", re.DOTALL)
-_NO_SANDBOX = re.compile(r"bwrap: .*|.*\bLandlock\w*\b.*")
+# What it does not find was taken away by somebody else meanwhile: that is no system without a sandbox.
+_NO_SANDBOX = re.compile(r"bwrap: (?!.*(?:No such file or directory|in mount table)).*|.*\bLandlock\w*\b.*")
 _SHELL_WORDS = 3
 _SORTS = ("input", "cached", "cache_write", "output", "reasoning")
 _USAGE = (

@@ -54,6 +54,9 @@ def test_a_plain_launch() -> None:
     assert launch.argv[-3:] == ("-m", "gpt-x", "-")
     assert launch.stdin == Path("/at/prompt.md")
     assert launch.files == {}
+    # Of the directories that it may write, attempts share this one: nobody takes away there what another one covers.
+    assert launch.directories == tuple(ASSIGNMENT.git_dirs[1] / name for name in (".agents", ".aws", ".codex", ".git"))
+    assert AGENT.launch(replace(ASSIGNMENT, profile=ToolProfile.READ_ONLY)).directories == ()
     assert launch.allow == ("JAVA_HOME",)
     assert launch.env["CODEX_HOME"] == "/a/home"
     assert launch.env["OPENAI_API_KEY"] == "k"

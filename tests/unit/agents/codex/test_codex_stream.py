@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -125,6 +126,21 @@ def test_a_missing_sandbox_needs_a_person() -> None:
     assert failure is not None
     assert (failure.code, failure.source) == ("permission-denied", FailureSource.NEEDS_PERSON)
     assert [one.tool for one in told.denied] == ["sandbox"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Can't mount tmpfs on /newroot/r/.git/.agents: No such file or directory",
+        'Can\'t remount readonly on /newroot/r/.git/.codex: Unable to find "/newroot/r/.git/.codex" in mount table',
+    ],
+)
+def test_a_sandbox_that_met_another_one_is_none_that_is_missing(said: str) -> None:
+    missing = b"Creating new namespace failed: nesting depth or /proc/sys/user/max_*_namespaces exceeded (ENOSPC)"
+    met = recorded("no-sandbox").replace(missing, json.dumps(said)[1:-1].encode())
+
+    assert met != recorded("no-sandbox")
+    assert read(met).denied == []
 
 
 @pytest.mark.parametrize(
