@@ -15,8 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.support.warm import STARTUP, keeper, startup
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from tests.support.warm import Warm
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 60.0
@@ -112,7 +116,7 @@ class FleetEnv:
         kept = {name: os.environ[name] for name in (*INHERITED, *MEASURING) if name in os.environ}
         return {
             **kept,
-            "LANG": "C.UTF-8",
+            **STARTUP,
             "TERM": "dumb",
             "GIT_CONFIG_NOSYSTEM": "1",
             "PYTHONPATH": str(ROOT),
@@ -155,17 +159,29 @@ class FleetEnv:
 
     def run(self, *args: str | Path, cwd: Path | None = None, stdin: str = "", seconds: float = SECONDS) -> Outcome:
         """Run gitfleet to its end in ``cwd`` (the repository ``repo`` unless given)."""
-        done = subprocess.run(
-            self.argv(*args),
-            cwd=cwd or self.root / "repo",
-            env=self.environ,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=seconds,
-        )
+        environ, place = self.environ, cwd or self.root / "repo"
+        warm = self._warm(environ)
+        if warm is not None:
+            words = [str(arg) for arg in args]
+            done = warm.run(self.program[1], words, cwd=place, env=environ, stdin=stdin, seconds=seconds)
+        else:
+            done = subprocess.run(
+                self.argv(*args),
+                cwd=place,
+                env=environ,
+                input=stdin,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=seconds,
+            )
         return Outcome(tuple(map(str, args)), done.returncode, done.stdout, done.stderr, self.root)
+
+    def _warm(self, environ: Mapping[str, str]) -> Warm | None:
+        """The keeper of commands of this process, where one would do what a command does that is started plainly."""
+        if self.launcher or self.program[0] != "-m" or startup(environ) != {**STARTUP, "PYTHONPATH": str(ROOT)}:
+            return None
+        return keeper(ROOT)
 
     def start(self, *args: str | Path, cwd: Path | None = None) -> subprocess.Popen[str]:
         """Start gitfleet and leave it running; ``finish`` waits for it."""
