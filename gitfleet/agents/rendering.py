@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from gitfleet.agents.transcript import Reader
 
 
+_TRACE = b"codex_otel.trace_safe: "
+"""Stands in the lines of Codex's own trace, which says nothing to people."""
+
+
 @dataclass(slots=True)
 class Rendering:
     """Turns pieces of a stream into text, whole lines at a time."""
@@ -46,8 +50,10 @@ class Rendering:
         return self._line(rest) if rest.strip() else b""
 
     def _line(self, line: bytes) -> bytes:
-        told = [text for event in self.reader.read(line) if (text := words(event))]
-        if not told and line.strip() and not line.lstrip().startswith(b"{"):
+        events = list(self.reader.read(line))
+        told = [text for event in events if (text := words(event))]
+        plain = line.strip() and not line.lstrip().startswith(b"{") and _TRACE not in line
+        if plain and not events:
             return line + b"\n"
         return "".join(f"{text}\n" for text in told).encode()
 

@@ -12,6 +12,7 @@ from gitfleet.agents.codex import CodexAgent
 from gitfleet.agents.codex.outcomes import code_of, reset_of, sentence
 from gitfleet.agents.codex.stream import CodexReader
 from gitfleet.agents.events import Used
+from gitfleet.agents.rendering import Rendering
 from gitfleet.agents.transcript import Follower, Transcript, read_whole
 from gitfleet.model.evidence import Exit
 from gitfleet.model.run import FailureSource
@@ -117,6 +118,13 @@ def test_a_usage_limit_tells_its_end() -> None:
     assert told.limit is not None
     assert told.limit.resets == datetime(2026, 11, 22, 14, 7, tzinfo=UTC).timestamp()
     assert total(told) == COST
+
+
+def test_people_do_not_see_its_trace() -> None:
+    shown = Rendering(AGENT.reader()).feed(recorded("success"))
+
+    assert b"> shell echo one >one.txt\n" in shown
+    assert b"codex_otel" not in shown
 
 
 def test_a_missing_sandbox_needs_a_person() -> None:
