@@ -61,7 +61,8 @@ def launch(assignment: Assignment, allow: tuple[str, ...]) -> Launch:
     if assignment.resume:
         argv += ["--resume", assignment.resume]
     if assignment.model:
-        argv += ["--model", assignment.model]
+        # In one word: a model that is called like a flag is none.
+        argv += [f"--model={assignment.model}"]
     argv += ["--effort", assignment.effort.value]
     argv += _bounds(assignment)
     if assignment.bypass:

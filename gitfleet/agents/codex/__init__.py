@@ -80,7 +80,7 @@ class CodexAgent:
         for key, value in _settings(assignment, access):
             words += ["-c", f"{key}={_toml(value)}"]
         if assignment.model:
-            words += ["-m", assignment.model]
+            words += [f"--model={assignment.model}"]
         if assignment.resume:
             words += ["resume", assignment.resume]
         return Launch(

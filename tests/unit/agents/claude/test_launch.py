@@ -83,7 +83,7 @@ def test_model_effort_session_and_bounds_are_passed_on() -> None:
     )
 
     said = " ".join(made.argv)
-    assert "--resume id-1 --model opus --effort high --max-turns 7 --max-budget-usd 0.250000 --permission-mode" in said
+    assert "--resume id-1 --model=opus --effort high --max-turns 7 --max-budget-usd 0.250000 --permission-mode" in said
 
 
 def test_the_vendors_login_is_used_without_a_secret_and_a_token_goes_by_its_name() -> None:

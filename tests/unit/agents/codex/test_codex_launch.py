@@ -51,7 +51,7 @@ def test_a_plain_launch() -> None:
         "-s",
         "workspace-write",
     )
-    assert launch.argv[-3:] == ("-m", "gpt-x", "-")
+    assert launch.argv[-2:] == ("--model=gpt-x", "-")
     assert launch.stdin == Path("/at/prompt.md")
     assert launch.files == {}
     # Of the directories that it may write, attempts share this one: nobody takes away there what another one covers.
