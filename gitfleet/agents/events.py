@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from gitfleet.model.usage import Tokens
 
 
+LAST_SECOND = 253_402_300_800
+"""The end of the year 9999, in POSIX seconds: instants have four digits for a year."""
+
+
 @dataclass(frozen=True, slots=True)
 class Began:
     """The CLI's own session began or was resumed."""
@@ -61,7 +65,7 @@ class Retrying:
 
 @dataclass(frozen=True, slots=True)
 class RateLimited:
-    """The account met a limit: ``resets`` is when it ends, in POSIX seconds, none where unknown.
+    """The account met a limit: ``resets`` is when it ends, in POSIX seconds, none where unknown or no time at all.
 
     ``hard`` says that requests are refused; else it is a warning. ``window`` names the limit; ``share`` of it (0 to 1)
     is used up.
@@ -71,6 +75,11 @@ class RateLimited:
     resets: float | None = None
     window: str = ""
     share: float | None = None
+
+    def __post_init__(self) -> None:
+        """Forget an end that no calendar has, such as one in milliseconds; nobody could wait for it."""
+        if self.resets is not None and not 0 <= self.resets < LAST_SECOND:
+            object.__setattr__(self, "resets", None)
 
 
 @dataclass(frozen=True, slots=True)

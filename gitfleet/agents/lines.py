@@ -12,13 +12,13 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from gitfleet.agents.events import LAST_SECOND
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 MOST = (1 << 53) - 1
 """The most that counts as a count, which every reader of JSON can tell (RFC 8259, 6)."""
-_LAST = 253_402_300_799
-"""The last second that has an ISO date."""
 
 _NONE = json.JSONDecoder(parse_constant=lambda _: None)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -63,7 +63,7 @@ def amount(value: object) -> float | None:
 def moment(value: object) -> float | None:
     """A moment in POSIX seconds that has a date; none for what is none."""
     found = amount(value)
-    return found if found is not None and found <= _LAST else None
+    return found if found is not None and found < LAST_SECOND else None
 
 
 def text_of(told: Mapping[str, Any], name: str) -> str:

@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from gitfleet.model.agent_config import AgentKind
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ADDRESS = re.compile(r"[^?#\s\\]+", re.ASCII)
 _OURS = re.compile(r"HOME|PATH|SHELL|USER|TMPDIR|CLAUDE_CONFIG_DIR|CODEX_HOME|XDG_.*|GIT_.*|GITFLEET_.*")
 
 
@@ -58,7 +60,7 @@ def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None
     Raises ``GitfleetError``; then an account that was to be new is not there.
     """
     program = PROGRAMS[wanted.kind]
-    key, settings = _key(accounts, wanted), _settings(wanted.settings)
+    key, settings, endpoint = _key(accounts, wanted), _settings(wanted.settings), _endpoint(wanted.endpoint)
     if key is None and not found(wanted.kind, accounts.caller):
         raise GitfleetError(
             Kind.ENVIRONMENT,
@@ -74,14 +76,14 @@ def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None
             ref=ref,
             kind=wanted.kind,
             key=key,
-            endpoint=wanted.endpoint or (before.endpoint if before else ""),
+            endpoint=endpoint or (before.endpoint if before else ""),
             settings=settings or (before.settings if before else {}),
             capacity=wanted.capacity or (before.capacity if before else DEFAULT_CAPACITY),
             connected=instant(accounts.now()) if key else "",
         )
-        accounts.write(proof, account)
         if key is not None:
             accounts.write_state(proof, ref, _fresh(accounts, ref))
+        accounts.write(proof, account)
     imported = Imported()
     try:
         if wanted.imports:
@@ -117,16 +119,18 @@ def remove(accounts: Accounts, ref: str) -> AccountChanged:
         accounts.empty_bin(proof)
         if ref not in accounts.refs():
             accounts.read(ref)
-        holders = [lease for lease in accounts.leases(ref).values() if lease is None or alive(lease)]
+        leases = accounts.leases(ref)
+        holders = [lease for lease in leases.values() if lease is None or alive(lease)]
         if holders:
             first = next((lease for lease in holders if lease is not None), None)
-            who = f"{first.instance} of {first.session}" if first else "a lease that cannot be read"
+            damaged = next((path for path, lease in leases.items() if lease is None), None)
+            who = f"{first.instance} of {first.session}" if first else f"a lease that cannot be read, {damaged}"
             more = f" and {len(holders) - 1} more" if len(holders) > 1 else ""
             raise GitfleetError(
                 Kind.BUSY,
                 "account-leased",
                 f"Account {ref} is in use by {who}{more}; nothing was removed.",
-                hint=f"gitfleet stop {first.session}" if first else "gitfleet doctor",
+                hint=f"gitfleet stop {first.session}" if first else "gitfleet doctor says what to do with it",
             )
         accounts.take_away(proof, ref)
         accounts.empty_bin(proof)
@@ -163,8 +167,34 @@ def _key(accounts: Accounts, wanted: Connection) -> Key | None:
         return None
     value = read_key(key, accounts.caller)
     if isinstance(value, NoKey):
-        raise GitfleetError(Kind.USAGE, "no-key", f"The key is not to be had: {value.why}.")
+        raise GitfleetError(Kind.USAGE, "no-key", f"The key is not to be had: {value.why}.", hint=value.mend)
     return key
+
+
+def _endpoint(address: str) -> str:
+    """An address that is stored, shown and given to programs on their command lines: it holds no password."""
+    if not address:
+        return ""
+    try:
+        parts = urlsplit(address)
+        named = parts.port != 0 and bool(parts.hostname) and parts.scheme in {"http", "https"}
+        told = "@" in parts.netloc
+    except ValueError:
+        named = told = False
+    if not named or _ADDRESS.fullmatch(address) is None:
+        raise GitfleetError(
+            Kind.USAGE,
+            "no-endpoint",
+            "--endpoint takes the address of a gateway, as http://HOST or https://HOST/PATH, and nothing else in it.",
+        )
+    if told:
+        raise GitfleetError(
+            Kind.USAGE,
+            "secret-endpoint",
+            "--endpoint holds a name or a password, and addresses are stored and shown as they are.",
+            hint="Name a key with --api-key-env or --api-key-file.",
+        )
+    return address
 
 
 def _settings(words: Sequence[str]) -> dict[str, str]:
@@ -190,9 +220,9 @@ def _log_in(accounts: Accounts, account: Account, output: int | None) -> None:
     """Let the vendor's program log in, inside the account's home."""
     program, home = PROGRAMS[account.kind], accounts.home(account.ref)
     code = run((program.name, *program.login), home, login_environment(accounts.caller, account, home), output=output)
-    why = missing(account, home, accounts.caller)
-    if code or why:
-        said = f"it ended with exit code {code}" if code else why
+    lacks = missing(account, home, accounts.caller)
+    if code or lacks:
+        said = f"it ended with exit code {code}" if code or lacks is None else lacks.why
         raise GitfleetError(
             Kind.NEEDS_PERSON,
             "login-failed",

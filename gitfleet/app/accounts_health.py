@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.accounts.store import Accounts
@@ -29,11 +30,15 @@ def account_findings(workspace: Workspace) -> Iterator[Finding]:
     for ref in accounts.refs():
         one = standings.get(ref)
         if one is None:
-            message = f"Account {ref} cannot be read."
+            message = f"{accounts.root / ref / 'account.json'} cannot be read; a newer gitfleet may have written it."
             yield Finding(
                 name="account-damaged", level=Level.WARN, message=message, hint=f"gitfleet accounts remove {ref}"
             )
             continue
+        for path in (path for path, lease in accounts.leases(ref).items() if lease is None):
+            message = f"{path} cannot be read, and counts as an attempt that works with account {ref}."
+            hint = f"When no session of yours goes on: rm {shlex.quote(str(path))}"
+            yield Finding(name="account-damaged-lease", level=Level.WARN, message=message, hint=hint)
         level = Level.OK if one.usable else Level.WARN
         yield Finding(
             name=f"account-{one.condition}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.app.asking import Nobody, Silence, ask, is_stopped, unanswered, withdraw
 from gitfleet.app.load import load_plan
+from gitfleet.app.preflight import refuse_told
 from gitfleet.app.resume import choose
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 def add(workspace: Workspace, wanted: str | None, document: bytes, name: str) -> Reply:
     """Ask an open session to take one more task; ``document`` is a plan with exactly that task.
 
-    Raises ``GitfleetError`` when there is no open session, the document is wrong, or the session refuses the task.
+    Raises ``GitfleetError`` when there is no open session, the document is wrong or holds a secret of
+    an account, or the session refuses the task.
     """
     session = _open(workspace, wanted)
     fold = preflight.folds_case(workspace.repository.git)
@@ -31,6 +33,7 @@ def add(workspace: Workspace, wanted: str | None, document: bytes, name: str) ->
         raise GitfleetError(
             Kind.USAGE, "one-task", f"{name} has {len(plan.tasks)} tasks; `gitfleet add` takes one at a time."
         )
+    refuse_told(plan.tasks, workspace.now, name)
     return _ask(workspace, session, Request(id=secrets.token_hex(8), add=plan.tasks[0]))
 
 

@@ -17,7 +17,6 @@ from gitfleet.app import attempt_files
 from gitfleet.app.find import find_run
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.store.files import open_regular
-from gitfleet.store.redaction import Redaction
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
@@ -97,12 +96,12 @@ def find_log(workspace: Workspace, word: str, session_id: str | None = None, num
     return Log(run.instance, number, found[number])
 
 
-def secrets() -> Redaction:
-    """What takes the secrets of the person's accounts out of output."""
+def secrets() -> dict[str, str]:
+    """The secrets of the person's accounts, which are taken out of output, and what stands in their place."""
     try:
-        return Redaction({}, secret_values(Accounts.of(os.environ, time.time)))
+        return secret_values(Accounts.of(os.environ, time.time))
     except GitfleetError:  # there is no home, and so no account
-        return Redaction({})
+        return {}
 
 
 def tail(log: Log, lines: int | None) -> tuple[bytes, int]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gitfleet.agents.accounts.programs import PROGRAMS, found
 from gitfleet.agents.accounts.readiness import PASSING
+from gitfleet.agents.accounts.secrecy import secret_values
 from gitfleet.agents.accounts.store import Accounts
 from gitfleet.coordinator.accounts import stages
 from gitfleet.errors import GitfleetError, Kind
@@ -19,6 +22,23 @@ if TYPE_CHECKING:
     from gitfleet.model.account import Account
     from gitfleet.model.config import Config
     from gitfleet.model.plan import Task
+
+
+def refuse_told(documents: Iterable[msgspec.Struct], now: Callable[[], float], what: str) -> None:
+    """Raise ``GitfleetError`` where a plan holds a secret of an account: it would be kept, and published as it is."""
+    text = b"\n".join(msgspec.json.encode(document) for document in documents)
+    try:
+        values = secret_values(Accounts.of(os.environ, now))
+    except GitfleetError:  # there is no home, and so no account
+        return
+    told = sorted({name for value, name in values.items() if value.encode() in text})
+    if told:
+        raise GitfleetError(
+            Kind.DOCUMENT,
+            "secret-told",
+            f"{what} holds {' and '.join(told)}, and plans are kept and published as they are.",
+            hint="Take it out: an agent gets the key of its account by itself.",
+        )
 
 
 def refuse_unready(tasks: Iterable[Task], config: Config, now: Callable[[], float]) -> None:
@@ -56,7 +76,8 @@ def _problems(
             yield "no-program", f"there is no program {program.name} on the PATH", program.install
         elif not fitting:
             which = f"{wish.ref}, which agent {wish.agent} is pinned to," if wish.ref else f"of {wish.kind}"
-            yield "no-account", f"no account {which} is connected", connect
+            pin = f", and let agents.{wish.agent}.account be the name that it gets" if wish.ref else ""
+            yield "no-account", f"no account {which} is connected", connect + pin
         elif not any(one.usable or one.condition in PASSING for one in fitting):
             first = fitting[0]
             clauses = "; ".join(f"{one.ref}: {one.clause}" for one in fitting)

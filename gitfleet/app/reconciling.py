@@ -6,11 +6,11 @@ keeps out of its own file may make rows larger; that is no difference.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.agents.accounts.store import Accounts
 from gitfleet.agents.ledgers import ledger
 from gitfleet.app.load import load_config
 from gitfleet.errors import GitfleetError
@@ -97,17 +97,15 @@ class _Homes:
     """Where the accounts' homes are, and of which kind the agents were."""
 
     def __init__(self, workspace: Workspace, environment: Mapping[str, str]) -> None:
-        home = environment.get("HOME") or "~"
-        base = environment.get("XDG_STATE_HOME") or f"{home}/.local/state"
-        self._accounts = Path(base) / "gitfleet" / "accounts"
+        self._accounts = Accounts.of(environment, workspace.now)
         self._state = State(workspace.layout)
         self._configs: dict[str, Config] = {}
 
     def ledger(self, one: Spent) -> Tokens | None:
         """What its program wrote down."""
-        if not one.account or "/" in one.account or one.account.startswith("."):
+        if one.account not in self._accounts.refs():
             return None
-        return ledger(self._kind(one), self._accounts / one.account / "home", one.cli_session)
+        return ledger(self._kind(one), self._accounts.home(one.account), one.cli_session)
 
     def _kind(self, one: Spent) -> AgentKind:
         if one.session not in self._configs:

@@ -16,7 +16,7 @@ from gitfleet.app.disclosure import disclose
 from gitfleet.app.foresight import foretell
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
-from gitfleet.app.preflight import refuse_unready
+from gitfleet.app.preflight import refuse_told, refuse_unready
 from gitfleet.app.request import WaveRequest, only_tasks, overridden
 from gitfleet.app.survey import check_records, resolved_scopes, survey_tree, to_be_named
 from gitfleet.app.target import Target, bring_up_to_date, choose, finish_cut_off_fetches
@@ -74,8 +74,10 @@ class Preparation:
     def refuse(self) -> None:
         """Raise ``GitfleetError`` where nothing should be started.
 
-        ``base-red``: the target is known to fail, and is not checked again first. Else an agent could never start.
+        ``base-red``: the target is known to fail, and is not checked again first. Else an agent could never start, or
+        the plan holds a secret of an account.
         """
+        refuse_told([self.plan], self.workspace.now, "The plan")
         refuse_red(self.target, None if self.recheck else self.red)
         refuse_unready(self.plan.tasks, self.config, self.workspace.now)
 

@@ -194,7 +194,6 @@ def details(rows: Sequence[AccountRow]) -> Iterator[Piece]:
             "settings": ", ".join(row.settings),
             "capacity": f"{_capacity(row)}, {row.busy} busy, {row.queued} queued, {row.available} available",
             "used by": plural(row.used, "attempt"),
-            "until": row.until,
             "last trouble": row.trouble,
         }
         for name, value in facts.items():

@@ -40,6 +40,7 @@ def COMMAND(  # noqa: N802
     their names.
     """
     from gitfleet.app import logs  # noqa: PLC0415
+    from gitfleet.store.redaction import Passing  # noqa: PLC0415
 
     if raw and call.json:
         raise GitfleetError(Kind.USAGE, "usage", "--raw writes bytes and --json a document; use one of them.")
@@ -47,11 +48,15 @@ def COMMAND(  # noqa: N802
     log = logs.find_log(workspace, run, session, attempt)
     shown = None if raw or call.json else logs.rendering(workspace, log)
     data, end = logs.tail(log, lines if shown is None else None)
+    # Before anything is made of it: what is shortened for people would leave the beginning of a secret.
+    passing = Passing(logs.secrets())
+    data = passing.feed(data)
     if not follow:
+        data += passing.finish()
         if call.json:
             from gitfleet.model.reports import LogReport  # noqa: PLC0415
 
-            text = logs.secrets().text(data.decode("utf-8", "replace"))
+            text = data.decode("utf-8", "replace")
             document(
                 LogReport(
                     instance=log.instance,
@@ -68,9 +73,11 @@ def COMMAND(  # noqa: N802
         return ExitCode.DONE
     writer = _Writer(call, log, raw=raw)
     writer.write(data if shown is None else logs.last(shown.feed(data), lines))
-    for chunk in logs.follow(log, end, lambda: time.sleep(0.1)):
+    for piece in logs.follow(log, end, lambda: time.sleep(0.1)):
+        chunk = passing.feed(piece)
         writer.write(chunk if shown is None else shown.feed(chunk))
-    writer.finish(b"" if shown is None else shown.finish())
+    rest = passing.finish()
+    writer.finish(rest if shown is None else shown.feed(rest) + shown.finish())
     return ExitCode.DONE
 
 
@@ -78,18 +85,15 @@ class _Writer:
     """Writes output as it comes; whole lines only, unless raw, so that a sequence is never cut in two."""
 
     def __init__(self, call: Call, log: object, *, raw: bool) -> None:
-        from gitfleet.app.logs import secrets  # noqa: PLC0415
-
         self._call = call
         self._log = log
         self._raw = raw
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
         self._rest = ""
-        self._secrets = secrets()
 
     def write(self, data: bytes) -> None:
         if self._raw:
-            sys.stdout.buffer.write(self._secrets.bytes(data))
+            sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
             return
         whole, newline, self._rest = (self._rest + self._decoder.decode(data)).rpartition("\n")
@@ -103,7 +107,6 @@ class _Writer:
             self._lines(rest + "\n")
 
     def _lines(self, text: str) -> None:
-        text = self._secrets.text(text)
         if not self._call.json:
             sys.stdout.write(block(text))
             sys.stdout.flush()

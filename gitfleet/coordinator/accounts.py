@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.agents.accounts.keys import secrets_of
+from gitfleet.agents.accounts.keys import connect_again, secrets_of
 from gitfleet.agents.accounts.leasing import Leased, Wanted, ended, recover, release, take, wait
 from gitfleet.agents.accounts.limits import AUTH, LIMITS, ending
 from gitfleet.agents.accounts.programs import needs_account
-from gitfleet.agents.accounts.readiness import PASSING, USABLE, Condition, connect_again
+from gitfleet.agents.accounts.readiness import PASSING, USABLE, Condition
 from gitfleet.agents.accounts.store import Accounts
 from gitfleet.agents.base import Access
 from gitfleet.agents.registry import agent_name

@@ -78,5 +78,5 @@ class AccountLease(Document, frozen=True, kw_only=True, tag_field="schema", tag=
     repository: Annotated[str, Meta(description="Git common directory of the session.")]
     over: Annotated[str, Meta(description="File whose presence says that the attempt is over.")]
     locks: Annotated[tuple[str, ...], Meta(description="Lock files: of the attempt's warden, of its coordinator.")]
-    since: str
+    since: Annotated[str, Meta(description="ISO 8601 instant at which it was given, or the waiting began.")]
     wants: Annotated[tuple[str, ...], Meta(description="Refs that would do, of one who waits.")] = ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitfleet.model.account import Account, AccountLease, AccountState
 from gitfleet.model.claim import Claim
 from gitfleet.model.config import Config
 from gitfleet.model.event import Event
@@ -254,6 +255,54 @@ KINDS: tuple[DocumentKind, ...] = (
                 "schema": "gitfleet/grants/v1",
                 "repository": "/home/ada/project/.git",
                 "grants": [{"agent": "claude", "tool": "Bash", "argument": "make deploy"}],
+            },
+        ),
+    ),
+    # `account` is the answer of `gitfleet accounts connect`.
+    DocumentKind(
+        "account-file",
+        Account,
+        "gitfleet account",
+        examples=(
+            {
+                "schema": "gitfleet/account/v1",
+                "ref": "codex-2",
+                "kind": "codex",
+                "connected": "2026-01-02T03:04:05.678Z",
+                "key": {"env": "TEAM_KEY"},
+                "capacity": 4,
+            },
+        ),
+    ),
+    DocumentKind(
+        "account-state",
+        AccountState,
+        "gitfleet account's state",
+        examples=(
+            {
+                "schema": "gitfleet/account-state/v1",
+                "allowed": 2,
+                "used": 17,
+                "until": "2026-01-02T04:00:00.000Z",
+                "why": "usage-limit",
+                "at": "2026-01-02T03:04:05.678Z",
+            },
+        ),
+    ),
+    DocumentKind(
+        "account-lease",
+        AccountLease,
+        "gitfleet lease of an account",
+        examples=(
+            {
+                "schema": "gitfleet/account-lease/v1",
+                "instance": "fleet-auth-refactor-k3f9qm-w1-a1",
+                "attempt": 1,
+                "session": "auth-refactor-k3f9qm",
+                "repository": "/home/ada/shop/.git",
+                "over": "/home/ada/shop/.git/gitfleet/attempts/fleet-auth-refactor-k3f9qm-w1-a1/1/exit.json",
+                "locks": ["/home/ada/shop/.git/gitfleet/attempts/fleet-auth-refactor-k3f9qm-w1-a1/1/lock"],
+                "since": "2026-01-02T03:04:05.678Z",
             },
         ),
     ),

@@ -26,7 +26,11 @@ PASSED = ("PATH", "HOME", "LANG", "TERM", "SHELL", "USER")
 IDENTITY = ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "EMAIL")
 """Names that pass to agents as well: somebody whose identity is in the environment alone commits as themselves."""
 
-_SECRET = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|API_?KEY|PRIVATE_?KEY|CREDENTIAL", re.IGNORECASE)
+_SECRET = re.compile(
+    r"TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|API_?KEY|PRIVATE_?KEY|ACCESS_?KEY|CREDENTIAL|AUTHORIZATION"
+    r"|(?:^|_)(?:KEY|PASS|PAT|AUTH|BEARER|COOKIE)S?$",
+    re.IGNORECASE,
+)
 
 # A socket's path may have 104 bytes on macOS and 108 on Linux; tools put names of some forty bytes below TMPDIR.
 _LONGEST_TEMPORARY = 60

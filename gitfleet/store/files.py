@@ -102,8 +102,11 @@ def make_directory(path: Path, *, mode: int = DIRECTORY_MODE) -> None:
     if path.is_dir():
         return
     make_directory(path.parent, mode=mode)
-    with suppress(FileExistsError):
+    try:
         path.mkdir(mode=mode)
+    except FileExistsError as error:
+        if not path.is_dir():  # a file, or a link to nowhere
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from error
     flush_directory(path.parent)
 
 

@@ -26,21 +26,26 @@ LIMIT = """echo '{"limit": true, "resets": %d}'\n"""
 CODE = """echo '{"end": "%s"}'\n"""
 
 LOGIN = {
+    # As the real ones, each has a home of the person's to fall back on.
     "codex": """#!/bin/sh
 case "$1" in --version) echo codex 1; exit;; esac
-env > "$CODEX_HOME/seen-environment"
+place="${CODEX_HOME:-$HOME/.codex}"
+env > "$place/seen-environment"
 echo "open https://login.example in a browser"
 [ -e "$HOME/refuse" ] && exit 7
-echo '{"tokens": {"access_token": "tok-0123456789abcdef"}}' > "$CODEX_HOME/auth.json"
+echo '{"tokens": {"access_token": "tok-0123456789abcdef"}}' > "$place/auth.json"
 """,
     "claude": """#!/bin/sh
-echo "$@" > "$CLAUDE_CONFIG_DIR/arguments"
-echo '{"claudeAiOauth": {"accessToken": "tok-claude-0123456789"}}' > "$CLAUDE_CONFIG_DIR/.credentials.json"
-echo '{"oauthAccount": {"emailAddress": "ada@example.org"}}' > "$CLAUDE_CONFIG_DIR/.claude.json"
+place="${CLAUDE_CONFIG_DIR:-$HOME/.claude}"
+echo "$@" > "$place/arguments"
+echo '{"claudeAiOauth": {"accessToken": "tok-claude-0123456789"}}' > "$place/.credentials.json"
+echo '{"oauthAccount": {"emailAddress": "ada@example.org"}}' > "${CLAUDE_CONFIG_DIR:-$HOME}/.claude.json"
 """,
     "opencode": """#!/bin/sh
-mkdir -p "$XDG_DATA_HOME/opencode"
-echo '{"zen": {"type": "api", "key": "tok-opencode-0123456789"}}' > "$XDG_DATA_HOME/opencode/auth.json"
+place="${XDG_DATA_HOME:-$HOME/.local/share}/opencode"
+mkdir -p "$place" "${XDG_CONFIG_HOME:-$HOME/.config}/opencode" "${npm_config_cache:-$HOME/.npm}"
+mkdir -p "${OPENCODE_TEST_HOME:-$HOME}/.opencode"
+echo '{"zen": {"type": "api", "key": "tok-opencode-0123456789"}}' > "$place/auth.json"
 """,
 }
 
@@ -60,6 +65,8 @@ def person(fleet: FleetEnv) -> Path:
         ".claude/commands/review.md": "Review it.",
         ".codex/config.toml": 'model = "big"\nexperimental_bearer_token = "tok-in-config-1234"\n',
         ".codex/auth.json": '{"tokens": {"access_token": "tok-own-codex-0123"}}',
+        ".claude.json": '{"oauthAccount": {"emailAddress": "own@example.org"}}',
+        ".local/share/opencode/auth.json": '{"own": {"type": "api", "key": "tok-own-opencode-0123"}}',
         ".config/opencode/opencode.json": '{"provider": {"x": {"options": {"apiKey": "tok-x-123456"}}}}',
     }
     for name, content in own.items():
@@ -143,6 +150,8 @@ def test_connect_gives_the_next_name_and_stores_no_key(fleet: FleetEnv) -> None:
         (("--api-key-file", "../open"), "no-key", "can be read by others"),
         (("--api-key-env", "TEAM_KEY", "--setting", "MY_TOKEN=abcdef"), "secret-setting", "looks like a secret"),
         (("--api-key-env", "TEAM_KEY", "--setting", "CODEX_HOME=/x"), "own-setting", "gitfleet itself"),
+        (("--api-key-env", "TEAM_KEY", "--endpoint", "http://u:passw0rd@h/v1"), "secret-endpoint", "stored and shown"),
+        (("--api-key-env", "TEAM_KEY", "--endpoint", "file:///etc/passwd"), "no-endpoint", "http://HOST"),
         (("--api-key-env", "TEAM_KEY", "--setting", "nonsense"), "no-setting", "NAME=VALUE"),
         (("--api-key-env", "TEAM_KEY", "--ref", "claude"), "other-kind", "is an account of claude"),
         (("--api-key-env", "TEAM_KEY", "--ref", "codex-9"), "unknown-account", "no account codex-9"),
@@ -247,7 +256,7 @@ def test_nothing_writes_to_the_persons_own_homes(fleet: FleetEnv, person: Path) 
     before = digest(person)
     fleet.run("accounts", "connect", "claude", "--import-settings").ok()
     fleet.run("accounts", "connect", "codex").ok()
-    connect(fleet, "opencode", "--import-settings")
+    fleet.run("accounts", "connect", "opencode", "--import-settings").ok()
     tasks = [{"id": kind, "instructions": "x", "scope": [f"{kind}/"], "agent": kind} for kind in LOGIN]
     fleet.run("wave", fleet.plan(plan_of(*tasks)), "--fixture", "--yes").ok()
     fleet.run("accounts", "status").ok()
@@ -278,7 +287,7 @@ def test_a_wave_without_an_account_is_refused_before_anything_starts(fleet: Flee
     connect(fleet, "codex")
     fleet.variables["TEAM_KEY"] = ""
     refused = fleet.run("wave", plan, "--yes", "--json").ok(4).json["error"]
-    assert (refused["code"], refused["hint"]) == ("not-connected", "gitfleet accounts connect codex --ref codex")
+    assert (refused["code"], refused["hint"]) == ("not-connected", "export TEAM_KEY=...")
     (fleet.root / "bin/codex").unlink()
     refused = fleet.run("wave", plan, "--yes", "--json").ok(4).json["error"]
     assert (refused["code"], refused["hint"]) == ("no-program", "npm install -g @openai/codex")
@@ -316,6 +325,22 @@ def test_a_fixture_proves_the_way_and_spends_nothing(fleet: FleetEnv) -> None:
     }
     assert {row["used"] for row in accounts(fleet).values()} == {2}
     assert all(not row["holders"] for row in accounts(fleet).values())
+
+
+def test_a_plan_that_holds_a_secret_is_refused_before_it_is_kept(fleet: FleetEnv) -> None:
+    connect(fleet, "opencode")
+    plan = fleet.plan(plan_of({"id": SECRET, "instructions": f"use {SECRET}", "scope": ["a"], "agent": "opencode"}))
+    refused = fleet.run("wave", plan, "--fixture", "--yes", "--json").ok(2).json["error"]
+    assert (refused["code"], "<secret of opencode>" in refused["message"]) == ("secret-told", True)
+    assert SECRET.encode() not in everything(fleet.root / "repo")
+
+
+def test_a_key_that_is_a_word_spoils_nothing(fleet: FleetEnv) -> None:
+    fleet.variables["TEAM_KEY"] = "opencode"
+    connect(fleet, "opencode")
+    plan = fleet.plan(plan_of({"id": "a", "instructions": "x", "scope": ["a"], "agent": "opencode"}))
+    fleet.run("wave", plan, "--fixture", "--yes").ok()
+    assert state_runs(fleet, fleet.root / "repo")["a"].attempts[0].account == "opencode"
 
 
 # -- in a session --------------------------------------------------------------------------------------------------

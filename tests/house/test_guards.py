@@ -49,48 +49,49 @@ CASES = {
     "environ": (LEAKS_ENVIRON, "environ['LEAK']"),
     "directory": (LEAKS_DIRECTORY, "the working directory became"),
     "process": (LEAKS_PROCESS, "a process still runs"),
-    "unmarked process": (LEAKS_UNMARKED_PROCESS, "a process still runs"),
+    "unmarked_process": (LEAKS_UNMARKED_PROCESS, "a process still runs"),
     "worktree": (LEAKS_WORKTREE, "a worktree is left in a pool"),
 }
 
 
-def run_suite(directory: Path, source: str) -> subprocess.CompletedProcess[str]:
-    (directory / "test_inner.py").write_text(source)
-    (directory / "pytest.ini").write_text("[pytest]\nmarkers =\n    leaves_worktrees(reason): on purpose\n")
-    return subprocess.run(
+TIDY = """
+import pytest
+@pytest.mark.leaves_worktrees("why")
+def test_it(tmp_path):
+    tree = tmp_path / "repo.fleet" / "one"
+    tree.mkdir(parents=True)
+    (tree / ".git").write_text("gitdir: x")
+def test_tidy(tmp_path):
+    (tmp_path / "x").touch()
+"""
+
+
+@pytest.mark.leaves_worktrees("an inner suite leaves some below this test's directory")
+def test_what_a_test_leaves_behind_is_its_error_alone(tmp_path: Path) -> None:
+    for case, (source, _) in CASES.items():
+        (tmp_path / f"test_{case}.py").write_text(source.replace("test_it", f"test_{case}"))
+    (tmp_path / "test_tidy.py").write_text(TIDY)
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n    leaves_worktrees(reason): on purpose\n")
+
+    done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "tests.support.guards", "-p", "no:cacheprovider"),
-            *("-p", "no:xdist", "--basetemp", str(directory / "tmp"), str(directory)),
+            *("-p", "no:xdist", "--basetemp", str(tmp_path / "tmp"), str(tmp_path)),
         ],
-        cwd=directory,
+        cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
     )
 
-
-@pytest.mark.leaves_worktrees("an inner suite leaves one below this test's directory")
-@pytest.mark.parametrize("case", CASES)
-def test_what_a_test_leaves_behind_is_its_error(case: str, tmp_path: Path) -> None:
-    source, finding = CASES[case]
-
-    done = run_suite(tmp_path, source)
-
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "1 passed, 1 error" in done.stdout
-    assert finding in done.stdout
-
-
-@pytest.mark.leaves_worktrees("an inner suite keeps one below this test's directory")
-def test_a_tidy_test_passes_and_worktrees_may_be_kept_on_purpose(tmp_path: Path) -> None:
-    marked = "@pytest.mark.leaves_worktrees('why')\ndef test_it"
-    source = "import pytest\n" + LEAKS_WORKTREE.replace("def test_it", marked)
-
-    done = run_suite(tmp_path, source + "\ndef test_tidy(tmp_path):\n    (tmp_path / 'x').touch()\n")
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 passed" in done.stdout
+    assert f"{len(CASES) + 2} passed, {len(CASES)} errors" in done.stdout
+    told = {part.split()[0]: part for part in done.stdout.split("ERROR at teardown of ")[1:]}
+    assert told.keys() == {f"test_{case}" for case in CASES}
+    for case, (_, finding) in CASES.items():
+        assert finding in told[f"test_{case}"].partition("=====")[0], case
+        assert told[f"test_{case}"].count("\n- ") == 1, case
 
 
 def test_the_suite_runs_in_a_home_of_its_own() -> None:

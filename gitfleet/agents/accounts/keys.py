@@ -11,6 +11,7 @@ import binascii
 import json
 import os
 import re
+import shlex
 import stat
 import sys
 from contextlib import suppress
@@ -34,14 +35,18 @@ CREDENTIAL_BYTES = 1 << 20
 SHORTEST = 8
 """Values with fewer characters are no secrets that could be told from ordinary words."""
 
+_WORDS = re.compile(r"[a-z]+(?:[-_. ][a-z]+)*")
+_LONGEST_WORDS = 19
+
 _SECRET_KEY = re.compile(r"token|secret|password|api_?key|^key$|^access$|^refresh$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class NoKey:
-    """The key is not to be had; ``why`` is a clause."""
+    """The key or the login is not to be had; ``why`` is a clause, ``mend`` the command that ends that, if one does."""
 
     why: str
+    mend: str = ""
 
 
 def place_of(key: Key) -> Path:
@@ -53,44 +58,63 @@ def read_key(key: Key, caller: Mapping[str, str]) -> str | NoKey:
     """Read a key; ``caller`` is the environment that gitfleet was started with."""
     if key.env:
         value = caller.get(key.env, "").strip()
-        return value or NoKey(f"the variable {key.env} is not set here")
+        if not value:
+            return NoKey(f"the variable {key.env} is not set here", f"export {key.env}=...")
+        return _fit(value, f"the variable {key.env}")
     path = place_of(key)
-    why = unfit(path)
-    if why:
-        return NoKey(why)
+    unfit = _unfit(path)
+    if unfit is not None:
+        return unfit
     try:
-        value = read_regular(path, KEY_BYTES).decode("utf-8").strip()
+        value = read_regular(path, KEY_BYTES + 1).decode("utf-8").strip()
     except (OSError, ValueError) as error:
         return NoKey(f"{path} cannot be read: {getattr(error, 'strerror', None) or 'it is not text'}")
-    if not value or any(character.isspace() for character in value):
-        return NoKey(f"{path} does not hold a key, alone on one line")
+    return _fit(value, str(path))
+
+
+def _fit(value: str, where: str) -> str | NoKey:
+    """A key goes into a header of a request: visible characters of ASCII on one line."""
+    if len(value) > KEY_BYTES:
+        return NoKey(f"{where} holds more than {KEY_BYTES} bytes")
+    if not value or re.fullmatch(r"[!-~]+", value) is None:
+        return NoKey(f"{where} does not hold a key, alone on one line")
     return value
 
 
-def unfit(path: Path) -> str:
-    """Why a file is not one that a key may lie in, as a clause; empty when it is."""
+def _unfit(path: Path) -> NoKey | None:
+    """Why a file is not one that a key may lie in."""
     try:
         facts = path.stat()
     except OSError as error:
-        return f"{path} cannot be read: {error.strerror}"
+        return NoKey(f"{path} cannot be read: {error.strerror}")
     if not stat.S_ISREG(facts.st_mode):
-        return f"{path} is not a regular file"
+        return NoKey(f"{path} is not a regular file")
     if facts.st_uid != os.getuid():
-        return f"{path} belongs to somebody else"
+        return NoKey(f"{path} belongs to somebody else")
     if facts.st_mode & 0o077:
-        return f"{path} can be read by others (chmod 600 {path})"
-    return ""
+        return NoKey(f"{path} can be read by others", f"chmod 600 {shlex.quote(str(path))}")
+    return None
 
 
-def missing(account: Account, home: Path, caller: Mapping[str, str]) -> str:
-    """What of an account's key or login is not there, as a clause; empty when all is."""
+def missing(account: Account, home: Path, caller: Mapping[str, str]) -> NoKey | None:
+    """What of an account's key or login is not there; none when all is."""
     if account.key is not None:
         found = read_key(account.key, caller)
-        return found.why if isinstance(found, NoKey) else ""
+        return found if isinstance(found, NoKey) else None
     if account.kind is AgentKind.CLAUDE and sys.platform == "darwin":
-        return ""  # its program keeps the login in the system's own store there
+        return None  # its program keeps the login in the system's own store there
     there = (home / PROGRAMS[account.kind].credentials).exists()
-    return "" if there else f"its home holds no login of {PROGRAMS[account.kind].name}"
+    return None if there else NoKey(f"its home holds no login of {PROGRAMS[account.kind].name}")
+
+
+def connect_again(account: Account) -> str:
+    """The command that connects an account anew, from where its key was before."""
+    words = ["gitfleet", "accounts", "connect", account.kind.value, "--ref", account.ref]
+    if account.key is not None:
+        words += (
+            ["--api-key-env", account.key.env] if account.key.env else ["--api-key-file", str(place_of(account.key))]
+        )
+    return shlex.join(words)
 
 
 def secrets_of(account: Account, caller: Mapping[str, str]) -> dict[str, str]:
@@ -106,7 +130,7 @@ def secrets_of(account: Account, caller: Mapping[str, str]) -> dict[str, str]:
             Kind.ENVIRONMENT,
             "no-key",
             f"The key of account {account.ref} is not to be had: {found.why}.",
-            hint=f"Set it, or connect another: gitfleet accounts connect {account.kind} --ref {account.ref}",
+            hint=found.mend or connect_again(account),
         )
     return {key_variable(account): found}
 
@@ -128,7 +152,14 @@ def known_secrets(account: Account, home: Path, caller: Mapping[str, str]) -> fr
         if isinstance(value, str):
             found.add(value)
     found |= set(_strings(_credentials(account, home)))
-    return frozenset(value for value in found if len(value) >= SHORTEST)
+    return frozenset(value for value in found if tellable(value))
+
+
+def tellable(value: str) -> bool:
+    """Whether a value can be told from ordinary words; ``lm-studio`` is what some gateways want for a key."""
+    if len(value) < SHORTEST:
+        return False
+    return len(value) > _LONGEST_WORDS or _WORDS.fullmatch(value) is None
 
 
 def identity(account: Account, home: Path) -> str:

@@ -69,7 +69,12 @@ PROGRAMS: dict[AgentKind, Program] = {
     AgentKind.OPENCODE: Program(
         name="opencode",
         package="opencode-ai",
-        home={f"XDG_{kind.upper()}_HOME": kind for kind in ("config", "data", "state", "cache")},
+        home={
+            **{f"XDG_{kind.upper()}_HOME": kind for kind in ("config", "data", "state", "cache")},
+            # It installs what its plugins may want with npm's cache, also into a `.opencode` below the person's home.
+            "npm_config_cache": "cache/npm",
+            "OPENCODE_TEST_HOME": "",
+        },
         login=("auth", "login"),
         credentials="data/opencode/auth.json",
         key="OPENAI_API_KEY",

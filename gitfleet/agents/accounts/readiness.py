@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from gitfleet.agents.accounts.keys import connect_again
 from gitfleet.agents.accounts.programs import PROGRAMS
 from gitfleet.model.base import seconds_of
 
@@ -37,7 +39,8 @@ PASSING = frozenset({Condition.AT_CAPACITY, Condition.COOLING, Condition.FELL_TH
 class Known:
     """What is known of an account: its documents, who works with it and who waits, and what is there of it.
 
-    ``missing`` says, as a clause, what of its key or its login is not there; empty when all is.
+    ``missing`` says, as a clause, what of its key or its login is not there, empty when all is; ``remedy`` is the
+    command that brings it back, empty where it has to be connected again.
     """
 
     account: Account
@@ -47,14 +50,15 @@ class Known:
     queued: int = 0
     program: bool = True
     missing: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How an account stands: ``clause`` says so for people, ``mend`` is the command that changes it.
 
-    ``until`` is when it rests no more, in POSIX seconds. ``allowed`` attempts may work with it at once,
-    ``available`` more than do now.
+    That is empty where nothing but time does. ``until`` is when it rests no more, in POSIX seconds. ``allowed``
+    attempts may work with it at once, ``available`` more than do now.
     """
 
     ref: str
@@ -84,8 +88,9 @@ def standing(known: Known, now: float) -> Standing:
     account, state = known.account, known.state
     program, again = PROGRAMS[account.kind], connect_again(account)
     allowed = allowed_by(account, state)
-    until = seconds_of(state.until) if state.until else None
-    resting = until is not None and now < until
+    until = _rests_until(state, now)
+    resting = until is not None
+    said = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(until)) if resting else ""
     base = Standing(
         ref=account.ref,
         condition=Condition.READY,
@@ -101,32 +106,38 @@ def standing(known: Known, now: float) -> Standing:
         condition, clause, mend = Condition.NO_PROGRAM, f"there is no {program.name} on the PATH", program.install
     elif not account.connected or known.missing:
         why = known.missing or "its login was not finished"
-        condition, clause, mend = Condition.NOT_CONNECTED, f"not connected: {why}", again
+        condition, clause, mend = Condition.NOT_CONNECTED, f"not connected: {why}", known.remedy or again
     elif state.refused:
         condition, clause, mend = Condition.REFUSED, f"its credentials were refused: {state.said}", again
     elif resting and state.fell_through:
-        clause = f"fell through before anything was spent ({state.why}), rests until {state.until}"
-        condition, mend = Condition.FELL_THROUGH, again
+        clause = f"fell through before anything was spent ({state.why}), rests until {said}"
+        condition = Condition.FELL_THROUGH
     elif resting:
         condition = Condition.COOLING
-        clause = f"cooling down until {state.until} ({state.why})"
+        clause = f"cooling down until {said} ({state.why})"
         mend = f"gitfleet accounts connect {account.kind}"
     elif known.busy >= allowed:
         condition, clause = Condition.AT_CAPACITY, f"at capacity: {known.busy} of {allowed} in use"
         mend = f"gitfleet accounts connect {account.kind}"
     elif known.busy:
         condition, clause = Condition.BUSY, f"busy: {known.busy} of {allowed} in use"
-    return replace(base, condition=condition, clause=clause, mend=mend, until=until if resting else None)
+    return replace(base, condition=condition, clause=clause, mend=mend, until=until)
+
+
+def _rests_until(state: AccountState, now: float) -> float | None:
+    """When it rests no more, none where it does not rest; a document that was damaged costs a request at most."""
+    try:
+        until, at = (seconds_of(text) if text else now for text in (state.until, state.at))
+    except ValueError:
+        return None
+    # That long a rest was counted from then. Before then the clock was set back; what a vendor told still holds.
+    counted = state.strikes > 0 or state.fell_through
+    return until if now < until and not (counted and now < at) else None
 
 
 def allowed_by(account: Account, state: AccountState) -> int:
     """How many attempts may work with an account at once now."""
     return account.capacity if state.allowed is None else max(1, min(account.capacity, state.allowed))
-
-
-def connect_again(account: Account) -> str:
-    """The command that connects an account anew."""
-    return f"gitfleet accounts connect {account.kind} --ref {account.ref}"
 
 
 def pick(standings: Iterable[Standing], *, prefer: str = "") -> Standing | None:

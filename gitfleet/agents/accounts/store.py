@@ -11,7 +11,8 @@
 ====================  ==============================================================================================
 
 Each change is one durable write or one rename, so a kill between two of them leaves an account without its state (as
-after its connection), a lease that is dead (nobody holds a lock of it), or a home that nobody knows (swept later).
+after its connection), a lease that is dead (nobody holds a lock of it), a home that nobody knows (swept later), or one
+that is empty and has no ``account.json`` yet: that is no account, and the next one that is connected takes its place.
 """
 
 from __future__ import annotations
@@ -86,15 +87,18 @@ class Accounts:
     def refs(self) -> list[str]:
         """Names of all accounts, sorted: ``codex-2`` before ``codex-10``."""
         here = [name for name in names(self.root) if _REF.fullmatch(name) and (self.root / name).is_dir()]
-        return sorted(here, key=_order)
+        return sorted((ref for ref in here if not self._unfinished(ref)), key=_order)
 
     def read(self, ref: str) -> Account:
         """One account; raises ``GitfleetError`` (``unknown-account``, ``damaged-account``)."""
         path = self._path(ref) / "account.json"
         try:
             account = decode(read_regular(path), Account)
-        except FileNotFoundError:
-            known = ", ".join(self.refs()) or "none"
+        except FileNotFoundError as error:
+            refs = self.refs()
+            if ref in refs:
+                raise _damaged(ref, path) from error
+            known = ", ".join(refs) or "none"
             raise GitfleetError(
                 Kind.USAGE, "unknown-account", f"There is no account {ref} (there are: {known})."
             ) from None
@@ -147,6 +151,7 @@ class Accounts:
 
     def _standing(self, account: Account, waiting: list[AccountLease], now: float) -> Standing:
         living = [lease is None or alive(lease) for lease in self.leases(account.ref).values()]
+        lacks = missing(account, self.home(account.ref), self.caller)
         known = Known(
             account=account,
             state=self.state(account.ref),
@@ -154,7 +159,8 @@ class Accounts:
             dead=len(living) - sum(living),
             queued=sum(account.ref in lease.wants for lease in waiting),
             program=found(account.kind, self.caller),
-            missing=missing(account, self.home(account.ref), self.caller),
+            missing=lacks.why if lacks else "",
+            remedy=lacks.mend if lacks else "",
         )
         return standing(known, now)
 
@@ -168,14 +174,13 @@ class Accounts:
             yield proof
 
     def new_ref(self, proof: LockProof, kind: AgentKind) -> str:
-        """Take the next free name, such as ``codex-2``, and make its home."""
+        """The next free name, such as ``codex-2``."""
         proof.check()
         number = 1
         while True:
             ref = kind.value if number == 1 else f"{kind.value}-{number}"
             number += 1
-            if not os.path.lexists(self._path(ref)):
-                make_directory(self.home(ref))
+            if not os.path.lexists(self._path(ref)) or self._unfinished(ref):
                 return ref
 
     def write(self, proof: LockProof, account: Account) -> None:
@@ -187,12 +192,14 @@ class Accounts:
     def write_state(self, proof: LockProof, ref: str, state: AccountState) -> None:
         """Write down what attempts met with an account, durably."""
         proof.check()
+        make_directory(self._path(ref))
         write_durable(self._path(ref) / "state.json", encode(state), mode=0o600)
 
     def write_lease(self, proof: LockProof, ref: str, lease: AccountLease) -> None:
         """Give an account to an attempt, durably."""
         proof.check()
         make_directory(self._path(ref) / "leases")
+        make_directory(self.home(ref))
         write_durable(
             self._path(ref) / "leases" / lease_name(lease.instance, lease.repository), encode(lease), mode=0o600
         )
@@ -250,6 +257,21 @@ class Accounts:
             raise GitfleetError(Kind.USAGE, "unknown-account", f"{ref!r} is not the name of an account.")
         return self.root / ref
 
+    def _unfinished(self, ref: str) -> bool:
+        """Whether somebody began to connect an account and was killed, or the disk was full."""
+        path = self._path(ref)
+        try:
+            (path / "account.json").lstat()
+        except FileNotFoundError:
+            pass
+        except OSError:  # nobody may look into it
+            return False
+        else:
+            return False
+        home = path / "home"
+        empty = not os.path.lexists(home) or (home.is_dir() and not any(home.iterdir()))
+        return empty and not path.is_symlink()
+
     def _make_private(self) -> None:
         make_directory(self.root)
         facts = self.root.stat()
@@ -271,5 +293,5 @@ def _damaged(ref: str, path: Path) -> GitfleetError:
         Kind.NEEDS_PERSON,
         "damaged-account",
         f"{path} cannot be read, so nobody knows what account {ref} is.",
-        hint=f"gitfleet accounts remove {ref}, then connect it again",
+        hint=f"gitfleet accounts remove {ref}, and connect it again; where a newer gitfleet wrote it, that can read it",
     )

@@ -85,9 +85,8 @@ def meaning(error: Mapping[str, Any], now: float) -> Meaning:
 def _resets(data: Mapping[str, Any], body: str, now: float) -> float | None:
     headers = {str(name).lower(): str(value) for name, value in mapping(data.get("responseHeaders")).items()}
     said, _ = leading(body)
-    at = mapping((said or {}).get("error")).get("resets_at")
-    if at is not None:
-        return moment(at)
+    with suppress(ValueError, TypeError, OverflowError):
+        return moment(float(mapping((said or {}).get("error")).get("resets_at", "")))
     with suppress(KeyError, ValueError):
         return moment(now + float(headers["retry-after-ms"]) / 1000)
     with suppress(KeyError, ValueError):

@@ -86,6 +86,15 @@ def test_attempts_that_go_on_with_a_session_are_one_sum(repo: Repo, tmp_path: Pa
     assert found(repo, tmp_path, spent(1), spent(2)) == []
 
 
+def test_the_accounts_lie_where_they_lie_for_everybody(repo: Repo, tmp_path: Path) -> None:
+    theirs(tmp_path / ".local/state", 100)
+    kept(repo, 1, 100)
+    report = reconciled(
+        open_workspace(repo.path), REPORT, [spent()], {"HOME": str(tmp_path), "XDG_STATE_HOME": "relative"}
+    )
+    assert report.differences == ()
+
+
 def test_helpers_that_the_program_keeps_elsewhere_are_no_difference(repo: Repo, tmp_path: Path) -> None:
     theirs(tmp_path, 100)
     kept(repo, 1, 100, helper=7)

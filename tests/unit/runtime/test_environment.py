@@ -78,7 +78,19 @@ def test_a_check_gets_the_short_list() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["GITHUB_TOKEN", "my_secret", "DB_PASSWORD", "OPENAI_API_KEY", "APIKEY", "PRIVATE_KEY_FILE", "token"]
+    "name",
+    [
+        "GITHUB_TOKEN",
+        "my_secret",
+        "DB_PASSWORD",
+        "OPENAI_API_KEY",
+        "APIKEY",
+        "PRIVATE_KEY_FILE",
+        "token",
+        "DEPLOY_KEY",
+        "DB_PASS",
+        "AWS_ACCESS_KEY_ID",
+    ],
 )
 def test_what_looks_like_a_secret_is_refused(name: str) -> None:
     assert looks_secret(name)
@@ -89,7 +101,7 @@ def test_what_looks_like_a_secret_is_refused(name: str) -> None:
 
 
 def test_what_does_not_is_not() -> None:
-    refuse_secrets(["CI", "JAVA_HOME", "KEYBOARD", "PASSAGE"], "agents.x.env.allow")
+    refuse_secrets(["CI", "JAVA_HOME", "KEYBOARD", "PASSAGE", "SSH_AUTH_SOCK", "XAUTHORITY"], "agents.x.env.allow")
 
 
 def test_a_temporary_directory_leaves_room_for_a_socket() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -10,8 +12,9 @@ from hypothesis import strategies as st
 from gitfleet.agents.accounts.limits import FELL_THROUGH_REST, Ending, after, ending
 from gitfleet.agents.accounts.readiness import Condition, Known, allowed_by, pick, standing
 from gitfleet.agents.events import RateLimited, Used
+from gitfleet.agents.rendering import words
 from gitfleet.agents.transcript import Transcript
-from gitfleet.model.account import Account, AccountState
+from gitfleet.model.account import Account, AccountState, Key
 from gitfleet.model.agent_config import AgentKind
 from gitfleet.model.base import instant, seconds_of
 from gitfleet.model.run import Failure, FailureSource
@@ -36,7 +39,7 @@ WELL = Ending(spent=True)
         (
             Known(ACCOUNT, AccountState(until=instant(NOW + 1), fell_through=True)),
             Condition.FELL_THROUGH,
-            "gitfleet accounts connect codex --ref codex-2",
+            "",
         ),
         (
             Known(ACCOUNT, AccountState(refused=True)),
@@ -52,6 +55,21 @@ WELL = Ending(spent=True)
             Known(msgspec.structs.replace(ACCOUNT, connected=""), NEW),
             Condition.NOT_CONNECTED,
             "gitfleet accounts connect codex --ref codex-2",
+        ),
+        (
+            Known(ACCOUNT, NEW, missing="not set", remedy="export KEY=..."),
+            Condition.NOT_CONNECTED,
+            "export KEY=...",
+        ),
+        (
+            Known(msgspec.structs.replace(ACCOUNT, key=Key(env="KEY")), AccountState(refused=True)),
+            Condition.REFUSED,
+            "gitfleet accounts connect codex --ref codex-2 --api-key-env KEY",
+        ),
+        (
+            Known(msgspec.structs.replace(ACCOUNT, key=Key(path="/a b")), AccountState(refused=True)),
+            Condition.REFUSED,
+            "gitfleet accounts connect codex --ref codex-2 --api-key-file '/a b'",
         ),
         (Known(ACCOUNT, NEW, program=False, missing="gone"), Condition.NO_PROGRAM, "npm install -g @openai/codex"),
     ],
@@ -93,6 +111,43 @@ def test_a_limit_rests_until_it_ends_and_halves_what_may_run() -> None:
     assert earlier.allowed == 1
 
 
+def test_a_clock_that_is_set_back_makes_no_rest_longer_but_one_that_was_told() -> None:
+    def stands(ended: Ending, now: float) -> Condition:
+        return standing(Known(ACCOUNT, after(ACCOUNT, NEW, ended, NOW)), now).condition
+
+    counted, fell = LIMITED, Ending(code="network", transport=True)
+    told = Ending(code="rate-limited", transport=True, resets=NOW + 60)
+    day = 86400
+    assert [stands(one, NOW + 1) for one in (counted, fell, told)] == ["cooling", "fell-through", "cooling"]
+    assert [stands(one, NOW - day) for one in (counted, fell, told)] == ["ready", "ready", "cooling"]
+    assert [stands(one, NOW + day) for one in (counted, fell, told)] == ["ready"] * 3
+    damaged = AccountState(until="soon", at="2026")
+    assert standing(Known(ACCOUNT, damaged), NOW).condition is Condition.READY
+
+
+def test_a_rest_is_told_by_the_clock_on_the_wall(monkeypatch: pytest.MonkeyPatch) -> None:
+    met = after(ACCOUNT, NEW, Ending(code="usage-limit", transport=True, resets=NOW + 60), NOW)
+    monkeypatch.setenv("TZ", "XXX-3")
+    time.tzset()
+    try:
+        now = standing(Known(ACCOUNT, met), NOW)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert now.clause == "cooling down until 2023-11-15 01:14:20 (usage-limit)"
+    assert now.until == NOW + 60
+
+
+@pytest.mark.parametrize("resets", [1_764_000_000_000, float("inf"), float("nan"), -1.0, 10**400])
+def test_an_end_that_no_calendar_has_is_none(resets: float) -> None:
+    told = Transcript()
+    told.tell(RateLimited(hard=True, resets=resets))
+    failure = Failure(source=FailureSource.TRANSPORT, code="rate-limited", message="slow down")
+    met = after(ACCOUNT, NEW, ending(told, failure), NOW)
+    assert met.until == instant(NOW + 30)
+    assert words(RateLimited(hard=True, resets=resets)) == "! a limit is used up"
+
+
 def test_a_limit_without_an_end_rests_longer_each_time() -> None:
     state, rests = NEW, []
     for _ in range(4):
@@ -111,13 +166,15 @@ def test_capacity_comes_back_one_by_one() -> None:
         state = after(ACCOUNT, state, WELL, NOW)
         seen.append(allowed_by(ACCOUNT, state))
     assert seen == [2, 2, 3, 3, 3, 4, 4, 4, 4]
+    assert after(ACCOUNT, AccountState(allowed=3), WELL, NOW).streak == 1
     warned = after(ACCOUNT, NEW, Ending(spent=True, warned=True), NOW)
     assert (allowed_by(ACCOUNT, warned), warned.until) == (3, "")
 
 
 def test_what_ended_before_anything_was_spent_rests_for_a_moment() -> None:
     fell = after(ACCOUNT, NEW, Ending(code="network", transport=True, said="no route"), NOW)
-    assert (fell.fell_through, seconds_of(fell.until) - NOW, fell.said) == (True, FELL_THROUGH_REST, "no route")
+    assert (fell.fell_through, seconds_of(fell.until) - NOW) == (True, FELL_THROUGH_REST)
+    assert (fell.why, fell.said) == ("network", "no route")
     assert after(ACCOUNT, fell, WELL, NOW).fell_through is False
     person = Ending(code="interrupted", transport=True)
     assert after(ACCOUNT, NEW, person, NOW) == NEW, "a person's Ctrl-C says nothing of the account"
