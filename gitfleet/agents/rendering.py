@@ -21,12 +21,15 @@ from gitfleet.agents.events import (
     Used,
     Waiting,
 )
-from gitfleet.agents.transcript import events_of
 from gitfleet.model.base import instant
 
 if TYPE_CHECKING:
     from gitfleet.agents.events import AgentEvent
     from gitfleet.agents.transcript import Reader
+
+
+_TRACE = b"codex_otel.trace_safe: "
+"""Stands in the lines of Codex's own trace, which says nothing to people."""
 
 
 @dataclass(slots=True)
@@ -47,8 +50,10 @@ class Rendering:
         return self._line(rest) if rest.strip() else b""
 
     def _line(self, line: bytes) -> bytes:
-        told = [text for event in events_of(self.reader, line) if (text := words(event))]
-        if not told and line.strip() and not line.lstrip().startswith(b"{"):
+        events = list(self.reader.read(line))
+        told = [text for event in events if (text := words(event))]
+        plain = line.strip() and not line.lstrip().startswith(b"{") and _TRACE not in line
+        if plain and not events:
             return line + b"\n"
         return "".join(f"{text}\n" for text in told).encode()
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.agents.registry import agent_name
 from gitfleet.app.budgets import caps
+from gitfleet.model.agent_config import AgentKind, Permissions
 from gitfleet.model.reports import Disclosure, PlacedTask, PlacedWave
 
 if TYPE_CHECKING:
@@ -67,13 +68,31 @@ def disclose(
         commands=tuple(dict.fromkeys((*config.worktrees.setup, *asked, *commands, *argvs, *own, *told))),
         budget_tokens=sum(placement.tokens for placement in placed.placements.values()),
         budgets=caps(plan, config),
-        permissions="commands run as you, each in a worktree of its own; nothing confines them to it",
+        permissions=permissions(plan, config),
         retries=_retries(plan, config),
         reversibility=graded[0],
         reversibility_reason=graded[1],
         worktrees=pool,
         notes=notes,
     )
+
+
+def permissions(plan: Plan, config: Config) -> str:
+    """Say what confines the agents of a plan, and name those whose program is told to confine nothing.
+
+    Those that step in are named too: which agent does a task may be decided only when it starts.
+    """
+    named = {agent_name(task, config) for task in plan.tasks if task.command is None}
+    doing = {name: found for name in named if name and (found := config.agent_named(name))}
+    stepping_in = {name for agent in doing.values() for name in agent.fallback}
+    if any(agent.kind is AgentKind.AUTO for agent in doing.values()):
+        stepping_in |= set(config.agents)
+    everybody = doing | {name: found for name in stepping_in if (found := config.agent_named(name))}
+    free = sorted(name for name, agent in everybody.items() if agent.permissions is Permissions.BYPASS)
+    told = "commands run as you, each in a worktree of its own; nothing confines them to it"
+    if not free:
+        return told
+    return f"{told}; {', '.join(free)} may do anything unasked: its program refuses nothing (permissions: bypass)"
 
 
 def _tools(plan: Plan) -> tuple[str, ...]:
