@@ -90,7 +90,7 @@ class Launch:
 
     ``stdin`` is a file, or none for no input. ``env`` are variables of the agent's own; ``allow`` names those of the
     caller that it may see. ``files`` are written first, readable by their owner alone; all lie in the attempt's
-    directory or in the account's home.
+    directory or in the account's home. ``directories`` are made first where they are missing, and stay.
     """
 
     argv: tuple[str, ...]
@@ -98,6 +98,7 @@ class Launch:
     env: Mapping[str, str] = field(default_factory=dict)
     allow: tuple[str, ...] = ()
     files: Mapping[Path, bytes] = field(default_factory=dict)
+    directories: tuple[Path, ...] = ()
 
 
 class Agent(Protocol):

@@ -22,7 +22,6 @@ from gitfleet.agents.events import (
     Used,
     Waiting,
 )
-from gitfleet.agents.transcript import events_of
 from gitfleet.model.base import instant
 
 if TYPE_CHECKING:
@@ -53,8 +52,10 @@ class Rendering:
         return self._line(rest) if rest.strip() else b""
 
     def _line(self, line: bytes) -> bytes:
-        told = [text for event in events_of(self.reader, line) if not self._again(event) and (text := words(event))]
-        if not told and line.strip() and not line.lstrip().startswith(b"{") and not _OWN_LOG.match(line):
+        events = [event for event in self.reader.read(line) if not self._again(event)]
+        told = [text for event in events if (text := words(event))]
+        plain = line.strip() and not line.lstrip().startswith(b"{") and not _OWN_LOG.match(line)
+        if plain and not events:
             return line + b"\n"
         return "".join(f"{text}\n" for text in told).encode()
 

@@ -6,8 +6,7 @@ adopts an attempt knows what the one before it knew.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, assert_never
 
@@ -36,32 +35,11 @@ TEXT_CHARACTERS = 1 << 20
 """How much of what the model said is kept: the end of it."""
 
 
-HALF_PAIRS = "\ufffd"
-"""What stands for half of a surrogate pair, which JSON can escape and no document can hold."""
-
-
 class Reader(Protocol):
     """Reads one CLI's stream; holds what is needed between lines, such as counters of turns."""
 
     def read(self, line: bytes) -> Iterable[AgentEvent]:
         """Give the events of one line without its end; none for a line that says nothing. Never raises."""
-
-
-def events_of(reader: Reader, line: bytes) -> list[AgentEvent]:
-    """The events of one line, with nothing in them that a document could not hold."""
-    return [_sound(event) for event in reader.read(line)]
-
-
-def _sound(event: AgentEvent) -> AgentEvent:
-    broken = {
-        name: _HALF.sub(HALF_PAIRS, text)
-        for name in event.__slots__
-        if isinstance(text := getattr(event, name), str) and not text.isascii() and _HALF.search(text)
-    }
-    return replace(event, **broken) if broken else event  # type: ignore[arg-type] # its own fields
-
-
-_HALF = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(slots=True)
@@ -164,7 +142,9 @@ class Follower:
     transcript: Transcript = field(default_factory=Transcript)
     offset: int = 0
     """Where to go on reading, in bytes of output."""
-    _rest: bytes = b""
+    _pieces: list[bytes] = field(default_factory=list)
+    """Of the last line, whose end is still to come, and how many bytes these are."""
+    _kept: int = 0
     _skipping: bool = False
 
     def feed(self, offset: int, data: bytes) -> list[AgentEvent]:
@@ -172,26 +152,43 @@ class Follower:
         if offset > self.offset:
             # The middle of the log is gone, and with it the rest of a line.
             self.transcript.whole = False
-            self._rest, self._skipping = b"", True
+            self._pieces, self._kept, self._skipping = [], 0, True
         self.offset = offset + len(data)
-        *lines, rest = (self._rest + data).split(b"\n")
-        if self._skipping and lines:
+        if b"\n" not in data:
+            self._keep(data)
+            return []
+        *lines, rest = data.split(b"\n")
+        lines[0] = b"".join((*self._pieces, lines[0]))
+        if self._skipping:
             lines, self._skipping = lines[1:], False
-        self._rest = rest
-        if len(rest) > LINE_BYTES:
-            self.transcript.whole = False
-            self._rest, self._skipping = b"", True
+        self._pieces, self._kept = [], 0
+        self._keep(rest)
         return self._tell(lines)
+
+    def _keep(self, piece: bytes) -> None:
+        """Keep a piece of a line whose end is still to come."""
+        if self._skipping:
+            return
+        self._pieces.append(piece)
+        self._kept += len(piece)
+        if self._kept > LINE_BYTES:
+            self.transcript.whole = False
+            self._pieces, self._kept, self._skipping = [], 0, True
 
     def finish(self) -> Transcript:
         """The stream is over: what came of its last line counts too."""
-        if self._rest and not self._skipping:
-            self._tell([self._rest])
-        self._rest = b""
+        self._tell([b"".join(self._pieces)])
+        self._pieces, self._kept = [], 0
         return self.transcript
 
     def _tell(self, lines: Iterable[bytes]) -> list[AgentEvent]:
-        found = [event for line in lines if line.strip() for event in events_of(self.reader, line)]
+        found: list[AgentEvent] = []
+        for line in lines:
+            # In whatever pieces it came: what is too long is left out also where it came at once.
+            if len(line) > LINE_BYTES:
+                self.transcript.whole = False
+            elif line.strip():
+                found.extend(self.reader.read(line))
         for event in found:
             self.transcript.tell(event)
         return found

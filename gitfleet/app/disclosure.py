@@ -86,9 +86,8 @@ def permissions(plan: Plan, config: Config) -> str:
     asking = [name for name in models if name not in freed]
     clauses = []
     if freed:
-        clauses.append(
-            f"bypass for {', '.join(freed)}: it may do whatever you may, asks nothing and is refused nothing"
-        )
+        words = "may do anything unasked: its program refuses nothing (permissions: bypass)"
+        clauses.append(f"{', '.join(freed)} {words}")
     if asking:
         words = "what its program allows unasked in its worktree; for anything else it waits for `gitfleet approve`"
         clauses.append(f"{', '.join(asking)}: {words}")

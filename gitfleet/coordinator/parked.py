@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.agents.transcript import HALF_PAIRS
+from gitfleet.agents.lines import HALF_PAIRS
 from gitfleet.model.parking import Parked, Permission
 from gitfleet.model.run import Failure, FailureSource, requeue
 from gitfleet.planner.retries import DENIED, INTERRUPTED

@@ -117,7 +117,7 @@ class Attempts:
     ) -> Running:
         """Start an attempt; ``facts`` are fields of its assignment."""
         self._number += 1
-        directory = self.fleet.root / f"attempt-{self._number}"
+        directory = self.fleet.root / f"attempt {self._number}"
         directory.mkdir()
         (directory / "prompt.md").write_text(prompt)
         access = Access(

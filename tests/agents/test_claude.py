@@ -290,15 +290,19 @@ def test_a_profile_that_only_reads_has_no_tool_to_edit(attempts: Attempts, model
         "work",
         Tool("Write", {"file_path": "no.txt", "content": "x"}, usage=COST),
         Shell('printf "{}" >"$GITFLEET_HANDOFF"', usage=COST),
+        Shell('env >"$TMPDIR/env.txt"; xargs -0 -n 1 </proc/$PPID/cmdline >"$TMPDIR/argv.txt"; cat "$TMPDIR"/*.txt'),
         ENDS,
     )
 
-    came = attempts.begin(CLAUDE, url, profile=ToolProfile.READ_ONLY).finish()
+    came = attempts.begin(CLAUDE, url, profile=ToolProfile.READ_ONLY, prompt="A secret prompt.").finish()
 
     assert came.failure is None, came.log
+    assert "stream-json" in came.log
+    assert "secret prompt" not in came.log
+    assert KEY not in came.log
     assert "No such tool available: Write" in came.log
     assert not (attempts.tree / "no.txt").exists()
-    assert (attempts.fleet.root / "attempt-1/handoff.json").read_text() == "{}"
+    assert (attempts.fleet.root / "attempt 1/handoff.json").read_text() == "{}"
 
 
 def test_the_bypass_asks_for_nothing_as_root_either(attempts: Attempts, model_server: ModelServer) -> None:

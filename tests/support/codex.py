@@ -113,6 +113,8 @@ class Codex:
         assignment, root = replace(self.assignment, **changed), self.fleet.root
         launch = self.agent.launch(assignment)
         assert not launch.files
+        for path in launch.directories:
+            path.mkdir(exist_ok=True)
         known = {
             "PATH": f"{self.clis.codex.parent}{os.pathsep}{self.fleet.environ['PATH']}",
             "HOME": str(root / "home"),

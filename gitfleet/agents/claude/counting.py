@@ -17,7 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from gitfleet.agents.events import Used
+from gitfleet.agents.lines import amount, count, counts, mapping
 from gitfleet.model.usage import Tokens
 
 if TYPE_CHECKING:
@@ -47,7 +50,9 @@ class Counting:
     resumed: bool = False
     _answers: dict[str, Tokens] = field(default_factory=dict)
     _helpers: dict[str, Tokens] = field(default_factory=dict)
+    _helped: Tokens = field(default_factory=Tokens)
     _everything: Tokens = field(default_factory=Tokens)
+    _end: Mapping[str, Any] = field(default_factory=dict)
     _begun: tuple[str, str, Mapping[str, Any]] = ("", "", {})
     _guessed: bool = False
     _unpriced: bool = False
@@ -56,7 +61,7 @@ class Counting:
         """Take in an event of the raw stream of one of the agent's own answers."""
         match event:
             case {"type": "message_start", "message": {"id": str() as turn, **message}}:
-                self._begun = turn, str(message.get("model") or ""), _mapping(message.get("usage"))
+                self._begun = turn, str(message.get("model") or ""), mapping(message.get("usage"))
             # One that is broken off ends without a reason.
             case {"type": "message_delta", "delta": {"stop_reason": str()}, "usage": dict() as usage} if self._begun[0]:
                 turn, model, begun = self._begun
@@ -78,52 +83,63 @@ class Counting:
         """Take in what is told of a sub-agent's answer: more will have been used than that."""
         turn, usage = message.get("id"), message.get("usage")
         if isinstance(turn, str) and isinstance(usage, dict):
-            self._helpers[turn] = _tokens(usage, _USAGE)
+            # Every piece of an answer tells all of it again.
+            now, before = _tokens(usage, _USAGE), self._helpers.get(turn, Tokens())
+            self._helpers[turn] = now
+            self._helped = _beyond(self._helped.plus(now), before)
             yield self._in_part()
 
     def ended(self, result: Mapping[str, Any]) -> Iterator[Used]:
         """Take in an end event, after which everything is told."""
+        if result == self._end:
+            return  # the same once more
+        self._end = result
         models, in_session = result.get("model_usage_since_last_result"), result.get("modelUsage")
+        before = self._everything
         if models is None and (not self.resumed or in_session == {}):
-            models = in_session
-        if not isinstance(models, dict) or self._guessed:
+            models, before = in_session, Tokens()
+        sound = isinstance(models, dict) and all(_sound(mapping(one), _MODEL_USAGE) for one in models.values())
+        # Told to stop while its model answered, it may have had all of the answer but for its figures.
+        broken_off = result.get("terminal_reason") == "aborted_streaming"
+        if not isinstance(models, dict) or not sound or self._guessed or broken_off:
             yield self._in_part()
             return
-        self._unpriced |= any(_mapping(one).get("costBasis") == "unknown" for one in models.values())
-        self._everything = _sum([self._everything, *(_tokens(_mapping(one), _MODEL_USAGE) for one in models.values())])
-        answers = _sum(self._answers.values())
-        rest = Tokens(
-            **{name: max(0, getattr(self._everything, name) - getattr(answers, name)) for name in _USAGE},
-            reasoning=max(0, (self._everything.reasoning or 0) - (answers.reasoning or 0)),
-            cost_usd=None if self._unpriced else self._everything.cost_usd,
-        )
+        self._unpriced |= any(mapping(one).get("costBasis") == "unknown" for one in models.values())
+        self._everything = _sum([before, *(_tokens(mapping(one), _MODEL_USAGE) for one in models.values())])
+        rest = _beyond(self._everything, _sum(self._answers.values()))
+        if self._unpriced:
+            rest = msgspec.structs.replace(rest, cost_usd=None)
         if rest.total or rest.cost_usd:
             yield Used(REST, rest, next(iter(models)) if len(models) == 1 else "", helper=True)
 
     def _in_part(self) -> Used:
-        return Used(REST, _sum(self._helpers.values()), helper=True, exact=False)
+        return Used(REST, self._helped, helper=True, exact=False)
 
     def _answer(self, turn: str, usage: Mapping[str, Any], model: str) -> Used:
         self._answers[turn] = _tokens(usage, _USAGE)
-        return Used(turn, self._answers[turn], model)
+        return Used(turn, self._answers[turn], model, exact=_sound(usage, _USAGE))
+
+
+def _sound(usage: Mapping[str, Any], names: Mapping[str, str]) -> bool:
+    return counts(usage, names.values()) and counts(usage, ("thinkingTokens",))
 
 
 def _tokens(usage: Mapping[str, Any], names: Mapping[str, str]) -> Tokens:
-    details = _mapping(usage.get("output_tokens_details"))
-    cost = usage.get("costUSD")
+    details = mapping(usage.get("output_tokens_details"))
     return Tokens(
-        **{ours: _count(usage.get(theirs)) or 0 for ours, theirs in names.items()},
-        reasoning=_count(usage.get("thinkingTokens", details.get("thinking_tokens"))),
-        cost_usd=float(cost) if isinstance(cost, int | float) and cost >= 0 else None,
+        **{ours: count(usage.get(theirs)) or 0 for ours, theirs in names.items()},
+        reasoning=count(usage.get("thinkingTokens", details.get("thinking_tokens"))),
+        cost_usd=amount(usage.get("costUSD")),
     )
 
 
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
+def _beyond(whole: Tokens, part: Tokens) -> Tokens:
+    """What the whole has beyond a part of it, and what all of it cost."""
+    return Tokens(
+        **{name: max(0, getattr(whole, name) - getattr(part, name)) for name in _USAGE},
+        reasoning=max(0, (whole.reasoning or 0) - (part.reasoning or 0)),
+        cost_usd=whole.cost_usd,
+    )
 
 
 def _sum(parts: Iterable[Tokens]) -> Tokens:

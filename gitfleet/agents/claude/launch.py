@@ -1,6 +1,7 @@
 """The command line, environment and settings of ``claude``: unattended, in a home of the account's own.
 
-The prompt goes to standard input and secrets to the environment, so ``ps`` shows neither. Permission rules go into a
+The prompt goes to standard input and secrets to the environment, so ``ps`` shows neither; commands of the model do not
+get the secrets, though whoever runs as the same user can read them of the program's process. Permission rules go into a
 settings file of the attempt's own: on the command line the program splits a rule at the parentheses of a path.
 
 Safe means: edits inside the worktree, any shell command, reading, and the handoff; whatever else the program would ask
@@ -44,6 +45,7 @@ _ALLOWED = {
 _NEVER = ("EnterWorktree", "ExitWorktree", "CronCreate", "CronDelete", "CronList", "ScheduleWakeup", "Monitor")
 _EDITING = ("Edit", "Write", "NotebookEdit")
 
+_KEY, _TOKEN, _BEFORE = "ANTHROPIC_API_KEY", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_ENV_FILE"
 _OAUTH = "sk-ant-oat"
 """How a token begins that ``claude setup-token`` gives: the program takes it by another name than a key."""
 
@@ -56,19 +58,25 @@ def launch(assignment: Assignment, allow: tuple[str, ...]) -> Launch:
     if assignment.resume:
         argv += ["--resume", assignment.resume]
     if assignment.model:
-        argv += ["--model", assignment.model]
+        # In one word: a model that is called like a flag is none.
+        argv += [f"--model={assignment.model}"]
     argv += ["--effort", assignment.effort.value]
     argv += _bounds(assignment)
     if assignment.bypass:
         argv += ["--dangerously-skip-permissions"]
     else:
         argv += ["--permission-mode", "acceptEdits", "--permission-prompts", "none"]
+    # The program runs it before every command of the model's.
+    before = assignment.prompt_file.with_name("claude-tools.sh")
     return Launch(
         argv=tuple(argv),
         stdin=assignment.prompt_file,
-        env=_environment(assignment, allow),
+        env={**({} if _BEFORE in allow else {_BEFORE: str(before)}), **_environment(assignment, allow)},
         allow=allow,
-        files={settings: json.dumps({"permissions": _permissions(assignment)}, indent=1).encode()},
+        files={
+            settings: json.dumps({"permissions": _permissions(assignment)}, indent=1).encode(),
+            before: f"unset {' '.join(_keys(assignment.access))}\n".encode(),
+        },
     )
 
 
@@ -94,10 +102,15 @@ def _environment(assignment: Assignment, allow: tuple[str, ...]) -> dict[str, st
 
 def _account(access: Access) -> dict[str, str]:
     secrets = dict(access.secrets)
-    if secrets.get("ANTHROPIC_API_KEY", "").startswith(_OAUTH):
-        secrets["CLAUDE_CODE_OAUTH_TOKEN"] = secrets.pop("ANTHROPIC_API_KEY")
+    if secrets.get(_KEY, "").startswith(_OAUTH):
+        secrets[_TOKEN] = secrets.pop(_KEY)
     endpoint = {"ANTHROPIC_BASE_URL": access.endpoint} if access.endpoint else {}
     return {**access.settings, **endpoint, **secrets}
+
+
+def _keys(access: Access | None) -> list[str]:
+    """The variables that commands of the model do not see."""
+    return sorted({_KEY, _TOKEN, *(access.secrets if access else ())})
 
 
 def _permissions(assignment: Assignment) -> dict[str, list[str]]:

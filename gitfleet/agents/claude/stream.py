@@ -15,6 +15,7 @@ from gitfleet.agents.claude.counting import Counting
 from gitfleet.agents.claude.outcome import Refusal, end_of
 from gitfleet.agents.claude.rules import allows
 from gitfleet.agents.events import Began, Called, Denied, RateLimited, Retrying, Said, Troubled
+from gitfleet.agents.lines import amount, count, document, moment, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -46,26 +47,24 @@ class ClaudeReader:
         """Give the events of one line; none for a line that says nothing."""
         if _PIECE in line[:_HEAD]:
             return ()
-        try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
+        event = document(line)
+        if event is None:
             text = line.decode(errors="replace").strip()
-            return () if self._began or not text else (Troubled("no-end-event", text),)
-        return tuple(self._events(event)) if isinstance(event, dict) else ()
+            return () if self._began or not text or text.startswith("{") else (Troubled("no-end-event", text),)
+        return tuple(self._events(event))
 
     def _events(self, event: Mapping[str, Any]) -> Iterator[AgentEvent]:
         helper = bool(event.get("parent_tool_use_id"))
         match event:
             case {"type": "system", "subtype": "init"}:
                 self._began = True
-                yield Began(_text(event, "session_id"), _text(event, "model"))
+                yield Began(text_of(event, "session_id"), text_of(event, "model"))
             case {"type": "system", "subtype": "api_retry"}:
-                delay = event.get("retry_delay_ms")
-                status = event.get("error_status")
-                why = f"{status} {_text(event, 'error')}" if status else _text(event, "error")
-                yield Retrying(why, delay / 1000 if isinstance(delay, int | float) else None)
+                delay, status = amount(event.get("retry_delay_ms")), count(event.get("error_status"))
+                why = f"{status} {text_of(event, 'error')}" if status else text_of(event, "error")
+                yield Retrying(why, None if delay is None else delay / 1000)
             case {"type": "system", "subtype": "permission_denied"}:
-                yield from self._deny(_text(event, "tool_use_id"), _text(event, "tool_name"), {})
+                yield from self._deny(text_of(event, "tool_use_id"), text_of(event, "tool_name"), {})
             case {"type": "rate_limit_event", "rate_limit_info": dict() as info}:
                 yield from _limit(info)
             case {"type": "stream_event", "event": dict() as inner} if not helper:
@@ -89,7 +88,7 @@ class ClaudeReader:
                     yield Said(text)
                 case {"type": "tool_use", "name": str() as tool}:
                     called = Called(tool, argument(block.get("input")))
-                    self._calls[_text(block, "id")] = called
+                    self._calls[text_of(block, "id")] = called
                     yield called
                 case _:
                     pass
@@ -106,11 +105,11 @@ class ClaudeReader:
                     pass
 
     def _refused(self, event: Mapping[str, Any], message: Mapping[str, Any]) -> Iterator[AgentEvent]:
-        texts = [_text(block, "text") for block in _blocks(message)]
-        error = _text(event, "error")
+        texts = [text_of(block, "text") for block in _blocks(message)]
+        error = text_of(event, "error")
         if not error:
             return
-        self._refusal = Refusal(error, _text(event, "api_error"), event.get("api_error_status"), " ".join(texts))
+        self._refusal = Refusal(error, text_of(event, "api_error"), event.get("api_error_status"), " ".join(texts))
         yield Troubled(self._refusal.code, self._refusal.text)
 
     def _deny(self, known: str, tool: str, given: object) -> Iterator[AgentEvent]:
@@ -124,7 +123,7 @@ class ClaudeReader:
         denials = event.get("permission_denials")
         for denial in denials if isinstance(denials, list) else ():
             if isinstance(denial, dict):
-                known, tool = _text(denial, "tool_use_id"), _text(denial, "tool_name")
+                known, tool = text_of(denial, "tool_use_id"), text_of(denial, "tool_name")
                 yield from self._deny(known, tool, denial.get("tool_input"))
         yield from self._counting.ended(event)
         yield end_of(event, self._refusal)
@@ -141,21 +140,16 @@ def argument(given: object) -> str:
 
 
 def _limit(info: Mapping[str, Any]) -> Iterator[RateLimited]:
-    status, resets, share = info.get("status"), info.get("resetsAt"), info.get("utilization")
+    status = text_of(info, "status")
     if status in {"allowed_warning", "rejected"}:
         yield RateLimited(
             hard=status == "rejected",
-            resets=resets if isinstance(resets, int | float) else None,
-            window=_text(info, "rateLimitType"),
-            share=float(share) if isinstance(share, int | float) else None,
+            resets=moment(info.get("resetsAt")),
+            window=text_of(info, "rateLimitType"),
+            share=amount(info.get("utilization")),
         )
 
 
 def _blocks(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     content = message.get("content")
     return [block for block in content if isinstance(block, dict)] if isinstance(content, list) else []
-
-
-def _text(event: Mapping[str, Any], name: str) -> str:
-    value = event.get(name)
-    return value if isinstance(value, str) else ""

@@ -21,6 +21,7 @@ from gitfleet.model.agent_config import ToolProfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from gitfleet.agents.base import Access, Assignment
     from gitfleet.agents.transcript import Transcript
@@ -39,6 +40,10 @@ refuses. Its own bounds, 4, 5 and the same five minutes, hold for an account tha
 
 _OFF = ("plugins", "apps", "unbounded_connection_retries")
 """Features of Codex that have no place in an unattended run: the last would wait for a network for ever."""
+
+WORKSPACE = "workspace-write"
+COVERED = (".agents", ".aws", ".codex", ".git")
+"""What Codex's sandbox keeps commands from writing, below each directory that they may write."""
 
 WEB_SEARCH = "web_search"
 """The one tool of Codex that can be given by name."""
@@ -75,7 +80,7 @@ class CodexAgent:
         for key, value in _settings(assignment, access):
             words += ["-c", f"{key}={_toml(value)}"]
         if assignment.model:
-            words += ["-m", assignment.model]
+            words += [f"--model={assignment.model}"]
         if assignment.resume:
             words += ["resume", assignment.resume]
         return Launch(
@@ -88,6 +93,7 @@ class CodexAgent:
                 "CODEX_HOME": str(access.home),
             },
             allow=self.allow,
+            directories=_covers(assignment) if WORKSPACE in words else (),
         )
 
     def reader(self, *, resumed: bool = False, before: Tokens | None = None) -> CodexReader:  # noqa: ARG002
@@ -112,7 +118,17 @@ def _mode(assignment: Assignment) -> list[str]:
         return ["-s", "danger-full-access"]
     if assignment.profile is ToolProfile.READ_ONLY:
         return ["-s", "read-only"]
-    return ["-s", "workspace-write"]
+    return ["-s", WORKSPACE]
+
+
+def _covers(assignment: Assignment) -> tuple[Path, ...]:
+    """What stands still below the directory of git that all attempts share.
+
+    The sandbox covers these names below whatever may be written. Where one is missing it makes it for the time of a
+    command, under the eyes of those who have the same TMPDIR alone: of attempts that work at once, one takes away what
+    another one is about to cover, whose command then fails.
+    """
+    return tuple(assignment.git_dirs[-1] / name for name in COVERED) if assignment.git_dirs else ()
 
 
 def _settings(assignment: Assignment, access: Access) -> Iterator[tuple[str, object]]:

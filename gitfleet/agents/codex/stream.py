@@ -8,7 +8,6 @@ its own; where there is no trace they are all there is.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from gitfleet.agents.codex.outcomes import (
     source_of,
 )
 from gitfleet.agents.events import Began, Called, Denied, Ended, RateLimited, Retrying, Said, Troubled, Used
+from gitfleet.agents.lines import count, counts, leading, text_of
 from gitfleet.model.usage import Tokens
 
 if TYPE_CHECKING:
@@ -35,16 +35,35 @@ if TYPE_CHECKING:
 
     from gitfleet.agents.events import AgentEvent
 
-TRACED: Final = {"RUST_LOG": "error,codex_otel.trace_safe=info", "TZ": "UTC0"}
-"""Variables of Codex itself, not of what it runs: its trace, and times that mean the same wherever they are read."""
+_TOLD = ("input_token_count", "http.response.status_code", "reasoning_summary")
+TRACED: Final = {
+    "RUST_LOG": ",".join(["off", *(f"codex_otel.trace_safe[{{{fact}}}]=info" for fact in _TOLD)]),
+    "TZ": "UTC0",
+}
+"""Variables of Codex itself, not of what it runs: its trace, and times that mean the same wherever they are read.
+
+Only what has one of these facts is traced. Everything else would come with words of the model's, line breaks included,
+and so with whole lines that look like events: a call of a tool that there is not, or a patch that does not fit.
+"""
 
 _TRACE = re.compile(r'codex_otel\.trace_safe: event\.name="(?P<name>[\w.]+)" (?P<facts>.*)')
-_FACT = re.compile(r'([\w.]+)=("[^"]*"|\S+)')
+_FACT = re.compile(r'(?<![\w.])([\w.]+)=("[^"]*"|\S+)')
 _FATAL = re.compile(r"Error: (.+)")
 _RECONNECTING = re.compile(r"Reconnecting\.\.\. (?:\d+/\d+ )?\(?(.*?)\)?$", re.DOTALL)
-_NO_SANDBOX = re.compile(r"bwrap: .*|.*\bLandlock\w*\b.*")
+# What it does not find was taken away by somebody else meanwhile: that is no system without a sandbox.
+_NO_SANDBOX = re.compile(r"bwrap: (?!.*(?:No such file or directory|in mount table)).*|.*\bLandlock\w*\b.*")
 _SHELL_WORDS = 3
 _SORTS = ("input", "cached", "cache_write", "output", "reasoning")
+_USAGE = (
+    "input_tokens",
+    "cached_input_tokens",
+    "cache_write_input_tokens",
+    "output_tokens",
+    "reasoning_output_tokens",
+)
+_DIGITS = 16
+_LONGEST_COMMAND = 1 << 14
+"""Characters of a command whose shell is left out; a longer one is shown whole: ``shlex`` takes time by the square."""
 
 
 @dataclass(slots=True)
@@ -66,12 +85,9 @@ class CodexReader:
         text = line.decode(errors="replace")
         if text.startswith("{"):
             # Both streams go to one log: a line of the trace may stand right behind an event, or within a broken one.
-            try:
-                event, end = json.JSONDecoder().raw_decode(text)
-            except (ValueError, RecursionError):
-                event, end = {}, 0
+            event, end = leading(text)
             text = text[end:]
-            if isinstance(event, dict):
+            if event is not None:
                 yield from self._event(event)
         if found := _TRACE.search(text):
             self._traced = True
@@ -84,15 +100,16 @@ class CodexReader:
 
     def _event(self, event: dict[str, Any]) -> Iterator[AgentEvent]:
         match event:
-            case {"type": "thread.started", "thread_id": str() as thread}:
+            # A session that is begun within another one would be somebody else's to go on with.
+            case {"type": "thread.started", "thread_id": str() as thread} if self._thread in {"", thread}:
                 self._thread = thread
                 yield Began(thread)
-            case {"type": "item.started" | "item.completed", "item": {"id": str() as key, "type": str() as kind}}:
-                yield from self._item(key, kind, event["item"])
+            case {"type": "item.started" | "item.completed", "item": {"id": str() as key, "type": str()} as item}:
+                yield from self._item(key, item["type"], item)
             case {"type": "error", "message": str() as message}:
                 yield from self._error(message)
             case {"type": "turn.completed", "usage": dict() as usage}:
-                yield from self._untraced(_tokens(usage))
+                yield from self._untraced(usage)
                 yield Ended()
             case {"type": "turn.failed", "error": {"message": str() as message}}:
                 trouble = self._trouble(message)
@@ -112,10 +129,10 @@ class CodexReader:
             if self._last is not None:
                 yield self._last  # again: the call belongs to the answer that asked for it
         if kind == "agent_message":
-            yield Said(str(item.get("text") or ""))
+            yield Said(text_of(item, "text"))
         if kind == "command_execution" and item.get("status") == "failed":
-            output = str(item.get("aggregated_output") or "").strip()
-            if _NO_SANDBOX.fullmatch(output) and "bwrap" not in str(item.get("command")):
+            output = text_of(item, "aggregated_output").strip()
+            if _NO_SANDBOX.fullmatch(output) and "bwrap" not in text_of(item, "command"):
                 yield Denied(SANDBOX, output, UNFENCED)
 
     def _error(self, message: str) -> Iterator[AgentEvent]:
@@ -143,54 +160,51 @@ class CodexReader:
             self._thread = thread
             yield Began(thread, facts.get("model", ""))
         elif name == "codex.api_request":
-            self._status = _count(facts, "http.response.status_code") or None
+            self._status = _figure(facts.get("http.response.status_code", ""))
         elif name == "codex.sse_event" and "input_token_count" in facts:
             yield self._answer(facts, helper=thread not in {"", self._thread})
 
     def _answer(self, facts: Mapping[str, str], *, helper: bool) -> Used:
-        tokens = _sorted(
-            *(
-                _count(facts, f"{sort}_token_count")
-                for sort in ("input", "cached", "cache_write", "output", "reasoning")
-            )
-        )
+        told = [facts.get(f"{sort}_token_count", "0") for sort in _SORTS]
+        tokens = _sorted(*(_figure(figure) or 0 for figure in told))
         self._answers += 1
         # A session that goes on numbers from one again; the time makes it one of its kind.
         turn = f"{facts.get('event.timestamp', '')}/{self._answers}"
-        used = Used(turn, tokens, facts.get("model", ""), helper)
+        sound = all(_figure(figure) is not None for figure in told)
+        used = Used(turn, tokens, facts.get("model", ""), helper, exact=sound)
         if not helper:
             self._used = self._used.plus(tokens)
             self._last = used
         return used
 
-    def _untraced(self, whole: Tokens) -> Iterator[AgentEvent]:
-        known = self._used.plus(self.before or Tokens())
-        rest = _less(whole, known)
-        if rest.total:
+    def _untraced(self, usage: Mapping[str, Any]) -> Iterator[AgentEvent]:
+        whole, known = _tokens(usage), self._used.plus(self.before or Tokens())
+        rest, sound = _less(whole, known), counts(usage, _USAGE)
+        if rest.total or not sound:
             self._used = self._used.plus(rest)
-            yield Used(f"{self._thread}/{whole.total}", rest)
+            yield Used(f"{self._thread}/{whole.total}", rest, exact=sound)
 
 
 def _called(kind: str, item: Mapping[str, Any]) -> Called | None:
     match kind:
         case "command_execution":
-            return Called("shell", _command(str(item.get("command") or "")))
+            return Called("shell", _command(text_of(item, "command")))
         case "file_change":
-            changes = [change for change in item.get("changes") or () if isinstance(change, dict)]
-            return Called("apply_patch", " ".join(str(change.get("path")) for change in changes))
+            told = item.get("changes")
+            changes = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+            return Called("apply_patch", " ".join(text_of(change, "path") for change in changes))
         case "mcp_tool_call":
             return Called(f"{item.get('server')}/{item.get('tool')}")
         case "web_search":
-            return Called(kind, str(item.get("query") or ""))
+            return Called(kind, text_of(item, "query"))
         case "collab_tool_call":
-            return Called(str(item.get("tool") or kind))
+            return Called(text_of(item, "tool") or kind)
         case _:
             return None
 
 
-def _tokens(usage: dict[str, Any]) -> Tokens:
-    names = ("input_tokens", "cached_input_tokens", "cache_write_input_tokens", "output_tokens")
-    return _sorted(*(_count(usage, name) for name in (*names, "reasoning_output_tokens")))
+def _tokens(usage: Mapping[str, Any]) -> Tokens:
+    return _sorted(*(count(usage.get(name)) or 0 for name in _USAGE))
 
 
 def _sorted(given: int, read: int, written: int, output: int, reasoning: int) -> Tokens:
@@ -210,15 +224,14 @@ def _less(whole: Tokens, part: Tokens) -> Tokens:
     )
 
 
-def _count(facts: Mapping[str, Any], name: str) -> int:
-    value = str(facts.get(name) or "")
-    return int(value) if value.isascii() and value.isdigit() else 0
+def _figure(words: str) -> int | None:
+    return count(int(words)) if words.isascii() and words.isdigit() and len(words) <= _DIGITS else None
 
 
 def _command(words: str) -> str:
     """The command that a shell was given, or all of it where no shell was."""
     try:
-        split = shlex.split(words)
+        split = shlex.split(words) if len(words) <= _LONGEST_COMMAND else []
     except ValueError:
         return words
     return split[2] if len(split) == _SHELL_WORDS and split[1] in {"-c", "-lc"} else words

@@ -5,12 +5,16 @@ A retry is told in words alone, so what it waits for is found in them: that it i
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from gitfleet.agents.lines import count, leading, mapping, moment
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 LIMITS = frozenset({"rate-limited", "usage-limit"})
 
@@ -59,12 +63,11 @@ def limit_of(message: str) -> str:
     return "rate-limited" if _TOO_OFTEN.search(message) else ""
 
 
-def meaning(error: dict[str, Any], now: float) -> Meaning:
+def meaning(error: Mapping[str, Any], now: float) -> Meaning:
     """What an error means that was told at ``now``."""
-    name, data = str(error.get("name") or ""), error.get("data") or {}
+    name, data = str(error.get("name") or ""), mapping(error.get("data"))
     message = str(data.get("message") or name)
-    body, status = str(data.get("responseBody") or ""), data.get("statusCode")
-    status = status if isinstance(status, int) else None
+    body, status = str(data.get("responseBody") or ""), count(data.get("statusCode"))
     code = _NAMES.get(name) or _STATUS.get(status or 0, "")
     if code == "rate-limited" and _USED_UP.search(f"{message} {body}"):
         code = "usage-limit"
@@ -79,14 +82,15 @@ def meaning(error: dict[str, Any], now: float) -> Meaning:
     return Meaning("network" if _NETWORK.search(message) else "model-error", message)
 
 
-def _resets(data: dict[str, Any], body: str, now: float) -> float | None:
-    headers = {str(name).lower(): str(value) for name, value in (data.get("responseHeaders") or {}).items()}
-    with suppress(KeyError, ValueError, TypeError, AttributeError, OverflowError):
-        return float(json.loads(body)["error"]["resets_at"])
+def _resets(data: Mapping[str, Any], body: str, now: float) -> float | None:
+    headers = {str(name).lower(): str(value) for name, value in mapping(data.get("responseHeaders")).items()}
+    said, _ = leading(body)
+    with suppress(ValueError, TypeError, OverflowError):
+        return moment(float(mapping((said or {}).get("error")).get("resets_at", "")))
     with suppress(KeyError, ValueError):
-        return now + float(headers["retry-after-ms"]) / 1000
+        return moment(now + float(headers["retry-after-ms"]) / 1000)
     with suppress(KeyError, ValueError):
-        return now + float(headers["retry-after"])
-    with suppress(KeyError, ValueError, TypeError):
-        return parsedate_to_datetime(headers["retry-after"]).timestamp()
+        return moment(now + float(headers["retry-after"]))
+    with suppress(KeyError, ValueError, TypeError, OverflowError):
+        return moment(parsedate_to_datetime(headers["retry-after"]).timestamp())
     return None

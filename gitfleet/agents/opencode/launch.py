@@ -49,7 +49,8 @@ def launch(assignment: Assignment, allow: tuple[str, ...]) -> Launch:
     if assignment.resume:
         argv += ["--session", assignment.resume]
     if model := _model(assignment):
-        argv += ["--model", model]
+        # In one word: a model that is called `--auto` would else be the bypass.
+        argv += [f"--model={model}"]
     argv += ["--variant", assignment.effort.value]
     if assignment.bypass:
         argv += ["--auto"]

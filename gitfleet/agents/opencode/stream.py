@@ -7,19 +7,19 @@ of ``output`` leave the reasoning out.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gitfleet.agents.events import Began, Called, Denied, Ended, RateLimited, Retrying, Said, Troubled, Used
+from gitfleet.agents.lines import amount, count, counts, document, mapping, moment, text_of
 from gitfleet.agents.opencode.errors import LIMITS, limit_of, meaning
 from gitfleet.agents.opencode.rules import allows
 from gitfleet.model.run import FailureSource
 from gitfleet.model.usage import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gitfleet.agents.events import AgentEvent
 
@@ -45,13 +45,15 @@ class OpencodeReader:
 
     def read(self, line: bytes) -> Iterable[AgentEvent]:
         """Give the events of one line."""
+        told = document(line)
+        if told is None:
+            return [] if line.startswith(b"{") else self._plain(line)
+        kind = text_of(told, "type")
+        read = _READERS.get(text_of(told, "what") if kind == "gitfleet" else kind)
         try:
-            told = json.loads(line)
-            kind = told["type"]
-            read = _READERS.get(told["what"] if kind == "gitfleet" else kind)
             return list(read(self, told)) if read else []
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return self._plain(line)
+        except (TypeError, KeyError, AttributeError):
+            return []
 
     def _plain(self, line: bytes) -> list[AgentEvent]:
         """What it says for people: why it does not start, and what it refuses where the plugin does not tell."""
@@ -71,65 +73,68 @@ class OpencodeReader:
         yield from ()
 
     def _began(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
-        self._models[told["session"]] = told["model"]
-        if told["session"] == told["root"]:
-            yield from self._enter(told["root"], told["model"])
+        session, model = text_of(told, "session"), text_of(told, "model")
+        self._models[session] = model
+        if session == told["root"]:
+            yield from self._enter(session, model)
 
     def _helper(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
-        self._helpers.add(told["message"])
+        self._helpers.add(text_of(told, "message"))
         yield from ()
 
     def _step(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
-        yield from self._enter(told["sessionID"])
+        yield from self._enter(text_of(told, "sessionID"))
 
     def _text(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
         part = told["part"]
         # What the program tells the model to go on with is in nobody's words.
-        if not part.get("synthetic") and part["messageID"] not in self._helpers and part["text"].strip():
-            yield Said(part["text"])
+        text = text_of(part, "text")
+        if text.strip() and not part.get("synthetic") and text_of(part, "messageID") not in self._helpers:
+            yield Said(text)
 
     def _tool(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
         part = told["part"]
-        given = part["state"].get("input") or {}
-        yield Called(part["tool"], next((str(given[name]) for name in _ARGUMENTS if given.get(name)), ""))
+        given = mapping(part["state"].get("input"))
+        yield Called(text_of(part, "tool"), next((str(given[name]) for name in _ARGUMENTS if given.get(name)), ""))
 
     def _finished(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
         part = told["part"]
-        helper = part["messageID"] in self._helpers
+        helper = text_of(part, "messageID") in self._helpers
         yield _used(part, self.model, helper=helper)
         if not helper and not self._listens and part.get("reason") == "stop":
             yield Ended()
 
     def _used(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
-        yield _used(told, self._models.get(told["session"], self.model), helper=told["helper"])
+        model = self._models.get(text_of(told, "session"), self.model)
+        yield _used(told, model, helper=told.get("helper") is True)
 
     def _retry(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
-        until, long = told["next"] / 1000, bool(told.get("long"))
-        limit = limit_of(told["message"])
+        message, until, long = text_of(told, "message"), amount(told.get("next")), told.get("long") is True
+        limit = limit_of(message)
         if limit:
-            yield RateLimited(hard=long, resets=until)
-        yield Retrying(told["message"])
+            yield RateLimited(hard=long, resets=None if until is None else moment(until / 1000))
+        yield Retrying(message)
         if long:
-            self._gave_up = Ended(limit or "model-error", told["message"])
+            self._gave_up = Ended(limit or "model-error", message)
 
     def _denied(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
-        tool = str(told.get("permission") or "a tool")
-        for pattern in map(str, told.get("patterns") or ("",)):
+        tool, patterns = text_of(told, "permission") or "a tool", told.get("patterns")
+        for pattern in map(str, patterns if isinstance(patterns, list) and patterns else ("",)):
             yield Denied(tool, pattern, allows(tool, pattern))
 
     def _error(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
-        yield from self._enter(told["sessionID"])
-        found = meaning(told["error"], told["timestamp"] / 1000)
+        yield from self._enter(text_of(told, "sessionID"))
+        found = meaning(mapping(told.get("error")), (amount(told.get("timestamp")) or 0) / 1000)
         if found.code in LIMITS and self._gave_up is None:
             yield RateLimited(hard=True, resets=found.resets)
         yield Troubled(found.code, found.message)
 
     def _end(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
-        error, reason = told.get("error"), told.get("reason")
+        error, reason = mapping(told.get("error")), text_of(told, "reason")
         if self._gave_up is not None:
             yield self._gave_up
         elif error:
-            found = meaning(error, told["now"] / 1000)
+            found = meaning(error, (amount(told.get("now")) or 0) / 1000)
             if found.code in LIMITS:
                 yield RateLimited(hard=True, resets=found.resets)
             yield Ended(found.code, found.message, FailureSource.TASK if found.wrong else None)
@@ -138,7 +143,7 @@ class OpencodeReader:
         else:
             # A permission that was refused ends it so too.
             said = f"its last step ended with {reason}" if reason else "it never got an answer"
-            yield Ended(_ENDS.get(reason or "", "no-end-event"), said)
+            yield Ended(_ENDS.get(reason, "no-end-event"), said)
 
 
 _READERS: dict[str, Callable[[OpencodeReader, dict[str, Any]], Iterator[AgentEvent]]] = {
@@ -157,21 +162,23 @@ _READERS: dict[str, Callable[[OpencodeReader, dict[str, Any]], Iterator[AgentEve
 }
 
 
-def _used(part: dict[str, Any], model: str, *, helper: bool) -> Used:
-    tokens, cost = part["tokens"], part.get("cost")
-    reasoning = tokens.get("reasoning") or 0
-    cache = tokens.get("cache") or {}
+def _used(part: Mapping[str, Any], model: str, *, helper: bool) -> Used:
+    turn, tokens = text_of(part, "id"), mapping(part.get("tokens"))
+    cache, reasoning = mapping(tokens.get("cache")), count(tokens.get("reasoning")) or 0
+    given, output = count(tokens.get("input")), count(tokens.get("output"))
+    told = turn and given is not None and output is not None
     return Used(
-        turn=part["id"],
+        turn=turn or "unnamed",
         tokens=Tokens(
-            input=tokens["input"],
-            cache_read=cache.get("read") or 0,
-            cache_write=cache.get("write") or 0,
-            output=tokens["output"] + reasoning,
+            input=given or 0,
+            cache_read=count(cache.get("read")) or 0,
+            cache_write=count(cache.get("write")) or 0,
+            output=(output or 0) + reasoning,
             reasoning=reasoning,
             # It says nothing for a model whose price it does not know, as a gateway's.
-            cost_usd=cost or None,
+            cost_usd=amount(part.get("cost")) or None,
         ),
         model=model,
         helper=helper,
+        exact=bool(told) and counts(tokens, ("reasoning",)) and counts(cache, ("read", "write")),
     )

@@ -144,6 +144,8 @@ def launch_of(parts: Parts, task: Task, run: Run, worktree: Worktree, prompt: by
         config_home=parts.caller.get("XDG_CONFIG_HOME", ""),
     )
     launch = agent_for(task, parts.config).launch(assignment)
+    for made in launch.directories:
+        made.mkdir(exist_ok=True)
     for file, content in launch.files.items():
         write_private(file, content)
     secret, open_ = _apart(launch.env, account)

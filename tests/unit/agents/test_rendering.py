@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gitfleet.agents.claude.stream import ClaudeReader
 from gitfleet.agents.events import (
     AgentEvent,
     Began,
@@ -20,7 +22,7 @@ from gitfleet.agents.events import (
     Waiting,
 )
 from gitfleet.agents.rendering import Rendering, words
-from gitfleet.agents.transcript import Follower, Standing, Transcript, standing
+from gitfleet.agents.transcript import Standing, Transcript, standing
 from gitfleet.model.usage import Tokens
 
 if TYPE_CHECKING:
@@ -70,14 +72,8 @@ def test_a_stream_is_rendered_in_whatever_pieces_it_comes() -> None:
 
 
 def test_half_of_a_surrogate_pair_is_shown_as_what_it_is() -> None:
-    class Halves:
-        def read(self, line: bytes) -> Iterable[AgentEvent]:
-            return [Said(f"{line.decode()}\ud83d!"), Denied("T\udfff", "\U0001f600")]
-
-    assert Rendering(Halves()).feed(b"so\n") == "so\ufffd!\n! not allowed: T\ufffd \U0001f600\n".encode()
-    told = Follower(Halves())
-    told.feed(0, b"so\n")
-    assert (told.transcript.last_said, told.transcript.denied[0].tool) == ("so\ufffd!", "T\ufffd")
+    said = {"type": "assistant", "message": {"id": "m", "content": [{"type": "text", "text": "so\ud83d! \U0001f600"}]}}
+    assert Rendering(ClaudeReader()).feed(json.dumps(said).encode() + b"\n") == "so\ufffd! \U0001f600\n".encode()
 
 
 def test_what_an_agent_waits_for_is_known_until_it_goes_on() -> None:

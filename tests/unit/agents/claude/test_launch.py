@@ -71,7 +71,9 @@ def test_it_is_started_in_print_mode_with_the_prompt_on_standard_input() -> None
         "ANTHROPIC_BASE_URL": "http://127.0.0.1:9/x",
         "ANTHROPIC_API_KEY": "sk-ant-api03-secret",
         "CLAUDE_CONFIG_DIR": "/state/claude-2/home",
+        "CLAUDE_ENV_FILE": str(ATTEMPT / "claude-tools.sh"),
     }
+    assert made.files[ATTEMPT / "claude-tools.sh"] == b"unset ANTHROPIC_API_KEY CLAUDE_CODE_OAUTH_TOKEN\n"
     assert "secret" not in " ".join(made.argv)
     assert b"secret" not in made.files[SETTINGS]
 
@@ -82,7 +84,7 @@ def test_model_effort_session_and_bounds_are_passed_on() -> None:
     )
 
     said = " ".join(made.argv)
-    assert "--resume id-1 --model opus --effort high --max-turns 7 --max-budget-usd 0.250000 --permission-mode" in said
+    assert "--resume id-1 --model=opus --effort high --max-turns 7 --max-budget-usd 0.250000 --permission-mode" in said
 
 
 def test_the_vendors_login_is_used_without_a_secret_and_a_token_goes_by_its_name() -> None:

@@ -51,9 +51,12 @@ def test_a_plain_launch() -> None:
         "-s",
         "workspace-write",
     )
-    assert launch.argv[-3:] == ("-m", "gpt-x", "-")
+    assert launch.argv[-2:] == ("--model=gpt-x", "-")
     assert launch.stdin == Path("/at/prompt.md")
     assert launch.files == {}
+    # Of the directories that it may write, attempts share this one: nobody takes away there what another one covers.
+    assert launch.directories == tuple(ASSIGNMENT.git_dirs[1] / name for name in (".agents", ".aws", ".codex", ".git"))
+    assert AGENT.launch(replace(ASSIGNMENT, profile=ToolProfile.READ_ONLY)).directories == ()
     assert launch.allow == ("JAVA_HOME",)
     assert launch.env["CODEX_HOME"] == "/a/home"
     assert launch.env["OPENAI_API_KEY"] == "k"

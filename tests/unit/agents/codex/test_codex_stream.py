@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from gitfleet.agents.codex import CodexAgent
 from gitfleet.agents.codex.outcomes import code_of, reset_of, sentence
 from gitfleet.agents.codex.stream import CodexReader
 from gitfleet.agents.events import Used
+from gitfleet.agents.rendering import Rendering
 from gitfleet.agents.transcript import Follower, Transcript, read_whole
 from gitfleet.model.evidence import Exit
 from gitfleet.model.run import FailureSource
@@ -118,6 +120,13 @@ def test_a_usage_limit_tells_its_end() -> None:
     assert total(told) == COST
 
 
+def test_people_do_not_see_its_trace() -> None:
+    shown = Rendering(AGENT.reader()).feed(recorded("success"))
+
+    assert b"> shell echo one >one.txt\n" in shown
+    assert b"codex_otel" not in shown
+
+
 def test_a_missing_sandbox_needs_a_person() -> None:
     told = read(recorded("no-sandbox"))
     failure = AGENT.outcome(Exit(code=0), told)
@@ -125,6 +134,21 @@ def test_a_missing_sandbox_needs_a_person() -> None:
     assert failure is not None
     assert (failure.code, failure.source) == ("permission-denied", FailureSource.NEEDS_PERSON)
     assert [one.tool for one in told.denied] == ["sandbox"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Can't mount tmpfs on /newroot/r/.git/.agents: No such file or directory",
+        'Can\'t remount readonly on /newroot/r/.git/.codex: Unable to find "/newroot/r/.git/.codex" in mount table',
+    ],
+)
+def test_a_sandbox_that_met_another_one_is_none_that_is_missing(said: str) -> None:
+    missing = b"Creating new namespace failed: nesting depth or /proc/sys/user/max_*_namespaces exceeded (ENOSPC)"
+    met = recorded("no-sandbox").replace(missing, json.dumps(said)[1:-1].encode())
+
+    assert met != recorded("no-sandbox")
+    assert read(met).denied == []
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_the_prompt_and_the_key_are_not_in_its_arguments() -> None:
     assert launch.stdin == ATTEMPT / "prompt.md"
     assert launch.argv == (
         *("opencode", "run", "--format", "json", "--title", "fleet-s-abcdef-w1-a1"),
-        *("--session", "ses_1", "--model", "gitfleet/big", "--variant", "high"),
+        *("--session", "ses_1", "--model=gitfleet/big", "--variant", "high"),
     )
     assert launch.env["OPENAI_API_KEY"] == "sk-secret"
     assert "sk-secret" not in launch.env["OPENCODE_CONFIG_CONTENT"]
@@ -75,10 +75,12 @@ def test_a_gateway_is_a_provider_of_its_own(endpoint: str) -> None:
 def test_a_vendors_login_has_its_own_models() -> None:
     launch = launched(model="anthropic/big")
 
-    assert launch.argv[-4:] == ("--model", "anthropic/big", "--variant", "medium")
+    assert launch.argv[-3:] == ("--model=anthropic/big", "--variant", "medium")
     assert not {"OPENCODE_MODELS_PATH", "npm_config_offline"} & set(launch.env)
     assert "provider" not in config(launch)
-    assert "--model" not in launched().argv
+    assert not any(word.startswith("--model") for word in launched().argv)
+    # The program takes a word of its own for a flag, and this one for its bypass.
+    assert "--auto" not in launched(model="--auto").argv
 
 
 def test_everything_of_its_own_is_in_the_accounts_home_and_the_attempt() -> None:
