@@ -412,6 +412,7 @@ def test_an_account_at_capacity_is_waited_for(fleet: FleetEnv) -> None:
     assert accounts(fleet)["opencode"]["used"] == 2
 
 
+@pytest.mark.slow
 def test_a_limit_rests_its_account_and_another_takes_over(fleet: FleetEnv) -> None:
     told(fleet)
     repo = fleet.root / "repo"
