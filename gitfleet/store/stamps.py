@@ -38,3 +38,18 @@ def stamped(files: Iterable[os.PathLike[str]]) -> Iterator[tuple[str, Stamp]]:
         with suppress(FileNotFoundError):
             facts = os.stat(file)  # noqa: PTH116 - of a directory's entry as well as of a path
             yield os.fspath(file), (facts.st_ino, facts.st_mtime_ns, facts.st_size)
+
+
+def since(directory: Path, when: float, suffix: str = "") -> list[tuple[str, Stamp]]:
+    """Files in a directory that were written since then, in POSIX seconds, with their stamps.
+
+    Only such whose name ends like ``suffix``, without unfinished writes. Nothing comes or goes in a directory without
+    its own time telling so: one that did not change since then is not read. Raises ``FileNotFoundError`` where it is
+    gone, or goes away meanwhile.
+    """
+    if directory.stat().st_mtime < when:
+        return []
+    with os.scandir(directory) as found:
+        names = [entry for entry in found if entry.name.endswith(suffix) and not is_temporary(entry.name)]
+        files = [(entry.path, entry.stat()) for entry in names]
+    return [(path, (facts.st_ino, facts.st_mtime_ns, facts.st_size)) for path, facts in files if facts.st_mtime >= when]

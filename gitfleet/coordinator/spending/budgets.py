@@ -15,6 +15,7 @@ from gitfleet.coordinator.attempt.streams import amount
 from gitfleet.coordinator.control.ending import end
 from gitfleet.coordinator.spending.day import day, deciding, sums
 from gitfleet.coordinator.spending.following import Following
+from gitfleet.coordinator.spending.known import Known
 from gitfleet.errors import GitfleetError
 from gitfleet.model.event import EventKind
 from gitfleet.model.run import RunState
@@ -46,6 +47,7 @@ class Budgets:
     parts: Parts
     books: Books
     following: Following = field(init=False)
+    known: Known = field(default_factory=Known)
     _ended: set[tuple[str, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -108,5 +110,5 @@ class Budgets:
         budgets, taken = self.parts.config.budgets, self._taken(wave)
         if not budgets.day.said():
             return rooms(budgets, taken)
-        today = day(self.parts, self.books.session.id, self.books.runs.values())
+        today = day(self.parts, self.books.session.id, self.books.runs.values(), self.known)
         return rooms(budgets, {**taken, "day": today.of_tasks(budgets.reserve)}, today.left)

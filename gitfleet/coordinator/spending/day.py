@@ -9,8 +9,11 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitfleet.coordinator.spending.known import Known
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import decode, seconds_of
 from gitfleet.model.run import Run, RunState
@@ -19,15 +22,16 @@ from gitfleet.store.damage import UNREADABLE
 from gitfleet.store.files import names, read_regular
 from gitfleet.store.layout import PLANNER
 from gitfleet.store.locks import hold, holder
+from gitfleet.store.stamps import since, stamped
 from gitfleet.store.usage import UsageStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
+    from gitfleet.coordinator.spending.known import Sum
     from gitfleet.model.budget import Budget
     from gitfleet.model.evidence import Attempt
-    from gitfleet.model.usage import UsageRows
     from gitfleet.parts import Parts
     from gitfleet.store.layout import Layout
 
@@ -70,38 +74,42 @@ def midnight(now: float) -> float:
     return time.mktime((local.tm_year, local.tm_mon, local.tm_mday, 0, 0, 0, 0, 0, -1))
 
 
-def day(parts: Parts, session: str = "", runs: Iterable[Run] = ()) -> Day:
+def day(parts: Parts, session: str = "", runs: Iterable[Run] = (), known: Known | None = None) -> Day:
     """Add up what counts today; ``runs`` are those of the caller's own ``session``.
 
-    Raises ``GitfleetError`` (``damaged-state``) where nobody can say what was used.
+    ``known`` is what the caller read before: only what changed since is read again. Raises ``GitfleetError``
+    (``damaged-state``) where nobody can say what was used.
     """
-    today = midnight(parts.now())
+    today, known = midnight(parts.now()), known or Known()
+    known.begin(today)
     settled, running = sums(runs, lambda attempt: seconds_of(attempt.started) >= today)
     left, read = [], {session}
     for name in parts.state.session_ids():
-        try:
-            others = () if name in read else _touched(parts, name, today)
-        except GitfleetError:  # damaged, or taken away meanwhile: its rows count
+        if name in read:
             continue
+        try:
+            found = _touched(parts, name, today, known)
+        except (GitfleetError, FileNotFoundError, NotADirectoryError):  # damaged, or taken away meanwhile
+            continue  # its rows count
         read.add(name)
-        over, live = sums(others, lambda attempt: seconds_of(attempt.started) >= today)
+        over, live = total(one for one, _ in found), total(one for _, one in found)
         if live != Amount() and holder(parts.layout.session_lock(name)) is None:
             left.append(name)
             over, live = over.plus(live), Amount()
         settled, running = settled.plus(over), running.plus(live)
-    store, planners = UsageStore(parts.layout), [_called(parts.layout)]
-    for name in store.sessions():
+    store, planners = UsageStore(parts.layout), [_called(parts.layout, known)]
+    for name in names(parts.layout.usage):
         if name in read:
             continue
-        used = total(_of_rows(rows, today) for _, rows in store.of_session(name, today - _SLACK_SECONDS))
+        used = _of_rows(store, name, today, known)
         if name.startswith(PLANNER):
-            planners.append(used)
+            planners += used
         else:
-            settled = settled.plus(used)
+            settled = total((settled, *used))
     return Day(settled, running, total(planners), tuple(left))
 
 
-def sums(runs: Iterable[Run], counts: Callable[[Attempt], bool]) -> tuple[Amount, Amount]:
+def sums(runs: Iterable[Run], counts: Callable[[Attempt], bool]) -> Sum:
     """What counts of attempts that are over, and of those that are not."""
     settled, running = Amount(), Amount()
     for run in runs:
@@ -116,32 +124,43 @@ def sums(runs: Iterable[Run], counts: Callable[[Attempt], bool]) -> tuple[Amount
     return settled, running
 
 
-def _touched(parts: Parts, session: str, today: float) -> list[Run]:
-    """Runs of another session that something was written of today: all that can have an attempt of today."""
-    runs = []
-    for task in parts.state.run_ids(session):
-        with suppress(FileNotFoundError):
-            if parts.layout.run(session, task).stat().st_mtime >= today - _SLACK_SECONDS:
-                runs.append(parts.state.read_run(session, task))
-    return runs
+def _touched(parts: Parts, session: str, today: float, known: Known) -> list[Sum]:
+    """What runs of another session count that were written today: all that can have an attempt of today."""
+
+    def read(path: str) -> Sum:
+        run = parts.state.read_run(session, Path(path).stem)
+        return sums((run,), lambda attempt: seconds_of(attempt.started) >= today)
+
+    files = since(parts.layout.runs(session), today - _SLACK_SECONDS, ".json")
+    return [known.of(path, stamp, partial(read, path)) for path, stamp in files]
 
 
-def _of_rows(rows: UsageRows | GitfleetError, today: float) -> Amount:
-    if isinstance(rows, GitfleetError):
-        raise rows
-    return total(
-        Amount(row.tokens.total, row.tool_calls, 0, row.tokens.cost_usd or 0, 0 if row.helper else 1)
-        for row in rows.rows
-        if row.at and seconds_of(row.at) >= today
-    )
+def _of_rows(store: UsageStore, session: str, today: float, known: Known) -> list[Amount]:
+    def read(path: str) -> Sum:
+        try:
+            rows = store.read_at(Path(path)).rows
+        except GitfleetError:
+            if Path(path).exists():
+                raise
+            rows = ()  # thrown away meanwhile
+        counted = (row for row in rows if row.at and seconds_of(row.at) >= today)
+        return total(
+            Amount(row.tokens.total, row.tool_calls, 0, row.tokens.cost_usd or 0, 0 if row.helper else 1)
+            for row in counted
+        ), Amount()
+
+    files = store.written(session, today - _SLACK_SECONDS)
+    return [known.of(path, stamp, partial(read, path))[0] for path, stamp in files]
 
 
-def _called(layout: Layout) -> Amount:
+def _called(layout: Layout, known: Known) -> Amount:
     """What planners that are at work have reserved."""
-    found = []
-    for name in names(layout.root / "attempts"):
-        if name.startswith(PLANNER):
-            with suppress(OSError, *UNREADABLE):
-                attempts = decode(read_regular(layout.planning(name)), Run).attempts
-                found += [charged(one, live=True) for one in attempts[-1:] if one.exit is None]
-    return total(found)
+
+    def read(path: str) -> Sum:
+        with suppress(OSError, *UNREADABLE):
+            attempts = decode(read_regular(Path(path)), Run).attempts
+            return Amount(), total(charged(one, live=True) for one in attempts[-1:] if one.exit is None)
+        return Amount(), Amount()
+
+    at_work = (layout.planning(name) for name in names(layout.root / "attempts") if name.startswith(PLANNER))
+    return total(known.of(path, stamp, partial(read, path))[1] for path, stamp in stamped(at_work))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pytest
 from gitfleet.coordinator.claiming import HeldElsewhere
 from gitfleet.coordinator.spending.budgets import Budgets
 from gitfleet.coordinator.spending.day import day
+from gitfleet.coordinator.spending.known import Known
 from gitfleet.coordinator.spending.waiting import nothing_left, waits_for_wave
 from gitfleet.model.base import encode, instant
 from gitfleet.model.budget import Budget, BudgetsConfig
@@ -21,12 +23,14 @@ from gitfleet.model.run import Run, RunState
 from gitfleet.model.session import Session, SessionState
 from gitfleet.model.usage import Tokens, Truth, UsageRow, UsageRows, UsageSummary
 from gitfleet.planner.rooms import Short, Uncounted
+from gitfleet.store.files import write_durable
 from gitfleet.store.locks import session_lock
 from gitfleet.store.usage import UsageStore
 from tests.support.stage import session_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tests.support.repo import Repo
     from tests.support.stage import SessionStage
@@ -126,6 +130,53 @@ def test_damaged_rows_of_today_let_nothing_start_and_those_of_yesterday_do_not_m
     assert "account" not in halt.reason
     tomorrow = replace(stage.parts, now=lambda: stage.parts.now() + 2 * 86400)
     assert isinstance(Budgets(tomorrow, stage.books).allowance("a"), Budget)
+
+
+def test_only_what_changed_is_read_again_and_a_directory_of_yesterday_is_not_even_looked_at(
+    stage: SessionStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits for room adds up twice a second, of thousands of files."""
+    layout, looked, known = stage.parts.layout, list[str](), Known()
+    scandir = os.scandir
+
+    def looks(path: Path) -> os._ScandirIterator[str]:
+        looked.append(str(path))
+        return scandir(str(path))
+
+    monkeypatch.setattr("gitfleet.store.stamps.os.scandir", looks)
+
+    def reads() -> int:
+        before = known.reads
+        found = day(stage.parts, known=known)
+        looked.clear()
+        assert found == day(stage.parts)  # as one says who reads all of it
+        return known.reads - before
+
+    other(stage)
+    for number in range(3):
+        rows(stage, f"plan-{number}", 10)
+    path = layout.planning("plan-0")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(
+        encode(Run(session="plan-0", task="p", name="p", instance="plan-0", wave=1, state=RunState.RUNNING))
+    )
+    assert reads() == 6  # that of the stage itself, too
+    assert reads() == 0
+    run = stage.parts.state.read_run("other-k3f9qm", "b")
+    write_durable(layout.run("other-k3f9qm", "b"), encode(msgspec.structs.replace(run, state=RunState.FINISHED)))
+    rows(stage, "plan-1", 11)
+    assert reads() == 2
+    rows(stage, "plan-1", 12)
+    assert reads() == 1
+    homes = (layout.runs("other-k3f9qm"), layout.usage / "plan-2")
+    for home in homes:
+        os.utime(home, (0, 0))
+    looked.clear()
+    day(stage.parts, known=known)
+    assert not {str(home) for home in homes}.intersection(looked)
+    assert str(layout.usage / "plan-1") in looked
+    tomorrow = replace(stage.parts, now=lambda: stage.parts.now() + 2 * 86400)
+    assert day(tomorrow, known=known).settled.tokens == 0
 
 
 def test_a_task_that_no_wave_has_room_for_waits_for_a_person_and_not_for_a_later_wave() -> None:
