@@ -35,12 +35,14 @@ PORTS_PER_INSTANCE = 10
 class HeldElsewhere:
     """The scope is held by somebody else; ``sentence`` says by whom, ``at`` is when we looked, in monotonic seconds.
 
-    Or a budget has no room or no account is ready, and then ``spent`` is why.
+    Or a budget has no room or no account is ready, and then ``spent`` is why. ``undecided`` says that nobody could even
+    look, because somebody else decides about the budget of the day.
     """
 
     sentence: str
     at: float
     spent: Short | UsedUp | Uncounted | NoneReady | None = None
+    undecided: bool = False
 
     def worth_trying(self, now: float) -> bool:
         """Whether enough time went by to look again."""

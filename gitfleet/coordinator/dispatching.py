@@ -16,6 +16,7 @@ from gitfleet.coordinator.attempt.preparing import prepare
 from gitfleet.coordinator.claiming import HeldElsewhere
 from gitfleet.coordinator.closing import Halt
 from gitfleet.coordinator.messages import PreparedMessage
+from gitfleet.coordinator.spending.day import PATIENCE_SECONDS, deciding
 from gitfleet.coordinator.spending.waiting import nothing_left, rests
 from gitfleet.model.budget import Budget
 from gitfleet.model.event import EventKind
@@ -80,8 +81,12 @@ class Dispatching:
         for task in decision.start:
             held = self.held.get(task)
             if held is None or held.worth_trying(self.parts.monotonic()):
-                with self.budgets.deciding():
-                    halt = self._start(task, schedule)
+                # Who was waited for once is only asked for again, so that the rest of the session goes on.
+                patience = 0.0 if any(one.undecided for one in self.held.values()) else PATIENCE_SECONDS
+                with deciding(self.parts, patience) as busy:
+                    halt = None if busy else self._start(task, schedule)
+                if busy:
+                    self._hold(task, HeldElsewhere(busy, self.parts.monotonic(), undecided=True), "budget")
                 if halt is not None:
                     return halt
         return None
@@ -176,8 +181,9 @@ class Dispatching:
             self.claiming.release([instance])
 
     def _hold(self, task: str, why: HeldElsewhere, status: str = "held") -> None:
-        """It cannot start now; said once."""
-        if task not in self.held:
+        """It cannot start now; said once, and again once it is known what else it waits for."""
+        before = self.held.get(task)
+        if before is None or before.undecided != why.undecided:
             run = self.books.runs[task]
             self.books.event(EventKind.WAITING, f"{task} waits: {why.sentence}", run=run, status=status)
         self.held[task] = why

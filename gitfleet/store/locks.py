@@ -34,6 +34,9 @@ GRACE_SECONDS = 0.05
 """Even a caller that does not wait tries this long: a status probe, or a fork between its two system calls in another
 thread of the holder, keeps a free lock busy for a moment."""
 
+LOCKED = "locked"
+"""The code of the refusal where a lock is not free in time."""
+
 BUSY_HINT = "wait until it is done, or end that process; a lock is free as soon as its holder is gone"
 
 
@@ -162,7 +165,7 @@ def busy(path: Path, what: str, hint: str = BUSY_HINT) -> GitfleetError:
         who = f"a process that was started by {who}, which itself has ended"
     return GitfleetError(
         Kind.BUSY,
-        "locked",
+        LOCKED,
         f"{what} is held by {who}",
         hint=hint,
     )

@@ -7,7 +7,7 @@ has found a call whose gitfleet was killed, and ends it with ``ending.finish``.
 
 from __future__ import annotations
 
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,8 @@ from gitfleet.coordinator.attempt.collecting import OUTPUT_BYTES, handoff_bytes
 from gitfleet.coordinator.attempt.preparing import launch_of
 from gitfleet.coordinator.attempt.streams import amount, reader_of, transcript, used_up
 from gitfleet.coordinator.planning.ending import finish, tampering
-from gitfleet.coordinator.planning.waiting import Doing, account_for, asked_to_end
-from gitfleet.coordinator.spending.day import day, deciding
+from gitfleet.coordinator.planning.waiting import Doing, account_for, asked_to_end, its_turn
+from gitfleet.coordinator.spending.day import day
 from gitfleet.coordinator.spending.rows import take_in
 from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
@@ -36,7 +36,7 @@ from gitfleet.planner.budgets import UsedUp, left, measured, overrun, runs_model
 from gitfleet.relay.text import one_line
 from gitfleet.runtime.attempt import BUDGET
 from gitfleet.store.files import make_directory, write_durable
-from gitfleet.store.locks import worktrees_lock
+from gitfleet.store.locks import LOCKED, worktrees_lock
 
 if TYPE_CHECKING:
     from gitfleet.agents.base import Agent
@@ -98,7 +98,10 @@ class Planner:
 
     def _ask(self, prompt: bytes, number: int, budget: Budget, given: Chosen) -> Answered:
         parts = self.parts
-        with deciding(parts.layout) if parts.config.budgets.day.said() else nullcontext():
+        with its_turn(parts, self.run.instance, number, self.watch, self.interrupts) as busy:
+            if busy:
+                message = f"The planner was not called: {busy}."
+                return Answered((), Failure(source=FailureSource.NEEDS_PERSON, code=LOCKED, message=message))
             allowed = self._today(budget)
             if isinstance(allowed, UsedUp):
                 message = f"The planner was not called: the budget of the day is used up, {allowed.sentence}."

@@ -1,4 +1,4 @@
-"""The account of a planner's call: waited for as a task waits for one, and told of meanwhile.
+"""The account of a planner's call, and its turn to spend of the day: waited for as a task waits, and told of meanwhile.
 
 What cannot end by itself is not waited for, nor for ever what somebody else works with; until an account rests no more
 is known, and waited for.
@@ -6,15 +6,17 @@ is known, and waited for.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from gitfleet.coordinator.accounts import Chosen, NoneReady, lend
 from gitfleet.coordinator.claiming import RETRY_SECONDS
 from gitfleet.coordinator.observer import STOPPED
+from gitfleet.coordinator.spending.day import deciding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gitfleet.coordinator.observer import Interrupts
     from gitfleet.model.plan import Task
@@ -66,4 +68,24 @@ def account_for(
             waited = f"; it was waited for {parts.claim_patience / 60:.0f} minutes"
             return replace(found, sentence=found.sentence + waited)
         watch(Doing(number, now - began, 0, waiting=found.sentence))
+        parts.sleep(RETRY_SECONDS)
+
+
+@contextmanager
+def its_turn(parts: Parts, instance: str, number: int, watch: Watch, interrupts: Interrupts) -> Iterator[str]:
+    """Hold the day while a call is let in and written down, and wait while somebody else does.
+
+    Gives why that was given up, as a clause; else nothing.
+    """
+    began = parts.monotonic()
+    while True:
+        with deciding(parts) as busy:
+            waited = parts.monotonic() - began
+            if not busy or asked_to_end(parts, instance, interrupts):
+                yield busy
+                return
+            if waited > parts.claim_patience:
+                yield f"{busy}; it was waited for {parts.claim_patience / 60:.0f} minutes"
+                return
+        watch(Doing(number, waited, 0, waiting=busy))
         parts.sleep(RETRY_SECONDS)

@@ -7,13 +7,12 @@ reserved of their common day: they look, decide and write under one lock.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.attempt.streams import amount
 from gitfleet.coordinator.control.ending import end
-from gitfleet.coordinator.spending.day import day, deciding, sums
+from gitfleet.coordinator.spending.day import day, sums
 from gitfleet.coordinator.spending.following import Following
 from gitfleet.coordinator.spending.known import Known
 from gitfleet.errors import GitfleetError
@@ -53,10 +52,6 @@ class Budgets:
     def __post_init__(self) -> None:
         """Follow what runs."""
         self.following = Following(self.parts, self.books)
-
-    def deciding(self) -> AbstractContextManager[object]:
-        """Hold while a task is let in and written down: other sessions spend of the same day."""
-        return deciding(self.parts.layout) if self.parts.config.budgets.day.said() else nullcontext()
 
     def allowance(self, task: str) -> Budget | UsedUp | Short | Uncounted:
         """What the next attempt of a task may use; or why it must not start now."""

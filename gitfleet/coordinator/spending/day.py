@@ -7,7 +7,7 @@ planners. Whoever decides by this holds the lock of the day, and has written dow
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,13 +21,12 @@ from gitfleet.planner.budgets import Amount, beyond, charged, total
 from gitfleet.store.damage import UNREADABLE
 from gitfleet.store.files import names, read_regular
 from gitfleet.store.layout import PLANNER
-from gitfleet.store.locks import hold, holder
+from gitfleet.store.locks import LOCKED, hold, holder
 from gitfleet.store.stamps import since, stamped
 from gitfleet.store.usage import UsageStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterable, Iterator
 
     from gitfleet.coordinator.spending.known import Sum
     from gitfleet.model.budget import Budget
@@ -36,7 +35,9 @@ if TYPE_CHECKING:
     from gitfleet.store.layout import Layout
 
 _UNDER_WAY = frozenset({RunState.PREPARING, RunState.RUNNING, RunState.FINISHED})
-_LOCK_SECONDS = 30.0
+PATIENCE_SECONDS = 2.0
+"""How long somebody is waited for who decides now; it takes milliseconds, and whoever waits hears no Ctrl-C."""
+
 _SLACK_SECONDS = 3600.0
 """How much the clock of a file system may be behind ours."""
 
@@ -63,9 +64,25 @@ class Day:
         return total((self.settled, self.running, self.planners))
 
 
-def deciding(layout: Layout) -> AbstractContextManager[object]:
-    """Hold while something is let in and written down: others spend of the same day."""
-    return hold(layout.lock("budget-day"), timeout=_LOCK_SECONDS, what="the budget of the day")
+@contextmanager
+def deciding(parts: Parts, patience: float = PATIENCE_SECONDS) -> Iterator[str]:
+    """Hold the day while something is let in and written down: others spend of it, too.
+
+    Gives why it is not held, as a clause, where somebody else holds it for longer than ``patience`` seconds, and then
+    nothing may be let in; else nothing. Where the day has no budget there is nothing to hold.
+    """
+    why = ""
+    with ExitStack() as held:
+        if parts.config.budgets.day.said():
+            try:
+                held.enter_context(
+                    hold(parts.layout.lock("budget-day"), timeout=patience, what="the budget of the day")
+                )
+            except GitfleetError as error:
+                if error.code != LOCKED:
+                    raise
+                why = error.message
+        yield why
 
 
 def midnight(now: float) -> float:

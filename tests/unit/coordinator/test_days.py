@@ -10,6 +10,8 @@ import msgspec
 import pytest
 
 from gitfleet.coordinator.claiming import HeldElsewhere
+from gitfleet.coordinator.loop import Coordinator
+from gitfleet.coordinator.observer import Interrupts
 from gitfleet.coordinator.spending.budgets import Budgets
 from gitfleet.coordinator.spending.day import day
 from gitfleet.coordinator.spending.known import Known
@@ -17,6 +19,7 @@ from gitfleet.coordinator.spending.waiting import nothing_left, waits_for_wave
 from gitfleet.model.base import encode, instant
 from gitfleet.model.budget import Budget, BudgetsConfig
 from gitfleet.model.config import Config
+from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Attempt, Exit
 from gitfleet.model.plan import Task
 from gitfleet.model.run import Run, RunState
@@ -24,7 +27,7 @@ from gitfleet.model.session import Session, SessionState
 from gitfleet.model.usage import Tokens, Truth, UsageRow, UsageRows, UsageSummary
 from gitfleet.planner.rooms import Short, Uncounted
 from gitfleet.store.files import write_durable
-from gitfleet.store.locks import session_lock
+from gitfleet.store.locks import hold, session_lock
 from gitfleet.store.usage import UsageStore
 from tests.support.stage import session_on
 
@@ -177,6 +180,36 @@ def test_only_what_changed_is_read_again_and_a_directory_of_yesterday_is_not_eve
     assert str(layout.usage / "plan-1") in looked
     tomorrow = replace(stage.parts, now=lambda: stage.parts.now() + 2 * 86400)
     assert day(tomorrow, known=known).settled.tokens == 0
+
+
+def test_who_decides_about_the_day_and_does_not_go_on_is_waited_for_and_named(
+    stage: SessionStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who is suspended holds the lock for as long as he likes; the session of nobody else ends by that."""
+    monkeypatch.setattr("gitfleet.coordinator.dispatching.PATIENCE_SECONDS", 0.0)
+    clock = [100.0]
+    parts = replace(stage.parts, monotonic=lambda: clock[0])
+    at_work = Coordinator(parts, stage.books, stage.schedule, stage.scopes, stage.watcher, Interrupts())
+    dispatching = at_work._dispatching
+    rows(stage, "gone-k3f9qm", 95)
+
+    def told() -> list[str]:
+        clock[0] += 1
+        assert dispatching.start_ready(stage.schedule, 1) is None
+        assert stage.books.runs["a"].state is RunState.QUEUED
+        return [event.message for event in stage.watcher.events if event.kind is EventKind.WAITING]
+
+    with hold(parts.layout.lock("budget-day"), timeout=0.0, what="it", command="a suspended test"):
+        (held,) = told()
+        assert held.startswith("a waits: the budget of the day is held by ")
+        assert "a suspended test" in held
+        assert told() == [held]
+        assert dispatching.wait_for_claims() is None
+        clock[0] += parts.claim_patience + 1
+        given_up = dispatching.wait_for_claims()
+        assert given_up is not None
+        assert "the budget of the day is held by" in given_up.reason
+    assert ["has no room" in message for message in told()] == [False, True]
 
 
 def test_a_task_that_no_wave_has_room_for_waits_for_a_person_and_not_for_a_later_wave() -> None:

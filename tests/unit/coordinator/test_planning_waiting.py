@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
@@ -121,3 +122,22 @@ def test_what_stop_leaves_beside_the_planner_ends_the_waiting(
 
     assert wait(monkeypatch, clock, found, interrupts, stop)[0] is RESTS
     assert (clock[0], interrupts.why) == (2.0, "it was stopped")
+
+
+@pytest.mark.parametrize(("until", "told", "why"), [(0, 0, ""), (3, 6, ""), (5000, 1201, "held; it was waited for 10")])
+def test_a_call_waits_while_somebody_else_decides_about_the_day(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float], until: int, told: int, why: str
+) -> None:
+    monkeypatch.setattr(waiting, "deciding", lambda _: nullcontext("held" if clock[0] < until else ""))
+    seen: list[Doing] = []
+    with waiting.its_turn(parts(clock, Path("none")), "plan-a", 2, seen.append, Interrupts()) as busy:
+        assert busy.startswith(why) if why else not busy
+    assert [doing.waiting for doing in seen] == ["held"] * told
+
+
+def test_a_call_that_is_to_end_waits_for_nobody(monkeypatch: pytest.MonkeyPatch, clock: list[float]) -> None:
+    monkeypatch.setattr(waiting, "deciding", lambda _: nullcontext("held"))
+    asked = Interrupts()
+    asked.request("stop")
+    with waiting.its_turn(parts(clock, Path("none")), "plan-a", 2, lambda _: None, asked) as busy:
+        assert busy == "held"
