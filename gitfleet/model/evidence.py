@@ -44,6 +44,11 @@ class Exit(Document, frozen=True, kw_only=True):
     output_sha256: Annotated[str, Meta(description="SHA-256 of all output, of a check; empty where not known.")] = ""
     output_bytes: Annotated[int | None, Meta(description="Bytes of all output, of a check.")] = None
 
+    @property
+    def never_ran(self) -> bool:
+        """Whether there never was an agent that could have used anything."""
+        return self.reason == "spawn-failed" or (self.reason == "lost" and self.seconds == 0)
+
 
 class FileChange(Document, frozen=True, kw_only=True):
     """One file that a run changed; line counts are none for binary files."""

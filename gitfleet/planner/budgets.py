@@ -208,7 +208,7 @@ def charged(attempt: Attempt, *, live: bool) -> Amount:
     bounds = Amount(*(0 if cap(may, name) == UNBOUNDED else cap(may, name) for name in DIMENSIONS))
     if live:
         return bounds
-    if attempt.exit is None and attempt.usage is None:
+    if attempt.exit.never_ran if attempt.exit else attempt.usage is None:
         return Amount()
     used = measured(attempt.usage, attempt.exit.seconds if attempt.exit else None)
     lost = attempt.exit is None or attempt.exit.seconds is None

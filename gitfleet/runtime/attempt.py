@@ -110,6 +110,11 @@ def write_end(directory: str, data: dict[str, Any]) -> bool:
     return written
 
 
+def began(directory: str) -> bool:
+    """Whether its agent may have started: its warden says that it is there, and makes the log, before it starts one."""
+    return any(os.path.lexists(os.path.join(directory, name)) for name in (WARDEN, LOG))
+
+
 def stop_reason(directory: str) -> str:
     """Why the agent is to stop, as ``exit.json`` will say: the word of the one who asked, where it is a known one."""
     try:

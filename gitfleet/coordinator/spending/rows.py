@@ -17,7 +17,7 @@ from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.coordinator.attempt.streams import transcript
 from gitfleet.errors import GitfleetError
 from gitfleet.model.usage import Truth, UsageRow, UsageRows, UsageSummary, summary
-from gitfleet.runtime.attempt import LOG, WARDEN
+from gitfleet.runtime.attempt import began
 from gitfleet.store.usage import UsageStore
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def rows_of(run: Run, attempt: Attempt, stream: Transcript, exit_: Exit | None) 
     loose = stream.tool_calls - sum(one.tool_calls for one in rows)
     if loose:
         rows.append(row(UNTOLD, tool_calls=loose, truth=Truth.NOT_MEASURED, helper=True))
-    never = exit_ is not None and exit_.reason == "spawn-failed"
+    never = exit_ is not None and exit_.never_ran
     end = stream.ended
     told = end is not None and (stream.whole or end.totals)
     exact = never or (told and all(one.truth is Truth.EXACT for one in rows))
@@ -97,9 +97,8 @@ def catch_up(parts: Parts, books: Books, going_on: Collection[str]) -> None:
         for place, attempt in enumerate(attempts):
             directory = parts.layout.attempt(run.instance, attempt.number)
             ends = place + 1 == len(attempts) and run.task in going_on
-            # One whose warden never said that it is there used nothing, though what it was to run is written down.
-            began = any((directory / name).exists() for name in (WARDEN, LOG))
-            if attempt.usage is not None or ends or not began:
+            # One that never began used nothing, though what it was to run is written down.
+            if attempt.usage is not None or ends or not began(str(directory)):
                 continue
             so_far = msgspec.structs.replace(run, attempts=tuple(attempts[: place + 1]))
             used = take_in(parts, so_far, books.plan.task(run.task), None, attempt.exit)

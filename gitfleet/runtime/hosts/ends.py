@@ -50,12 +50,17 @@ def settle(handle: Handle, now: Callable[[], float]) -> Exit:
             tree = ladder.tree_of(table, spec, since=warden["since"], root=None, spared=_ourselves())
             steps = [(str(name), float(seconds)) for name, seconds in spec["leftover_ladder"]]
             climbed = ladder.climb(tree, steps)
-    return _write_lost(handle, climbed, tree, now)
+    return _write_lost(handle, climbed, tree, now, began=warden is not None or attempt.began(str(handle.directory)))
 
 
-def _write_lost(handle: Handle, climbed: ladder.Climbed, tree: Tree | None, now: Callable[[], float]) -> Exit:
+def _write_lost(
+    handle: Handle, climbed: ladder.Climbed, tree: Tree | None, now: Callable[[], float], *, began: bool
+) -> Exit:
     message = "Its warden ended without recording how the agent ended."
+    if not began:
+        message = "Its warden ended before it started the agent."
     facts: dict[str, Any] = {"reason": "lost", "ended": attempt.instant(now()), "message": message}
+    facts |= {} if began else {"seconds": 0.0}
     if tree is not None:
         facts |= ladder.account(tree, climbed, message)
     attempt.write_end(str(handle.directory), facts)

@@ -79,8 +79,9 @@ def test_a_log_with_a_hole_is_not_measured_and_what_never_started_used_nothing()
     cut = stream(BEGAN, TURN, END)
     cut.whole = False
     assert rows_of(RUN, ATTEMPT, cut, Exit(code=0)).truth is Truth.NOT_MEASURED
-    never = rows_of(RUN, ATTEMPT, stream(), Exit(reason="spawn-failed"))
-    assert (never.rows, never.truth) == ((), Truth.EXACT)
+    for ended in (Exit(reason="spawn-failed"), Exit(reason="lost", seconds=0)):
+        never = rows_of(RUN, ATTEMPT, stream(), ended)
+        assert (never.rows, never.truth) == ((), Truth.EXACT)
 
 
 def test_what_a_session_used_before_is_said_to_the_reader_of_an_attempt_that_continues_it(

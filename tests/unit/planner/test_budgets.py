@@ -128,8 +128,21 @@ NO_COST = UsageSummary(tokens=Tokens(input=10, output=5), turns=2, tool_calls=3)
         (attempt(MAY, exit=Exit(seconds=4)), Amount(100, 0, 4, 2.0, 0)),
         (attempt(MAY, exit=Exit(), usage=USED), Amount(15, 3, 60, 0.5, 2)),
         (attempt(MAY, usage=USED), Amount(15, 3, 60, 0.5, 2)),
+        (attempt(MAY, exit=Exit(reason="lost", seconds=0)), Amount()),
+        (attempt(MAY, exit=Exit(reason="spawn-failed"), usage=UsageSummary()), Amount()),
     ],
-    ids=["never-ran", "exact", "unbounded", "no-cost", "not-measured", "no-usage", "lost", "no-exit"],
+    ids=[
+        "never-ran",
+        "exact",
+        "unbounded",
+        "no-cost",
+        "not-measured",
+        "no-usage",
+        "lost",
+        "no-exit",
+        "never-began",
+        "no-warden",
+    ],
 )
 def test_what_was_not_measured_counts_as_all_that_was_reserved(one: Attempt, amount: Amount) -> None:
     assert charged(one, live=False) == amount

@@ -188,6 +188,17 @@ def test_what_was_never_started_is_neither_alive_nor_over_until_it_is_declared_l
         stage.host.start(stage.spec("true", directory=handle.directory))
 
 
+@pytest.mark.parametrize("left", ["", attempt.LOG, attempt.WARDEN])
+def test_one_whose_warden_died_before_it_said_that_it_is_there_never_ran(stage: Stage, left: str) -> None:
+    """Its coordinator lives and waits for it: what never began must not be taken for what used nobody knows what."""
+    host = LocalHost(interpreter=(INTERPRETER[0], "-c", "pass"))
+    handle = host.start(stage.spec("true"))
+    if left:
+        (handle.directory / left).write_bytes(b"")
+    ended = host.wait(handle)
+    assert (ended.reason, ended.seconds, ended.never_ran) == ("lost", None if left else 0, not left)
+
+
 def test_a_held_attempt_is_not_declared_lost(stage: Stage) -> None:
     handle = stage.start(*agents.hangs(ready := stage.fifo()))
     agents.hear(ready)
