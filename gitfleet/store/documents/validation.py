@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
@@ -92,7 +92,7 @@ def problems_of(kind: str, source: Source) -> list[Problem]:
     except (msgspec.ValidationError, UnicodeEncodeError) as refusal:
         for error in _validator(kind).iter_errors(source.data):
             found.extend(_explain(kind, source, error))
-        if not found:  # such as 3.0 for a whole number, which JSON Schema allows
+        if not found:
             half = isinstance(refusal, UnicodeEncodeError)
             found.append(source.problem((), "some text holds half of a surrogate pair" if half else str(refusal)))
     return ordered(found)
@@ -107,9 +107,12 @@ def ordered(problems: Iterable[Problem]) -> list[Problem]:
 
 @cache
 def _validator(kind: str) -> Validator:
-    from jsonschema import Draft202012Validator  # noqa: PLC0415 - 98 ms that only what is wrong pays
+    from jsonschema import Draft202012Validator, validators  # noqa: PLC0415 - 98 ms that only what is wrong pays
 
-    return Draft202012Validator(schema_of(kind))
+    # JSON Schema takes 3.0 for a whole number, the structs do not.
+    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    strict = validators.extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
+    return cast("Validator", strict(schema_of(kind)))
 
 
 def _explain(kind: str, source: Source, error: ValidationError, outer: Trail = ()) -> Iterator[Problem]:
@@ -216,6 +219,8 @@ def _wrong_type(source: Source, trail: Trail, value: Json, kinds: list[str]) -> 
     hint = ""
     if "string" in wanted and isinstance(value, bool | int | float):
         hint = "put it in quotes"
+    elif "integer" in wanted and isinstance(value, float) and value.is_integer():
+        hint = f"write {int(value)}"
     elif wanted == ["array"] and isinstance(value, str):
         hint = "write it as a list"
     elif "boolean" in wanted and isinstance(value, str) and value.lower() in {"yes", "no", "on", "off"}:
