@@ -79,13 +79,23 @@ def resume(
     """Bring the books up to date and run on; none when there is nothing to continue.
 
     ``taken_over`` says from whom the session was taken, for its journal; ``budgets`` what it may use from now on, as in
-    ``session.max_tokens=2000000``. Raises ``GitfleetError``: busy when another
-    coordinator holds the session, needs-person when files are in the way.
+    ``session.max_tokens=2000000``. Raises ``GitfleetError``: busy when another coordinator holds the session,
+    needs-person when files are in the way, usage where there are ``budgets`` and nothing to continue.
     """
+    more = given(budgets)
     session = choose(workspace, wanted)
+    if session is None and budgets:
+        raise GitfleetError(
+            Kind.USAGE,
+            "no-open-session",
+            f"The session {wanted} is closed: it uses nothing any more, and {' '.join(budgets)} was not taken."
+            if wanted
+            else f"There is no open session that could be given {' '.join(budgets)}.",
+            hint="Budgets of new sessions are in .planning/config.yaml.",
+        )
     if session is None:
         return None
-    session = msgspec.structs.replace(session, budgets=given(budgets).over(session.budgets))
+    session = msgspec.structs.replace(session, budgets=more.over(session.budgets))
     finish_cut_off_fetches(workspace.repository, workspace.layout)
     with opened(workspace, session, command="gitfleet continue", patience=_patience(workspace, session.id)) as here:
         busy = preflight.operation_on(workspace.repository, session.target)

@@ -151,3 +151,13 @@ def test_in_a_narrow_terminal_no_value_is_cut_or_folded() -> None:
     assert said[3] == "input 123,456,789"
     assert said[-1] == "measured but for 2"
     assert len(wide.getvalue().splitlines()) == 3
+
+
+@pytest.mark.parametrize("named", [(), ("auth-k3f9qm",)])
+def test_a_budget_for_what_is_over_is_refused(repo: Repo, named: tuple[str, ...]) -> None:
+    place(repo.path, a_session(state=SessionState.COMPLETED), a_run("api", RunState.LANDED))
+    assert run("continue", *named, "--repo", repo.path).code == 0
+    answer = run("continue", *named, "--budget", "session.max_tokens=9", "--json", "--repo", repo.path)
+    assert (answer.code, answer.json["error"]["code"]) == (2, "no-open-session")
+    assert "session.max_tokens=9" in answer.json["error"]["message"]
+    assert run("continue", *named, "--budget", "nonsense", "--json", "--repo", repo.path).code == 2
