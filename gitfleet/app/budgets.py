@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from gitfleet.model.budget import Budget
     from gitfleet.model.config import Config
-    from gitfleet.model.plan import Plan
+    from gitfleet.model.plan import Plan, Task
     from gitfleet.planner.rooms import Short
 
 
@@ -47,6 +47,20 @@ def refuse_unfit(plan: Plan, config: Config) -> None:
         f"The plan has tasks that no budget has room for: {clauses}.",
         hint=f"Set budget.max_{name} of the task or budgets.task.max_{name}, or raise the other budget.",
     )
+
+
+def refuse_unpriced(planner: Task, config: Config) -> None:
+    """Raise ``GitfleetError`` (``no-cost-told``) where dollars bound a planner whose program tells no cost."""
+    budgets = {"reserve": config.budgets.reserve, "day": config.budgets.day}
+    scopes = [name for name, budget in budgets.items() if budget.max_usd]
+    if scopes and tells_no_cost(planner, config):
+        keys = " and ".join(f"budgets.{name}.max_usd" for name in scopes)
+        raise GitfleetError(
+            Kind.DOCUMENT,
+            "no-cost-told",
+            f"{keys} cannot be held for the planner {planner.agent}: the agent's program tells no cost.",
+            hint="Bound its tokens instead, with max_tokens, or set planner.agent to another agent.",
+        )
 
 
 def _asks(why: Short) -> str:

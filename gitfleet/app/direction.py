@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.app.budgets import refuse_unpriced
 from gitfleet.app.preflight import refuse_unready
 from gitfleet.app.request import overridden
 from gitfleet.app.target import bring_up_to_date, choose
@@ -81,7 +82,8 @@ def survey(workspace: Workspace, request: WaveRequest, direction: str) -> Ground
     """Check what can be checked without a model.
 
     Raises ``GitfleetError`` as ``prepare`` does, and where no agent can plan: ``no-planner`` where the config names
-    none and no account is connected, ``no-account`` and ``no-program`` for the one that it names.
+    none and no account is connected, ``no-account`` and ``no-program`` for the one that it names; ``no-cost-told``
+    where dollars bound one that cannot be held to them.
     """
     repository = workspace.repository
     config = overridden(workspace.config, request)
@@ -96,7 +98,9 @@ def survey(workspace: Workspace, request: WaveRequest, direction: str) -> Ground
     if config.agent_named(name) is None:
         message = f"The config has no agent {name}, which is to plan."
         raise GitfleetError(Kind.DOCUMENT, "unknown-agent", message, hint="Set planner.agent in .planning/config.yaml.")
-    _refuse_unready(planning_task(name, config), config, workspace.now, said=name != AgentKind.AUTO)
+    planner = planning_task(name, config)
+    refuse_unpriced(planner, config)
+    _refuse_unready(planner, config, workspace.now, said=name != AgentKind.AUTO)
     identity(repository.git)
     if request.fetch:
         bring_up_to_date(repository, workspace.layout, config.target)

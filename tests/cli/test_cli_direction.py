@@ -126,3 +126,14 @@ def test_a_link_that_leads_nowhere_is_a_file_that_is_not_there(here: Path) -> No
 )
 def test_how_a_planner_is_getting_on(doing: Doing, words: str) -> None:
     assert sentence(doing) == words
+
+
+@pytest.mark.parametrize("budget", ["reserve", "day"])
+@pytest.mark.parametrize("agent", ["codex", "claude"])
+def test_dollars_bound_no_planner_whose_program_tells_no_cost(repo: Repo, agent: str, budget: str) -> None:
+    text = f"planner: {{agent: {agent}}}\nbudgets: {{{budget}: {{max_usd: 2}}}}\n"
+    (repo.path / ".planning").mkdir()
+    (repo.path / ".planning/config.yaml").write_text(text)
+    answer = run("plan", "Make it fast, please", "--json", "--repo", repo.path)
+    assert (answer.json["error"]["code"] == "no-cost-told", answer.code == 2) == (agent == "codex",) * 2
+    assert (f"budgets.{budget}.max_usd cannot be held for the planner codex" in answer.out) is (agent == "codex")
