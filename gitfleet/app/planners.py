@@ -68,12 +68,15 @@ def working(layout: Layout, now: float) -> Iterator[PlannerStatus]:
         )
 
 
-def stop(workspace: Workspace, name: str) -> Path:
-    """End a planner; gives where what it said is kept. Raises ``GitfleetError`` (``still-stopping``)."""
+def stop(workspace: Workspace, name: str) -> tuple[Path, tuple[str, ...]]:
+    """End a planner; gives where what it said is kept, and sentences on those whose gitfleet was killed.
+
+    Raises ``GitfleetError`` (``still-stopping``).
+    """
     layout = workspace.layout
+    swept: tuple[str, ...] = ()
     if holder(layout.session_lock(name)) is None:
-        for _ in sweep(workspace):
-            pass
+        swept = tuple(sweep(workspace))
     else:
         write_private(layout.planning_stop(name), b"")
     deadline = time.monotonic() + STOP_SECONDS
@@ -83,7 +86,7 @@ def stop(workspace: Workspace, name: str) -> Path:
             message = f"The planner {name} was told to stop, and is not over; {facts or 'nobody'} runs it."
             raise GitfleetError(Kind.BUSY, "still-stopping", message, hint="`gitfleet doctor --fix` ends what is left.")
         time.sleep(_POLL_SECONDS)
-    return layout.planning(name).parent
+    return layout.planning(name).parent, swept
 
 
 def sweep(workspace: Workspace) -> Iterator[str]:
