@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from gitfleet.app.attempt_files import last_output
+from gitfleet.app.attempt_files import LOCK, last_output
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import decode, seconds_of
-from gitfleet.model.reports import PlannerStatus
+from gitfleet.model.reports import Need, PlannerStatus
 from gitfleet.model.run import Run
 from gitfleet.store.damage import UNREADABLE
 from gitfleet.store.files import names, read_regular, write_private
@@ -40,6 +40,20 @@ def begun(layout: Layout) -> frozenset[str]:
 def abandoned(layout: Layout) -> tuple[str, ...]:
     """Those whose gitfleet was killed: their agent may still run, and their worktree stands."""
     return tuple(name for name in sorted(begun(layout)) if holder(layout.session_lock(name)) is None)
+
+
+def agent_runs(layout: Layout, name: str) -> bool:
+    """Whether a warden of its calls lives."""
+    return any(holder(place / LOCK) is not None for place in layout.attempt(name, 1).parent.glob("[0-9]*"))
+
+
+def left_behind(layout: Layout) -> Iterator[Need]:
+    """Say of each whose gitfleet was killed what ends it; costs no git call."""
+    for name in abandoned(layout):
+        runs_on = ", and its agent runs on" if agent_runs(layout, name) else ""
+        yield Need(
+            session=name, reason=f"the gitfleet of this planner was killed{runs_on}", next=f"gitfleet stop {name}"
+        )
 
 
 def working(layout: Layout, now: float) -> Iterator[PlannerStatus]:
