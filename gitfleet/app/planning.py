@@ -83,7 +83,7 @@ class _Making:
     ground: Ground
     parts: Parts
     instance: str
-    answers: int = 0
+    calls: int = 0
 
     @property
     def home(self) -> Path:
@@ -98,7 +98,7 @@ class _Making:
     def kept(self) -> str:
         names_ = [path.name for path in sorted(self.home.glob("answer-*"))]
         if not names_:
-            log = self.home / str(max(self.answers, 1)) / "out.log"
+            log = self.home / str(max(self.calls, 1)) / "out.log"
             return f"What it said is kept: {log}" if log.exists() else ""
         return f"What it answered is kept in {self.home}: {', '.join(names_)}."
 
@@ -130,7 +130,7 @@ def _rounds(making: _Making, planner: Planner, interrupts: Interrupts) -> Planne
     wrong: GitfleetError | None = None
     for number in range(1, TRIES + 1):
         answered = planner.ask(prompt.encode())
-        making.answers = number
+        making.calls = len(planner.run.attempts)
         text = scrub.text(_best(answered))
         if text.strip():
             making.keep(_file(number, text), text.encode("utf-8", "replace"))

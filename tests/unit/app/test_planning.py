@@ -34,8 +34,8 @@ def test_an_interrupt_while_the_plan_is_checked_is_heeded(monkeypatch: pytest.Mo
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(planning, name, stand_in)
     ground = SimpleNamespace(direction="words", base="0" * 40)
-    making: Any = SimpleNamespace(ground=ground, parts=None, answers=0, keep=lambda *_: None, kept=lambda: "")
-    planner: Any = SimpleNamespace(ask=lambda _: Answered(("tasks: []",)))
+    making: Any = SimpleNamespace(ground=ground, parts=None, calls=0, keep=lambda *_: None, kept=lambda: "")
+    planner: Any = SimpleNamespace(ask=lambda _: Answered(("tasks: []",)), run=SimpleNamespace(attempts=()))
     with pytest.raises(GitfleetError, match="nothing was started") as refused:
         planning._rounds(making, planner, interrupts)
     assert refused.value.exit_code == ExitCode.INTERRUPTED
