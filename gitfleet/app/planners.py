@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gitfleet.app.attempt_files import LOCK, last_output
@@ -40,6 +41,19 @@ def begun(layout: Layout) -> frozenset[str]:
 def abandoned(layout: Layout) -> tuple[str, ...]:
     """Those whose gitfleet was killed: their agent may still run, and their worktree stands."""
     return tuple(name for name in sorted(begun(layout)) if holder(layout.session_lock(name)) is None)
+
+
+def is_planner(layout: Layout, word: str) -> bool:
+    """Whether a word names one that left something here."""
+    return word.startswith(PLANNER) and word in planners(layout)
+
+
+def run_of(layout: Layout, name: str) -> Run | None:
+    """The run of one that works or is over; none of what older versions left, or that cannot be read."""
+    for place in (layout.planning(name), layout.planned(name)):  # the one becomes the other
+        with suppress(OSError, *UNREADABLE):
+            return decode(read_regular(place), Run)
+    return None
 
 
 def agent_runs(layout: Layout, name: str) -> bool:

@@ -423,6 +423,9 @@ def test_the_run_of_a_planner_that_works_is_readable(fleet: FleetEnv) -> None:
     ended: Outcome = fleet.finish(process).ok()
     assert json.loads(ended.out)["agents"] == 2
     assert ended.err == ""
+    over = decode((place / "over.json").read_bytes(), Run)
+    assert [attempt.exit.code for attempt in over.attempts if attempt.exit] == [0]
+    assert fleet.run("logs", place.name).ok().out.startswith("So:\n```yaml\n")
 
 
 @pytest.mark.slow
