@@ -6,6 +6,7 @@ to people, such as a count of tokens, is left out.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from gitfleet.agents.transcript import Reader
 
 
-_TRACE = b"codex_otel.trace_safe: "
-"""Stands in the lines of Codex's own trace, which says nothing to people."""
+_OWN_LOG = re.compile(rb"\d{4}-\d\d-\d\dT\S+ +(?:INFO|DEBUG|TRACE) ")
+"""A line of a program's own log, such as the trace that Codex's retries and answers are read from."""
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Rendering:
 
     reader: Reader
     _rest: bytes = field(default=b"")
+    _session: str = field(default="")
 
     def feed(self, data: bytes) -> bytes:
         """The text of the lines that are whole now."""
@@ -50,12 +52,19 @@ class Rendering:
         return self._line(rest) if rest.strip() else b""
 
     def _line(self, line: bytes) -> bytes:
-        events = list(self.reader.read(line))
+        events = [event for event in self.reader.read(line) if not self._again(event)]
         told = [text for event in events if (text := words(event))]
-        plain = line.strip() and not line.lstrip().startswith(b"{") and _TRACE not in line
+        plain = line.strip() and not line.lstrip().startswith(b"{") and not _OWN_LOG.match(line)
         if plain and not events:
             return line + b"\n"
         return "".join(f"{text}\n" for text in told).encode()
+
+    def _again(self, event: AgentEvent) -> bool:
+        """Whether an event says once more which session began."""
+        if not isinstance(event, Began):
+            return False
+        before, self._session = self._session, event.cli_session
+        return before == self._session
 
 
 def words(event: AgentEvent) -> str:  # noqa: C901, PLR0911 - a case an event

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import os
-import re
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 import msgspec
 
 from gitfleet.agents.accounts.importing import Imported, take_over
-from gitfleet.agents.accounts.keys import NoKey, identity, missing, read_key
+from gitfleet.agents.accounts.keys import identity, missing
 from gitfleet.agents.accounts.lease_files import alive
 from gitfleet.agents.accounts.programs import PROGRAMS, found
 from gitfleet.agents.accounts.readiness import Condition
+from gitfleet.app.account_options import chosen_endpoint, chosen_key, chosen_settings
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.account import DEFAULT_CAPACITY, Account, AccountState, Key
 from gitfleet.model.base import instant
-from gitfleet.model.paths import quote_path
 from gitfleet.model.reports import AccountChanged, AccountHolder, AccountRow, AccountsReport
 from gitfleet.runtime.environment import looks_secret
 from gitfleet.runtime.shell import run
+from gitfleet.store.locks import hold, holder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitfleet.agents.accounts.store import Accounts
     from gitfleet.model.agent_config import AgentKind
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_ADDRESS = re.compile(r"[^?#\s\\]+", re.ASCII)
-_OURS = re.compile(r"HOME|PATH|SHELL|USER|TMPDIR|CLAUDE_CONFIG_DIR|CODEX_HOME|XDG_.*|GIT_.*|GITFLEET_.*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +55,9 @@ def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None
     Raises ``GitfleetError``; then an account that was to be new is not there.
     """
     program = PROGRAMS[wanted.kind]
-    key, settings, endpoint = _key(accounts, wanted), _settings(wanted.settings), _endpoint(wanted.endpoint)
+    key = chosen_key(wanted.key_env, wanted.key_path, accounts.caller)
+    wanted = replace(wanted, endpoint=chosen_endpoint(wanted.endpoint))
+    settings = chosen_settings(wanted.settings)
     if key is None and not found(wanted.kind, accounts.caller):
         raise GitfleetError(
             Kind.ENVIRONMENT,
@@ -68,15 +65,33 @@ def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None
             f"There is no program {program.name} on the PATH, which would log in.",
             hint=program.install,
         )
+    with ExitStack() as login:
+        return _connect(accounts, wanted, key, settings, login, output)
+
+
+def _connect(
+    accounts: Accounts,
+    wanted: Connection,
+    key: Key | None,
+    settings: dict[str, str],
+    login: ExitStack,
+    output: int | None,
+) -> AccountChanged:
     with accounts.lock() as proof:
-        accounts.empty_bin(proof)
         before = _before(accounts, wanted)
+        if before is None:
+            for left in _abandoned(accounts, wanted.kind):
+                accounts.take_away(proof, left)
+        accounts.empty_bin(proof)
         ref = wanted.ref or accounts.new_ref(proof, wanted.kind)
+        if key is None:
+            # Held while the program logs in, so that an account whose login was killed is told from one under way.
+            login.enter_context(hold(accounts.login_lock(ref), timeout=0, what=f"the login of {ref}"))
         account = Account(
             ref=ref,
             kind=wanted.kind,
             key=key,
-            endpoint=endpoint or (before.endpoint if before else ""),
+            endpoint=wanted.endpoint or (before.endpoint if before else ""),
             settings=settings or (before.settings if before else {}),
             capacity=wanted.capacity or (before.capacity if before else DEFAULT_CAPACITY),
             connected=instant(accounts.now()) if key else "",
@@ -137,6 +152,15 @@ def remove(accounts: Accounts, ref: str) -> AccountChanged:
     return AccountChanged(action="removed", ref=ref)
 
 
+def _abandoned(accounts: Accounts, kind: AgentKind) -> Iterator[str]:
+    """Accounts of a kind that never came to a login, since whoever connected them was killed."""
+    for account in accounts.all():
+        never = not account.connected and bool(missing(account, accounts.home(account.ref), accounts.caller))
+        idle = not accounts.leases(account.ref) and holder(accounts.login_lock(account.ref)) is None
+        if account.kind is kind and never and idle:
+            yield account.ref
+
+
 def _before(accounts: Accounts, wanted: Connection) -> Account | None:
     if not wanted.ref:
         return None
@@ -151,69 +175,6 @@ def _before(accounts: Accounts, wanted: Connection) -> Account | None:
 def _fresh(accounts: Accounts, ref: str) -> AccountState:
     """What is still known of an account that was connected anew: how often it was used."""
     return AccountState(used=accounts.state(ref).used)
-
-
-def _key(accounts: Accounts, wanted: Connection) -> Key | None:
-    if wanted.key_env and wanted.key_path:
-        raise GitfleetError(Kind.USAGE, "two-keys", "--api-key-env and --api-key-file name one key twice; give one.")
-    if wanted.key_env:
-        if _NAME.fullmatch(wanted.key_env) is None:
-            message = "--api-key-env takes the name of a variable, and this is none. It was not stored."
-            raise GitfleetError(Kind.USAGE, "no-variable", message, hint="Never put a key itself on a command line.")
-        key = Key(env=wanted.key_env)
-    elif wanted.key_path:
-        key = Key(path=quote_path(os.fsencode(wanted.key_path.absolute())))
-    else:
-        return None
-    value = read_key(key, accounts.caller)
-    if isinstance(value, NoKey):
-        raise GitfleetError(Kind.USAGE, "no-key", f"The key is not to be had: {value.why}.", hint=value.mend)
-    return key
-
-
-def _endpoint(address: str) -> str:
-    """An address that is stored, shown and given to programs on their command lines: it holds no password."""
-    if not address:
-        return ""
-    try:
-        parts = urlsplit(address)
-        named = parts.port != 0 and bool(parts.hostname) and parts.scheme in {"http", "https"}
-        told = "@" in parts.netloc
-    except ValueError:
-        named = told = False
-    if not named or _ADDRESS.fullmatch(address) is None:
-        raise GitfleetError(
-            Kind.USAGE,
-            "no-endpoint",
-            "--endpoint takes the address of a gateway, as http://HOST or https://HOST/PATH, and nothing else in it.",
-        )
-    if told:
-        raise GitfleetError(
-            Kind.USAGE,
-            "secret-endpoint",
-            "--endpoint holds a name or a password, and addresses are stored and shown as they are.",
-            hint="Name a key with --api-key-env or --api-key-file.",
-        )
-    return address
-
-
-def _settings(words: Sequence[str]) -> dict[str, str]:
-    found_: dict[str, str] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or _NAME.fullmatch(name) is None:
-            raise GitfleetError(Kind.USAGE, "no-setting", f"--setting takes NAME=VALUE, and {name!r} is no name.")
-        if _OURS.fullmatch(name):
-            raise GitfleetError(Kind.USAGE, "own-setting", f"--setting {name}: gitfleet itself sets that variable.")
-        if looks_secret(name) and not value.isdecimal():
-            raise GitfleetError(
-                Kind.USAGE,
-                "secret-setting",
-                f"--setting {name} looks like a secret, and settings are stored as they are.",
-                hint="Name a key with --api-key-env or --api-key-file.",
-            )
-        found_[name] = value
-    return found_
 
 
 def _log_in(accounts: Accounts, account: Account, output: int | None) -> None:

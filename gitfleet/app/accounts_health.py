@@ -6,12 +6,13 @@ import os
 import shlex
 from typing import TYPE_CHECKING
 
+from gitfleet.agents.accounts.programs import PROGRAMS, found
 from gitfleet.agents.accounts.store import Accounts
 from gitfleet.model.reports import Finding, Level, Mend
 from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gitfleet.app.workspace import Workspace
 
@@ -19,13 +20,15 @@ FIX = "gitfleet doctor --fix"
 
 
 def account_findings(workspace: Workspace) -> Iterator[Finding]:
-    """How each account stands; nothing where none was ever connected."""
+    """How each account stands, or that there is none for the programs that are here."""
     accounts = Accounts.of(os.environ, workspace.now)
     if not accounts.root.is_dir():
+        yield from _unused(())
         return
     if accounts.root.stat().st_mode & 0o077:
         message = f"{accounts.root} can be read by others: it holds logins."
         yield Finding(name="account-open", level=Level.WARN, message=message, hint=f"chmod 700 {accounts.root}")
+    yield from _unused(accounts.refs())
     standings = {one.ref: one for one in accounts.standings()}
     for ref in accounts.refs():
         one = standings.get(ref)
@@ -49,6 +52,15 @@ def account_findings(workspace: Workspace) -> Iterator[Finding]:
         if one.dead:
             message = f"Account {ref} has {plural(one.dead, 'lease')} of dead runs, which the next run takes back."
             yield Finding(name="account-dead-lease", level=Level.WARN, message=message, hint=FIX)
+
+
+def _unused(refs: Sequence[str]) -> Iterator[Finding]:
+    """Say so where programs of agents are here and nobody could work with them."""
+    here = [kind for kind in PROGRAMS if found(kind, os.environ)]
+    if here and not refs:
+        message = f"No account is connected, so {', '.join(here)} cannot do tasks here; commands can."
+        connect = f"gitfleet accounts connect {here[0]}"
+        yield Finding(name="account-none", level=Level.WARN, message=message, hint=connect)
 
 
 def mend_accounts(workspace: Workspace) -> Iterator[Mend]:

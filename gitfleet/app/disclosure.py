@@ -11,6 +11,7 @@ from gitfleet.model.reports import Disclosure, PlacedTask, PlacedWave
 
 if TYPE_CHECKING:
     from gitfleet.app.target import Target
+    from gitfleet.model.agent_config import AgentConfig
     from gitfleet.model.config import Config
     from gitfleet.model.plan import Plan, Task
     from gitfleet.model.session import Reversibility
@@ -78,21 +79,28 @@ def disclose(
 
 
 def permissions(plan: Plan, config: Config) -> str:
-    """Say what confines the agents of a plan, and name those whose program is told to confine nothing.
+    """Say what agents may do on this machine; those with a bypass by name, also where they only step in."""
+    agents = {} if config.fixture else _doing(plan, config)
+    models = {name: agent for name, agent in agents.items() if agent.kind is not AgentKind.COMMAND}
+    freed = [name for name, agent in models.items() if agent.permissions is Permissions.BYPASS]
+    asking = [name for name in models if name not in freed]
+    clauses = []
+    if freed:
+        words = "may do anything unasked: its program refuses nothing (permissions: bypass)"
+        clauses.append(f"{', '.join(freed)} {words}")
+    if asking:
+        words = "what its program allows unasked in its worktree; for anything else it waits for `gitfleet approve`"
+        clauses.append(f"{', '.join(asking)}: {words}")
+    if len(models) < len(agents) or not models or any(task.command is not None for task in plan.tasks):
+        clauses.append("commands run as you, each in a worktree of its own; nothing confines them to it")
+    return "; ".join(clauses)
 
-    Those that step in are named too: which agent does a task may be decided only when it starts.
-    """
-    named = {agent_name(task, config) for task in plan.tasks if task.command is None}
-    doing = {name: found for name in named if name and (found := config.agent_named(name))}
-    stepping_in = {name for agent in doing.values() for name in agent.fallback}
-    if any(agent.kind is AgentKind.AUTO for agent in doing.values()):
-        stepping_in |= set(config.agents)
-    everybody = doing | {name: found for name in stepping_in if (found := config.agent_named(name))}
-    free = sorted(name for name, agent in everybody.items() if agent.permissions is Permissions.BYPASS)
-    told = "commands run as you, each in a worktree of its own; nothing confines them to it"
-    if not free:
-        return told
-    return f"{told}; {', '.join(free)} may do anything unasked: its program refuses nothing (permissions: bypass)"
+
+def _doing(plan: Plan, config: Config) -> dict[str, AgentConfig]:
+    """The agents that may come to work, by name: those of tasks, their fallbacks, and whom `auto` stands for."""
+    meant = dict.fromkeys(agent_name(task, config) or "" for task in plan.tasks if task.command is None)
+    names = dict.fromkeys(name for one in meant for stage in config.stages(one) for name in stage)
+    return {name: agent for name in names if (agent := config.agent_named(name)) is not None}
 
 
 def _tools(plan: Plan) -> tuple[str, ...]:

@@ -128,12 +128,16 @@ def render(checks: list[Found]) -> str:
         "  # overlap: sequence  # or `error`: refuse a plan in which unordered tasks overlap",
         "  # rolling: false  # start a task as soon as it can, without a barrier between waves",
         "",
-        "# Agents by name. {prompt_file}, {worktree}, {task}, {instance} and {handoff_file} are filled in.",
+        "# The agent of tasks that name none: claude, codex, opencode, auto (who is ready), or one of your own below.",
+        "# agent: claude",
         "# agents:",
-        "#   builder:",
-        "#     kind: command",
+        "#   careful:",
+        "#     kind: claude",
+        "#     effort: high",
+        "#     fallback: [codex]  # who steps in where no account of claude is ready",
+        "#   script:",
+        "#     kind: command  # {prompt_file}, {worktree}, {task}, {instance} and {handoff_file} are filled in",
         '#     argv: ["./agent.sh", "{prompt_file}"]',
-        "# agent: builder  # the agent of tasks that name none",
         "",
     ]
     return "\n".join(lines)
@@ -213,8 +217,8 @@ def _notes(workspace: Workspace, root: Path) -> Iterator[str]:
     programs = [name for name in AGENT_PROGRAMS if shutil.which(name)]
     if programs:
         yield (
-            f"Installed: {', '.join(programs)}. Agents of these kinds are not built yet; an agent of kind `command` "
-            "can call them."
+            f"Installed: {', '.join(programs)}. A task with `agent: {programs[0]}` is done by it, with an account that "
+            f"`gitfleet accounts connect {programs[0]}` connects."
         )
     else:
         yield f"None of {', '.join(AGENT_PROGRAMS)} is installed; tasks with a `command` need none."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
     from gitfleet.model.plan import Task
 
 
+@dataclass(frozen=True, slots=True)
+class Unready:
+    """A task that no agent could ever start on: why, as a clause, and the command that mends it."""
+
+    task: str
+    code: str
+    clause: str
+    mend: str
+
+
 def refuse_told(documents: Iterable[msgspec.Struct], now: Callable[[], float], what: str) -> None:
     """Raise ``GitfleetError`` where a plan holds a secret of an account: it would be kept, and published as it is."""
     text = b"\n".join(msgspec.json.encode(document) for document in documents)
@@ -42,24 +53,32 @@ def refuse_told(documents: Iterable[msgspec.Struct], now: Callable[[], float], w
 
 
 def refuse_unready(tasks: Iterable[Task], config: Config, now: Callable[[], float]) -> None:
-    """Raise ``GitfleetError`` where no agent of a task could ever start: no program, or no account that is connected.
+    """Raise ``GitfleetError`` for what ``unready`` finds."""
+    if found_ := unready(tasks, config, now):
+        message = f"{found_.task} cannot start: {found_.clause}. Nothing was started."
+        raise GitfleetError(Kind.ENVIRONMENT, found_.code, message, hint=found_.mend)
+
+
+def unready(tasks: Iterable[Task], config: Config, now: Callable[[], float]) -> Unready | None:
+    """The first task that no agent could ever start on: no program, or no account that is connected.
 
     One that is at capacity or rests is waited for, and is no reason to refuse.
     """
-    wishes = {tuple(one for stage in stages(task, config) for one in stage): task.id for task in tasks}
+    wishes: dict[tuple[Wanted | str, ...], str] = {}
+    for task in tasks:
+        wishes.setdefault(tuple(one for stage in stages(task, config) for one in stage), task.id)
     if all(any(isinstance(one, str) for one in wanted) for wanted in wishes):
-        return
+        return None
     accounts = Accounts.of(os.environ, now)
     known = {account.ref: account for account in accounts.all()}
     standings = {one.ref: one for one in accounts.standings()}
-    for wanted, task in wishes.items():
+    for wanted, first_task in wishes.items():
         problems = list(_problems(wanted, known, standings))
         if problems and len(problems) == len(wanted):
             code, clause, mend = problems[0]
             more = "".join(f"; {other}" for _, other, _ in problems[1:])
-            raise GitfleetError(
-                Kind.ENVIRONMENT, code, f"{task} cannot start: {clause}{more}. Nothing was started.", hint=mend
-            )
+            return Unready(first_task, code, clause + more, mend)
+    return None
 
 
 def _problems(
@@ -73,7 +92,8 @@ def _problems(
         connect = f"gitfleet accounts connect {wish.kind}"
         fitting = [standings[ref] for ref, account in known.items() if wish.fits(account)]
         if not found(wish.kind, os.environ):
-            yield "no-program", f"there is no program {program.name} on the PATH", program.install
+            mend = program.install if fitting else f"{program.install} && {connect}"
+            yield "no-program", f"there is no program {program.name} on the PATH", mend
         elif not fitting:
             which = f"{wish.ref}, which agent {wish.agent} is pinned to," if wish.ref else f"of {wish.kind}"
             pin = f", and let agents.{wish.agent}.account be the name that it gets" if wish.ref else ""

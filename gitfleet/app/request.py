@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.errors import GitfleetError, Kind
+from gitfleet.planner.findings import which_agent
 
 if TYPE_CHECKING:
     from gitfleet.model.config import Config
@@ -42,10 +43,8 @@ def overridden(config: Config, request: WaveRequest) -> Config:
     if request.rolling is not None:
         waves = msgspec.structs.replace(waves, rolling=request.rolling)
     if request.agent is not None and config.agent_named(request.agent) is None:
-        known = ", ".join(sorted(config.agents)) or "none"
-        raise GitfleetError(
-            Kind.USAGE, "unknown-agent", f"--agent {request.agent}: the config has no such agent (it has: {known})."
-        )
+        hint = which_agent(request.agent, config.agents)
+        raise GitfleetError(Kind.USAGE, "unknown-agent", f"--agent {request.agent}: there is no such agent.", hint=hint)
     if request.recheck and not config.verify.commands:
         message = "--recheck has nothing to run: no checks are configured."
         raise GitfleetError(Kind.USAGE, "no-checks", message, hint="Set verify.commands in .planning/config.yaml.")

@@ -16,7 +16,7 @@ from gitfleet.app.disclosure import disclose
 from gitfleet.app.foresight import foretell
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.outcome import Outcome, drive
-from gitfleet.app.preflight import refuse_told, refuse_unready
+from gitfleet.app.preflight import refuse_told, refuse_unready, unready
 from gitfleet.app.request import WaveRequest, only_tasks, overridden
 from gitfleet.app.survey import check_records, resolved_scopes, survey_tree, to_be_named
 from gitfleet.app.target import Target, bring_up_to_date, choose, finish_cut_off_fetches
@@ -126,6 +126,8 @@ def prepare(
     level, why = reversibility(placed, plan.tasks, survey.shared, scopes=scopes, fold=fold)
     pool = pool_root(repository, config.worktrees.root)
     known = (sentence(target, red),) if red else ()
+    if lacking := unready(plan.tasks, config, workspace.now):
+        known = (*known, f"{lacking.task} cannot start: {lacking.clause}; {lacking.mend}")
     proof = (
         ("a proof: a script that spends nothing stands in for every agent, and nothing lands",)
         if config.fixture

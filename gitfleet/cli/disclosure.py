@@ -77,7 +77,7 @@ def _facts(disclosure: Disclosure, target: str) -> Iterator[Piece]:
         ("checks", "; ".join(disclosure.checks) or "none: landings will be unverified"),
         (
             "budget",
-            f"{disclosure.budget_tokens} tokens in all (hints, not measured)" if disclosure.budget_tokens else "",
+            f"{disclosure.budget_tokens:,} tokens in all (hints, not measured)" if disclosure.budget_tokens else "",
         ),
         ("caps", "; ".join(disclosure.budgets)),
         ("forecast", outlook(disclosure)),

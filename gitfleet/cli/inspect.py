@@ -10,12 +10,13 @@ from gitfleet.cli.command import Call, command
 from gitfleet.cli.gate import gate
 from gitfleet.cli.names import RUN, SESSION
 from gitfleet.cli.output import Block, Line, Table
-from gitfleet.cli.text import duration
+from gitfleet.cli.text import duration, spent
 from gitfleet.errors import ExitCode
 from gitfleet.model.evidence import WIP
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
-from gitfleet.model.words import plural
+from gitfleet.model.usage import Truth
+from gitfleet.model.words import dollars, plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -167,6 +168,7 @@ def _attempts(report: InspectReport) -> Iterator[Piece]:
     for files in report.attempts:
         attempt = records.get(files.number)
         yield Line(f"  attempt {files.number}: {_end(attempt) if attempt else 'no record'}")
+        yield from _worker(attempt) if attempt else ()
         if attempt and attempt.message and attempt.message != (report.run.failure and report.run.failure.message):
             yield Line(f"    {attempt.message}")
         if attempt and attempt.retry:
@@ -198,7 +200,23 @@ def _end(attempt: Attempt) -> str:
     if attempt.exit is None:
         return (f"{attempt.outcome}, never ran" if attempt.outcome else f"since {attempt.started}") + reduced
     how = f"signal {attempt.exit.signal}" if attempt.exit.signal else f"exit code {attempt.exit.code}"
+    if attempt.exit.signal is None and attempt.exit.code is None:
+        how = "no exit code"
     return f"{attempt.outcome or attempt.exit.reason}, {how}, {_took(attempt.exit.seconds)}{reduced}"
+
+
+def _worker(attempt: Attempt) -> Iterator[Piece]:
+    """Who did it, where that is more than a command, and what it used."""
+    facts = (attempt.agent, *((f"account {attempt.account}",) if attempt.account else ()), attempt.model)
+    if attempt.account or attempt.model:
+        yield Line(f"    {'agent:':<12}{', '.join(fact for fact in facts if fact)}")
+    if attempt.cli_session:
+        went_on = ", gone on with" if attempt.continues == attempt.cli_session else ""
+        yield Line(f"    {'session:':<12}{attempt.cli_session}{went_on}")
+    if (used := attempt.usage) is not None:
+        cost = "" if used.tokens.cost_usd is None else f", {dollars(used.tokens.cost_usd)}"
+        said = f"{spent(used.turns, used.tool_calls, used.tokens.total)}{cost}"
+        yield Line(f"    {'used:':<12}{said}{'' if used.truth is Truth.EXACT else ', not measured whole'}")
 
 
 def _evidence(run: Run) -> Iterator[Piece]:

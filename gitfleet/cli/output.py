@@ -72,13 +72,19 @@ class Block:
 class Table:
     """Rows under headings; an empty table draws nothing.
 
-    Where a terminal is too narrow for one that ``stacks``, each row becomes lines of headings and values instead.
+    Where a terminal has no room for the words of its columns, each row becomes lines of headings and values instead;
+    one that ``stacks`` does so wherever a cell would be folded.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     stacks: bool = False
 
+
+_FEW = 2
+"""Columns that are never too many: a terminal folds the one that is long."""
+_ROOM = 20
+"""What is enough, in columns, for the longest of words, such as a path."""
 
 Piece: TypeAlias = "Line | Block | Table"
 
@@ -135,6 +141,16 @@ def console(stream: IO[str] | None = None) -> Console:
     return Console(file=stream or sys.stdout, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
+def _squeezed(table: Table, across: int) -> bool:
+    """Whether columns are too narrow for their words; the widest may break them, where it has some room left."""
+    rows = [[inline(cell) for cell in row] for row in (table.columns, *table.rows)]
+    needs = sorted(
+        max((width(word) for row in rows for word in row[index].split()), default=0)
+        for index in range(len(table.columns))
+    )
+    return len(needs) > _FEW and sum(needs[:-1]) + min(needs[-1], _ROOM) + 2 * (len(needs) - 1) > across
+
+
 def draw(view: Iterable[Piece], target: Console) -> None:
     """Draw a view in a terminal."""
     from rich.text import Text  # noqa: PLC0415
@@ -150,6 +166,7 @@ def draw(view: Iterable[Piece], target: Console) -> None:
                     target.print(Text(indent + line), soft_wrap=True)
             case Table(columns, rows, stacks) if rows:
                 too_wide = stacks and max(map(width, plain([piece]).splitlines())) > target.width
+                too_wide = too_wide or _squeezed(piece, target.width)
                 (_stack if too_wide else _grid)(columns, rows, target)
             case Table():
                 pass
@@ -172,7 +189,7 @@ def _stack(columns: Sequence[str], rows: Sequence[Sequence[str]], target: Consol
 
     for first, *rest in rows:
         target.print(Text(inline(first), style="bold"), soft_wrap=True)
-        said = [inline(f"{name} {cell}".strip()) for name, cell in zip(columns[1:], rest, strict=True)]
+        said = [inline(f"{name} {cell}".strip()) for name, cell in zip(columns[1:], rest, strict=True) if cell]
         # No fold comes between a heading and its value.
         text = "  " + "  ".join(one.replace(" ", "\N{NO-BREAK SPACE}") for one in said)
         for line in folded(text, target.width, 0):

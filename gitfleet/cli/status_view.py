@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitfleet.cli.output import Line, Table
-from gitfleet.cli.text import count, duration, headed
+from gitfleet.cli.text import duration, headed, spent
 from gitfleet.model.reports import Activity
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
@@ -113,7 +113,7 @@ def _agent(run: LiveRun) -> str:
 
 
 def _used(run: LiveRun) -> str:
-    return f"{count(run.turns)} turns, {count(run.tool_calls)} tool calls, {count(run.tokens)} tokens so far"
+    return f"{spent(run.turns, run.tool_calls, run.tokens)} so far"
 
 
 def waiting(run: WaitingRun) -> str:

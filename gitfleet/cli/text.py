@@ -62,6 +62,12 @@ def count(number: float | None) -> str:
     return "-" if number is None else f"{number:,.0f}"
 
 
+def spent(turns: int | None, tool_calls: int | None, tokens: int | None) -> str:
+    """Write what an agent used, such as ``1 turn, 0 tool calls, 1,204 tokens``; ``-`` stands for what is not known."""
+    figures = ((turns, "turn"), (tool_calls, "tool call"), (tokens, "token"))
+    return ", ".join(f"{count(number)} {noun}{'' if number == 1 else 's'}" for number, noun in figures)
+
+
 def size(bytes_: int | None) -> str:
     """Write a number of bytes for people, such as ``812 B`` or ``3.4 MB``; ``-`` when it is not known."""
     if bytes_ is None:

@@ -70,10 +70,22 @@ def view(report: UsageReport) -> Iterator[Piece]:
     elif not whole.attempts:
         yield Line("Nothing was used: no agent ran.", "bold green")
     else:
-        checked = f", as their own programs say ({plural(report.reconciled, 'attempt')})" if report.reconciled else ""
+        checked = f"; the agents' own programs say the same of {report.reconciled} of them" if report.reconciled else ""
         yield Line(f"{_told(whole)} by {plural(whole.attempts, 'attempt')}{checked}{_doubt(whole)}.", style)
     yield Table(
-        (report.by.value, "attempts", "turns", "tools", "input", "cached", "written", "output", "cost", "time", ""),
+        (
+            report.by.value,
+            "attempts",
+            "turns",
+            "tools",
+            "input",
+            "cached",
+            "written",
+            "output",
+            "cost",
+            "time",
+            "measured",
+        ),
         [_row(group) for group in report.groups],
         stacks=True,
     )
@@ -86,6 +98,8 @@ def view(report: UsageReport) -> Iterator[Piece]:
 def _row(group: UsageGroup) -> tuple[str, ...]:
     tokens = group.tokens
     cost = tokens.cost_usd if tokens else None
+    missing = "no" if group.not_measured == group.attempts else f"but for {group.not_measured}"
+    measured = missing if group.not_measured else "exactly"
     return (
         group.name or "-",
         str(group.attempts),
@@ -97,7 +111,7 @@ def _row(group: UsageGroup) -> tuple[str, ...]:
         ),
         "-" if cost is None else dollars(cost) + "+" * bool(group.unpriced),
         duration(group.seconds),
-        f"{group.not_measured} not measured" if group.not_measured else "exact",
+        measured,
     )
 
 
@@ -105,9 +119,8 @@ def _told(group: UsageGroup) -> str:
     if group.total is None:
         return "Not measured: no agent told what it used"
     cost = group.tokens.cost_usd if group.tokens else None
-    priced = "" if cost is None else f", {dollars(cost)}" + " for those that tell" * bool(group.unpriced)
-    noun = "token" if group.total == 1 else "tokens"
-    return f"{count(group.total)} {noun}{priced}, used"
+    priced = "" if cost is None else f", {dollars(cost)}" + " where the agent told a price" * bool(group.unpriced)
+    return f"{count(group.total)} {'token' if group.total == 1 else 'tokens'}{priced}, used"
 
 
 def _doubt(group: UsageGroup) -> str:

@@ -8,6 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitfleet.model.agent_config import BUILT_IN
 from gitfleet.planner.scopes import ScopeError, parse_entry
 
 if TYPE_CHECKING:
@@ -84,10 +85,14 @@ def near(name: str, known: Iterable[str]) -> str:
 
 def unknown_agent(trail: Trail, name: str, known: Iterable[str]) -> Finding:
     """Say that no agent has this name."""
-    names = sorted(known)
-    listed = ", ".join(names[:10]) + (", …" if len(names) > 10 else "")
-    hint = near(name, names) or (f"known: {listed}" if names else "the config defines no agent")
-    return Finding(trail, f"unknown agent `{name}`", "a name from the config's agents", hint)
+    return Finding(trail, f"unknown agent `{name}`", "a name from the config's agents", which_agent(name, known))
+
+
+def which_agent(name: str, known: Iterable[str]) -> str:
+    """Say which agent was probably meant, or which there are: those of the config, and those that every config has."""
+    own = sorted(known)
+    listed = [*own[:10], *(["…"] if len(own) > 10 else []), *(built for built in BUILT_IN if built not in own)]
+    return near(name, own) or near(name, BUILT_IN) or f"known: {', '.join(listed)}"
 
 
 def unfit_variable(trail: Trail, name: str) -> Iterator[Finding]:

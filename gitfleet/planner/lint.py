@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.model.agent_config import AgentKind
+from gitfleet.model.agent_config import BUILT_IN, AgentKind
 from gitfleet.model.budget import Budget
 from gitfleet.model.retry import RetryConfig
 from gitfleet.planner.findings import (
@@ -240,7 +240,6 @@ def _agent(task: Task, trail: Trail, config: Config) -> Iterator[Finding]:
                 f"add them to `agents.{named}.capabilities` in .planning/config.yaml, or name another agent",
             )
     elif task.agent is None and config.agent is None:
-        agents = ", ".join(f"`{name}`" for name in config.agents)
-        hint = f"name one of {agents}, or set `agent:` in .planning/config.yaml" if agents else ""
-        hint = hint or "give the task a `command`, or define an agent in .planning/config.yaml and make it the default"
+        agents = ", ".join(f"`{name}`" for name in dict.fromkeys((*config.agents, *BUILT_IN)))
+        hint = f"name one with `agent:` ({agents}), or set `agent:` in .planning/config.yaml for all"
         yield Finding(trail, f"task `{task.id}` has no command and no agent", "a command or an agent", hint)

@@ -7,17 +7,20 @@ import os
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from gitfleet.errors import ExitCode
 from gitfleet.git.command import Git
 from gitfleet.git.repository import discover
 from gitfleet.git.worktrees import Worktree, add
 from gitfleet.model.claim import Claim
 from gitfleet.model.event import Event, EventKind
-from gitfleet.model.evidence import CheckResult, FileChange, GateReport, Violation
+from gitfleet.model.evidence import CheckResult, Exit, FileChange, GateReport, Violation
 from gitfleet.model.handoff import Fact, Handoff
 from gitfleet.model.reports import ClaimsReport, EventsReport, InspectReport, LogLine, LogReport, OpenReport
 from gitfleet.model.run import Failure, FailureSource, RunState
 from gitfleet.model.session import SessionState
+from gitfleet.model.usage import Tokens, UsageSummary
 from gitfleet.store.claims import Claims
 from gitfleet.store.journal import Journal
 from gitfleet.store.locks import claims_lock, hold, session_lock, worktrees_lock
@@ -57,6 +60,16 @@ def test_inspect_shows_everything_that_is_known(repo: Repo) -> None:
         ),
         checks=(CheckResult(name="own", run="false", exit_code=1, tail="it \x1b[31mbroke\n"),),
     )
+    worker = msgspec.structs.replace(
+        rejected.attempts[0],
+        agent="mine",
+        account="codex-2",
+        model="large",
+        cli_session="s-1",
+        exit=Exit(reason="lost", seconds=2.5),
+        usage=UsageSummary(tokens=Tokens(input=1200, cost_usd=0.0012), turns=1, tool_calls=2),
+    )
+    rejected = msgspec.structs.replace(rejected, attempts=(worker,))
     layout = place(repo.path, a_session(), rejected)
     attempt_files(layout, rejected, b"")
     log = journal(layout)
@@ -79,6 +92,8 @@ def test_inspect_shows_everything_that_is_known(repo: Repo) -> None:
         "    The API is slow.",
         "  task check own: red, exit code 1",
         "    | it broke",
+        "  attempt 1: lost, no exit code, 2.5s\n    agent:      mine, account codex-2, large\n    session:    s-1\n",
+        "    used:       1 turn, 2 tool calls, 1,200 tokens, $0.0012\n",
     ):
         assert words in answer.out, words
     by_instance = run("inspect", INSTANCE, "--repo", repo.path, "--json").json

@@ -146,7 +146,8 @@ def test_in_a_narrow_terminal_no_value_is_cut_or_folded() -> None:
     assert first == "auth-refactor-and-more-k3f9qm"
     assert max(map(len, rest)) <= 80
     said = [word for line in rest for word in line.strip().split("  ")]
-    names = ["attempts", "turns", "tools", "input", "cached", "written", "output", "cost", "time", "2"]
+    names = ["attempts", "turns", "tools", "input", "cached", "written", "output", "cost", "time", "measured"]
     assert [word.split()[0] for word in said] == names
     assert said[3] == "input 123,456,789"
+    assert said[-1] == "measured but for 2"
     assert len(wide.getvalue().splitlines()) == 3

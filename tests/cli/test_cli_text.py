@@ -5,7 +5,21 @@ import io
 import pytest
 
 from gitfleet.cli.output import Block, Line, Table, console, draw, plain
-from gitfleet.cli.text import block, duration, headed, inline, size, width
+from gitfleet.cli.text import block, duration, headed, inline, size, spent, width
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ((1, 0, 1), "1 turn, 0 tool calls, 1 token"),
+        ((2, 1, 1204), "2 turns, 1 tool call, 1,204 tokens"),
+        ((0, None, None), "0 turns, - tool calls, - tokens"),
+    ],
+)
+def test_what_an_agent_used_is_counted_in_words(
+    given: tuple[int | None, int | None, int | None], expected: str
+) -> None:
+    assert spent(*given) == expected
 
 
 @pytest.mark.parametrize(
@@ -82,3 +96,16 @@ def test_a_terminal_view_keeps_whole_values_and_neutralises_markup() -> None:
 )
 def test_what_goes_on_for_many_lines_is_told_by_its_first(given: str, expected: str) -> None:
     assert headed(given) == expected
+
+
+@pytest.mark.parametrize(("across", "whole"), [(60, True), (34, False)])
+def test_a_table_breaks_no_word_where_there_is_no_room_for_its_columns(
+    across: int, *, whole: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(across))
+    stream = io.StringIO()
+    table = Table(("task", "attempts", "turns", "cost", ""), [("contributing", "3", "", "$0.0012", "exactly")])
+    draw([table], console(stream))
+    lines = [line.rstrip() for line in stream.getvalue().splitlines()]
+    below = ["contributing", "  attempts 3  cost $0.0012", "  exactly"]
+    assert lines == (plain([table]).splitlines() if whole else below)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,6 +84,30 @@ def test_the_config_of_init_is_valid_without_a_check_too(repo: Repo) -> None:
     validate(document, InitReport)
     assert load_config(document["config"].encode(), "config.yaml").verify.commands == ()
     assert "unverified" in document["notes"][0]
+
+
+def test_the_comments_in_the_config_of_init_are_settings_that_hold(repo: Repo) -> None:
+    text = run("init", "--repo", repo.path, "--json").json["config"]
+    plain = re.sub(r"^(\s*)# ?(?=[ a-z_]+:|\s+- )", r"\1", text, flags=re.MULTILINE)
+    config = load_config(plain.replace("# target", "target").encode(), "config.yaml")
+    assert (config.agent, config.target) == ("claude", "main")
+    assert config.agents["careful"].fallback == ("codex",)
+    assert config.verify.commands
+
+
+def test_init_and_doctor_lead_to_an_account_where_an_agent_is_installed(repo: Repo, tmp_path: Path) -> None:
+    claude = tmp_path / "bin/claude"
+    claude.parent.mkdir()
+    claude.write_text("#!/bin/sh\n")
+    claude.chmod(0o755)
+    variables = {"PATH": f"{claude.parent}:{os.environ['PATH']}", "XDG_STATE_HOME": str(tmp_path / "state")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        assert "`gitfleet accounts connect claude` connects" in run("init", "--repo", repo.path).out
+        findings = run("doctor", "--repo", repo.path, "--json").json["findings"]
+    said = [finding for finding in findings if finding["name"] == "account-none"]
+    assert [finding["hint"] for finding in said] == ["gitfleet accounts connect claude"]
 
 
 def test_init_overwrites_nothing(repo: Repo) -> None:

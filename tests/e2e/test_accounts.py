@@ -204,6 +204,20 @@ def test_a_login_that_fails_connects_nothing(fleet: FleetEnv, person: Path) -> N
     assert accounts(fleet)["codex"]["readiness"] == "ready", "the account that was there is as it was"
 
 
+def test_a_login_that_was_killed_leaves_its_name_to_the_next(fleet: FleetEnv) -> None:
+    point = fleet.point("login")
+    (fleet.root / "bin/codex").write_text(f"#!/bin/sh\n{point.shell}\n")
+    process = fleet.start("accounts", "connect", "codex")
+    point.wait()
+    connect(fleet, "codex")
+    assert list(accounts(fleet)) == ["codex", "codex-2"], "one that is logging in keeps its name"
+    process.kill()
+    process.wait()
+    connect(fleet, "codex")
+    assert {ref: row["readiness"] for ref, row in accounts(fleet).items()} == {"codex": "ready", "codex-2": "ready"}
+    point.release()
+
+
 def test_without_its_program_there_is_no_login(fleet: FleetEnv) -> None:
     (fleet.root / "bin/codex").unlink()
     refused = fleet.run("accounts", "connect", "codex", "--json").ok(4).json["error"]
@@ -281,6 +295,8 @@ def test_nothing_writes_to_the_persons_own_homes(fleet: FleetEnv, person: Path) 
 def test_a_wave_without_an_account_is_refused_before_anything_starts(fleet: FleetEnv) -> None:
     repo = fleet.root / "repo"
     plan = fleet.plan(plan_of({"id": "a", "instructions": "x", "scope": ["a"], "agent": "codex"}))
+    foretold = fleet.run("plan", plan, "--json").ok().json["notes"]
+    assert foretold == ["a cannot start: no account of codex is connected; gitfleet accounts connect codex"]
     refused = fleet.run("wave", plan, "--yes", "--json").ok(4).json["error"]
     assert (refused["code"], refused["hint"]) == ("no-account", "gitfleet accounts connect codex")
     assert not list((common_dir(fleet, repo) / "gitfleet").glob("state/sessions/*"))
@@ -396,6 +412,7 @@ def test_an_account_at_capacity_is_waited_for(fleet: FleetEnv) -> None:
     assert accounts(fleet)["opencode"]["used"] == 2
 
 
+@pytest.mark.slow
 def test_a_limit_rests_its_account_and_another_takes_over(fleet: FleetEnv) -> None:
     told(fleet)
     repo = fleet.root / "repo"

@@ -165,6 +165,7 @@ def test_an_interrupt_while_another_train_is_waited_for(fleet: FleetEnv) -> None
     assert_nothing_remains(fleet, repo)
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_a_held_index_is_waited_for(fleet: FleetEnv) -> None:
     repo = fleet.repo()
     lock = repo / ".git/index.lock"
@@ -187,6 +188,7 @@ def test_an_interrupt_while_a_held_index_is_waited_for(fleet: FleetEnv) -> None:
     assert_nothing_remains(fleet, repo)
 
 
+@pytest.mark.slow
 def test_an_interrupt_while_a_claim_is_waited_for(fleet: FleetEnv) -> None:
     repo = fleet.repo()
     claim = repo / ".planning/coordination/claims/other.json"

@@ -95,6 +95,7 @@ def test_a_target_in_two_worktrees(fleet: FleetEnv) -> None:
         assert fleet.git("status", "--porcelain", cwd=place) == ""
 
 
+@pytest.mark.slow
 def test_a_target_that_is_deleted_and_comes_back(fleet: FleetEnv) -> None:
     repo = fleet.repo()
     fleet.git("branch", "work")
@@ -142,6 +143,7 @@ def test_a_red_base_is_mended_and_continue_finishes(fleet: FleetEnv) -> None:
     assert_nothing_remains(fleet, repo)
 
 
+@pytest.mark.slow
 def test_a_red_candidate_fails_its_runs_and_later_waves_go_on(fleet: FleetEnv) -> None:
     repo = fleet.repo()
     fleet.config(repo, config_of(["test ! -e bad.txt"], waves={"max_agents": 1}))
@@ -192,6 +194,7 @@ def test_a_check_that_leaves_processes_and_a_lock_behind(fleet: FleetEnv) -> Non
     assert_nothing_remains(fleet, repo)
 
 
+@pytest.mark.slow
 def test_a_check_that_takes_too_long(fleet: FleetEnv) -> None:
     repo = fleet.repo()
     slow = {"run": "test ! -e one.txt || sleep 1000", "timeout_seconds": 1}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.support.sessions import assert_nothing_remains, plan_of, session_ids, state_runs, states, task
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ def test_autostash_takes_nothing_away(fleet: FleetEnv) -> None:
     assert_nothing_remains(fleet, repo)
 
 
+@pytest.mark.slow
 def test_a_squashed_branch_still_merges_with_itself_and_with_another_clone(fleet: FleetEnv) -> None:
     repo, clone = fleet.repo(), fleet.root / "clone"
     fleet.git("clone", "-q", repo, clone, cwd=fleet.root)

@@ -65,6 +65,7 @@ def test_an_ejected_run_comes_again_and_is_told_why_while_the_rest_lands(fleet: 
     assert_nothing_remains(fleet, repo)
 
 
+@pytest.mark.slow
 def test_when_baseline_keep_and_a_check_that_was_late_once(fleet: FleetEnv) -> None:
     repo = fleet.repo({".gitignore": "cache\n", "README.md": "x\n"})
     mark, seen = fleet.root / "late-once", fleet.root / "seen"

@@ -219,6 +219,7 @@ def test_a_limit_is_waited_for_until_its_reset_and_uses_up_no_attempt(fleet: Fle
     assert one.retry.startswith("retried as attempt 2")
 
 
+@pytest.mark.slow
 def test_a_broken_connection_is_gone_on_from_and_counts(fleet: FleetEnv) -> None:
     repo = fleet.repo()
     fleet.config(repo, config_of(retry={"max_attempts": 2, "initial_backoff_seconds": 0}))
@@ -226,6 +227,7 @@ def test_a_broken_connection_is_gone_on_from_and_counts(fleet: FleetEnv) -> None
     whole(fleet, repo, first="network")
 
 
+@pytest.mark.slow
 def test_a_session_that_its_program_does_not_know_begins_anew(fleet: FleetEnv) -> None:
     script = f"""\
 if [ -n "$TOLD_RESUME" ]; then echo 'no such session'; exit 1; fi
@@ -306,6 +308,7 @@ WAITS = f"""\
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("event", "word"),
     [

@@ -257,7 +257,11 @@ def test_usage_shows_what_was_used_in_groups(fleet: FleetEnv) -> None:
     assert {name: group["not_measured"] for name, group in groups.items()} == {"a": 0, "b": 0, "c": 1}
     assert groups["a"]["tokens"]["cost_usd"] == 0.5
     assert (report["all"]["total"], report["all"]["unpriced"], report["all"]["not_measured"]) == (111, 1, 1)
-    assert "not measured" in fleet.run("usage", "--by", "agent").ok().out
+    shown = fleet.run("usage", "--by", "agent").ok().out
+    assert shown.startswith(
+        "111 tokens, $0.50 where the agent told a price, used by 3 attempts; at least, since 1 attempt was not"
+    )
+    assert [line.split()[-1] for line in shown.splitlines()[2:]] == ["no", "exactly"]
     assert fleet.run("usage", "--by", "day", "--until", "2001-01-01", "--json").ok().json["groups"] == []
     assert [group["name"] for group in report["groups"]] == ["a", "b", "c"]
     assert all(group["seconds"] > 0 for group in report["groups"])
@@ -294,7 +298,7 @@ def test_status_shows_what_running_agents_used_so_far(fleet: FleetEnv) -> None:
         if live["a"][0]:
             break
     assert live == {"a": (2, 1, 111), "c": (None, None, None)}
-    assert "a: 2 turns, 1 tool calls, 111 tokens so far" in fleet.run("status").out
+    assert "a: 2 turns, 1 tool call, 111 tokens so far" in fleet.run("status").out
     assert fleet.run("usage", "--json").ok().json["running"] == 2
     told.release()
     point.release()

@@ -277,6 +277,7 @@ def test_a_persons_stale_lock_is_never_removed(place: Place) -> None:
     assert isinstance(place.land(new), Landed)
 
 
+@pytest.mark.slow
 def test_held_ref_lock_is_waited_for(place: Place) -> None:
     new = place.build(CHANGES)
     lock = place.common / "refs/heads/main.lock"

@@ -134,10 +134,25 @@ def test_the_example_of_records_is_valid(fleet: FleetEnv) -> None:
 
 def test_the_first_wave_of_the_readme_lands(fleet: FleetEnv) -> None:
     repo = fleet.repo()
-    (plan,) = (block for block in blocks(ROOT / "README.md", "yaml") if "gitfleet/plan/v1" in block)
+    plan, _ = (block for block in blocks(ROOT / "README.md", "yaml") if "gitfleet/plan/v1" in block)
 
     fleet.run("wave", fleet.plan(plan), "--yes", cwd=repo).ok()
 
     assert (repo / "SUMMARY").read_text().startswith("# Notes\n")
     assert fleet.run("status", cwd=repo).code == 0
     assert fleet.run("continue", cwd=repo).code == 0
+
+
+def test_the_picture_of_real_agents_is_what_is_said_today(fleet: FleetEnv) -> None:
+    """What a person is asked before the wave of the README's real agents, but for the commit and the place."""
+    _, plan = (block for block in blocks(ROOT / "README.md", "yaml") if "gitfleet/plan/v1" in block)
+    picture = next(block for block in blocks(ROOT / "README.md", "text") if "gitfleet wave agents.yaml" in block)
+    fleet.repo()
+    (fleet.root / "agents.yaml").write_text(plan)
+    said = fleet.run("plan", fleet.root / "agents.yaml").ok().out
+    here, there = (
+        re.sub(r"(?m)^((?:target|worktrees): +)(\w+ at )?\S+$", r"\1\2", text)
+        for text in (said, picture.partition("\n")[2])
+    )
+    asked = here[: here.index("\n", here.index("reversibility:"))]
+    assert there.startswith(asked)

@@ -128,6 +128,10 @@ class Accounts:
         """The directory that holds everything of an account's program."""
         return self._path(ref) / "home"
 
+    def login_lock(self, ref: str) -> Path:
+        """The lock that is held while an account's program logs in."""
+        return self._path(ref) / "login.lock"
+
     def leases(self, ref: str) -> dict[Path, AccountLease | None]:
         """Leases of an account by file; none for one that cannot be read, which counts as taken."""
         return read_leases(self._path(ref) / "leases")

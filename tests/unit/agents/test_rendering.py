@@ -92,3 +92,17 @@ def test_what_an_agent_waits_for_is_known_until_it_goes_on() -> None:
     stream.tell(Ended("auth"))
     assert standing(stream) is None
     assert stream.limit == RateLimited(hard=False, share=0.9)
+
+
+def test_the_log_of_the_program_itself_is_left_out_and_a_session_is_named_once() -> None:
+    class Traced(Letters):
+        def read(self, line: bytes) -> Iterable[AgentEvent]:
+            return [Began("s-1", "m")] if line.startswith(b"{began") else Letters.read(self, line)
+
+    rendering = Rendering(Traced())
+    log = (
+        b"{began\n{began\n2026-11-21T12:17:17.8Z  INFO codex_otel.trace_safe: event\n"
+        b"2026-11-21T12:17:17.8Z ERROR no route\n2026-11-21 is a day\n"
+    )
+    shown = rendering.feed(log).decode().splitlines()
+    assert shown == ["= session s-1, m", "2026-11-21T12:17:17.8Z ERROR no route", "2026-11-21 is a day"]

@@ -51,6 +51,7 @@ def test_the_sample_is_a_clean_repository_with_an_identity_of_its_own(tmp_path: 
     assert set(IN_ORDER) == {path.stem for path in (sample.path / "agents").iterdir()} - {"agent"}
 
 
+@pytest.mark.slow
 def test_the_agents_write_code_that_passes_its_tests_and_relay_the_port(tmp_path: Path) -> None:
     sample = demo.build(tmp_path / "sample")
     relayed = ""

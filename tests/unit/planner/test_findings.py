@@ -16,6 +16,9 @@ def test_the_longest_wait_is_not_shorter_than_the_first_one() -> None:
     assert found.message == "the longest wait (7.5 s) is shorter than the first one (60 s)"
 
 
+EVERYWHERE = "claude, codex, opencode, auto"
+
+
 @pytest.mark.parametrize(
     ("entries", "trails"),
     [
@@ -30,14 +33,20 @@ def test_a_check_that_could_never_run_is_found(entries: tuple[str, ...], trails:
 
 
 @pytest.mark.parametrize(
-    ("known", "hint"),
+    ("name", "known", "hint"),
     [
-        (["coder", "tester"], "did you mean `coder`?"),
-        (["x", "y"], "known: x, y"),
-        ([f"agent-{n:02}" for n in range(11)], f"known: {', '.join(f'agent-{n:02}' for n in range(10))}, …"),
-        ([], "the config defines no agent"),
+        ("codre", ["coder", "tester"], "did you mean `coder`?"),
+        ("codre", ["x", "y"], "did you mean `codex`?"),
+        ("gone", ["x", "y"], f"known: x, y, {EVERYWHERE}"),
+        ("gone", ["claude"], f"known: {EVERYWHERE}"),
+        (
+            "gone",
+            [f"agent-{n:02}" for n in range(11)],
+            f"known: {', '.join(f'agent-{n:02}' for n in range(10))}, …, {EVERYWHERE}",
+        ),
+        ("gone", [], f"known: {EVERYWHERE}"),
     ],
 )
-def test_an_unknown_agent_is_named_with_those_that_there_are(known: list[str], hint: str) -> None:
-    found = unknown_agent(HERE, "codre", known)
-    assert found == Finding(HERE, "unknown agent `codre`", "a name from the config's agents", hint)
+def test_an_unknown_agent_is_named_with_those_that_there_are(name: str, known: list[str], hint: str) -> None:
+    found = unknown_agent(HERE, name, known)
+    assert found == Finding(HERE, f"unknown agent `{name}`", "a name from the config's agents", hint)

@@ -36,17 +36,24 @@ def test_a_sound_plan_has_no_finding() -> None:
     assert lint_config(CONFIG) == ()
 
 
+NAME_ONE = (
+    "name one with `agent:` (`claude`, `codex`, `opencode`, `auto`), or set `agent:` in .planning/config.yaml for all"
+)
+
+
 def test_agents_are_checked_against_a_config_only() -> None:
     plan = Plan(name="x", tasks=(Task(id="a", instructions="x", agent="gone"), Task(id="b", instructions="x")))
     assert lint_plan(plan, None) == ()
     assert [(found.trail, found.hint) for found in lint_plan(plan, Config())] == [
-        (("tasks", 0, "agent"), "the config defines no agent"),
+        (("tasks", 0, "agent"), "known: claude, codex, opencode, auto"),
         (
             ("tasks", 1),
-            "give the task a `command`, or define an agent in .planning/config.yaml and make it the default",
+            NAME_ONE,
         ),
     ]
-    assert lint_plan(plan, CONFIG)[1].hint == "name one of `a`, or set `agent:` in .planning/config.yaml"
+    assert lint_plan(plan, CONFIG)[1].hint.startswith("name one with `agent:` (`a`, `claude`, ")
+    slip = Plan(name="x", tasks=(Task(id="a", instructions="x", agent="cluade"),))
+    assert [found.hint for found in lint_plan(slip, CONFIG)] == ["did you mean `claude`?"]
 
 
 def test_what_only_a_model_could_use_up_is_refused_for_a_command() -> None:
