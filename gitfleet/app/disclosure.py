@@ -47,8 +47,9 @@ def disclose(
         if entries:
             notes = (*notes, f"every worktree gets {words} your {', '.join(entries)}, so agents can read it")
     notes = (*notes, *_tools(plan))
+    tasks = {task.id: task for task in plan.tasks}
     waves = tuple(
-        PlacedWave(number=number, tasks=tuple(row(plan.task(task)) for task in wave))
+        PlacedWave(number=number, tasks=tuple(row(tasks[task]) for task in wave))
         for number, wave in enumerate(placed.waves, start=1)
     )
     commands = tuple(task.command for task in plan.tasks if task.command)
