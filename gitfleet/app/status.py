@@ -9,6 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitfleet.app import attempt_files
+from gitfleet.app.claims import of_other_clones
 from gitfleet.app.find import find_session, sessions
 from gitfleet.app.orphans import Known, attempts, session_of
 from gitfleet.app.planners import left_behind, working
@@ -141,6 +142,7 @@ def _row(workspace: Workspace, supervisor: Supervisor, session: Session, runs: M
         held=_held(workspace, session, runs),
         live=live,
         predictions=_predictions(workspace, session) if any(run.alive for run in live) else (),
+        other_clones=of_other_clones(workspace, session.id) if live else (),
         landings=session.landings,
     )
 

@@ -187,6 +187,7 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
         yield from (Line(f"  {run.task}: {_used(run)}", "dim") for run in session.live if run.turns is not None)
         yield from (Line(f"  {run.task}: {run.note}", "dim") for run in session.live if run.note)
     yield from (Line(f"  {predicted(row)}", "yellow") for row in session.predictions)
+    yield from (Line(f"  {sentence}", "yellow") for sentence in session.other_clones)
     for landing in session.landings:
         commit = (landing.commit or landing.candidate)[:12]
         word = str(landing.verdict) + " from the cache" * landing.cached
