@@ -7,6 +7,7 @@ to people, such as a count of tokens, is left out.
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
@@ -22,7 +23,6 @@ from gitfleet.agents.events import (
     Used,
     Waiting,
 )
-from gitfleet.model.base import instant
 
 if TYPE_CHECKING:
     from gitfleet.agents.events import AgentEvent
@@ -98,5 +98,10 @@ def _limit(event: RateLimited) -> str:
     if not event.hard and event.share is None:
         return ""
     what = f"the limit {event.window}" if event.window else "a limit"
-    until = f", until {instant(event.resets)}" if event.resets else ""
+    until = f", until {_clock(event.resets)}" if event.resets else ""
     return f"! {what} is used up{until}" if event.hard else f"~ {what} is used to {event.share or 0:.0%}{until}"
+
+
+def _clock(seconds: float) -> str:
+    """A time as a person's own clock has it, or had it then."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

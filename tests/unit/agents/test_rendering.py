@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,6 +61,17 @@ class Letters:
 )
 def test_every_event_has_its_words(event: AgentEvent, text: str) -> None:
     assert words(event) == text
+
+
+def test_the_time_of_a_reset_is_one_of_the_readers_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        monkeypatch.setenv("TZ", "XXX-05:30")
+        time.tzset()
+        told = words(RateLimited(hard=True, resets=1.5e9))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert told == "! a limit is used up, until 2017-07-14 08:10:00"
 
 
 def test_a_stream_is_rendered_in_whatever_pieces_it_comes() -> None:
