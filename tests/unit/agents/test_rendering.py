@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitfleet.agents import rendering
 from gitfleet.agents.claude.stream import ClaudeReader
 from gitfleet.agents.events import (
     AgentEvent,
@@ -83,6 +84,18 @@ def test_a_stream_is_rendered_in_whatever_pieces_it_comes() -> None:
         assert b"".join(pieces) + shown.finish() == whole
 
 
+@pytest.mark.parametrize("ends", [b"", b"\n{said on\n"])
+def test_a_line_without_an_end_is_kept_up_to_a_bound_and_then_left_out(
+    ends: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "LINE_BYTES", 100)
+    shown = Rendering(Letters())
+    assert [shown.feed(b"x" * 60) for _ in range(50)] == [b""] * 50
+    assert sum(len(piece) for piece in shown._pieces) <= 100
+    told = shown.feed(ends) + shown.finish()
+    assert told == b"~ a line of 3000 bytes is left out: `gitfleet logs --raw` shows it\n" + b"on\n" * bool(ends)
+
+
 def test_half_of_a_surrogate_pair_is_shown_as_what_it_is() -> None:
     said = {"type": "assistant", "message": {"id": "m", "content": [{"type": "text", "text": "so\ud83d! \U0001f600"}]}}
     assert Rendering(ClaudeReader()).feed(json.dumps(said).encode() + b"\n") == "so\ufffd! \U0001f600\n".encode()
@@ -111,10 +124,10 @@ def test_the_log_of_the_program_itself_is_left_out_and_a_session_is_named_once()
         def read(self, line: bytes) -> Iterable[AgentEvent]:
             return [Began("s-1", "m")] if line.startswith(b"{began") else Letters.read(self, line)
 
-    rendering = Rendering(Traced())
+    traced = Rendering(Traced())
     log = (
         b"{began\n{began\n2026-11-21T12:17:17.8Z  INFO codex_otel.trace_safe: event\n"
         b"2026-11-21T12:17:17.8Z ERROR no route\n2026-11-21 is a day\n"
     )
-    shown = rendering.feed(log).decode().splitlines()
+    shown = traced.feed(log).decode().splitlines()
     assert shown == ["= session s-1, m", "2026-11-21T12:17:17.8Z ERROR no route", "2026-11-21 is a day"]
