@@ -155,6 +155,8 @@ def _planner(planner: PlannerStatus) -> Iterator[Piece]:
     else:
         how = f"waits to make call {planner.call + 1}"
     yield Line(f"  agent {planner.agent}{account}: {how} (process {planner.pid})")
+    if planner.call:
+        yield Line(f"  gitfleet logs -f {planner.instance}  # what it says", copy=True)
     yield Line(f"  gitfleet stop {planner.instance}  # ends it", copy=True)
 
 
