@@ -87,12 +87,13 @@ class Denied:
     """A permission was denied.
 
     ``allows`` says what a permission of it would let the program do, where its rules cannot be as narrow as this one
-    use; empty where they can.
+    use; empty where they can. ``every`` says that it is no denial of one tool: no command could be run at all.
     """
 
     tool: str
     argument: str = ""
     allows: str = ""
+    every: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ to people, such as a count of tokens, is left out.
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
@@ -22,7 +23,7 @@ from gitfleet.agents.events import (
     Used,
     Waiting,
 )
-from gitfleet.model.base import instant
+from gitfleet.agents.transcript import LINE_BYTES
 
 if TYPE_CHECKING:
     from gitfleet.agents.events import AgentEvent
@@ -38,18 +39,38 @@ class Rendering:
     """Turns pieces of a stream into text, whole lines at a time."""
 
     reader: Reader
-    _rest: bytes = field(default=b"")
+    _pieces: list[bytes] = field(default_factory=list)
+    """Of the last line, whose end is still to come, and how many bytes it has so far; one that is too long has none."""
+    _length: int = 0
     _session: str = field(default="")
 
     def feed(self, data: bytes) -> bytes:
         """The text of the lines that are whole now."""
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        return b"".join(self._line(line) for line in lines)
+        *lines, rest = data.split(b"\n")
+        told = []
+        for line in lines:
+            self._keep(line)
+            told.append(self._end())
+        self._keep(rest)
+        return b"".join(told)
 
     def finish(self) -> bytes:
         """The text of a last line without an end."""
-        rest, self._rest = self._rest, b""
-        return self._line(rest) if rest.strip() else b""
+        return self._end() if self._length else b""
+
+    def _keep(self, piece: bytes) -> None:
+        self._length += len(piece)
+        if self._length > LINE_BYTES:
+            self._pieces = []
+        elif piece:
+            self._pieces.append(piece)
+
+    def _end(self) -> bytes:
+        line, length = b"".join(self._pieces), self._length
+        self._pieces, self._length = [], 0
+        if length > LINE_BYTES:
+            return f"~ a line of {length} bytes is left out: `gitfleet logs --raw` shows it\n".encode()
+        return self._line(line)
 
     def _line(self, line: bytes) -> bytes:
         events = [event for event in self.reader.read(line) if not self._again(event)]
@@ -98,5 +119,10 @@ def _limit(event: RateLimited) -> str:
     if not event.hard and event.share is None:
         return ""
     what = f"the limit {event.window}" if event.window else "a limit"
-    until = f", until {instant(event.resets)}" if event.resets else ""
+    until = f", until {_clock(event.resets)}" if event.resets else ""
     return f"! {what} is used up{until}" if event.hard else f"~ {what} is used to {event.share or 0:.0%}{until}"
+
+
+def _clock(seconds: float) -> str:
+    """A time as a person's own clock has it, or had it then."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))

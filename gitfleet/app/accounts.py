@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from gitfleet.model.account import DEFAULT_CAPACITY, Account, AccountState, Key
 from gitfleet.model.base import instant
 from gitfleet.model.reports import AccountChanged, AccountHolder, AccountRow, AccountsReport
 from gitfleet.runtime.environment import looks_secret
-from gitfleet.runtime.shell import run
+from gitfleet.runtime.shell import ended_by_signals, run
 from gitfleet.store.locks import hold, holder
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 class Connection:
     """What a person asked for. ``ref`` is an account to connect anew, empty for a new one.
 
+    Of an account that is connected anew everything stays that is not named; an empty ``endpoint`` is the vendor's own.
     ``key_env`` and ``key_path`` say where its key is; neither: the program's own login. ``settings`` are
     ``NAME=VALUE``. ``import_from`` is a directory, or empty for the person's own home; none to take nothing over.
     """
@@ -42,7 +43,7 @@ class Connection:
     ref: str = ""
     key_env: str = ""
     key_path: Path | None = None
-    endpoint: str = ""
+    endpoint: str | None = None
     settings: Sequence[str] = field(default_factory=tuple)
     capacity: int | None = None
     import_from: Path | None = None
@@ -52,11 +53,13 @@ class Connection:
 def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None) -> AccountChanged:
     """Connect an account; a login has the terminal, and ``output`` is a descriptor for what it prints.
 
-    Raises ``GitfleetError``; then an account that was to be new is not there.
+    Raises ``GitfleetError``; then an account that was to be new is not there, and one that was is as it was. So it is
+    when this process is terminated meanwhile; where it is killed, one that was to be new makes room for the next.
     """
     program = PROGRAMS[wanted.kind]
     key = chosen_key(wanted.key_env, wanted.key_path, accounts.caller)
-    wanted = replace(wanted, endpoint=chosen_endpoint(wanted.endpoint))
+    if wanted.endpoint is not None:
+        wanted = replace(wanted, endpoint=chosen_endpoint(wanted.endpoint))
     settings = chosen_settings(wanted.settings)
     if key is None and not found(wanted.kind, accounts.caller):
         raise GitfleetError(
@@ -65,7 +68,7 @@ def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None
             f"There is no program {program.name} on the PATH, which would log in.",
             hint=program.install,
         )
-    with ExitStack() as login:
+    with ended_by_signals(), ExitStack() as login:
         return _connect(accounts, wanted, key, settings, login, output)
 
 
@@ -91,27 +94,29 @@ def _connect(
             ref=ref,
             kind=wanted.kind,
             key=key,
-            endpoint=wanted.endpoint or (before.endpoint if before else ""),
+            endpoint=wanted.endpoint if wanted.endpoint is not None else before.endpoint if before else "",
             settings=settings or (before.settings if before else {}),
             capacity=wanted.capacity or (before.capacity if before else DEFAULT_CAPACITY),
             connected=instant(accounts.now()) if key else "",
         )
-        if key is not None:
-            accounts.write_state(proof, ref, _fresh(accounts, ref))
-        accounts.write(proof, account)
+        if before is None:
+            # The name is its own from now on. What is connected anew stays as it was until all went well.
+            accounts.write(proof, account)
     imported = Imported()
     try:
         if wanted.imports:
             imported = take_over(account, accounts.home(ref), accounts.caller, wanted.import_from)
         if key is None:
             _log_in(accounts, account, output)
-    except BaseException:
+            account = msgspec.structs.replace(account, connected=instant(accounts.now()))
         with accounts.lock() as proof:
-            if before is None:
+            accounts.write_state(proof, ref, _fresh(accounts, ref))
+            accounts.write(proof, account)
+    except BaseException:
+        if before is None:
+            with accounts.lock() as proof, suppress(FileNotFoundError):
                 accounts.take_away(proof, ref)
                 accounts.empty_bin(proof)
-            else:
-                accounts.write(proof, before)
         raise
     row = next(row for row in listed(accounts, ref).accounts)
     return AccountChanged(action="connected", ref=ref, account=row, imported=imported.taken, left_out=imported.left_out)
@@ -128,7 +133,7 @@ def listed(accounts: Accounts, ref: str | None = None) -> AccountsReport:
 def remove(accounts: Accounts, ref: str) -> AccountChanged:
     """Take an account away, with everything in its home.
 
-    Raises ``GitfleetError``: ``unknown-account``, or ``account-leased`` while attempts work with it.
+    Raises ``GitfleetError``: ``unknown-account``, ``account-leased`` while attempts work with it, or ``logging-in``.
     """
     with accounts.lock() as proof:
         accounts.empty_bin(proof)
@@ -146,6 +151,14 @@ def remove(accounts: Accounts, ref: str) -> AccountChanged:
                 "account-leased",
                 f"Account {ref} is in use by {who}{more}; nothing was removed.",
                 hint=f"gitfleet stop {first.session}" if first else "gitfleet doctor says what to do with it",
+            )
+        who_logs_in = holder(accounts.login_lock(ref))
+        if who_logs_in is not None:
+            raise GitfleetError(
+                Kind.BUSY,
+                "logging-in",
+                f"The program of account {ref} is logging in, started by {who_logs_in}; nothing was removed.",
+                hint="Finish that login, or end that process; then remove it.",
             )
         accounts.take_away(proof, ref)
         accounts.empty_bin(proof)
@@ -190,9 +203,6 @@ def _log_in(accounts: Accounts, account: Account, output: int | None) -> None:
             f"`{program.name} {' '.join(program.login)}` did not log in: {said}. Nothing was connected.",
             hint=f"gitfleet accounts connect {account.kind} --api-key-env NAME, where you have a key",
         )
-    with accounts.lock() as proof:
-        accounts.write(proof, msgspec.structs.replace(account, connected=instant(accounts.now())))
-        accounts.write_state(proof, account.ref, _fresh(accounts, account.ref))
 
 
 def login_environment(caller: Mapping[str, str], account: Account, home: Path) -> dict[str, str]:

@@ -42,12 +42,18 @@ def permit(
 ) -> ApproveReport:
     """Approve or deny what the run waits for that an instance or a task names.
 
-    ``always`` grants it to every agent of that kind in this repository, too. Raises ``GitfleetError``: usage where the
-    run waits for nothing, busy where its coordinator does not answer.
+    ``always`` grants it to every agent of that kind in this repository, too, and lets all go on that wait for nothing
+    but what is always granted; then the run named may be one that went on already. Raises ``GitfleetError``: usage
+    where nothing waits, busy where the run's coordinator does not answer.
     """
     state = State(workspace.layout)
     session, run = find_run(state, word, wanted)
     if run.parked is None:
+        # Whoever granted it for good may have been killed before all went on that waited for the same.
+        also = _others(workspace, observer) if always else ()
+        if also:
+            lets = f"What is always granted lets {', '.join(also)} go on; {run.task} waits for no permission."
+            return _report(workspace, session, run, "approved", lets, always=True, also=also)
         raise GitfleetError(
             Kind.USAGE,
             "not-parked",
@@ -60,16 +66,31 @@ def permit(
     goes = "" if running or what is Permit.DENY else f" `gitfleet continue {session.id}` starts it."
     also = _others(workspace, observer) if always else ()
     others = f" So {'does' if len(also) == 1 else 'do'} {', '.join(also)}." if also else ""
+    message = f"{reply.message}{others}{goes}"
+    return _report(workspace, session, run, _DONE[what], message, always=always, also=also, coordinator=running)
+
+
+def _report(
+    workspace: Workspace,
+    session: Session,
+    run: Run,
+    action: str,
+    message: str,
+    *,
+    always: bool,
+    also: tuple[str, ...],
+    coordinator: bool = False,
+) -> ApproveReport:
     return ApproveReport(
-        action=_DONE[what],
-        message=f"{reply.message}{others}{goes}",
+        action=action,
+        message=message,
         also=also,
         session=session.id,
         task=run.task,
         instance=run.instance,
-        permissions=run.parked.denied,
+        permissions=run.parked.denied if run.parked else (),
         always=always,
-        coordinator=running,
+        coordinator=coordinator,
         parked=_parked(workspace),
         grants=_grants(workspace).all(),
     )

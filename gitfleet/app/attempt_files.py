@@ -28,9 +28,12 @@ LOCK = "lock"
 
 def directories(layout: Layout, run: Run) -> list[tuple[int, Path]]:
     """List the attempts of a run that left a directory: number and path, oldest first."""
-    if not run.instance:
-        return []
-    parent = layout.attempt(run.instance, 1).parent
+    return numbered(layout, run.instance) if run.instance else []
+
+
+def numbered(layout: Layout, instance: str) -> list[tuple[int, Path]]:
+    """The same for an instance, which may be a planner's."""
+    parent = layout.attempt(instance, 1).parent
     try:
         names = [path.name for path in parent.iterdir()]
     except (FileNotFoundError, NotADirectoryError):

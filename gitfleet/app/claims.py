@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitfleet.coordinator.claiming import beside
+from gitfleet.errors import GitfleetError
 from gitfleet.model.reports import COORDINATOR_GONE, SESSION_CLOSED, SESSION_GONE, ClaimRow, ClaimsReport
 from gitfleet.model.session import SessionState
 from gitfleet.store.claims import Claims, external
@@ -35,6 +37,20 @@ def claims(workspace: Workspace) -> ClaimsReport:
         return ClaimsReport(claims=rows)
     others = external(worktree)
     return ClaimsReport(claims=rows, external=others.claims, notes=others.notes)
+
+
+def of_other_clones(workspace: Workspace, session: str) -> tuple[str, ...]:
+    """Say which claims of other clones hold what a session's do; nothing where a claim is damaged, which stops it."""
+    try:
+        live = Claims(workspace.layout).live()
+    except GitfleetError:
+        return ()
+    return tuple(
+        sentence
+        for claim in live
+        if claim.session == session and claim.clone
+        for sentence in beside(claim, (other for other in live if other.clone not in {"", claim.clone}))
+    )
 
 
 def _stale(workspace: Workspace, state: State, known: set[str], claim: Claim) -> str:

@@ -19,6 +19,7 @@ from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
 from gitfleet.git.identity import identity
 from gitfleet.model.agent_config import AgentKind, Permissions, ToolProfile
+from gitfleet.model.plan import TaskId
 from gitfleet.model.words import plural
 from gitfleet.store.layout import PLANNER
 
@@ -85,8 +86,8 @@ def survey(workspace: Workspace, request: WaveRequest, direction: str) -> Ground
     none and no account is connected, ``no-account`` and ``no-program`` for the one that it names; ``no-cost-told``
     where dollars bound one that cannot be held to them.
     """
-    repository = workspace.repository
     config = overridden(workspace.config, request)
+    _refuse_choice(request)
     if config.fixture:
         raise GitfleetError(
             Kind.USAGE,
@@ -101,6 +102,7 @@ def survey(workspace: Workspace, request: WaveRequest, direction: str) -> Ground
     planner = planning_task(name, config)
     refuse_unpriced(planner, config)
     _refuse_unready(planner, config, workspace.now, said=name != AgentKind.AUTO)
+    repository = workspace.repository
     identity(repository.git)
     if request.fetch:
         bring_up_to_date(repository, workspace.layout, config.target)
@@ -114,6 +116,27 @@ def survey(workspace: Workspace, request: WaveRequest, direction: str) -> Ground
         target.ref,
         preflight.folds_case(repository.git),
     )
+
+
+def _refuse_choice(request: WaveRequest) -> None:
+    """Refuse to choose what no plan of a direction has: tags, of which the planner is told nothing, and bad ids."""
+    if request.tags:
+        message = f"--tag {', '.join(request.tags)}: a plan that is made of a direction has no tags."
+        hint = "Have `gitfleet plan DIRECTION -o FILE` write it, give tags to its tasks there, and run FILE."
+        raise GitfleetError(Kind.USAGE, "unknown-tag", message, hint=hint)
+    impossible = [name for name in request.only if not _is_id(name)]
+    if impossible:
+        message = f"--only {', '.join(impossible)}: no task can have that id."
+        hint = "An id is at most 64 of a-z, 0-9, `.`, `_` and `-`, a letter or digit first."
+        raise GitfleetError(Kind.USAGE, "unknown-task", message, hint=hint)
+
+
+def _is_id(name: str) -> bool:
+    try:
+        msgspec.convert(name, TaskId)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def _refuse_unready(task: Task, config: Config, now: Callable[[], float], *, said: bool) -> None:
@@ -150,6 +173,7 @@ def announcement(ground: Ground) -> tuple[str, ...]:
         f"Planning needs {who}.",
         f"It reads a worktree of its own at {ground.base[:12]}; whatever it changes there is thrown away.",
         f"At most {TRIES} calls of {config.planner.timeout_seconds} s each: the plan, and two repairs of it"
+        + ("" if agent is None or agent.kind is AgentKind.COMMAND else "; one that meets a rate limit does not count")
         + (f"; in all at most {bounds} (budgets.reserve)." if bounds else "."),
     )
 

@@ -47,12 +47,13 @@ def disclose(
         if entries:
             notes = (*notes, f"every worktree gets {words} your {', '.join(entries)}, so agents can read it")
     notes = (*notes, *_tools(plan))
+    tasks = {task.id: task for task in plan.tasks}
     waves = tuple(
-        PlacedWave(number=number, tasks=tuple(row(plan.task(task)) for task in wave))
+        PlacedWave(number=number, tasks=tuple(row(tasks[task]) for task in wave))
         for number, wave in enumerate(placed.waves, start=1)
     )
     commands = tuple(task.command for task in plan.tasks if task.command)
-    argvs = tuple(" ".join(agent.argv) for agent in config.agents.values() if agent.argv)
+    argvs = tuple(" ".join(agent.argv) for agent in _doing(plan, config).values() if agent.argv)
     asked, told = config.verify.fingerprint.commands, config.notify.commands
     own = tuple(check.run for task in plan.tasks for check in task.verify)
     return Disclosure(
@@ -80,7 +81,7 @@ def disclose(
 
 def permissions(plan: Plan, config: Config) -> str:
     """Say what agents may do on this machine; those with a bypass by name, also where they only step in."""
-    agents = {} if config.fixture else _doing(plan, config)
+    agents = _doing(plan, config)
     models = {name: agent for name, agent in agents.items() if agent.kind is not AgentKind.COMMAND}
     freed = [name for name, agent in models.items() if agent.permissions is Permissions.BYPASS]
     asking = [name for name in models if name not in freed]
@@ -97,7 +98,12 @@ def permissions(plan: Plan, config: Config) -> str:
 
 
 def _doing(plan: Plan, config: Config) -> dict[str, AgentConfig]:
-    """The agents that may come to work, by name: those of tasks, their fallbacks, and whom `auto` stands for."""
+    """The agents that may come to work, by name: those of tasks, their fallbacks, and whom `auto` stands for.
+
+    A resolver is the agent of its task. A planner is told of before it makes a plan, and is done when that is told.
+    """
+    if config.fixture:
+        return {}
     meant = dict.fromkeys(agent_name(task, config) or "" for task in plan.tasks if task.command is None)
     names = dict.fromkeys(name for one in meant for stage in config.stages(one) for name in stage)
     return {name: agent for name in names if (agent := config.agent_named(name)) is not None}

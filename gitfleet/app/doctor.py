@@ -209,10 +209,13 @@ def _link(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _sessions(workspace: Workspace) -> Iterator[Finding]:
+    from gitfleet.app.planners import abandoned  # noqa: PLC0415
     from gitfleet.app.status import status  # noqa: PLC0415
 
     report = status(workspace, every=True)
-    for need in report.needs:
+    planners = abandoned(workspace.layout)  # named among what nobody knows
+    needs = [need for need in report.needs if need.session not in planners]
+    for need in needs:
         yield Finding(
             name="sessions",
             level=Level.WARN,
@@ -228,7 +231,7 @@ def _sessions(workspace: Workspace) -> Iterator[Finding]:
                     message=f"{run.instance} is {run.state.value} in the records, but no process does its work.",
                     hint=f"gitfleet continue {session.id}",
                 )
-    if not report.needs:
+    if not needs:
         yield Finding(name="sessions", level=Level.OK, message=f"{len(report.sessions)} known, none waits for you")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from gitfleet.app.planners import is_planner
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.session import SessionState
 
@@ -77,7 +78,7 @@ def find_session(state: State, name: str | None, *, open_only: bool = False) -> 
 def find_run(state: State, word: str, session_id: str | None = None) -> tuple[Session, Run]:
     """Give the run that an instance or a task names.
 
-    Raises ``GitfleetError`` with ``unknown-run`` or ``ambiguous-run``, or as ``find_session`` does.
+    Raises ``GitfleetError`` with ``unknown-run``, ``planner`` or ``ambiguous-run``, or as ``find_session`` does.
     """
     candidates = [find_session(state, session_id)] if session_id is not None else sessions(state)
     known: list[str] = []
@@ -100,6 +101,10 @@ def find_run(state: State, word: str, session_id: str | None = None) -> tuple[Se
         )
     if by_task:
         return (open_ones or by_task)[0]
+    if is_planner(state.layout, word):
+        place = state.layout.planning(word).parent
+        hint = f"`gitfleet logs {word}` shows what it did; its calls and answers lie in {place}."
+        raise GitfleetError(Kind.USAGE, "planner", f"{word} is a planner, and no run of a session.", hint=hint)
     raise GitfleetError(
         Kind.USAGE, "unknown-run", f"There is no instance or task {word} here.", hint=_nearest(word, known)
     )

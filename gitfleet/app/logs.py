@@ -15,8 +15,10 @@ from gitfleet.agents.accounts.secrecy import secret_values
 from gitfleet.agents.accounts.store import Accounts
 from gitfleet.app import attempt_files
 from gitfleet.app.find import find_run
+from gitfleet.app.planners import is_planner, run_of
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.store.files import open_regular
+from gitfleet.store.locks import holder
 from gitfleet.store.state import State
 
 if TYPE_CHECKING:
@@ -31,11 +33,12 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """The log of one attempt."""
+    """The log of one attempt; ``owner`` is the lock of whoever starts it, where that is a planner's own."""
 
     instance: str
     attempt: int
     directory: Path
+    owner: Path | None = None
 
     @property
     def path(self) -> Path:
@@ -45,22 +48,29 @@ class Log:
     @property
     def running(self) -> bool:
         """Whether more may come: the attempt has no end on disk, and its warden lives or is only starting."""
-        return attempt_files.alive(self.directory) is not False
+        lives = attempt_files.alive(self.directory)
+        if lives is None and self.owner is not None:
+            return holder(self.owner) is not None
+        return lives is not False
 
 
 def rendering(workspace: Workspace, log: Log) -> Rendering | None:
     """How to show the log of an agent that has a stream of its own; none for output that is text as it is."""
-    session, run = find_run(State(workspace.layout), log.instance)
     from gitfleet.agents.registry import build  # noqa: PLC0415 - pulls in YAML, with the config
     from gitfleet.agents.rendering import Rendering  # noqa: PLC0415
     from gitfleet.app.load import load_config  # noqa: PLC0415
 
-    if run.agent == "command" or len(run.attempts) < log.attempt:
+    state = State(workspace.layout)
+    session, run = (None, run_of(workspace.layout, log.instance)) if log.owner else find_run(state, log.instance)
+    if run is None or run.agent == "command" or len(run.attempts) < log.attempt:
         return None
     attempt = run.attempts[log.attempt - 1]
     name = attempt.agent or run.agent
     try:
-        config = load_config(State(workspace.layout).read_config_bytes(session.id), f"the config of {session.id}")
+        if session is None:
+            config = workspace.config
+        else:
+            config = load_config(state.read_config_bytes(session.id), f"the config of {session.id}")
     except GitfleetError:
         return None
     agent = config.agent_named(name)
@@ -76,8 +86,18 @@ def last(text: bytes, lines: int | None) -> bytes:
 def find_log(workspace: Workspace, word: str, session_id: str | None = None, number: int | None = None) -> Log:
     """Give the log of the newest attempt, or of attempt ``number``, of the run that an instance or a task names.
 
-    Raises ``GitfleetError`` (``no-attempt``) when there is none, and as ``find_run`` does.
+    A planner is found by its name too. Raises ``GitfleetError`` (``no-attempt``) when there is none, and as
+    ``find_run`` does.
     """
+    layout = workspace.layout
+    if session_id is None and is_planner(layout, word):
+        calls = dict(attempt_files.numbered(layout, word))
+        if not calls or number not in {None, *calls}:
+            what = f"call {number}" if calls else "call yet"
+            hint = "It has " + ", ".join(map(str, calls)) + "." if calls else ""
+            raise GitfleetError(Kind.USAGE, "no-attempt", f"The planner {word} has no {what}.", hint=hint)
+        number = number or max(calls)
+        return Log(word, number, calls[number], layout.session_lock(word))
     _, run = find_run(State(workspace.layout), word, session_id)
     found = dict(attempt_files.directories(workspace.layout, run))
     if not found:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitfleet.app.planners import abandoned, begun
+from gitfleet.app.planners import abandoned, agent_runs, begun
 from gitfleet.errors import GitfleetError
 from gitfleet.model.evidence import WIP
 from gitfleet.store.files import names, read_regular
@@ -119,6 +119,7 @@ def _planners(layout: Layout) -> Iterator[Orphan]:
     """Calls of the planner whose gitfleet was killed."""
     for name in abandoned(layout):
         words = f"the planner {name} was left behind by a gitfleet that was killed"
+        words += ", and its agent runs on" if agent_runs(layout, name) else ""
         yield Orphan("planner", name, words, "`gitfleet doctor --fix` ends it, and so does the next call of a planner")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gitfleet.app.attempt_files import last_output
+from gitfleet.app.attempt_files import LOCK, last_output
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import decode, seconds_of
-from gitfleet.model.reports import PlannerStatus
+from gitfleet.model.reports import Need, PlannerStatus
 from gitfleet.model.run import Run
 from gitfleet.store.damage import UNREADABLE
 from gitfleet.store.files import names, read_regular, write_private
@@ -42,6 +43,33 @@ def abandoned(layout: Layout) -> tuple[str, ...]:
     return tuple(name for name in sorted(begun(layout)) if holder(layout.session_lock(name)) is None)
 
 
+def is_planner(layout: Layout, word: str) -> bool:
+    """Whether a word names one that left something here."""
+    return word.startswith(PLANNER) and word in planners(layout)
+
+
+def run_of(layout: Layout, name: str) -> Run | None:
+    """The run of one that works or is over; none of what older versions left, or that cannot be read."""
+    for place in (layout.planning(name), layout.planned(name)):  # the one becomes the other
+        with suppress(OSError, *UNREADABLE):
+            return decode(read_regular(place), Run)
+    return None
+
+
+def agent_runs(layout: Layout, name: str) -> bool:
+    """Whether a warden of its calls lives."""
+    return any(holder(place / LOCK) is not None for place in layout.attempt(name, 1).parent.glob("[0-9]*"))
+
+
+def left_behind(layout: Layout) -> Iterator[Need]:
+    """Say of each whose gitfleet was killed what ends it; costs no git call."""
+    for name in abandoned(layout):
+        runs_on = ", and its agent runs on" if agent_runs(layout, name) else ""
+        yield Need(
+            session=name, reason=f"the gitfleet of this planner was killed{runs_on}", next=f"gitfleet stop {name}"
+        )
+
+
 def working(layout: Layout, now: float) -> Iterator[PlannerStatus]:
     """Say of each that is not over how it stands; costs no git call."""
     for name in sorted(begun(layout)):
@@ -68,12 +96,15 @@ def working(layout: Layout, now: float) -> Iterator[PlannerStatus]:
         )
 
 
-def stop(workspace: Workspace, name: str) -> Path:
-    """End a planner; gives where what it said is kept. Raises ``GitfleetError`` (``still-stopping``)."""
+def stop(workspace: Workspace, name: str) -> tuple[Path, tuple[str, ...]]:
+    """End a planner; gives where what it said is kept, and sentences on those whose gitfleet was killed.
+
+    Raises ``GitfleetError`` (``still-stopping``).
+    """
     layout = workspace.layout
+    swept: tuple[str, ...] = ()
     if holder(layout.session_lock(name)) is None:
-        for _ in sweep(workspace):
-            pass
+        swept = tuple(sweep(workspace))
     else:
         write_private(layout.planning_stop(name), b"")
     deadline = time.monotonic() + STOP_SECONDS
@@ -83,7 +114,7 @@ def stop(workspace: Workspace, name: str) -> Path:
             message = f"The planner {name} was told to stop, and is not over; {facts or 'nobody'} runs it."
             raise GitfleetError(Kind.BUSY, "still-stopping", message, hint="`gitfleet doctor --fix` ends what is left.")
         time.sleep(_POLL_SECONDS)
-    return layout.planning(name).parent
+    return layout.planning(name).parent, swept
 
 
 def sweep(workspace: Workspace) -> Iterator[str]:

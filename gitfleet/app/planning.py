@@ -57,14 +57,20 @@ def make(
 ) -> Planned:
     """Have the planner make the plan, and check it as every plan is.
 
-    Raises ``GitfleetError``: ``planner-failed`` when its agent failed, ``no-plan`` when no answer was a valid plan
-    (both exit 1, and the answers are named), ``interrupted``.
+    Planners whose gitfleet was killed are ended first, which is told among the notes. Raises ``GitfleetError``:
+    ``planner-failed`` when its agent failed, ``no-plan`` when no answer was a valid plan (both exit 1, and the answers
+    are named), ``interrupted``.
     """
-    for _ in sweep(ground.workspace):
-        pass
-    instance = PLANNER + "".join(SUFFIX_ALPHABET[byte % 32] for byte in random(6))
-    layout = ground.workspace.layout
-    with session_lock(layout, instance, command="gitfleet plan") as proof:
+    swept = tuple(sweep(ground.workspace))
+    try:
+        planned = _begin(ground, watch, interrupts, PLANNER + "".join(SUFFIX_ALPHABET[byte % 32] for byte in random(6)))
+    except GitfleetError as error:
+        raise _noted(error, swept) from error
+    return replace(planned, notes=(*swept, *planned.notes))
+
+
+def _begin(ground: Ground, watch: Watch, interrupts: Interrupts, instance: str) -> Planned:
+    with session_lock(ground.workspace.layout, instance, command="gitfleet plan") as proof:
         parts = build(ground.workspace, ground.config, instance, proof, fold=ground.fold)
         try:
             return _make(_Making(ground, parts, instance), watch, interrupts)
@@ -77,7 +83,7 @@ class _Making:
     ground: Ground
     parts: Parts
     instance: str
-    answers: int = 0
+    calls: int = 0
 
     @property
     def home(self) -> Path:
@@ -92,7 +98,7 @@ class _Making:
     def kept(self) -> str:
         names_ = [path.name for path in sorted(self.home.glob("answer-*"))]
         if not names_:
-            log = self.home / str(max(self.answers, 1)) / "out.log"
+            log = self.home / str(max(self.calls, 1)) / "out.log"
             return f"What it said is kept: {log}" if log.exists() else ""
         return f"What it answered is kept in {self.home}: {', '.join(names_)}."
 
@@ -124,7 +130,7 @@ def _rounds(making: _Making, planner: Planner, interrupts: Interrupts) -> Planne
     wrong: GitfleetError | None = None
     for number in range(1, TRIES + 1):
         answered = planner.ask(prompt.encode())
-        making.answers = number
+        making.calls = len(planner.run.attempts)
         text = scrub.text(_best(answered))
         if text.strip():
             making.keep(_file(number, text), text.encode("utf-8", "replace"))

@@ -33,7 +33,10 @@ class WaveRequest:
 
 
 def overridden(config: Config, request: WaveRequest) -> Config:
-    """The config with the options of the command in place of its own values."""
+    """The config with the options of the command in place of its own values.
+
+    Raises ``GitfleetError`` for options that it cannot follow: ``unknown-agent``, ``no-checks``.
+    """
     waves = config.waves
     if request.max_agents is not None:
         waves = msgspec.structs.replace(waves, max_agents=request.max_agents)
@@ -42,6 +45,9 @@ def overridden(config: Config, request: WaveRequest) -> Config:
     if request.agent is not None and config.agent_named(request.agent) is None:
         hint = which_agent(request.agent, config.agents)
         raise GitfleetError(Kind.USAGE, "unknown-agent", f"--agent {request.agent}: there is no such agent.", hint=hint)
+    if request.recheck and not config.verify.commands:
+        message = "--recheck has nothing to run: no checks are configured."
+        raise GitfleetError(Kind.USAGE, "no-checks", message, hint="Set verify.commands in .planning/config.yaml.")
     # An empty option is somebody's unset variable, and no wish for what the config says.
     return msgspec.structs.replace(
         config,

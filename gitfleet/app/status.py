@@ -9,9 +9,10 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from gitfleet.app import attempt_files
+from gitfleet.app.claims import of_other_clones
 from gitfleet.app.find import find_session, sessions
 from gitfleet.app.orphans import Known, attempts, session_of
-from gitfleet.app.planners import working
+from gitfleet.app.planners import left_behind, working
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import decode, seconds_of
 from gitfleet.model.conflict import paths_of
@@ -91,6 +92,7 @@ def status(workspace: Workspace, session_id: str | None = None, *, every: bool =
     # Sessions that wait to be continued come before anything that their runs need: going on may settle it.
     needs.sort(key=lambda need: bool(need.task))
     needs += _set_aside(workspace, session_id)
+    needs += left_behind(workspace.layout) if session_id is None else ()
     needs += [Need(session=name, reason=error.message, next=error.hint) for name, error in damaged.items()]
     left = (
         ()
@@ -140,6 +142,7 @@ def _row(workspace: Workspace, supervisor: Supervisor, session: Session, runs: M
         held=_held(workspace, session, runs),
         live=live,
         predictions=_predictions(workspace, session) if any(run.alive for run in live) else (),
+        other_clones=of_other_clones(workspace, session.id) if live else (),
         landings=session.landings,
     )
 

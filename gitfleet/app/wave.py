@@ -94,9 +94,6 @@ def prepare(
     config, unpublished = _publishing(repository, overridden(workspace.config, request))
     fold = preflight.folds_case(repository.git)
     loaded = load_plan_with_notes(request.plan_bytes, request.plan_name, config, fold=fold)
-    if request.recheck and not config.verify.commands:
-        message = "--recheck has nothing to run: no checks are configured."
-        raise GitfleetError(Kind.USAGE, "no-checks", message, hint="Set verify.commands in .planning/config.yaml.")
     plan, brought = only_tasks(loaded.plan, request.only, request.tags)
     session = session_id(plan.name, random)
     if request.fetch:

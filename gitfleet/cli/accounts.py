@@ -74,6 +74,7 @@ def status(call: Call, *, ref: str | None) -> int:
         "gitfleet accounts connect codex --api-key-env TEAM_KEY --capacity 4",
         "gitfleet accounts connect codex --api-key-file ~/.keys/codex",
         "gitfleet accounts connect codex --ref codex-2",
+        "gitfleet accounts connect codex --ref codex-2 --api-key-env TEAM_KEY --endpoint ''",
     ),
 )
 @click.argument("agent", type=KINDS)
@@ -84,7 +85,11 @@ def status(call: Call, *, ref: str | None) -> int:
     type=click.Path(path_type=Path),
     help="File that holds its key, private to you; the path is stored, never the key.",
 )
-@click.option("--endpoint", default="", help="Address of a gateway, in place of the vendor's own.", metavar="URL")
+@click.option(
+    "--endpoint",
+    help="Address of a gateway in place of the vendor's own; '' goes back to that.",
+    metavar="URL",
+)
 @click.option(
     "--setting",
     multiple=True,
@@ -106,7 +111,7 @@ def connect(  # noqa: PLR0913 - one argument an option
     ref: str | None,
     api_key_env: str | None,
     api_key_file: Path | None,
-    endpoint: str,
+    endpoint: str | None,
     setting: Sequence[str],
     capacity: int | None,
     import_settings: str | None,
@@ -140,7 +145,7 @@ def connect(  # noqa: PLR0913 - one argument an option
 def remove(call: Call, *, ref: str) -> int:
     """Remove the account REF and its home.
 
-    Refused while attempts work with it.
+    Refused while attempts work with it, and while its program logs in.
     """
     from gitfleet.app.accounts import remove as removed  # noqa: PLC0415
 

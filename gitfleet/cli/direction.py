@@ -210,7 +210,8 @@ def _what(doing: Doing) -> str:
         return f"the planner waits: {inline(doing.waiting)}"
     if doing.stopping:
         return "the planner is stopped"
-    return "the planner works" if doing.call == 1 else f"the planner repairs its plan (call {doing.call})"
+    what = "repairs its plan" if doing.repairs else "works"
+    return f"the planner {what}" + (f" (call {doing.call})" if doing.call > 1 else "")
 
 
 def sentence(doing: Doing) -> str:

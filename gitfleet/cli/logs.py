@@ -9,7 +9,7 @@ import time
 import click
 
 from gitfleet.cli.command import Call, command
-from gitfleet.cli.names import RUN, SESSION
+from gitfleet.cli.names import LOG, SESSION
 from gitfleet.cli.output import document
 from gitfleet.cli.text import block
 from gitfleet.errors import ExitCode, GitfleetError, Kind
@@ -21,9 +21,10 @@ from gitfleet.errors import ExitCode, GitfleetError, Kind
         "gitfleet logs api-auth",
         "gitfleet logs -f fleet-auth-refactor-k3f9qm-w1-a1",
         "gitfleet logs api-auth --lines 20 --json",
+        "gitfleet logs -f plan-k3f9qm",
     ),
 )
-@click.argument("run", type=RUN)
+@click.argument("run", type=LOG)
 @click.option("--session", type=SESSION, help="Look for a task in this session.")
 @click.option("--attempt", type=click.IntRange(min=1), help="The attempt; the newest unless given.")
 @click.option("-n", "--lines", type=click.IntRange(min=0), help="Only the last lines; all unless given.")
@@ -32,7 +33,7 @@ from gitfleet.errors import ExitCode, GitfleetError, Kind
 def COMMAND(  # noqa: N802
     call: Call, *, run: str, session: str | None, attempt: int | None, lines: int | None, follow: bool, raw: bool
 ) -> int:
-    """Show the output of an agent, named by its INSTANCE or its TASK.
+    """Show the output of an agent, named by its INSTANCE or its TASK, or of a planner, by the name that status shows.
 
     Of an agent with a stream of its own, such as claude, it shows what was said, which tools were called, and what
     went wrong; --raw shows the stream itself, and so does --json. Colours and control characters are taken out, so

@@ -21,7 +21,7 @@ else:
 class Name(_Text):
     """A text that completes to names of these kinds.
 
-    They are ``session``, ``task``, ``instance``, ``snapshot``, ``record`` and ``account``.
+    They are ``session``, ``task``, ``instance``, ``planner``, ``snapshot``, ``record`` and ``account``.
     """
 
     name = "text"
@@ -68,6 +68,10 @@ class Name(_Text):
                 yield f"{snapshot.instance}/{snapshot.number}"
         if "record" in self.kinds and repository.worktree is not None:
             yield from (path.name for path in (repository.worktree / ".planning" / "sessions").glob("[!.]*"))
+        if "planner" in self.kinds:
+            from gitfleet.app.planners import planners  # noqa: PLC0415
+
+            yield from planners(layout)
         if "instance" in self.kinds:
             yield from (path.name for path in (layout.root / "attempts").glob("fleet-*-w*-a*"))
 
@@ -97,6 +101,7 @@ class PlanText(click.Path):
 SESSION = Name("session")
 ACCOUNT = Name("account")
 RUN = Name("instance", "task")
+LOG = Name("instance", "task", "planner")
 CLOSEOUT = Name("instance", "session", "record")
 TASK = Name("task")
 SNAPSHOT = Name("snapshot")

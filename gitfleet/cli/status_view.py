@@ -14,12 +14,14 @@ from gitfleet.model.session import SessionState
 from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from gitfleet.cli.output import Piece
-    from gitfleet.model.reports import LiveRun, PlannerStatus, Prediction, SessionStatus, StatusReport, WaitingRun
+    from gitfleet.model.reports import LiveRun, Need, PlannerStatus, Prediction, SessionStatus, StatusReport, WaitingRun
 
 
+_WORD = ("gitfleet approve ", "gitfleet resolve ")
+"""Commands that a run waits for, and its session stopped for."""
 NEEDS_SHOWN = 12
 PATHS_SHOWN = 3
 _HELD = {
@@ -73,7 +75,7 @@ def view(report: StatusReport) -> Iterator[Piece]:
     for need in report.needs[:NEEDS_SHOWN]:
         if not need.task and need.next.startswith("gitfleet continue "):
             # The reason as a comment: the whole line may be copied to a shell.
-            yield Line(f"  {need.next}  # {need.reason}", copy=True)
+            yield Line(f"  {need.next}  # {_why(need, report.needs)}", copy=True)
             continue
         yield Line(f"  {need.session}{' ' + need.task if need.task else ''}: {headed(need.reason)}")
         if need.next:
@@ -83,7 +85,7 @@ def view(report: StatusReport) -> Iterator[Piece]:
     for planner in report.planners:
         yield from _planner(planner)
     for session in report.sessions:
-        yield from _session(session)
+        yield from _session(session, {need.task for need in report.needs if need.session == session.id})
     if report.orphans:
         yield Line()
         yield Line(
@@ -92,6 +94,14 @@ def view(report: StatusReport) -> Iterator[Piece]:
     if report.hidden:
         yield Line()
         yield Line(f"{plural(report.hidden, 'older closed session')} not shown; --all lists them.", "dim")
+
+
+def _why(need: Need, needs: Sequence[Need]) -> str:
+    """Why a session waits; where that is what its runs need, it is told of each of them and not here again."""
+    waits = [one for one in needs if one.session == need.session and one.next.startswith(_WORD)]
+    if not any(one.next in need.reason for one in waits):
+        return need.reason
+    return f"{plural(len(waits), 'run')} {'waits' if len(waits) == 1 else 'wait'} for you"
 
 
 def _activities(sessions: Sequence[SessionStatus]) -> Counter[str]:
@@ -145,10 +155,13 @@ def _planner(planner: PlannerStatus) -> Iterator[Piece]:
     else:
         how = f"waits to make call {planner.call + 1}"
     yield Line(f"  agent {planner.agent}{account}: {how} (process {planner.pid})")
+    if planner.call:
+        yield Line(f"  gitfleet logs -f {planner.instance}  # what it says", copy=True)
     yield Line(f"  gitfleet stop {planner.instance}  # ends it", copy=True)
 
 
-def _session(session: SessionStatus) -> Iterator[Piece]:
+def _session(session: SessionStatus, needs: Collection[str]) -> Iterator[Piece]:
+    """A block for a session; what its tasks that a person is needed for wait for was told before."""
     yield Line()
     head = f"{session.id}  {session.state.value} on {session.target.removeprefix('refs/heads/')}"
     if session.state in _UNDER_WAY and not session.coordinator:
@@ -164,7 +177,7 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
     yield Line(f"  runs: {counts or 'none'}" + (f" ({'; '.join(more)})" if more else ""))
     for run in session.waiting:
         yield Line(f"  {waiting(run)}: {run.reason}")
-    yield from (Line(f"  {one.reason}") for one in session.held)
+    yield from (Line(f"  {one.reason}") for one in session.held if one.task not in needs)
     if session.activities:
         yield Line("  agents: " + ", ".join(f"{count} {name}" for name, count in session.activities.items()))
     if session.live:
@@ -185,6 +198,7 @@ def _session(session: SessionStatus) -> Iterator[Piece]:
         yield from (Line(f"  {run.task}: {_used(run)}", "dim") for run in session.live if run.turns is not None)
         yield from (Line(f"  {run.task}: {run.note}", "dim") for run in session.live if run.note)
     yield from (Line(f"  {predicted(row)}", "yellow") for row in session.predictions)
+    yield from (Line(f"  {sentence}", "yellow") for sentence in session.other_clones)
     for landing in session.landings:
         commit = (landing.commit or landing.candidate)[:12]
         word = str(landing.verdict) + " from the cache" * landing.cached

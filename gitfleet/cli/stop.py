@@ -15,6 +15,7 @@ from gitfleet.model.control import CONSEQUENCES
 from gitfleet.model.request import Control
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -39,7 +40,7 @@ def COMMAND(call: Call, *, session: str | None, every: bool) -> int:  # noqa: N8
 
     workspace = call.workspace()
     if not every and session is not None and session in begun(workspace.layout):
-        return _planner(call, session, stop_planner(workspace, session))
+        return _planner(call, session, *stop_planner(workspace, session))
     if not every:
         return answer(call, Control.STOP, [steer_session(workspace, session, Control.STOP, Silent())])
     if session is not None:
@@ -48,10 +49,11 @@ def COMMAND(call: Call, *, session: str | None, every: bool) -> int:  # noqa: N8
     return answer(call, Control.STOP, stopped, failed)
 
 
-def _planner(call: Call, name: str, place: Path) -> int:
+def _planner(call: Call, name: str, place: Path, notes: Sequence[str]) -> int:
     from gitfleet.model.reports import ControlReport, Steered  # noqa: PLC0415
     from gitfleet.model.session import SessionState  # noqa: PLC0415
 
+    told = "".join(f" Note: {note}." for note in notes)
     report = ControlReport(
         action=Control.STOP,
         sessions=(
@@ -59,7 +61,7 @@ def _planner(call: Call, name: str, place: Path) -> int:
                 session=name,
                 state=SessionState.COMPLETED,
                 coordinator=False,
-                message=f"The planner {name} was stopped; what it said is kept in {place}.",
+                message=f"The planner {name} was stopped; what it said is kept in {place}.{told}",
             ),
         ),
         processes=CONSEQUENCES[Control.STOP].processes,

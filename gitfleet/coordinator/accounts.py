@@ -177,13 +177,23 @@ def _agents(tasks: Iterable[Task], config: Config) -> Iterator[AgentConfig]:
 def none_ready(task: Task, config: Config, seen: Sequence[Standing]) -> NoneReady:
     """Say why a task cannot start now, account by account, and what mends it."""
     name = agent_name(task, config) or ""
-    clauses = [f"{one.ref}: {one.clause}" + (f" ({one.mend})" if one.mend else "") for one in seen]
-    known = {one.kind for stage in stages(task, config) for one in stage if isinstance(one, Wanted)}
+    wishes = [one for stage in stages(task, config) for one in stage if isinstance(one, Wanted)]
+    known = {one.kind for one in wishes}
+    # Who is pinned to one account gets no other, unless somebody steps in who is not.
+    loose = {one.kind for one in wishes if not one.ref}
+    pinned = {one.ref for one in wishes if one.kind not in loose}
+    clauses = [stands(one, pinned=one.ref in pinned) for one in seen]
     if not seen:
         clauses = [f"none is connected (gitfleet accounts connect {kind})" for kind in sorted(known)]
     sentence = f"no account for {name} is ready: {'; '.join(clauses)}"
     passing = [one for one in seen if one.condition in PASSING]
     return NoneReady(sentence, final=not passing, rests=any(one.until is not None for one in passing))
+
+
+def stands(one: Standing, *, pinned: bool) -> str:
+    """How an account stands, with the command that helps who may work with others, or who is ``pinned`` to it."""
+    mend = one.own if pinned else one.mend
+    return f"{one.ref}: {one.clause}" + (f" ({mend})" if mend else "")
 
 
 def another_ready(parts: Parts, task: Task, run: Run) -> bool:
@@ -222,7 +232,8 @@ def ended_with(parts: Parts, attempt: Attempt, told: Transcript | None, failure:
     now = ended(accounts_of(parts), attempt.account, what)
     if now is None or what.code not in LIMITS | {AUTH}:
         return None
-    return Met(f"account {attempt.account}: {now.clause}" + (f" ({now.mend})" if now.mend else ""), now.condition)
+    agent = parts.config.agent_named(attempt.agent)
+    return Met(f"account {stands(now, pinned=agent is not None and bool(agent.account))}", now.condition)
 
 
 def mended(parts: Parts, attempt: Attempt, failure: Failure | None) -> Failure | None:

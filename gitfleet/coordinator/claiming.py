@@ -32,6 +32,14 @@ PORTS_PER_INSTANCE = 10
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """The scope is ours; ``warnings`` say, a sentence each, which claims of other clones hold a part of it as well."""
+
+    claim: Claim
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class HeldElsewhere:
     """The scope is held by somebody else; ``sentence`` says by whom, ``at`` is when we looked, in monotonic seconds.
 
@@ -56,7 +64,7 @@ class Claiming:
     parts: Parts
     session: Session
 
-    def take(self, instance: str, task: str, scope: Scope) -> Claim | HeldElsewhere:
+    def take(self, instance: str, task: str, scope: Scope) -> Taken | HeldElsewhere:
         """Claim ``scope`` whole for ``instance``, with a block of ports, or say who holds what."""
         worktree = self.parts.repository.worktree
         others = external(worktree).claims if worktree else ()
@@ -74,8 +82,8 @@ class Claiming:
             )
             result = Turns(self.parts.layout, self.parts.now).take(self.parts.claims, proof, [wanted], clash, others)
         match result:
-            case Granted():
-                return wanted
+            case Granted(warnings=others_too):
+                return Taken(wanted, beside(wanted, others_too))
             case Held(by=by):
                 holder = f"{by.instance} of {by.session}" if isinstance(by, Claim) else f"{by.instance} ({by.file})"
                 where = result.witness.decode("utf-8", "replace")
@@ -114,6 +122,16 @@ def grow(parts: Parts, instance: str, entries: tuple[str, ...]) -> Claim | str:
             return f"{result.witness.decode('utf-8', 'replace')} is held by {holder}"
         case _:
             assert_never(result)
+
+
+def beside(claim: Claim, others: Iterable[Claim]) -> tuple[str, ...]:
+    """Say of claims of other clones which hold a part of one of ours: they block nothing, so somebody should know."""
+    return tuple(
+        f"{witness.decode('utf-8', 'replace')} is claimed by {other.instance} of {other.session}, in another clone, "
+        f"as well as by {claim.task}: neither waits for the other, and their changes may conflict"
+        for other in others
+        if (witness := clash(claim, other)) is not None
+    )
 
 
 def clash(wanted: Claim, other: Claim | ExternalClaim) -> bytes | None:

@@ -115,10 +115,11 @@ class Dispatching:
             self._hold(task, HeldElsewhere(allowed.sentence, self.parts.monotonic(), allowed), "budget")
             return None
         instance = run.instance or self._new_instance(run)
-        claimed = self.claiming.take(instance, task, self.scopes[task])
-        if isinstance(claimed, HeldElsewhere):
-            self._hold(task, claimed)
+        took = self.claiming.take(instance, task, self.scopes[task])
+        if isinstance(took, HeldElsewhere):
+            self._hold(task, took)
             return None
+        claimed = took.claim
         base = self.parts.objects.resolve(self.books.session.target)
         if base is None:
             self.claiming.release([instance])
@@ -160,6 +161,8 @@ class Dispatching:
             attempts=(*run.attempts, attempt),
             failure=None,
         )
+        for warning in took.warnings:
+            self.books.event(EventKind.CLAIM, warning, run=run, status="other-clone")
         self._prepare(run, claimed)
         return None
 

@@ -102,7 +102,7 @@ class PlannerConfig(Document, frozen=True, kw_only=True):
         None
     )
     timeout_seconds: Annotated[
-        PositiveInt, Meta(description="Seconds for each of its calls, of which there are three at most.")
+        PositiveInt, Meta(description="Seconds for each of its calls: three, and those that met a rate limit.")
     ] = 900
 
 

@@ -22,6 +22,7 @@ class EventKind(StrEnum):
     TIMEOUT = "timeout"
     STALL = "stall"
     WAITING = "waiting"
+    CLAIM = "claim"
     BUDGET = "budget"
     ACCOUNT = "account"
     GUARD = "guard"

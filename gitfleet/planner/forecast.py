@@ -2,7 +2,7 @@
 
 A task takes as long as its author estimates; else as long as the median of past attempts of its kind by its agent;
 else, for an agent, a third of its kind's timeout. What a command takes that nobody estimated and nothing measured is
-not known, and then neither is the whole. The waves are then played through with the dispatcher that sessions use.
+not known, and then neither is the whole. The waves are then played through as sessions dispatch them.
 Making a worktree and the checks of a landing are added where past runs measured them, and left out where none did.
 
 The chance that changes clash without touching the same file is the larger of two that may be known:
@@ -176,11 +176,17 @@ def _risks(chance: float | None, coupled: Sequence[Coupled]) -> tuple[str, ...]:
 
 def _chain(tasks: Sequence[Task], minutes: Mapping[str, float]) -> tuple[str, ...]:
     """The chain of dependencies that takes longest, from its first task on."""
-    best: dict[str, tuple[float, tuple[str, ...]]] = {}
+    taken: dict[str, float] = {}
+    before: dict[str, str | None] = {}
     for task in in_order(tasks):
-        before = max((best[wanted] for wanted in task.depends_on), key=lambda one: one[0], default=(0.0, ()))
-        best[task.id] = (before[0] + minutes[task.id], (*before[1], task.id))
-    return max(best.values(), key=lambda one: one[0])[1]
+        last = before[task.id] = max(task.depends_on, key=taken.__getitem__, default=None)
+        taken[task.id] = minutes[task.id] + (taken[last] if last is not None else 0.0)
+    chain: list[str] = []
+    place: str | None = max(taken, key=taken.__getitem__)
+    while place is not None:
+        chain.append(place)
+        place = before[place]
+    return tuple(reversed(chain))
 
 
 def _why(

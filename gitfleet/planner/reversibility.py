@@ -11,11 +11,13 @@ that it names, when it names a lock file and the like at any depth, or when a tr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gitfleet.model.paths import quote_path
 from gitfleet.model.session import Reversibility
-from gitfleet.planner.scopes import Scope, fold_name, overlap
+from gitfleet.planner.scopes import Entry, Scope, ScopeError, entry_for, fold_name, overlap, parse_entry
+from gitfleet.planner.scopes.trie import Trie
 from gitfleet.planner.waves import scopes_of
 
 if TYPE_CHECKING:
@@ -155,8 +157,11 @@ def reversibility(
     """
     held = scopes_of(tasks, scopes)
     shared = [(path, kind) for path in tracked if (kind := shared_kind(path)) is not None]
+    filed = _filed((_entry(path) for path, _ in shared), fold=fold)
     touching = [
-        f"{task.id} may write {touched}" for task in tasks if (touched := _touched(held[task.id], shared, fold=fold))
+        f"{task.id} may write {touched}"
+        for task in tasks
+        if (touched := _touched(held[task.id], shared, filed, fold=fold))
     ]
     if touching:
         return Reversibility.RED, "; ".join(touching)
@@ -167,12 +172,38 @@ def reversibility(
     return Reversibility.AMBER, counts
 
 
-def _touched(scope: Scope, shared: Sequence[tuple[bytes, str]], *, fold: bool) -> str:
+def _entry(path: bytes) -> Entry:
+    """The entry that holds a tracked path; everything, where none can be written."""
+    try:
+        return parse_entry(entry_for(path))
+    except ScopeError:
+        return parse_entry(".")
+
+
+def _filed(entries: Iterable[Entry], *, fold: bool) -> Trie[int]:
+    """File entries by where they begin, with their numbers from 0."""
+    filed: Trie[int] = Trie()
+    for number, entry in enumerate(entries):
+        filed.add(entry.folded() if fold else entry, number)
+    return filed
+
+
+@lru_cache(maxsize=2)
+def _filed_places(*, fold: bool) -> Trie[int]:
+    return _filed((place.plain.held[0] for _, place, _ in _PLACES), fold=fold)
+
+
+def _near(scope: Scope, filed: Trie[int], *, fold: bool) -> list[int]:
+    """Numbers of entries that a scope could share a path with, in order; all others are apart for certain."""
+    return sorted(set[int]().union(*(filed.near(entry) for entry in scope.sides(fold=fold).held)))
+
+
+def _touched(scope: Scope, shared: Sequence[tuple[bytes, str]], filed: Trie[int], *, fold: bool) -> str:
     """Name the shared kinds that a scope can touch, each with one path; empty when there are none."""
     if scope.entries == (".",):
         return "everything, shared infrastructure included (its scope is `.`)"
     found: dict[str, bytes] = {}
-    for path, kind in shared:
+    for path, kind in (shared[number] for number in _near(scope, filed, fold=fold)):
         if kind not in found and scope.matches(path, fold=fold):
             found[kind] = path
     for kind, path in (*_places(scope, fold=fold), *_names(scope)):
@@ -182,7 +213,8 @@ def _touched(scope: Scope, shared: Sequence[tuple[bytes, str]], *, fold: bool) -
 
 def _places(scope: Scope, *, fold: bool) -> Iterator[tuple[str, bytes]]:
     """Yield the shared places that a scope holds, or that an entry of it begins in."""
-    for kind, place, path in _PLACES:
+    for number in _near(scope, _filed_places(fold=fold), fold=fold):
+        kind, place, path = _PLACES[number]
         if scope.matches(path, fold=fold):
             yield kind, path
             continue

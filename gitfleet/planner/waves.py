@@ -10,7 +10,7 @@ Not promised: the fewest waves possible, which would take exponential time; and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, final
 
 from gitfleet.model.config import OverlapPolicy
@@ -142,6 +142,7 @@ class _Scheduler:
         self._scopes = scopes
         self._fold = fold
         self._tokens = {task.id: token_hint(task, config) for task in plan.tasks}
+        self._least = min(self._tokens.values(), default=0)
         self._room = without(config.budgets.wave, config.budgets.reserve)
         capped = bool(self._room.said())
         self._needs = {task.id: reservation(task, config) if capped else Amount() for task in plan.tasks}
@@ -152,6 +153,7 @@ class _Scheduler:
         self._behind = dependents(plan.tasks)
         self._missing = {task.id: len(set(task.depends_on)) for task in plan.tasks}
         self._queues: dict[_Queue, list[tuple[_Rank, str]]] = {}
+        self._heads: list[tuple[_Rank, str]] = []
         self._waves: list[tuple[str, ...]] = []
         self._placements: dict[str, Placement] = {}
 
@@ -161,7 +163,7 @@ class _Scheduler:
             if not missing:
                 self._queue(task_id)
         before = ScopeIndex(fold=self._fold)
-        while self._queues:
+        while len(self._placements) < len(self._tasks):
             wave, index = self._fill()
             for task_id in wave:
                 reason = self._reason(task_id, before)
@@ -172,8 +174,14 @@ class _Scheduler:
         return Schedule(tuple(self._waves), {task_id: self._placements[task_id] for task_id in self._tasks})
 
     def _queue(self, task_id: str) -> None:
-        queue = self._queues.setdefault((self._scopes[task_id], self._tokens[task_id], self._needs[task_id]), [])
-        heappush(queue, (self._ranks[task_id], task_id))
+        queue = self._queues.setdefault(self._key(task_id), [])
+        ranked = (self._ranks[task_id], task_id)
+        heappush(queue, ranked)
+        if queue[0] == ranked:
+            heappush(self._heads, ranked)
+
+    def _key(self, task_id: str) -> _Queue:
+        return self._scopes[task_id], self._tokens[task_id], self._needs[task_id]
 
     def _release(self, wave: list[str]) -> None:
         for task_id in wave:
@@ -187,24 +195,27 @@ class _Scheduler:
         wave: list[str] = []
         index = ScopeIndex(fold=self._fold)
         tokens, taken = 0, Amount()
-        heads = [(queue[0][0], place, key) for place, (key, queue) in enumerate(self._queues.items())]
-        heapify(heads)
-        while heads and len(wave) < self._limits.max_agents:
-            _, place, key = heappop(heads)
-            scope, needed, amount = key
-            if wave and (tokens + needed > self._limits.budget_tokens or self._full(taken, amount)):
-                continue
-            if next(index.meeting(scope), None) is not None:
-                continue
+        left: list[tuple[_Rank, str]] = []
+        while self._heads and len(wave) < self._limits.max_agents:
+            if wave and tokens + self._least > self._limits.budget_tokens:
+                break
+            head = heappop(self._heads)
+            key = scope, needed, amount = self._key(head[1])
             queue = self._queues[key]
+            if not queue or queue[0] != head:
+                continue  # one that goes before it came into its queue after it
+            no_room = wave and (tokens + needed > self._limits.budget_tokens or self._full(taken, amount))
+            if no_room or next(index.meeting(scope), None) is not None:
+                left.append(head)
+                continue
             _, task_id = heappop(queue)
             wave.append(task_id)
             index.add(task_id, scope)
             tokens, taken = tokens + needed, taken.plus(amount)
             if queue:
-                heappush(heads, (queue[0][0], place, key))
-            else:
-                del self._queues[key]
+                heappush(self._heads, queue[0])
+        for head in left:
+            heappush(self._heads, head)
         return wave, index
 
     def _full(self, taken: Amount, needed: Amount) -> Short | None:

@@ -170,6 +170,10 @@ class Layout:
         """What says that a planner is not over yet, beside its attempts: its run."""
         return self.attempt(instance, 1).parent / "run.json"
 
+    def planned(self, instance: str) -> Path:
+        """The run of a planner that is over, beside its attempts."""
+        return self.attempt(instance, 1).parent / "over.json"
+
     def planning_stop(self, instance: str) -> Path:
         """What asks a planner to end, beside its run."""
         return self.attempt(instance, 1).parent / "stop"

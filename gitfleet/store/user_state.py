@@ -9,9 +9,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def user_state(environ: Mapping[str, str]) -> Path:
-    """The directory of gitfleet in the user's state, as ``environ`` says by the XDG base directories."""
-    said = environ.get("XDG_STATE_HOME", "")
+def state_home(environ: Mapping[str, str]) -> Path | None:
+    """The user's directory for state of programs, by the XDG base directories; none where ``environ`` knows no home."""
+    said, home = environ.get("XDG_STATE_HOME", ""), environ.get("HOME", "")
     # A relative path is to be ignored, as the specification has it.
-    root = Path(said) if said.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".local" / "state"
-    return root / "gitfleet"
+    if said.startswith("/"):
+        return Path(said)
+    return Path(home) / ".local" / "state" if home.startswith("/") else None
+
+
+def user_state(environ: Mapping[str, str]) -> Path:
+    """The directory of gitfleet in the user's state; below the system's home where ``environ`` has none."""
+    return (state_home(environ) or Path.home() / ".local" / "state") / "gitfleet"

@@ -116,9 +116,10 @@ def test_a_link_that_leads_nowhere_is_a_file_that_is_not_there(here: Path) -> No
     [
         (Doing(1, 65, 3), "the planner works: 1m05s"),
         (
-            Doing(2, 5, 1, 3, 4, 12345),
+            Doing(2, 5, 1, 3, 4, 12345, repairs=True),
             "the planner repairs its plan (call 2): 5s, 3 turns, 4 tool calls, 12,345 tokens",
         ),
+        (Doing(2, 5, 1), "the planner works (call 2): 5s"),
         (Doing(1, 4, 1, stopping=True), "the planner is stopped: 4s"),
         (Doing(1, 4, 4, waiting="one\n: full"), "4s: the planner waits: one\\n: full"),
         (Doing(1, 40, 12, 0), "the planner works: 40s, 0 turns, 0 tool calls, no output for 12s"),

@@ -138,7 +138,7 @@ def places(what: scenario.Scenario, lines: Iterable[list[str]]) -> Iterator[Poin
 
 
 def share_of(points: Sequence[Point], share: int, day: int) -> list[Point]:
-    """One place of so many, and at least three of each kind and process; in as many days it was the turn of all."""
+    """One place of so many, and at least two of each kind and process; in as many days it was the turn of all."""
     if share == 1:
         return list(points)
     kinds: dict[tuple[str, str], list[Point]] = {}
@@ -148,7 +148,7 @@ def share_of(points: Sequence[Point], share: int, day: int) -> list[Point]:
     for some in kinds.values():
         # Mixed: neighbours are the same operation, before and after it.
         mixed = sorted(some, key=lambda point: zlib.crc32(str(point).encode()))
-        step = max(1, min(share, len(mixed) // 3))
+        step = max(1, min(share, len(mixed) // 2))
         found += mixed[day % step :: step]
     return found
 

@@ -19,7 +19,7 @@ from gitfleet.store.state import State
 from tests.support.fleet import write
 from tests.support.sessions import common_dir, config_of, session_ids, states
 from tests.support.terminal import Terminal
-from tests.support.told import BEGAN, END, turn
+from tests.support.told import BEGAN, END, says, turn
 
 if TYPE_CHECKING:
     from tests.support.fleet import FleetEnv, Outcome
@@ -374,6 +374,24 @@ def test_a_call_whose_rows_cannot_be_written_is_not_over_until_they_can(fleet: F
     nothing_is_left(fleet, repo)
 
 
+@pytest.mark.slow
+def test_a_limit_during_a_call_is_waited_for_and_the_call_is_made_again(fleet: FleetEnv) -> None:
+    fleet.program = ("-m", "tests.support.told")
+    limit = 'echo "{\\"limit\\": true, \\"resets\\": $(($(date +%s) + 2))}"\n' + says(end="rate-limited")
+    once = f'if [ "$GITFLEET_ATTEMPT" = 1 ]; then {limit}exit 0; fi\n'
+    script = f"""{BEGAN}{once}cp '{fleet.root}/good.yaml' "$GITFLEET_HANDOFF"\n{turn(1, 40)}{END}"""
+    repo = arrange(fleet, "", planner={"agent": "opencode"})
+    fleet.variables["XDG_STATE_HOME"] = str(fleet.root / "state")
+    ended = fleet.run("plan", "--direction", script, "--yes").ok()
+    assert "2 calls" in ended.out
+    said = [line.partition(": no account")[0] for line in ended.err.splitlines()]
+    said = [line for line in said if "planner" in line]
+    assert said[:2] == ["gitfleet: the planner works", "gitfleet: the planner waits"]
+    (place,) = planners(fleet, repo)
+    assert [path.name for path in place.glob("answer-*")] == ["answer-1.yaml"]
+    nothing_is_left(fleet, repo)
+
+
 def test_a_planner_that_works_is_shown_and_stopped_from_elsewhere(fleet: FleetEnv) -> None:
     point = fleet.point("working")
     repo = arrange(fleet, point.shell)
@@ -405,6 +423,9 @@ def test_the_run_of_a_planner_that_works_is_readable(fleet: FleetEnv) -> None:
     ended: Outcome = fleet.finish(process).ok()
     assert json.loads(ended.out)["agents"] == 2
     assert ended.err == ""
+    over = decode((place / "over.json").read_bytes(), Run)
+    assert [attempt.exit.code for attempt in over.attempts if attempt.exit] == [0]
+    assert fleet.run("logs", place.name).ok().out.startswith("So:\n```yaml\n")
 
 
 @pytest.mark.slow

@@ -206,7 +206,7 @@ WAYS = (
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_damaged_file_is_named_or_healed(stage: Stage, data: st.DataObject) -> None:
     stage.restore()

@@ -111,7 +111,7 @@ def test_a_refused_change_is_told_and_mended(fleet: FleetEnv) -> None:
 @pytest.mark.timeout(1800)
 def test_refused_changes_all_along_a_session_are_told_and_mended(fleet: FleetEnv) -> None:
     """A share of all changes; all of them with ``GITFLEET_FAULTS_STEP=1``."""
-    step = int(os.environ.get("GITFLEET_FAULTS_STEP", "24"))
+    step = int(os.environ.get("GITFLEET_FAULTS_STEP", "48"))
     last, expected = changes(fleet)
     for number, at in enumerate(range(1 + TODAY % step, last + 1, step)):
         hold(fleet, expected, ERRORS[number % len(ERRORS)], at, number % 2)

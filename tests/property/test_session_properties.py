@@ -19,7 +19,7 @@ def of(*behaviours: str, person: str = "") -> tuple[Doing, ...]:
 def test_more_sessions() -> None:
     """Others every time; a failure prints its case and its seed."""
     number = random.SystemRandom().randrange(2**32)
-    soak(12, number)
+    soak(8, number)
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ class FleetEnv:
         environ, place = self.environ, cwd or self.root / "repo"
         warm = self._warm(environ)
         if warm is not None:
-            words = [str(arg) for arg in args]
+            words = [*self.program[2:], *map(str, args)]
             done = warm.run(self.program[1], words, cwd=place, env=environ, stdin=stdin, seconds=seconds)
         else:
             done = subprocess.run(

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MARK = "GITFLEET_TEST_MARK"
 GRACE_SECONDS = 3.0  # a warden that wrote its last file may need a moment to leave a busy machine
 
+EXEC_SECONDS = 0.02
+
 # Names in a home that git or gitfleet could write; watched in the person's real home, which other programs use too.
 WATCHED = (
     ".gitconfig",
@@ -69,7 +71,12 @@ def is_marked(process: psutil.Process, mark: str, below: Sequence[Path]) -> bool
     try:
         if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
             return False
-        if process.environ().get(MARK) == mark:
+        # Between exec's closing of files, for which the parent waits, and its end a process shows no environment yet.
+        environ = process.environ()
+        if not environ:
+            time.sleep(EXEC_SECONDS)
+            environ = process.environ()
+        if environ.get(MARK) == mark:
             return True
         directory = Path(process.cwd())
         return any(directory.is_relative_to(root) for root in below)

@@ -57,14 +57,16 @@ class Known:
 class Standing:
     """How an account stands: ``clause`` says so for people, ``mend`` is the command that changes it.
 
-    That is empty where nothing but time does. ``until`` is when it rests no more, in POSIX seconds. ``allowed``
-    attempts may work with it at once, ``available`` more than do now.
+    That is empty where nothing but time does; ``own`` is the one for who can work with no other account. ``until`` is
+    when it rests no more, in POSIX seconds. ``allowed`` attempts may work with it at once, ``available`` more than do
+    now.
     """
 
     ref: str
     condition: Condition
     clause: str
     mend: str = ""
+    own: str = ""
     until: float | None = None
     busy: int = 0
     queued: int = 0
@@ -101,7 +103,7 @@ def standing(known: Known, now: float) -> Standing:
         used=state.used,
         dead=known.dead,
     )
-    condition, clause, mend = Condition.READY, "ready", ""
+    condition, clause, mend, own = Condition.READY, "ready", "", None
     if not known.program:
         condition, clause, mend = Condition.NO_PROGRAM, f"there is no {program.name} on the PATH", program.install
     elif not account.connected or known.missing:
@@ -115,13 +117,15 @@ def standing(known: Known, now: float) -> Standing:
     elif resting:
         condition = Condition.COOLING
         clause = f"cooling down until {said} ({state.why})"
-        mend = f"gitfleet accounts connect {account.kind}"
+        mend, own = f"gitfleet accounts connect {account.kind}", ""
     elif known.busy >= allowed:
         condition, clause = Condition.AT_CAPACITY, f"at capacity: {known.busy} of {allowed} in use"
         mend = f"gitfleet accounts connect {account.kind}"
+        # After a limit it is the vendor that wants no more at once.
+        own = f"{again} --capacity {allowed + 1}" if allowed == account.capacity else ""
     elif known.busy:
         condition, clause = Condition.BUSY, f"busy: {known.busy} of {allowed} in use"
-    return replace(base, condition=condition, clause=clause, mend=mend, until=until)
+    return replace(base, condition=condition, clause=clause, mend=mend, own=mend if own is None else own, until=until)
 
 
 def _rests_until(state: AccountState, now: float) -> float | None:

@@ -22,7 +22,6 @@ import re
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.accounts.keys import missing
@@ -43,31 +42,17 @@ from gitfleet.store.files import (
     write_durable,
 )
 from gitfleet.store.locks import hold
+from gitfleet.store.user_state import state_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
 
     from gitfleet.model.agent_config import AgentKind
     from gitfleet.store.locks import LockProof
 
 _REF = re.compile(r"[a-z][a-z0-9-]{0,60}", re.ASCII)
 _LOCK_SECONDS = 30.0
-
-
-def state_home(caller: Mapping[str, str]) -> Path:
-    """The user's directory for state of programs, as the XDG base directory specification has it."""
-    said = caller.get("XDG_STATE_HOME", "")
-    if said.startswith("/"):
-        return Path(said)
-    home = caller.get("HOME", "")
-    if not home.startswith("/"):
-        raise GitfleetError(
-            Kind.ENVIRONMENT,
-            "no-home",
-            "HOME is not set, so there is no place for accounts.",
-            hint="Set HOME, or XDG_STATE_HOME to an absolute path.",
-        )
-    return Path(home) / ".local" / "state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +65,15 @@ class Accounts:
 
     @classmethod
     def of(cls, caller: Mapping[str, str], now: Callable[[], float]) -> Accounts:
-        """The accounts of whom this environment belongs to."""
-        return cls(state_home(caller) / "gitfleet" / "accounts", caller, now)
+        """The accounts of whom this environment belongs to. Raises ``GitfleetError`` (``no-home``)."""
+        root = state_home(caller)
+        if root is None:
+            message, hint = (
+                "HOME is not set, so there is no place for accounts.",
+                "Set HOME, or XDG_STATE_HOME to an absolute path.",
+            )
+            raise GitfleetError(Kind.ENVIRONMENT, "no-home", message, hint=hint)
+        return cls(root / "gitfleet" / "accounts", caller, now)
 
     # -- looking -------------------------------------------------------------------------------------------------
 
@@ -292,9 +284,8 @@ class Accounts:
         make_directory(self.root)
         facts = self.root.stat()
         if facts.st_uid != os.getuid():
-            raise GitfleetError(
-                Kind.ENVIRONMENT, "not-ours", f"{self.root} belongs to somebody else, and accounts would lie there."
-            )
+            message = f"{self.root} belongs to somebody else, and accounts would lie there."
+            raise GitfleetError(Kind.ENVIRONMENT, "not-ours", message)
         if facts.st_mode & 0o077:
             self.root.chmod(0o700)
 

@@ -133,7 +133,7 @@ class CodexReader:
         if kind == "command_execution" and item.get("status") == "failed":
             output = text_of(item, "aggregated_output").strip()
             if _NO_SANDBOX.fullmatch(output) and "bwrap" not in text_of(item, "command"):
-                yield Denied(SANDBOX, output, UNFENCED)
+                yield Denied(SANDBOX, output, UNFENCED, every=True)
 
     def _error(self, message: str) -> Iterator[AgentEvent]:
         if again := _RECONNECTING.match(message):

@@ -70,11 +70,13 @@ def judge(  # noqa: PLR0913 - what one attempt left
 def did_without(ended: Failure | None, told: Transcript | None, handoff: Handoff | None) -> bool:
     """Whether an agent was denied something, ended well all the same, and hands off without a word of a failure.
 
-    Then its work is judged as any other is; if it does not stand by itself, a person is asked after all.
+    Then its work is judged as any other is; if it does not stand by itself, a person is asked after all. One that
+    could run no command at all could not look at what it did: that is a question to a person at once.
     """
     denied = ended is not None and ended.code == DENIED and ended.source is FailureSource.NEEDS_PERSON
     well = told is not None and told.ended is not None and not told.ended.code
-    return denied and well and handoff is not None and not handoff.failures
+    blind = told is not None and any(one.every for one in told.denied)
+    return denied and well and not blind and handoff is not None and not handoff.failures
 
 
 def with_denial(judgement: Judgement, denied: Failure, *, evidence: bool) -> Judgement:

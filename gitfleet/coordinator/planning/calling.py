@@ -33,6 +33,7 @@ from gitfleet.model.evidence import Attempt, Exit
 from gitfleet.model.plan import Task, TaskKind
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
 from gitfleet.planner.budgets import UsedUp, left, measured, overrun, runs_model, tightest, total
+from gitfleet.planner.retries import LIMITED, LIMITS_IN_A_ROW
 from gitfleet.relay.text import one_line
 from gitfleet.runtime.attempt import BUDGET
 from gitfleet.store.files import make_directory, write_durable
@@ -72,9 +73,23 @@ class Planner:
     interrupts: Interrupts
     _tree: Worktree | None = field(default=None)
     _notes: list[str] = field(default_factory=list)
+    _asked: int = 0
 
     def ask(self, prompt: bytes) -> Answered:
-        """Call it once and wait for its end. Raises ``GitfleetError``, ``GitFailed`` and ``OSError`` of the machine."""
+        """Ask it once and wait for its answer; a call that meets a limit is made again once an account is ready.
+
+        Raises ``GitfleetError``, ``GitFailed`` and ``OSError`` of the machine.
+        """
+        self._asked += 1
+        answered = self._call(prompt)
+        for _ in range(LIMITS_IN_A_ROW - 1):
+            if answered.failure is None or answered.failure.code not in LIMITED or not self.run.attempts[-1].account:
+                break
+            answered = self._call(prompt)
+        return answered
+
+    def _call(self, prompt: bytes) -> Answered:
+        """Call it once, as soon as an account is ready for it, and wait for its end."""
         parts = self.parts
         if asked_to_end(parts, self.run.instance, self.interrupts):
             return Answered(())
@@ -119,7 +134,7 @@ class Planner:
             make_directory(parts.layout.attempt(self.run.instance, number))
             self._note()
         if self._tree is None:
-            self.watch(Doing(number, 0, 0))  # a large tree takes its time
+            self.watch(Doing(number, 0, 0, repairs=self._asked > 1))  # a large tree takes its time
             self._tree = _stand(parts, self.run)
             if asked_to_end(parts, self.run.instance, self.interrupts):
                 return Answered(())
@@ -189,7 +204,7 @@ class Planner:
                     stopped = True
                     host.stop(handle, reason=BUDGET)
             doing = self._doing(handle, began, follower.transcript if follower else None)
-            self.watch(replace(doing, stopping=stopped))
+            self.watch(replace(doing, stopping=stopped, repairs=self._asked > 1))
         host.clean_up(handle)
         return ended
 

@@ -17,7 +17,7 @@ from gitfleet.git.command import GitFailed
 from gitfleet.git.snapshots import Failed, Nothing, Taken
 from gitfleet.model.evidence import WIP, Exit
 from gitfleet.recovery.keeping import keep_tree
-from gitfleet.store.files import remove_durable, sweep
+from gitfleet.store.files import rename_durable, sweep
 from gitfleet.store.usage import UsageStore
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def finish(parts: Parts, run: Run, task: Task) -> tuple[str, ...]:
     notes += _clear(parts, run, ended)
     if known:
         parts.layout.planning_stop(run.instance).unlink(missing_ok=True)
-        remove_durable(parts.layout.planning(run.instance))
+        with suppress(FileNotFoundError):  # it ended before its first call, or is ended again
+            rename_durable(parts.layout.planning(run.instance), parts.layout.planned(run.instance))
     return tuple(notes)
 
 

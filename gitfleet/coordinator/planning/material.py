@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.attempt.context import Context
 from gitfleet.errors import GitfleetError
-from gitfleet.git.trees import SYMLINK
+from gitfleet.git.trees import DIRECTORY, SUBMODULE, SYMLINK
 from gitfleet.model.session import SessionState
 from gitfleet.relay.planning import RULES_BYTES, Material, scope_words
 from gitfleet.relay.terrain import terrain
@@ -15,6 +16,8 @@ from gitfleet.store.claims import external
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gitfleet.git.objects import Objects
+    from gitfleet.git.trees import TreeEntry
     from gitfleet.model.config import Config
     from gitfleet.parts import Parts
 
@@ -39,14 +42,22 @@ def material(parts: Parts, base: str) -> Material:
 
 
 def _rules(parts: Parts, tree: str) -> Iterator[tuple[str, str]]:
-    """The files in which projects say how agents are to work; one that is the other's link is told once."""
+    """The files in which projects say how agents are to work; what several of them name is told once."""
     seen = set()
     for name in RULES:
-        entry = parts.objects.entry(tree, name.encode())
-        if entry is None or entry.is_tree or entry.mode == SYMLINK or entry.oid in seen:
-            continue
-        seen.add(entry.oid)
-        yield name, parts.objects.blob(entry.oid)[: RULES_BYTES + 1].decode("utf-8", "replace")
+        entry = _file(parts.objects, tree, name.encode())
+        if entry is not None and entry.oid not in seen:
+            seen.add(entry.oid)
+            yield name, parts.objects.blob(entry.oid)[: RULES_BYTES + 1].decode("utf-8", "replace")
+
+
+def _file(objects: Objects, tree: str, path: bytes) -> TreeEntry | None:
+    """The file at a path of the tree, or the one that a link there names; none for a link to a link or out of it."""
+    entry = objects.entry(tree, path)
+    if entry is not None and entry.mode == SYMLINK:
+        named = posixpath.normpath(posixpath.join(posixpath.dirname(path), objects.blob(entry.oid)))
+        entry = None if named.startswith(b"/") else objects.entry(tree, named)
+    return None if entry is None or entry.mode in {DIRECTORY, SYMLINK, SUBMODULE} else entry
 
 
 def _claims(parts: Parts) -> Iterator[str]:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 class Doing:
     """How a call stands: its number, seconds since its start and since its last output, and what it told of so far.
 
-    ``stopping`` says that it was told to end, ``waiting`` what it waits for before its start.
+    ``stopping`` says that it was told to end, ``waiting`` what it waits for before its start, ``repairs`` that the
+    answer of an earlier one was not accepted.
     """
 
     call: int
@@ -39,6 +40,7 @@ class Doing:
     tokens: int | None = None
     stopping: bool = False
     waiting: str = ""
+    repairs: bool = False
 
 
 Watch: TypeAlias = "Callable[[Doing], None]"

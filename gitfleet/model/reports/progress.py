@@ -154,6 +154,9 @@ class SessionStatus(Report, frozen=True, kw_only=True):
     held: Annotated[tuple[HeldTask, ...], Meta(description="Queued tasks that wait for a scope or a budget.")] = ()
     live: Annotated[tuple[LiveRun, ...], Meta(description="Runs that hold a claim at this moment.")] = ()
     predictions: Annotated[tuple[Prediction, ...], PREDICTED] = ()
+    other_clones: Annotated[
+        tuple[str, ...], Meta(description="Claims of other clones on what agents here may write, a sentence each.")
+    ] = ()
     landings: tuple[Landing, ...] = ()
 
 

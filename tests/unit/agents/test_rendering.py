@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gitfleet.agents import rendering
 from gitfleet.agents.claude.stream import ClaudeReader
 from gitfleet.agents.events import (
     AgentEvent,
@@ -62,6 +64,17 @@ def test_every_event_has_its_words(event: AgentEvent, text: str) -> None:
     assert words(event) == text
 
 
+def test_the_time_of_a_reset_is_one_of_the_readers_own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        monkeypatch.setenv("TZ", "XXX-05:30")
+        time.tzset()
+        told = words(RateLimited(hard=True, resets=1.5e9))
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert told == "! a limit is used up, until 2017-07-14 08:10:00"
+
+
 def test_a_stream_is_rendered_in_whatever_pieces_it_comes() -> None:
     data = b"{said one\n{unknown\nwarning: a shell\n{call make\n\n{said last"
     whole = b"one\nwarning: a shell\n> Bash make\nlast\n"
@@ -69,6 +82,18 @@ def test_a_stream_is_rendered_in_whatever_pieces_it_comes() -> None:
         shown = Rendering(Letters())
         pieces = [shown.feed(data[at : at + step]) for at in range(0, len(data), step)]
         assert b"".join(pieces) + shown.finish() == whole
+
+
+@pytest.mark.parametrize("ends", [b"", b"\n{said on\n"])
+def test_a_line_without_an_end_is_kept_up_to_a_bound_and_then_left_out(
+    ends: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rendering, "LINE_BYTES", 100)
+    shown = Rendering(Letters())
+    assert [shown.feed(b"x" * 60) for _ in range(50)] == [b""] * 50
+    assert sum(len(piece) for piece in shown._pieces) <= 100
+    told = shown.feed(ends) + shown.finish()
+    assert told == b"~ a line of 3000 bytes is left out: `gitfleet logs --raw` shows it\n" + b"on\n" * bool(ends)
 
 
 def test_half_of_a_surrogate_pair_is_shown_as_what_it_is() -> None:
@@ -99,10 +124,10 @@ def test_the_log_of_the_program_itself_is_left_out_and_a_session_is_named_once()
         def read(self, line: bytes) -> Iterable[AgentEvent]:
             return [Began("s-1", "m")] if line.startswith(b"{began") else Letters.read(self, line)
 
-    rendering = Rendering(Traced())
+    traced = Rendering(Traced())
     log = (
         b"{began\n{began\n2026-11-21T12:17:17.8Z  INFO codex_otel.trace_safe: event\n"
         b"2026-11-21T12:17:17.8Z ERROR no route\n2026-11-21 is a day\n"
     )
-    shown = rendering.feed(log).decode().splitlines()
+    shown = traced.feed(log).decode().splitlines()
     assert shown == ["= session s-1, m", "2026-11-21T12:17:17.8Z ERROR no route", "2026-11-21 is a day"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from jsonschema import Draft202012Validator
 from gitfleet.agents.accounts import store
 from gitfleet.agents.accounts.leasing import Leased, Wanted, take
 from gitfleet.agents.accounts.store import Accounts
+from gitfleet.app import accounts as connecting
 from gitfleet.app.accounts import Connection, connect, listed, remove
 from gitfleet.errors import GitfleetError
 from gitfleet.model.account import AccountLease
@@ -65,6 +67,60 @@ def test_an_endpoint_is_an_address_and_nothing_else(accounts: Accounts, address:
     assert refused.value.code == code
     assert "passw0rd" not in refused.value.message
     assert accounts.refs() == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "then"), [(None, "http://h/v1"), ("", ""), ("http://other/v1", "http://other/v1")]
+)
+def test_connected_anew_an_endpoint_stays_unless_it_is_named_or_taken_away(
+    accounts: Accounts, endpoint: str | None, then: str
+) -> None:
+    connect(accounts, Connection(kind=AgentKind.CODEX, key_env="KEY", endpoint="http://h/v1"))
+    connect(accounts, Connection(kind=AgentKind.CODEX, ref="codex", key_env="KEY", endpoint=endpoint))
+    assert accounts.read("codex").endpoint == then
+
+
+def test_an_account_stays_as_it_was_and_there_while_its_program_logs_in(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect(accounts, Connection(kind=AgentKind.CODEX, key_env="KEY", capacity=3))
+    before = accounts.read("codex")
+    seen = []
+
+    def login(*_: object, **__: object) -> int:
+        seen.append(accounts.read("codex"))
+        with pytest.raises(GitfleetError) as refused:
+            remove(accounts, "codex")
+        assert refused.value.code == "logging-in"
+        (accounts.home("codex") / "auth.json").write_text("{}")
+        return len(seen) % 2
+
+    monkeypatch.setattr(connecting, "run", login)
+    again = Connection(kind=AgentKind.CODEX, ref="codex", endpoint="http://h/v1")
+    with pytest.raises(GitfleetError, match="did not log in"):
+        connect(accounts, again)
+    assert accounts.read("codex") == before
+    connect(accounts, again)
+    assert seen == [before, before], "what a kill of gitfleet would leave"
+    after = accounts.read("codex")
+    assert (after.key, after.endpoint, after.capacity) == (None, "http://h/v1", 3)
+    remove(accounts, "codex")
+
+
+@pytest.mark.parametrize("number", ["TERM", "HUP"])
+def test_a_login_that_is_terminated_leaves_no_account_and_no_process(
+    accounts: Accounts, tmp_path: Path, number: str
+) -> None:
+    (tmp_path / "bin/codex").write_text(
+        f"#!/bin/sh\necho $$ > {tmp_path}/pid\nkill -{number} $PPID\nexec /bin/sleep 60\n"
+    )
+    handlers = [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)]
+    with pytest.raises(KeyboardInterrupt):
+        connect(accounts, Connection(kind=AgentKind.CODEX))
+    assert accounts.refs() == []
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+    assert [signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)] == handlers
 
 
 def test_a_connection_that_could_not_be_written_is_no_account(

@@ -1,4 +1,4 @@
-"""What is told of permissions before anything starts; it names every agent whose program is told to refuse nothing."""
+"""What is told before anything starts: agents whose program refuses nothing, and the programs that a plan can use."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitfleet.app.disclosure import permissions
-from gitfleet.model.agent_config import AgentConfig, AgentKind, Permissions
+from gitfleet.app.disclosure import disclose, permissions
+from gitfleet.app.target import Target
+from gitfleet.model.agent_config import AgentConfig, AgentKind, Permissions, PlannerConfig
 from gitfleet.model.config import Config
 from gitfleet.model.plan import Plan, Task
+from gitfleet.model.session import Reversibility
+from gitfleet.planner.waves import schedule
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -75,3 +78,33 @@ def test_commands_are_told_of_beside_agents() -> None:
     said = permissions(plan, Config())
     assert said.startswith("claude: ")
     assert COMMANDS in said
+
+
+PROGRAMS = {
+    "mine": AgentConfig(argv=("mine", "{prompt_file}"), fallback=("instead",)),
+    "instead": AgentConfig(argv=("instead",)),
+    "thinker": AgentConfig(argv=("thinker",)),
+    "never": AgentConfig(argv=("never",)),
+}
+
+
+@pytest.mark.parametrize(
+    ("task", "fixture", "told"),
+    [
+        (Task(id="a", instructions="x", agent="mine"), False, ("mine {prompt_file}", "instead")),
+        (Task(id="a", instructions="x"), False, ("instead",)),
+        (Task(id="a", command="make", agent="mine"), False, ("make",)),
+        (Task(id="a", instructions="x", agent="claude"), False, ()),
+        (Task(id="a", instructions="x", agent="mine"), True, ()),
+    ],
+)
+def test_only_programs_that_the_plan_can_use_are_told(
+    task: Task,
+    fixture: bool,  # noqa: FBT001 - a column
+    told: tuple[str, ...],
+) -> None:
+    config = Config(agent="instead", agents=PROGRAMS, planner=PlannerConfig(agent="thinker"), fixture=fixture)
+    plan = Plan(name="x", direction="better", tasks=(task,))
+    target = Target(ref="refs/heads/main", base="0" * 40, new=False, notes=())
+    found = disclose(plan, config, schedule(plan, config), target, (Reversibility.GREEN, ""), (), "pool")
+    assert found.commands == told

@@ -1,4 +1,4 @@
-"""What becomes of a plan that is wanted no more once it is there."""
+"""What becomes of a plan that is wanted no more once it is there, and what is told of planners that were killed."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from gitfleet.app import planning
+from gitfleet.app.direction import Planned
 from gitfleet.coordinator.observer import Interrupts
 from gitfleet.coordinator.planning.calling import Answered
-from gitfleet.errors import ExitCode, GitfleetError
+from gitfleet.errors import ExitCode, GitfleetError, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +34,37 @@ def test_an_interrupt_while_the_plan_is_checked_is_heeded(monkeypatch: pytest.Mo
     for name, stand_in in stand_ins.items():
         monkeypatch.setattr(planning, name, stand_in)
     ground = SimpleNamespace(direction="words", base="0" * 40)
-    making: Any = SimpleNamespace(ground=ground, parts=None, answers=0, keep=lambda *_: None, kept=lambda: "")
-    planner: Any = SimpleNamespace(ask=lambda _: Answered(("tasks: []",)))
+    making: Any = SimpleNamespace(ground=ground, parts=None, calls=0, keep=lambda *_: None, kept=lambda: "")
+    planner: Any = SimpleNamespace(ask=lambda _: Answered(("tasks: []",)), run=SimpleNamespace(attempts=()))
     with pytest.raises(GitfleetError, match="nothing was started") as refused:
         planning._rounds(making, planner, interrupts)
     assert refused.value.exit_code == ExitCode.INTERRUPTED
     assert "The plan is kept: plan.yaml" in refused.value.hint
+
+
+KEPT = "the planner changed files of its worktree; none of it counts: gitfleet rescue show plan-aaaaaa/1"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_killed_planners_left_is_told_with_the_plan_and_with_a_failure(
+    monkeypatch: pytest.MonkeyPatch, *, fails: bool
+) -> None:
+    def begin(*_: object) -> Planned:
+        if fails:
+            raise GitfleetError(Kind.RUNS_FAILED, "planner-failed", "It failed.", hint="See its log.")
+        stand_in: Any = SimpleNamespace()
+        return Planned(stand_in, stand_in, Path("plan.yaml"), "planned", notes=("a note",))
+
+    swept = ("the planner plan-aaaaaa, whose gitfleet was killed, is over", KEPT)
+    monkeypatch.setattr(planning, "sweep", lambda _: iter(swept))
+    monkeypatch.setattr(planning, "_begin", begin)
+    ground: Any = SimpleNamespace(workspace=None)
+    if not fails:
+        assert planning.make(ground, lambda _: None, Interrupts()).notes == (*swept, "a note")
+        return
+    with pytest.raises(GitfleetError) as refused:
+        planning.make(ground, lambda _: None, Interrupts())
+    assert (refused.value.code, refused.value.hint) == (
+        "planner-failed",
+        f"See its log. Note: {swept[0]}. Note: {KEPT}.",
+    )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from gitfleet.coordinator.claiming import RETRY_SECONDS, Claiming, HeldElsewhere, clash
+from gitfleet.coordinator.claiming import RETRY_SECONDS, Claiming, HeldElsewhere, Taken, clash
 from gitfleet.model.claim import Claim, ExternalClaim
 from gitfleet.model.config import Config
 from gitfleet.model.trees_config import WorktreesConfig
@@ -15,20 +15,24 @@ if TYPE_CHECKING:
     from tests.support.repo import Repo
 
 
+def took(result: Taken | HeldElsewhere) -> Claim:
+    assert isinstance(result, Taken)
+    assert result.warnings == ()
+    return result.claim
+
+
 def test_each_claim_has_a_block_of_ports_of_its_own(repo: Repo) -> None:
     config = Config(worktrees=WorktreesConfig(ports=4000))
     with session_on(repo, task_of("a"), config=config) as stage:
         claiming = Claiming(stage.parts, stage.session)
-        taken = [claiming.take(f"i{name}", name, Scope.parse([f"{name}.txt"])) for name in "abc"]
-        assert [claim.port_base for claim in taken if isinstance(claim, Claim)] == [4000, 4010, 4020]
+        taken = [took(claiming.take(f"i{name}", name, Scope.parse([f"{name}.txt"]))) for name in "abc"]
+        assert [claim.port_base for claim in taken] == [4000, 4010, 4020]
         assert stage.parts.claims.live() == tuple(taken)
         claiming.release(["ib"])
-        again = claiming.take("id", "d", Scope.parse(["d.txt"]))
-        assert isinstance(again, Claim)
+        again = took(claiming.take("id", "d", Scope.parse(["d.txt"])))
         assert again.port_base == 4010
         # Taking what one holds already keeps the block.
-        same = claiming.take("ia", "a", Scope.parse(["a.txt"]))
-        assert isinstance(same, Claim)
+        same = took(claiming.take("ia", "a", Scope.parse(["a.txt"])))
         assert same.port_base == 4000
         claiming.release(["ia", "ib", "ic", "id", "never"])
         assert stage.parts.claims.live() == ()
@@ -37,7 +41,7 @@ def test_each_claim_has_a_block_of_ports_of_its_own(repo: Repo) -> None:
 def test_the_holder_and_a_path_are_named_and_time_must_pass(repo: Repo) -> None:
     with session_on(repo, task_of("a")) as stage:
         claiming = Claiming(stage.parts, stage.session)
-        assert isinstance(claiming.take("ia", "a", Scope.parse(["src/"])), Claim)
+        assert isinstance(claiming.take("ia", "a", Scope.parse(["src/"])), Taken)
         held = claiming.take("ib", "b", Scope.parse(["src/x.py"]))
         assert isinstance(held, HeldElsewhere)
         assert held.sentence == f"src/x.py is held by ia of {SESSION}"
@@ -54,7 +58,7 @@ def test_a_claim_of_another_tool_is_honoured_by_its_file(repo: Repo) -> None:
         assert isinstance(held, HeldElsewhere)
         assert held.sentence.startswith("docs/a.md is held by other-1 (")
         assert held.sentence.endswith("x.json)")
-        assert isinstance(claiming.take("ib", "b", Scope.parse(["src/"])), Claim)
+        assert isinstance(claiming.take("ib", "b", Scope.parse(["src/"])), Taken)
 
 
 def test_two_claims_clash_where_they_share_a_path() -> None:

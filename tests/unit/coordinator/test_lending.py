@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from gitfleet.agents.accounts.store import Accounts
 from gitfleet.app.accounts import Connection, connect
-from gitfleet.coordinator.accounts import Chosen, Lending, NoneReady
-from gitfleet.model.agent_config import AgentKind
+from gitfleet.coordinator.accounts import Chosen, Lending, NoneReady, none_ready
+from gitfleet.model.account import AccountLease
+from gitfleet.model.agent_config import AgentConfig, AgentKind
+from gitfleet.model.config import Config
 from gitfleet.model.plan import Task
 from gitfleet.model.run import RunState
 from tests.support.stage import session_on
@@ -58,3 +62,21 @@ def test_two_tasks_that_wait_as_the_same_instance_are_two_and_take_nothing_from_
         lending.look()
         standing = accounts.standing("codex")
         assert (standing.busy, standing.queued) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("fallback", "helps"),
+    [((), "--ref codex --api-key-env KEY --capacity 2)"), (("any",), "in use (gitfleet accounts connect codex)")],
+)
+def test_who_is_pinned_to_an_account_is_told_what_helps_with_that_one(
+    accounts: Accounts, fallback: tuple[str, ...], helps: str
+) -> None:
+    pinned = AgentConfig(kind=AgentKind.CODEX, account="codex", fallback=fallback)
+    config = Config(agents={"one": pinned, "any": AgentConfig(kind=AgentKind.CODEX)})
+    lease = AccountLease(instance="i", attempt=1, session="s", repository="/r", over="/o", locks=(), since="")
+    with accounts.lock() as proof, (accounts.root / "held").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        locks = (str(accounts.root / "held"),)
+        accounts.write_lease(proof, "codex", msgspec.structs.replace(lease, locks=locks))
+        waits = none_ready(msgspec.structs.replace(TASKS[0], agent="one"), config, accounts.standings())
+    assert waits.sentence.endswith(helps)

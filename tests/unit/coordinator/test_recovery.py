@@ -7,10 +7,9 @@ import msgspec
 import pytest
 
 from gitfleet.coordinator.boundary import Boundary
-from gitfleet.coordinator.claiming import Claiming
+from gitfleet.coordinator.claiming import Claiming, Taken
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import encode
-from gitfleet.model.claim import Claim
 from gitfleet.model.evidence import Attempt, Verdict
 from gitfleet.model.run import ClaimHeld, Failure, FailureSource, MergeRecord, Run, RunState
 from gitfleet.model.session import Landing, PendingLanding, SessionState
@@ -32,15 +31,15 @@ def begun(stage: SessionStage, task: str, *states: RunState, **facts: Any) -> Ru
     instance = f"fleet-{SESSION}-w1-a{task}"
     base = stage.repo.oid()
     stage.repo.git("branch", f"fleet/{SESSION}/{task}", base)
-    claim = Claiming(stage.parts, stage.session).take(instance, task, Scope.parse([f"{task}.txt"]))
-    assert isinstance(claim, Claim)
+    took = Claiming(stage.parts, stage.session).take(instance, task, Scope.parse([f"{task}.txt"]))
+    assert isinstance(took, Taken)
     run = stage.books.advance(
         task,
         RunState.PREPARING,
         instance=instance,
         branch=f"fleet/{SESSION}/{task}",
         base=base,
-        claim=ClaimHeld(scope=claim.scope, acquired=AT),
+        claim=ClaimHeld(scope=took.claim.scope, acquired=AT),
         attempts=(Attempt(number=1, base=base, started=AT),),
     )
     for state in states:
@@ -284,7 +283,7 @@ def test_claims_of_other_sessions_go_only_when_nobody_will_release_them(
             stage.parts.state.create_session(there, plan=b"", config=b"", runs=(), report="")
         if clone:
             theirs = msgspec.structs.replace(theirs, clone=clone)
-        assert isinstance(Claiming(stage.parts, theirs).take("fleet-other-w1-a1", "x", Scope.parse(["x"])), Claim)
+        assert isinstance(Claiming(stage.parts, theirs).take("fleet-other-w1-a1", "x", Scope.parse(["x"])), Taken)
         notes = reconcile(stage.parts, SESSION).notes
         assert [claim.session for claim in stage.parts.claims.live()] == ["other-abcdef"] * left
         assert [note for note in notes if "left a claim" in note] == [

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from gitfleet.agents.events import Ended
+from gitfleet.agents.events import Denied, Ended
 from gitfleet.agents.transcript import Transcript
 from gitfleet.coordinator.attempt.verdicts import Judgement, did_without, exit_code, judge, receipt, with_denial
 from gitfleet.coordinator.sealing import conflicted_run, failed_run, landed_run, skipped_run
@@ -65,6 +65,8 @@ WELL, ILL = Transcript(ended=Ended()), Transcript(ended=Ended("no-end-event"))
         (DENIED, WELL, Handoff(built=("it",)), True),
         (DENIED, WELL, Handoff(built=("it",), failures=("no network",)), False),
         (DENIED, WELL, None, False),
+        (DENIED, Transcript(ended=Ended(), denied=[Denied("Web", "x")]), Handoff(built=("it",)), True),
+        (DENIED, Transcript(ended=Ended(), denied=[Denied("sandbox", every=True)]), Handoff(built=("it",)), False),
         (DENIED, ILL, Handoff(built=("it",)), False),
         (DENIED, Transcript(), Handoff(built=("it",)), False),
         (CRASHED, WELL, Handoff(built=("it",)), False),

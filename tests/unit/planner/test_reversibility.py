@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gitfleet.model.config import Config
 from gitfleet.model.plan import Plan, Task
 from gitfleet.model.session import Reversibility
+from gitfleet.planner import reversibility as grading
 from gitfleet.planner.reversibility import reversibility, shared_kind
 from gitfleet.planner.scopes import Scope
 from gitfleet.planner.waves import schedule
+from tests.support.steps import steps
 
 TRACKED = (b"src/a.py", b"web/package-lock.json", b"app/db/migrations/1.sql", b"ops/Dockerfile.dev", b"a\xff")
 
@@ -104,3 +108,34 @@ def test_scopes_after_symlinks_count() -> None:
 )
 def test_kinds_of_tracked_paths(path: bytes, kind: str | None) -> None:
     assert shared_kind(path) == kind
+
+
+ENTRIES = st.sampled_from(
+    ["src", ".", "*", "**/Dockerfile", "*.json", ".github/*/x.yml", "Ops", "a?b/uv.lock", "!ops", "a", "DB/migrate/1"]
+)
+PATHS = st.sampled_from(
+    [*TRACKED, b"ops/\xff/uv.lock", b"a*b/uv.lock", b"OPS/Dockerfile", b".planning/uv.lock", b"x/" * 2100 + b"uv.lock"]
+)
+
+
+@given(st.lists(st.lists(ENTRIES, max_size=3), min_size=1, max_size=4), st.lists(PATHS), st.booleans())
+def test_what_is_not_near_a_scope_is_not_in_it(
+    scopes: list[list[str]],
+    tracked: list[bytes],
+    fold: bool,  # noqa: FBT001
+) -> None:
+    found = grade(*scopes, tracked=tuple(tracked), fold=fold)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grading, "_near", lambda _, filed, **__: sorted(filed.near(grading._entry(b"."))))
+        assert grade(*scopes, tracked=tuple(tracked), fold=fold) == found
+
+
+def test_twice_as_many_tasks_and_shared_paths_are_twice_as_many_steps() -> None:
+    def cost(many: int) -> int:
+        tasks = tuple(Task(id=f"t{n}", command="x", scope=(f"f{n}",)) for n in range(many))
+        placed = schedule(Plan(name="p", tasks=tasks), Config())
+        tracked = [b"g%d/Dockerfile" % n for n in range(many)]
+        return steps(lambda: reversibility(placed, tasks, tracked))
+
+    cost(1)
+    assert cost(100) < 2.2 * cost(50)

@@ -10,9 +10,11 @@ from gitfleet.model.agent_config import AgentConfig
 from gitfleet.model.budget import Budget, BudgetsConfig
 from gitfleet.model.config import Config, OverlapPolicy, WavesConfig
 from gitfleet.model.plan import Estimate, Plan, Task, TaskKind
+from gitfleet.planner.graph import chains
 from gitfleet.planner.hints import token_hint
 from gitfleet.planner.scopes import Scope, ScopeIndex, index, overlap
 from gitfleet.planner.waves import OverlapPair, OverlapRefused, Schedule, schedule
+from tests.support.steps import steps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -258,3 +260,30 @@ def test_a_wave_s_own_budget_is_a_reason_by_the_number_of_the_wave() -> None:
     assert placed.placements["b"].reason == (
         "the budget of wave 1 has no room: 1,800 s of 3,000 s are used or reserved, and it may use 1,800 s"
     )
+
+
+@given(plans(), st.integers(1, 4))
+def test_a_wave_is_what_goes_when_all_that_could_are_tried_in_order(tasks: tuple[Task, ...], agents: int) -> None:
+    weights = chains(tasks)
+    ranked = sorted(tasks, key=lambda one: (-weights[one.id], one.priority, tasks.index(one)))
+    placed: list[str] = []
+    for wave in waves_of(*tasks, agents=agents, budget=1000).waves:
+        live, taken, tokens = ScopeIndex(), list[str](), 0
+        for one in ranked:
+            scope, needed = Scope.parse(one.scope), token_hint(one, Config())
+            ready = one.id not in placed and set(one.depends_on) <= set(placed)
+            room = len(taken) < agents and (not taken or tokens + needed <= 1000)
+            if ready and room and not live.overlapping(scope):
+                live.add(one.id, scope)
+                taken.append(one.id)
+                tokens += needed
+        assert wave == tuple(taken)
+        placed += wave
+
+
+@pytest.mark.parametrize(("agents", "tokens"), [(1, 0), (3, 400_000)])
+def test_twice_as_many_tasks_are_scheduled_in_twice_as_many_steps(agents: int, tokens: int) -> None:
+    def cost(many: int) -> int:
+        return steps(lambda: waves_of(*(task(f"t{n}", f"f{n}", tokens=tokens) for n in range(many)), agents=agents))
+
+    assert cost(300) < 2.2 * cost(150)

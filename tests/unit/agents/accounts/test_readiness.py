@@ -28,6 +28,19 @@ WELL = Ending(spent=True)
 
 
 @pytest.mark.parametrize(
+    ("known", "own"),
+    [
+        (Known(ACCOUNT, NEW, busy=4), "gitfleet accounts connect codex --ref codex-2 --capacity 5"),
+        (Known(ACCOUNT, AccountState(allowed=1), busy=1), ""),
+        (Known(ACCOUNT, AccountState(until=instant(NOW + 1))), ""),
+        (Known(ACCOUNT, NEW, missing="gone"), "gitfleet accounts connect codex --ref codex-2"),
+    ],
+)
+def test_who_can_work_with_no_other_account_is_told_what_helps_with_this_one(known: Known, own: str) -> None:
+    assert standing(known, NOW).own == own
+
+
+@pytest.mark.parametrize(
     ("known", "condition", "mend"),
     [
         (Known(ACCOUNT, NEW), Condition.READY, ""),

@@ -133,7 +133,7 @@ def test_a_missing_sandbox_needs_a_person() -> None:
 
     assert failure is not None
     assert (failure.code, failure.source) == ("permission-denied", FailureSource.NEEDS_PERSON)
-    assert [one.tool for one in told.denied] == ["sandbox"]
+    assert [(one.tool, one.every) for one in told.denied] == [("sandbox", True)]
 
 
 @pytest.mark.parametrize(
