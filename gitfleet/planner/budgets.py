@@ -208,9 +208,11 @@ def charged(attempt: Attempt, *, live: bool) -> Amount:
     bounds = Amount(*(0 if cap(may, name) == UNBOUNDED else cap(may, name) for name in DIMENSIONS))
     if live:
         return bounds
-    if attempt.exit.never_ran if attempt.exit else attempt.usage is None:
+    if attempt.exit is None and attempt.usage is None:
         return Amount()
     used = measured(attempt.usage, attempt.exit.seconds if attempt.exit else None)
+    if attempt.exit is not None and attempt.exit.never_ran:
+        return used
     lost = attempt.exit is None or attempt.exit.seconds is None
     known = bounds if lost else replace(bounds, seconds=0)
     if attempt.usage is not None and attempt.usage.truth is Truth.EXACT:

@@ -130,6 +130,7 @@ NO_COST = UsageSummary(tokens=Tokens(input=10, output=5), turns=2, tool_calls=3)
         (attempt(MAY, usage=USED), Amount(15, 3, 60, 0.5, 2)),
         (attempt(MAY, exit=Exit(reason="lost", seconds=0)), Amount()),
         (attempt(MAY, exit=Exit(reason="spawn-failed"), usage=UsageSummary()), Amount()),
+        (attempt(MAY, exit=Exit(reason="spawn-failed"), usage=USED), Amount(15, 3, 0, 0.5, 2)),
     ],
     ids=[
         "never-ran",
@@ -142,6 +143,7 @@ NO_COST = UsageSummary(tokens=Tokens(input=10, output=5), turns=2, tool_calls=3)
         "no-exit",
         "never-began",
         "no-warden",
+        "told-all-the-same",
     ],
 )
 def test_what_was_not_measured_counts_as_all_that_was_reserved(one: Attempt, amount: Amount) -> None:
