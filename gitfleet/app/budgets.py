@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from gitfleet.model.config import Config
     from gitfleet.model.plan import Plan, Task
     from gitfleet.planner.rooms import Short
+    from gitfleet.store.documents.source import Json
 
 
 _GIVEN = re.compile(r"(\w+)\.(\w+)=([0-9]{1,15}(?:\.[0-9]{1,6})?)")
@@ -92,22 +94,31 @@ def _words(budget: Budget) -> str:
 
 def given(words: Sequence[str]) -> BudgetsConfig:
     """Read budgets as a command line has them, such as ``session.max_tokens=2000000``. Raises ``GitfleetError``."""
-    found: dict[str, dict[str, float]] = {}
+    from gitfleet.store.documents.source import Source  # noqa: PLC0415 - hardly a call gives any
+    from gitfleet.store.documents.validation import problems_of  # noqa: PLC0415
+
+    found: dict[str, Json] = {}
     for word in words:
         match = _GIVEN.fullmatch(word)
-        try:
-            if match is None:
-                raise ValueError("it is not SCOPE.KEY=NUMBER")  # noqa: TRY301 - told below like what msgspec says
-            found.setdefault(match[1], {})[match[2]] = float(match[3]) if "." in match[3] else int(match[3])
-            msgspec.convert(found, BudgetsConfig)
-        except ValueError as error:
-            raise GitfleetError(
-                Kind.USAGE,
-                "invalid-budget",
-                f"--budget {word}: {error}.",
-                hint="As in session.max_tokens=2000000: task, wave, session, day or reserve, and a key of a budget.",
-            ) from error
+        if match is None:
+            raise _invalid(word, "it is not SCOPE.KEY=NUMBER")
+        one: dict[str, Json] = {match[2]: float(match[3]) if "." in match[3] else int(match[3])}
+        problems = problems_of("config", Source("--budget", {"budgets": {match[1]: one}}))
+        if problems:
+            raise _invalid(word, str(replace(problems[0], path="")).removeprefix("--budget: "))
+        before = found.setdefault(match[1], {})
+        assert isinstance(before, dict)  # noqa: S101 - made here
+        before |= one
     return msgspec.convert(found, BudgetsConfig)
+
+
+def _invalid(word: str, why: str) -> GitfleetError:
+    return GitfleetError(
+        Kind.USAGE,
+        "invalid-budget",
+        f"--budget {word}: {why}.",
+        hint="As in session.max_tokens=2000000: task, wave, session, day or reserve, and a key of a budget.",
+    )
 
 
 def with_given(config: Config, plan: Plan, more: BudgetsConfig) -> tuple[Config, Plan]:

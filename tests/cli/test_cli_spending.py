@@ -161,3 +161,18 @@ def test_a_budget_for_what_is_over_is_refused(repo: Repo, named: tuple[str, ...]
     assert (answer.code, answer.json["error"]["code"]) == (2, "no-open-session")
     assert "session.max_tokens=9" in answer.json["error"]["message"]
     assert run("continue", *named, "--budget", "nonsense", "--json", "--repo", repo.path).code == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ("1e6", "it is not SCOPE.KEY=NUMBER"),
+        ("session.max_tokens=2.0", "found the value 2.0 (expected a whole number); write 2"),
+        ("session.max_tokens=0", "0 is out of range (expected at least 1)"),
+        ("session.max_tokns=5", "unknown field `max_tokns`; did you mean `max_tokens`?"),
+        ("sesion.max_tokens=5", "unknown field `sesion`; did you mean `session`?"),
+    ],
+)
+def test_what_is_wrong_with_a_budget_is_said_in_words(repo: Repo, given: str, why: str) -> None:
+    error = run("continue", "--budget", given, "--json", "--repo", repo.path).json["error"]
+    assert (error["code"], error["message"]) == ("invalid-budget", f"--budget {given}: {why}.")
