@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from gitfleet.coordinator.claiming import Claiming
-from gitfleet.model.claim import Claim
+from gitfleet.coordinator.claiming import Claiming, Taken
 from gitfleet.model.evidence import Attempt
 from gitfleet.model.run import LIVE, TRANSITIONS, ClaimHeld, Run, RunState, requeue
 from gitfleet.planner.scopes import Scope
@@ -64,8 +63,8 @@ class Dying(RuleBasedStateMachine):
         if run.state is not RunState.QUEUED:
             return
         instance = run.instance or f"fleet-{SESSION}-w1-{task}"
-        claim = self.claiming.take(instance, task, Scope.parse([f"{task}.txt"]))
-        assert isinstance(claim, Claim)
+        taken = self.claiming.take(instance, task, Scope.parse([f"{task}.txt"]))
+        assert isinstance(taken, Taken)
         if dies == "claimed":
             self.dirty = True
             return
@@ -75,7 +74,7 @@ class Dying(RuleBasedStateMachine):
             RunState.PREPARING,
             instance=instance,
             base=base,
-            claim=ClaimHeld(scope=claim.scope, acquired=AT),
+            claim=ClaimHeld(scope=taken.claim.scope, acquired=AT),
             attempts=(*run.attempts, Attempt(number=len(run.attempts) + 1, base=base, started=AT)),
         )
 
