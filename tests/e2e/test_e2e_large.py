@@ -101,7 +101,7 @@ def test_a_plan_of_twelve_tasks_on_a_real_tree(fleet: FleetEnv) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.share(3)
+@pytest.mark.share(4)
 @pytest.mark.timeout(900)
 def test_two_hundred_tasks_in_little_memory(fleet: FleetEnv) -> None:
     repo = fleet.repo()
