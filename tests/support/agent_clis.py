@@ -111,7 +111,7 @@ def _install(directory: Path) -> None:
         done = subprocess.run(
             [npm, "install", "--prefix", str(made), *options, "--ignore-scripts=false"],
             cwd=made,
-            env={**os.environ, "HOME": home, **elsewhere},
+            env={**_trusting(), **os.environ, "HOME": home, **elsewhere},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -135,6 +135,12 @@ def _install(directory: Path) -> None:
         raise UnavailableError(msg) from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def _trusting() -> dict[str, str]:
+    """Node brings certificates of its own: let it trust what the system does as well, where that is Debian's bundle."""
+    bundle = Path("/etc/ssl/certs/ca-certificates.crt")
+    return {"NODE_EXTRA_CA_CERTS": str(bundle)} if bundle.is_file() else {}
 
 
 def main() -> int:
