@@ -25,6 +25,8 @@ from tests.support.sessions import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.slow
+
 ONE = plan_of(task("one", "echo x > one", ["one"]))
 PROGRAMS = (
     "core.fsmonitor",

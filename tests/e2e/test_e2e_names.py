@@ -15,6 +15,8 @@ from tests.support.sessions import assert_nothing_remains, plan_of, state_runs, 
 if TYPE_CHECKING:
     from tests.support.fleet import FleetEnv
 
+pytestmark = pytest.mark.slow
+
 NAMES = {
     "spaces": b" a file  with spaces ",
     "newline": b"two\nlines.txt",

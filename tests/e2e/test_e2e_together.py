@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from tests.support.fleet import FleetEnv
 
+pytestmark = pytest.mark.slow
+
 
 def alone(fleet: FleetEnv, name: str) -> str:
     """A command that fails when anybody else is inside of the same section."""
