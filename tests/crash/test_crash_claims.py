@@ -15,7 +15,7 @@ SHARE = 5_000
 """Of the 100,000 acquisitions of the whole."""
 
 
-@pytest.mark.share(2)
+@pytest.mark.share(3)
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_no_two_overlapping_claims_are_ever_live_and_nobody_starves() -> None:

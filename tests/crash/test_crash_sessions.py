@@ -28,7 +28,7 @@ SHARE = int(os.environ.get("GITFLEET_CRASH_SHARE", "160"))
 """One place of so many a day, and some of each kind and process in any case: none of the counts may be zero."""
 
 OTHERS = sorted(SCENARIOS.keys() - {WAVES.name, AGENTS.name})
-"""The smaller sessions take turns, one every other day (their number is odd); each goes on behind its last share."""
+"""The smaller sessions take turns, one every fifth day; each then goes on with the share behind its last one."""
 
 OF_AGENTS = 6
 """Places a day of the session whose agents have accounts: it takes a round longer than the others, and has most."""
@@ -50,7 +50,7 @@ def test_a_session_that_is_killed_at_a_share_of_its_places_is_continued() -> Non
     assert "0 failed" in played("--share", str(SHARE)).splitlines()[-1]
 
 
-@pytest.mark.share(2)
+@pytest.mark.share(5)
 def test_one_of_the_other_sessions_is_continued_too() -> None:
     turn, which = divmod(TODAY, len(OTHERS))
     options = ("--scenario", OTHERS[which], "--share", str(SHARE * 2))
@@ -61,6 +61,6 @@ def test_a_session_of_agents_with_accounts_is_continued() -> None:
     assert "0 failed" in played("--scenario", AGENTS.name, "--draw", str(OF_AGENTS)).splitlines()[-1]
 
 
-@pytest.mark.share(2)
+@pytest.mark.share(5)
 def test_a_session_whose_processes_are_killed_at_random_times_is_continued() -> None:
     assert "0 failed" in played("--random", str(ROUNDS)).splitlines()[-1]

@@ -16,6 +16,7 @@ def of(*behaviours: str, person: str = "") -> tuple[Doing, ...]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.share(2)
 def test_more_sessions() -> None:
     """Others every time; a failure prints its case and its seed."""
     number = random.SystemRandom().randrange(2**32)
