@@ -34,11 +34,9 @@ from tests.support.model_server import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from tests.agents.attempts import Told
-    from tests.support.agent_clis import Clis
-    from tests.support.fleet import FleetEnv
     from tests.support.model_server import ModelServer
     from tests.support.model_server.script import Step
 
@@ -54,14 +52,6 @@ TASK, TRANSPORT, PERSON = FailureSource.TASK, FailureSource.TRANSPORT, FailureSo
 CLAUDE = ClaudeAgent()
 _GUESSED = "abandoned_blocks"
 """Stands in the end of an answer of which the program kept a piece."""
-
-
-@pytest.fixture
-def attempts(fleet: FleetEnv, clis: Clis) -> Iterator[Attempts]:
-    """A worktree and an account."""
-    made = Attempts(fleet, clis)
-    yield made
-    made.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

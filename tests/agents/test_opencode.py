@@ -19,11 +19,9 @@ from tests.agents.attempts import KEY, Attempts
 from tests.support.model_server import End, Overflow, Shell, Status, Tool, Usage, Write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from tests.support.agent_clis import Clis
-    from tests.support.fleet import FleetEnv
     from tests.support.model_server import ModelServer
     from tests.support.model_server.script import Step
 
@@ -38,14 +36,6 @@ AT_ONCE = ("retry-after-ms", "20")
 HOURS = ("retry-after", "7200")
 TASK, TRANSPORT, PERSON = FailureSource.TASK, FailureSource.TRANSPORT, FailureSource.NEEDS_PERSON
 OPENCODE = OpencodeAgent()
-
-
-@pytest.fixture
-def attempts(fleet: FleetEnv, clis: Clis) -> Iterator[Attempts]:
-    """A worktree and an account."""
-    made = Attempts(fleet, clis)
-    yield made
-    made.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
