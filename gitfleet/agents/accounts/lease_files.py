@@ -9,7 +9,7 @@ from gitfleet.model.account import AccountLease
 from gitfleet.model.base import decode
 from gitfleet.model.paths import unquote_path
 from gitfleet.store.damage import UNREADABLE
-from gitfleet.store.files import names, read_regular, remove_durable
+from gitfleet.store.files import names, read_regular
 from gitfleet.store.locks import holder
 
 
@@ -23,12 +23,6 @@ def lease_name(instance: str, repository: str) -> str:
     import hashlib  # noqa: PLC0415 - loads OpenSSL, which no reader needs
 
     return f"{instance}.{hashlib.sha256(repository.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}.json"
-
-
-def remove_durable_if_there(path: Path) -> None:
-    """Remove a file for good; looked for first, since most are not there."""
-    if path.exists():
-        remove_durable(path)
 
 
 def _held(path: Path) -> bool:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.accounts.keys import missing
-from gitfleet.agents.accounts.lease_files import alive, lease_name, read_leases, remove_durable_if_there
+from gitfleet.agents.accounts.lease_files import alive, lease_name, read_leases
 from gitfleet.agents.accounts.programs import found
 from gitfleet.agents.accounts.readiness import Known, Standing, standing
 from gitfleet.errors import GitfleetError, Kind
@@ -206,12 +206,12 @@ class Accounts:
         proof.check()
         name = lease_name(instance, repository)
         for ref in self.refs():
-            remove_durable_if_there(self._path(ref) / "leases" / name)
+            remove_durable(self._path(ref) / "leases" / name)
 
     def drop_waiting(self, proof: LockProof, instance: str, repository: str) -> None:
         """An instance waits no more."""
         proof.check()
-        remove_durable_if_there(self.root / ".waiting" / lease_name(instance, repository))
+        remove_durable(self.root / ".waiting" / lease_name(instance, repository))
 
     def write_waiting(self, proof: LockProof, lease: AccountLease) -> None:
         """Write down that an instance waits for an account; it asks often, and what is there is not written again."""
