@@ -76,7 +76,8 @@ def test_what_a_test_leaves_behind_is_its_error_alone(tmp_path: Path) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "-q", "-p", "tests.support.guards", "-p", "no:cacheprovider"),
-            *("-p", "no:xdist", "--basetemp", str(tmp_path / "tmp"), str(tmp_path)),
+            # Without the closing summary: where CI is set it repeats every finding in full.
+            *("-p", "no:xdist", "-rN", "--basetemp", str(tmp_path / "tmp"), str(tmp_path)),
         ],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
