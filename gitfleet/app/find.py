@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from gitfleet.app.planners import is_planner
+from gitfleet.app.planning.planners import is_planner
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.session import SessionState
 

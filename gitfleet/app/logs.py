@@ -15,7 +15,7 @@ from gitfleet.agents.accounts.secrecy import secret_values
 from gitfleet.agents.accounts.store import Accounts
 from gitfleet.app import attempt_files
 from gitfleet.app.find import find_run
-from gitfleet.app.planners import is_planner, run_of
+from gitfleet.app.planning.planners import is_planner, run_of
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.store.files import open_regular
 from gitfleet.store.locks import holder

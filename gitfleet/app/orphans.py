@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitfleet.app.planners import abandoned, agent_runs, begun
+from gitfleet.app.planning.planners import abandoned, agent_runs, begun
 from gitfleet.errors import GitfleetError
 from gitfleet.model.evidence import WIP
 from gitfleet.store.files import names, read_regular

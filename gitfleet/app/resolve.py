@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.app.find import find_run
-from gitfleet.app.resume import opened
+from gitfleet.app.sessions.resume import opened
 from gitfleet.coordinator.attempt.resolving import merge_target
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.command import GitFailed

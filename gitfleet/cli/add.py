@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--session", type=SESSION, help="The session; the open one unless given.")
 def COMMAND(call: Call, *, task: Path, session: str | None) -> int:  # noqa: N802
     """Add the one task in the plan document TASK to an open session."""
-    from gitfleet.app.amend import add  # noqa: PLC0415
+    from gitfleet.app.steering.amend import add  # noqa: PLC0415
 
     data, name = read_document(task)
     reply = add(call.workspace(), session, data, name)

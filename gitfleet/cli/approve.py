@@ -52,7 +52,7 @@ def COMMAND(  # noqa: N802 - the options of one command
     your own state directory, for this repository alone; no file of the repository can grant anything. Without INSTANCE
     it shows what waits.
     """
-    from gitfleet.app import approve  # noqa: PLC0415
+    from gitfleet.app.steering import approve  # noqa: PLC0415
 
     _refuse(instance, always=always, deny=deny, listing=listing, revoke=revoke)
     if revoke is not None:

@@ -19,7 +19,7 @@ def COMMAND(call: Call, *, task: str, session: str | None) -> int:  # noqa: N802
 
     A task that runs already is not touched.
     """
-    from gitfleet.app.amend import cancel  # noqa: PLC0415
+    from gitfleet.app.steering.amend import cancel  # noqa: PLC0415
 
     reply = cancel(call.workspace(), session, task)
     report = AmendReport(action="cancel", task=reply.task, message=reply.message)

@@ -55,7 +55,7 @@ def COMMAND(  # noqa: N802 - one argument an option
         raise GitfleetError(
             Kind.USAGE, "usage", "--owner-is-gone needs --take-over.", hint="See `gitfleet continue -h`."
         )
-    from gitfleet.app.resume import choose, resume  # noqa: PLC0415
+    from gitfleet.app.sessions.resume import choose, resume  # noqa: PLC0415
     from gitfleet.coordinator.observer import Interrupts  # noqa: PLC0415
     from gitfleet.model.reports import IdleReport  # noqa: PLC0415
 
@@ -63,7 +63,7 @@ def COMMAND(  # noqa: N802 - one argument an option
     workspace = call.workspace()
     taken = ""
     if take_over:
-        from gitfleet.app import takeover  # noqa: PLC0415
+        from gitfleet.app.sessions import takeover  # noqa: PLC0415
 
         chosen = choose(workspace, session)
         if chosen is not None:

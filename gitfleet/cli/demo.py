@@ -22,8 +22,8 @@ def COMMAND(call: Call, *, directory: Path | None) -> int:  # noqa: N802
 
     Asks nothing: it makes its repository itself, brings its own identity, and calls no model.
     """
-    from gitfleet.app.request import WaveRequest  # noqa: PLC0415
-    from gitfleet.app.wave import prepare  # noqa: PLC0415
+    from gitfleet.app.sessions.request import WaveRequest  # noqa: PLC0415
+    from gitfleet.app.sessions.wave import prepare  # noqa: PLC0415
     from gitfleet.app.workspace import open_workspace  # noqa: PLC0415
     from gitfleet.demo import build, default_destination, history  # noqa: PLC0415
     from gitfleet.model.reports import DemoReport  # noqa: PLC0415

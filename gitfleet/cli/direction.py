@@ -21,9 +21,9 @@ from gitfleet.errors import GitfleetError, Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from gitfleet.app.direction import Planned
-    from gitfleet.app.request import WaveRequest
-    from gitfleet.app.wave import Preparation
+    from gitfleet.app.planning.direction import Planned
+    from gitfleet.app.sessions.request import WaveRequest
+    from gitfleet.app.sessions.wave import Preparation
     from gitfleet.cli.command import Call
     from gitfleet.coordinator.planning.waiting import Doing, Watch
 
@@ -124,14 +124,14 @@ class Prepared:
         except GitfleetError as error:
             if self.planned is None:
                 raise
-            from gitfleet.app.direction import kept  # noqa: PLC0415
+            from gitfleet.app.planning.direction import kept  # noqa: PLC0415
 
             raise kept(error, self.planned.path) from error
 
 
 def prepared(call: Call, source: Document | Words, request: WaveRequest, *, yes: bool, edit: bool) -> Prepared:
     """Check a plan, after the planner made it of a direction and the person edited it, where they want to."""
-    from gitfleet.app.wave import prepare  # noqa: PLC0415
+    from gitfleet.app.sessions.wave import prepare  # noqa: PLC0415
 
     if edit and call.json:
         raise GitfleetError(Kind.USAGE, "usage", "--edit opens an editor, and does not go with --json.")
@@ -142,13 +142,13 @@ def prepared(call: Call, source: Document | Words, request: WaveRequest, *, yes:
             raise GitfleetError(Kind.USAGE, "nothing-to-edit", message, hint=f"Edit {source.name} itself.")
         return Prepared(prepare(workspace, replace(request, plan_bytes=source.data, plan_name=source.name)))
 
-    from gitfleet.app.direction import announcement, survey  # noqa: PLC0415
-    from gitfleet.app.planning import make  # noqa: PLC0415
+    from gitfleet.app.planning.direction import announcement, survey  # noqa: PLC0415
+    from gitfleet.app.planning.making import make  # noqa: PLC0415
     from gitfleet.coordinator.observer import Interrupts  # noqa: PLC0415
 
     editor: Sequence[str] = ()
     if edit:
-        from gitfleet.app.editing import editor_of  # noqa: PLC0415
+        from gitfleet.app.planning.editing import editor_of  # noqa: PLC0415
 
         editor = editor_of(os.environ, terminal=is_terminal(sys.stdin) and is_terminal(sys.stdout))
     ground = survey(workspace, request, source.text)
@@ -160,7 +160,7 @@ def prepared(call: Call, source: Document | Words, request: WaveRequest, *, yes:
     with stopping(interrupts), looking_on(as_json=call.json) as watch:
         planned = make(ground, watch, interrupts)
     if edit:
-        from gitfleet.app.editing import edit as edit_plan  # noqa: PLC0415
+        from gitfleet.app.planning.editing import edit as edit_plan  # noqa: PLC0415
 
         planned = edit_plan(planned, editor, os.environ)
     return Prepared(planned.prepared(), planned)

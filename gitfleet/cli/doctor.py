@@ -27,7 +27,7 @@ def COMMAND(call: Call, *, fix: bool) -> int:  # noqa: N802
     --fix says of each thing what it did, or why it did not. It starts no agent: `gitfleet continue` does. Exit code 4
     when something is missing without which no session can run; warnings are no failure.
     """
-    from gitfleet.app.doctor import doctor  # noqa: PLC0415
+    from gitfleet.app.doctor.doctor import doctor  # noqa: PLC0415
 
     report = doctor(call.repo, fix=fix)
     call.answer(report, lambda: view(report))

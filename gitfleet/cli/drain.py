@@ -23,7 +23,7 @@ def COMMAND(call: Call, *, session: str | None) -> int:  # noqa: N802
     Returns at once. The coordinator ends with exit code 3 where tasks are left, and `gitfleet continue` goes on with
     them.
     """
-    from gitfleet.app.control import steer_session  # noqa: PLC0415
+    from gitfleet.app.steering.control import steer_session  # noqa: PLC0415
 
     done = steer_session(call.workspace(), session, Control.DRAIN, Silent())
     return answer(call, Control.DRAIN, [done])

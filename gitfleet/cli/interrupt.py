@@ -23,7 +23,7 @@ def COMMAND(call: Call, *, instance: str, session: str | None) -> int:  # noqa: 
 
     What it makes of that is its own business: it may end, go on, or ask. Nothing is retried or stopped because of it.
     """
-    from gitfleet.app.control import steer_run  # noqa: PLC0415
+    from gitfleet.app.steering.control import steer_run  # noqa: PLC0415
 
     done = steer_run(call.workspace(), instance, session, Control.INTERRUPT, Silent())
     return answer(call, Control.INTERRUPT, [done])

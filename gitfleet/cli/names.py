@@ -69,7 +69,7 @@ class Name(_Text):
         if "record" in self.kinds and repository.worktree is not None:
             yield from (path.name for path in (repository.worktree / ".planning" / "sessions").glob("[!.]*"))
         if "planner" in self.kinds:
-            from gitfleet.app.planners import planners  # noqa: PLC0415
+            from gitfleet.app.planning.planners import planners  # noqa: PLC0415
 
             yield from planners(layout)
         if "instance" in self.kinds:

@@ -19,7 +19,7 @@ from gitfleet.planner.retries import worth_telling
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitfleet.app.outcome import Outcome
+    from gitfleet.app.sessions.outcome import Outcome
     from gitfleet.cli.output import Piece
     from gitfleet.model.evidence import CheckResult
     from gitfleet.model.run import Run

@@ -23,7 +23,7 @@ def COMMAND(call: Call, *, session: str | None) -> int:  # noqa: N802
     Its coordinator stays and waits. The pause lasts until `gitfleet resume` or `gitfleet stop`, also when the
     coordinator ends before: `gitfleet continue` then lands what ran, starts nothing, and ends with exit code 3.
     """
-    from gitfleet.app.control import steer_session  # noqa: PLC0415
+    from gitfleet.app.steering.control import steer_session  # noqa: PLC0415
 
     done = steer_session(call.workspace(), session, Control.PAUSE, Silent())
     return answer(call, Control.PAUSE, [done])

@@ -16,7 +16,7 @@ from gitfleet.cli.names import PLAN_TEXT
 from gitfleet.errors import ExitCode, GitfleetError, Kind
 
 if TYPE_CHECKING:
-    from gitfleet.app.direction import Planned
+    from gitfleet.app.planning.direction import Planned
     from gitfleet.cli.direction import Prepared
 
 
@@ -63,7 +63,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     .txt file, are a direction: an agent makes a plan of it, after consent. Writes --output, what it read of history,
     and what the planner answered.
     """
-    from gitfleet.app.request import WaveRequest  # noqa: PLC0415
+    from gitfleet.app.sessions.request import WaveRequest  # noqa: PLC0415
 
     source = source_of(plan, direction)
     if output is not None:
@@ -103,7 +103,7 @@ def _write(output: Path, found: Prepared) -> None:
 
     data = write_plan(found.preparation.plan)
     if found.planned is not None:
-        from gitfleet.app.direction import commented  # noqa: PLC0415
+        from gitfleet.app.planning.direction import commented  # noqa: PLC0415
 
         data = commented(data, _head(found.planned))
     try:

@@ -25,7 +25,7 @@ def COMMAND(call: Call, *, instance: str, session: str | None) -> int:  # noqa: 
     again, with what was skipped because of it. Refused for what has landed, and for a run whose record is on the target
     already. Where nobody runs the session, `gitfleet continue` starts the new attempt.
     """
-    from gitfleet.app.control import steer_run  # noqa: PLC0415
+    from gitfleet.app.steering.control import steer_run  # noqa: PLC0415
 
     done = steer_run(call.workspace(), instance, session, Control.RESTART, Silent())
     return answer(call, Control.RESTART, [done])

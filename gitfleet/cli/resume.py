@@ -22,7 +22,7 @@ def COMMAND(call: Call, *, session: str | None) -> int:  # noqa: N802
 
     Where nobody runs the session, `gitfleet continue` goes on with it afterwards.
     """
-    from gitfleet.app.control import steer_session  # noqa: PLC0415
+    from gitfleet.app.steering.control import steer_session  # noqa: PLC0415
 
     done = steer_session(call.workspace(), session, Control.RESUME, Silent())
     return answer(call, Control.RESUME, [done])

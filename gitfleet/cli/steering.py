@@ -11,7 +11,7 @@ from gitfleet.model.control import CONSEQUENCES
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from gitfleet.app.control import Steered
+    from gitfleet.app.steering.control import Steered
     from gitfleet.cli.command import Call
     from gitfleet.cli.output import Piece
     from gitfleet.errors import GitfleetError

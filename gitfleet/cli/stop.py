@@ -34,9 +34,9 @@ def COMMAND(call: Call, *, session: str | None, every: bool) -> int:  # noqa: N8
     Returns once everything has ended and is saved. The coordinator ends with exit code 130, and `gitfleet continue`
     goes on with the session. A landing that is being made is finished first.
     """
-    from gitfleet.app.control import steer_session, stop_all  # noqa: PLC0415
-    from gitfleet.app.planners import begun  # noqa: PLC0415
-    from gitfleet.app.planners import stop as stop_planner  # noqa: PLC0415
+    from gitfleet.app.planning.planners import begun  # noqa: PLC0415
+    from gitfleet.app.planning.planners import stop as stop_planner  # noqa: PLC0415
+    from gitfleet.app.steering.control import steer_session, stop_all  # noqa: PLC0415
 
     workspace = call.workspace()
     if not every and session is not None and session in begun(workspace.layout):

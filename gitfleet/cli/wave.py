@@ -21,8 +21,8 @@ from gitfleet.errors import ExitCode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitfleet.app.outcome import Outcome
-    from gitfleet.app.wave import Preparation
+    from gitfleet.app.sessions.outcome import Outcome
+    from gitfleet.app.sessions.wave import Preparation
     from gitfleet.cli.output import Piece
 
 
@@ -73,7 +73,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
     Says what will happen and asks before anything starts; without a terminal it needs --yes.
     The first Ctrl-C stops the agents and saves, `gitfleet continue` goes on; the second leaves at once.
     """
-    from gitfleet.app.request import WaveRequest  # noqa: PLC0415
+    from gitfleet.app.sessions.request import WaveRequest  # noqa: PLC0415
 
     source = source_of(plan, direction)
     request = WaveRequest(
@@ -108,7 +108,7 @@ def COMMAND(  # noqa: N802, PLR0913 - one argument an option
 
 def start(preparation: Preparation, *, as_json: bool) -> Outcome:
     """Run what was prepared, watched."""
-    from gitfleet.app.wave import run  # noqa: PLC0415
+    from gitfleet.app.sessions.wave import run  # noqa: PLC0415
     from gitfleet.coordinator.observer import Interrupts  # noqa: PLC0415
 
     interrupts = Interrupts()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rich.console import Console
 
-from gitfleet.app.wave import session_id
+from gitfleet.app.sessions.wave import session_id
 from gitfleet.cli.boundary import guard
 from gitfleet.cli.live import drawing, sentence
 from gitfleet.cli.output import folded

@@ -7,10 +7,10 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitfleet.app import wave as app_wave
-from gitfleet.app.composition import build
-from gitfleet.app.request import WaveRequest
-from gitfleet.app.wave import prepare, run
+from gitfleet.app.sessions import wave as app_wave
+from gitfleet.app.sessions.composition import build
+from gitfleet.app.sessions.request import WaveRequest
+from gitfleet.app.sessions.wave import prepare, run
 from gitfleet.app.workspace import open_workspace
 from gitfleet.cli.live import Silent
 from gitfleet.coordinator.observer import Interrupts

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from gitfleet.app.asking import ANSWER_SECONDS
+from gitfleet.app.steering.asking import ANSWER_SECONDS
 from tests.support.sessions import (
     assert_nothing_remains,
     common_dir,

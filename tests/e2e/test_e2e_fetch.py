@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.app.target import finish_cut_off_fetches
+from gitfleet.app.sessions.target import finish_cut_off_fetches
 from gitfleet.app.workspace import open_workspace
 from tests.support.sessions import plan_of, task
 

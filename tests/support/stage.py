@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitfleet.app.composition import build
+from gitfleet.app.sessions.composition import build
 from gitfleet.app.workspace import open_workspace
 from gitfleet.coordinator.books import Books
 from gitfleet.coordinator.control.amendments import queued_run

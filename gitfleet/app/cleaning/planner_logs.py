@@ -6,7 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from gitfleet.app.cleaning.sizes import bytes_of
-from gitfleet.app.planners import begun, planners
+from gitfleet.app.planning.planners import begun, planners
 from gitfleet.model.reports import CleanItem
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitfleet.app.base import applying
+from gitfleet.app.sessions.base import applying
 from gitfleet.model.config import Config
 from gitfleet.model.plan import Check
 from gitfleet.model.verify_config import VerifyConfig

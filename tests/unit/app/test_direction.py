@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from gitfleet.app.direction import survey
-from gitfleet.app.request import WaveRequest
+from gitfleet.app.planning.direction import survey
+from gitfleet.app.sessions.request import WaveRequest
 from gitfleet.errors import ExitCode, GitfleetError
 from gitfleet.model.config import Config
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitfleet.app.disclosure import disclose, permissions
-from gitfleet.app.target import Target
+from gitfleet.app.sessions.disclosure import disclose, permissions
+from gitfleet.app.sessions.target import Target
 from gitfleet.model.agent_config import AgentConfig, AgentKind, Permissions, PlannerConfig
 from gitfleet.model.config import Config
 from gitfleet.model.plan import Plan, Task

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from gitfleet.app.notices import MESSAGE_CHARACTERS, Notices, plain
+from gitfleet.app.sessions.notices import MESSAGE_CHARACTERS, Notices, plain
 from gitfleet.errors import ExitCode
 from gitfleet.model.config import Config
 from gitfleet.model.event import Event, EventKind

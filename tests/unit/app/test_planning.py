@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gitfleet.app import planning
-from gitfleet.app.direction import Planned
+from gitfleet.app.planning import making as planning
+from gitfleet.app.planning.direction import Planned
 from gitfleet.coordinator.observer import Interrupts
 from gitfleet.coordinator.planning.calling import Answered
 from gitfleet.errors import ExitCode, GitfleetError, Kind

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gitfleet.app.direction import reaching
+from gitfleet.app.planning.direction import reaching
 from gitfleet.model.agent_config import ToolProfile
 from gitfleet.model.config import Config
 from gitfleet.model.plan import Check, Plan, Task

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitfleet.app.load import load_config, load_plan
-from gitfleet.app.request import only_tasks
+from gitfleet.app.sessions.request import only_tasks
 from gitfleet.coordinator.attempt.needing import lacking, wanted
 from gitfleet.errors import GitfleetError
 from gitfleet.model.agent_config import ToolProfile

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitfleet.app.approve import permit
+from gitfleet.app.steering.approve import permit
 from gitfleet.app.workspace import open_workspace
 from gitfleet.errors import GitfleetError
 from gitfleet.model.parking import Parked, Permission, StandingGrant

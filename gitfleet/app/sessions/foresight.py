@@ -29,7 +29,7 @@ from gitfleet.store.reading import StateReader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from gitfleet.app.survey import Survey
+    from gitfleet.app.sessions.survey import Survey
     from gitfleet.app.workspace import Workspace
     from gitfleet.model.config import Config
     from gitfleet.model.history import History

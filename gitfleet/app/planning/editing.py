@@ -9,8 +9,8 @@ import dataclasses
 import shutil
 from typing import TYPE_CHECKING
 
-from gitfleet.app.direction import kept
-from gitfleet.app.wave import prepare
+from gitfleet.app.planning.direction import kept
+from gitfleet.app.sessions.wave import prepare
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.runtime.shell import run
 from gitfleet.store.documents.reading import MAX_BYTES
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from gitfleet.app.direction import Planned
+    from gitfleet.app.planning.direction import Planned
     from gitfleet.errors import Problem
 
 _WRONG = b"#! "

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.registry import agent_name
-from gitfleet.app.budgets import caps
+from gitfleet.app.sessions.budgets import caps
 from gitfleet.model.agent_config import AgentKind, Permissions
 from gitfleet.model.reports import Disclosure, PlacedTask, PlacedWave
 
 if TYPE_CHECKING:
-    from gitfleet.app.target import Target
+    from gitfleet.app.sessions.target import Target
     from gitfleet.model.agent_config import AgentConfig
     from gitfleet.model.config import Config
     from gitfleet.model.plan import Plan, Task

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitfleet.app.notices import notices
+from gitfleet.app.sessions.notices import notices
 from gitfleet.coordinator.attempt.verdicts import exit_code
 from gitfleet.coordinator.books import Books
 from gitfleet.coordinator.closing import close

@@ -121,7 +121,7 @@ def sweep(workspace: Workspace) -> Iterator[str]:
     """End those whose gitfleet was killed; gives sentences for people. What cannot be ended stays abandoned."""
     if not abandoned(workspace.layout):
         return
-    from gitfleet.app.composition import build  # noqa: PLC0415 - hardly ever needed
+    from gitfleet.app.sessions.composition import build  # noqa: PLC0415 - hardly ever needed
     from gitfleet.coordinator.planning.calling import planning_task  # noqa: PLC0415
     from gitfleet.coordinator.planning.ending import finish  # noqa: PLC0415
     from gitfleet.git.command import GitFailed  # noqa: PLC0415

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.app.resume import opened, schedule_of, scopes_of, take_up
+from gitfleet.app.sessions.resume import opened, schedule_of, scopes_of, take_up
 from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.coordinator.books import Books
 from gitfleet.coordinator.claiming import Claiming
@@ -34,7 +34,7 @@ from gitfleet.store.state import State
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gitfleet.app.resume import Opened
+    from gitfleet.app.sessions.resume import Opened
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Observer
     from gitfleet.model.request import Reply, Request

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.app.composition import build
-from gitfleet.app.direction import TRIES, Planned, kept, reaching
 from gitfleet.app.load import load_plan_with_notes
-from gitfleet.app.planners import sweep
-from gitfleet.app.wave import SUFFIX_ALPHABET, prepare
+from gitfleet.app.planning.direction import TRIES, Planned, kept, reaching
+from gitfleet.app.planning.planners import sweep
+from gitfleet.app.sessions.composition import build
+from gitfleet.app.sessions.wave import SUFFIX_ALPHABET, prepare
 from gitfleet.coordinator.planning.calling import Planner, begun, planning_task
 from gitfleet.coordinator.planning.material import material
 from gitfleet.coordinator.scrubbing import known
@@ -36,7 +36,7 @@ from gitfleet.store.redaction import Redaction
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from gitfleet.app.direction import Ground
+    from gitfleet.app.planning.direction import Ground
     from gitfleet.coordinator.observer import Interrupts
     from gitfleet.coordinator.planning.calling import Answered
     from gitfleet.coordinator.planning.waiting import Watch

@@ -23,7 +23,7 @@ from gitfleet.store.verify_cache import VerifyCache
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from gitfleet.app.target import Target
+    from gitfleet.app.sessions.target import Target
     from gitfleet.app.workspace import Workspace
     from gitfleet.coordinator.observer import Interrupts, Observer
     from gitfleet.git.objects import Objects

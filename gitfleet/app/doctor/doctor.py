@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from gitfleet.app.accounts_health import account_findings
+from gitfleet.app.doctor.accounts import account_findings
 from gitfleet.errors import GitfleetError
 from gitfleet.git.command import MINIMUM_VERSION, Git, GitFailed
 from gitfleet.model.reports import SESSION_CLOSED, SESSION_GONE, DoctorReport, Finding, Level, Mend
@@ -38,7 +38,7 @@ def doctor(start: Path, *, fix: bool = False) -> DoctorReport:
         findings.append(_refusal("repository", error))
     else:
         if fix:
-            from gitfleet.app.mending import mend  # noqa: PLC0415
+            from gitfleet.app.doctor.mending import mend  # noqa: PLC0415
 
             mends = mend(workspace)
         for name, check in (
@@ -209,7 +209,7 @@ def _link(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _sessions(workspace: Workspace) -> Iterator[Finding]:
-    from gitfleet.app.planners import abandoned  # noqa: PLC0415
+    from gitfleet.app.planning.planners import abandoned  # noqa: PLC0415
     from gitfleet.app.status import status  # noqa: PLC0415
 
     report = status(workspace, every=True)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.app.budgets import given, with_given
-from gitfleet.app.composition import build
 from gitfleet.app.load import load_config, load_plan
-from gitfleet.app.outcome import Outcome, drive
-from gitfleet.app.survey import resolved_scopes, survey_tree
-from gitfleet.app.target import finish_cut_off_fetches
+from gitfleet.app.sessions.budgets import given, with_given
+from gitfleet.app.sessions.composition import build
+from gitfleet.app.sessions.outcome import Outcome, drive
+from gitfleet.app.sessions.survey import resolved_scopes, survey_tree
+from gitfleet.app.sessions.target import finish_cut_off_fetches
 from gitfleet.coordinator.control.amendments import waves_of
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight

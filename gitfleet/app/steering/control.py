@@ -11,10 +11,10 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
-from gitfleet.app import unattended
-from gitfleet.app.asking import Nobody, Silence, ask, is_stopped, unanswered, withdraw
 from gitfleet.app.find import find_run
-from gitfleet.app.resume import choose, open_sessions
+from gitfleet.app.sessions.resume import choose, open_sessions
+from gitfleet.app.steering import unattended
+from gitfleet.app.steering.asking import Nobody, Silence, ask, is_stopped, unanswered, withdraw
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.request import Control, Reply, Request
 from gitfleet.model.session import SessionState

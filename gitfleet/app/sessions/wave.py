@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.app.base import applying, known_red, recheck_base, refuse_red, sentence
-from gitfleet.app.budgets import refuse_unfit
-from gitfleet.app.composition import build
-from gitfleet.app.disclosure import disclose
-from gitfleet.app.foresight import foretell
 from gitfleet.app.load import load_plan_with_notes
-from gitfleet.app.outcome import Outcome, drive
-from gitfleet.app.preflight import refuse_told, refuse_unready, unready
-from gitfleet.app.request import WaveRequest, only_tasks, overridden
-from gitfleet.app.survey import check_records, resolved_scopes, survey_tree, to_be_named
-from gitfleet.app.target import Target, bring_up_to_date, choose, finish_cut_off_fetches
+from gitfleet.app.sessions.base import applying, known_red, recheck_base, refuse_red, sentence
+from gitfleet.app.sessions.budgets import refuse_unfit
+from gitfleet.app.sessions.composition import build
+from gitfleet.app.sessions.disclosure import disclose
+from gitfleet.app.sessions.foresight import foretell
+from gitfleet.app.sessions.outcome import Outcome, drive
+from gitfleet.app.sessions.preflight import refuse_told, refuse_unready, unready
+from gitfleet.app.sessions.request import WaveRequest, only_tasks, overridden
+from gitfleet.app.sessions.survey import check_records, resolved_scopes, survey_tree, to_be_named
+from gitfleet.app.sessions.target import Target, bring_up_to_date, choose, finish_cut_off_fetches
 from gitfleet.coordinator.control.amendments import queued_run
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight

@@ -11,11 +11,11 @@ import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from gitfleet.app import unattended
-from gitfleet.app.asking import Nobody, Silence, ask, unanswered, withdraw
 from gitfleet.app.find import find_run
 from gitfleet.app.load import load_config
-from gitfleet.app.resume import open_sessions
+from gitfleet.app.sessions.resume import open_sessions
+from gitfleet.app.steering import unattended
+from gitfleet.app.steering.asking import Nobody, Silence, ask, unanswered, withdraw
 from gitfleet.coordinator.parked import covered
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import instant

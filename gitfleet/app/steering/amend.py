@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, assert_never
 
-from gitfleet.app.asking import Nobody, Silence, ask, is_stopped, unanswered, withdraw
 from gitfleet.app.load import load_plan
-from gitfleet.app.preflight import refuse_told
-from gitfleet.app.resume import choose
+from gitfleet.app.sessions.preflight import refuse_told
+from gitfleet.app.sessions.resume import choose
+from gitfleet.app.steering.asking import Nobody, Silence, ask, is_stopped, unanswered, withdraw
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
 from gitfleet.model.request import Reply, Request

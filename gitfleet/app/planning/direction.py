@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from gitfleet.app.budgets import refuse_unpriced
-from gitfleet.app.preflight import refuse_unready
-from gitfleet.app.request import overridden
-from gitfleet.app.target import bring_up_to_date, choose
+from gitfleet.app.sessions.budgets import refuse_unpriced
+from gitfleet.app.sessions.preflight import refuse_unready
+from gitfleet.app.sessions.request import overridden
+from gitfleet.app.sessions.target import bring_up_to_date, choose
 from gitfleet.coordinator.planning.calling import planning_task
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from gitfleet.app.request import WaveRequest
-    from gitfleet.app.wave import Preparation
+    from gitfleet.app.sessions.request import WaveRequest
+    from gitfleet.app.sessions.wave import Preparation
     from gitfleet.app.workspace import Workspace
     from gitfleet.model.config import Config
     from gitfleet.model.plan import Plan, Task
