@@ -46,7 +46,13 @@ TOOLS = {
     },
     "codex": lambda said: {
         "type": "item.completed",
-        "item": {"id": "1", "type": "command_execution", "command": said, "aggregated_output": said},
+        "item": {
+            "id": "1",
+            "type": "command_execution",
+            "status": "failed",
+            "command": said,
+            "aggregated_output": said,
+        },
     },
     "opencode": lambda said: {
         "type": "tool_use",
@@ -182,8 +188,13 @@ def _spoil(data: bytes, name: bytes, odd: bytes) -> bytes:
 @pytest.mark.parametrize("agent", READERS)
 def test_time_does_not_grow_by_the_square(agent: str) -> None:
     begun = time.process_time()
-    for said in ("x" * (1 << 20), "a.b " * (1 << 18), '" \\' * (1 << 18)):
+    for said in ("x" * (1 << 20), "a.b " * (1 << 18), '" \\' * (1 << 18), "Landlock " * (1 << 17) + "\nx"):
         read(agent, json.dumps(TOOLS[agent](said)).encode(), f'codex_otel.trace_safe: event.name="x" {said}'.encode())
+    read(
+        agent,
+        b"permission requested: a (b " * (1 << 15),
+        b'{"type":"error","message":"' + b"log in " * (1 << 17) + b'"}',
+    )
     helper = (
         '{"type":"assistant","parent_tool_use_id":"t","message":{"id":"m%d","content":[],"usage":{"input_tokens":1}}}'
     )

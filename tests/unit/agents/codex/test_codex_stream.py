@@ -159,6 +159,9 @@ def test_a_sandbox_that_met_another_one_is_none_that_is_missing(said: str) -> No
         ("try again at 9:50 AM.", "2026-11-21T09:50:30", "2026-11-21T09:51:00"),
         ("or try again at Nov 23rd, 2026 5:24 PM.", "2026-11-21T09:50:00", "2026-11-23T17:25:00"),
         ("or try again at Feb 30th, 2026 5:24 PM.", "2026-11-21T09:50:00", None),
+        ("or try again at Dec 31st, 9999 11:59 PM.", "2026-11-21T09:50:00", None),
+        ("try again at 13:05 PM.", "2026-11-21T09:50:00", None),
+        ("try again at 10:52 AM.", "9999-12-31T11:50:00", None),
         ("or try again later.", "2026-11-21T09:50:00", None),
     ],
 )
@@ -166,6 +169,16 @@ def test_when_a_limit_ends(said: str, now: str, then: str | None) -> None:
     found = reset_of(said, datetime.fromisoformat(now).replace(tzinfo=UTC))
 
     assert found == (datetime.fromisoformat(then).replace(tzinfo=UTC).timestamp() if then else None)
+
+
+def test_a_time_without_a_zone_is_one_of_utc() -> None:
+    trace = 'codex_otel.trace_safe: event.name="codex.api_request" event.timestamp=2026-11-21T09:50:00'
+    said = '{"type":"turn.failed","error":{"message":"You have hit your usage limit, try again at 9:40 AM."}}'
+
+    told = read(f"{trace}\n{said}\n".encode())
+
+    assert told.limit is not None
+    assert told.limit.resets == datetime(2026, 11, 22, 9, 41, tzinfo=UTC).timestamp()
 
 
 def test_a_limit_without_a_trace_is_told_by_the_session_id() -> None:
@@ -210,6 +223,7 @@ def test_an_errors_sentence_has_no_key_no_address_and_an_end() -> None:
     assert sentence(document) == "Unsupported value: x"
     assert sentence("Incorrect key sk-abcdef0123456 given, url: http://u:p@h/x") == "Incorrect key [secret] given"
     assert len(sentence("long " * 1000)) < 400
+    assert len(sentence('{"error":' * 10_000)) < 400
 
 
 @pytest.mark.parametrize(
