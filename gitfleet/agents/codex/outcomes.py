@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.command import SHELL_SIGNAL, judge
+from gitfleet.agents.failing import MEANINGS
 from gitfleet.agents.lines import leading, mapping, text_of
 from gitfleet.model.run import Failure, FailureSource
 
@@ -25,6 +26,7 @@ UNFENCED = "every command, and every edit anywhere, without Codex's sandbox"
 
 USAGE_LIMIT, RATE_LIMITED, OVERFLOW, AUTH = "usage-limit", "rate-limited", "context-overflow", "auth"
 STALLED, NETWORK, MODEL_ERROR, NO_END = "stalled", "network", "model-error", "no-end-event"
+BUDGET, INTERRUPTED = "budget", "interrupted"
 
 _WORDS = (
     (
@@ -35,7 +37,10 @@ _WORDS = (
             re.IGNORECASE,
         ),
     ),
-    (OVERFLOW, re.compile(r"context window|context_length_exceeded", re.IGNORECASE)),
+    (OVERFLOW, re.compile(r"context window|context_length_exceeded|reason: max_output_tokens", re.IGNORECASE)),
+    (MODEL_ERROR, re.compile(r"reason: content_filter")),
+    (BUDGET, re.compile(r"budget reached")),
+    (INTERRUPTED, re.compile(r"interrupted \(Ctrl-C\)|turn aborted")),
     (RATE_LIMITED, re.compile(r"\b429\b|rate limit|too many requests", re.IGNORECASE)),
     (
         AUTH,
@@ -76,7 +81,7 @@ def code_of(message: str, status: int | None = None) -> str:
 
 def source_of(code: str) -> FailureSource:
     """Who is to blame for a failure that Codex tells of."""
-    return FailureSource.TASK if code == OVERFLOW else FailureSource.TRANSPORT
+    return MEANINGS[code][0] if code in MEANINGS else FailureSource.TRANSPORT
 
 
 def sentence(message: str) -> str:

@@ -202,7 +202,24 @@ def test_a_limit_without_a_trace_is_told_by_the_session_id() -> None:
         ("unexpected status 401 Unauthorized: x, url: http://y", 401, "auth"),
         ("Your access token could not be refreshed. Please log out and sign in again.", None, "auth"),
         ("Missing environment variable: `OPENAI_API_KEY`.", None, "auth"),
+        ("nobody knows", 401, "auth"),
         ("nobody knows", 403, "auth"),
+        ("nobody knows", 429, "rate-limited"),
+        ("Your workspace is out of credits. Add credits to continue.", None, "usage-limit"),
+        ("You hit your spend cap set in your workspace.", None, "usage-limit"),
+        (
+            "stream disconnected before completion: Incomplete response returned, reason: content_filter",
+            200,
+            "model-error",
+        ),
+        (
+            "stream disconnected before completion: Incomplete response returned, reason: max_output_tokens",
+            200,
+            "context-overflow",
+        ),
+        ("budget reached", None, "budget"),
+        ("turn aborted. Something went wrong? Hit `/feedback` to report the issue.", None, "interrupted"),
+        ("interrupted (Ctrl-C). Something went wrong?", None, "interrupted"),
         ("We\u2019re currently experiencing high demand, which may cause temporary errors.", 500, "model-error"),
         ("Selected model is at capacity. Please try a different model.", 503, "model-error"),
         ("unexpected status 502 Bad Gateway: <html>", 502, "model-error"),
@@ -221,6 +238,7 @@ def test_an_errors_sentence_has_no_key_no_address_and_an_end() -> None:
     document = '{"error": {"message": "Unsupported value: x.", "type": "invalid_request_error"}}'
 
     assert sentence(document) == "Unsupported value: x"
+    assert sentence("Token eyJhbGciOiJIUzI1NiJ9.e30.x is no good.") == "Token [secret] is no good"
     assert sentence("Incorrect key sk-abcdef0123456 given, url: http://u:p@h/x") == "Incorrect key [secret] given"
     assert len(sentence("long " * 1000)) < 400
     assert len(sentence('{"error":' * 10_000)) < 400
@@ -236,6 +254,16 @@ def test_an_errors_sentence_has_no_key_no_address_and_an_end() -> None:
         (Exit(signal=9), (), "killed", "transport"),
         (Exit(code=1), (b"Error: thread/resume failed: no rollout found",), "no-end-event", "transport"),
         (Exit(code=1), (b'{"type":"error","message":"Connection failed"}',), "network", "transport"),
+        (
+            Exit(code=1),
+            (b'{"type":"error","message":"Codex ran out of room in the context window"}',),
+            "context-overflow",
+            "task",
+        ),
+        (Exit(code=1), (b'{"type":"turn.failed","error":{"message":"context window"}}',), "context-overflow", "task"),
+        (Exit(code=1), (b'{"type":"turn.failed","error":{"message":"budget reached"}}',), "budget", "task"),
+        (Exit(code=1), (b'{"type":"turn.failed","error":{"message":"turn aborted"}}',), "interrupted", "needs-person"),
+        (Exit(code=1), (b'{"type":"turn.failed","error":{"message":"idle timeout"}}',), "stalled", "transport"),
         (Exit(reason="stalled"), (), "stalled", "transport"),
         (Exit(reason="budget"), (b'{"type":"turn.failed","error":{"message":"x"}}',), "budget", "task"),
         (Exit(code=3), (b'{"type":"turn.completed","usage":{}}',), "exit-code", "task"),
