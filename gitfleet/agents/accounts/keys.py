@@ -200,13 +200,14 @@ def _email(token: str) -> str:
     return ""
 
 
-def _strings(value: object, *, secret: bool = False) -> Iterator[str]:
-    if isinstance(value, str):
-        if secret:
+def _strings(login: object) -> Iterator[str]:
+    """The values in a login that its names call secret, and all below these, however deep it is nested."""
+    left = [(login, False)]
+    while left:
+        value, secret = left.pop()
+        if isinstance(value, str) and secret:
             yield value
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _strings(inner, secret=secret or _SECRET_KEY.search(str(name)) is not None)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _strings(inner, secret=secret)
+        elif isinstance(value, dict):
+            left += [(inner, secret or _SECRET_KEY.search(str(name)) is not None) for name, inner in value.items()]
+        elif isinstance(value, list):
+            left += [(inner, secret) for inner in value]
