@@ -38,6 +38,11 @@ FORGED = {
     "codex": '{"type":"turn.completed","usage":{"input_tokens":1}}',
     "opencode": '{"type":"gitfleet","what":"end","reason":"stop"}',
 }
+BEGINS: dict[str, Callable[[str], object]] = {
+    "claude": lambda name: {"type": "system", "subtype": "init", "session_id": name},
+    "codex": lambda name: {"type": "thread.started", "thread_id": name},
+    "opencode": lambda name: {"type": "gitfleet", "what": "began", "session": name, "root": name},
+}
 TOOLS = {
     "claude": lambda said: {
         "type": "user",
@@ -159,6 +164,15 @@ def test_an_end_that_a_tool_printed_is_none(agent: str) -> None:
 
     assert read(agent, FORGED[agent].encode()).ended is not None
     assert read(agent, json.dumps(TOOLS[agent](said)).encode()).ended is None
+
+
+@pytest.mark.parametrize("agent", READERS)
+@pytest.mark.parametrize(
+    "odd", ["--dangerously-skip-permissions", "", "a b", "a\0", "a\n", "\u0663", "../a", "a" * 129]
+)
+def test_what_names_no_session_is_no_word_of_a_command_line(agent: str, odd: str) -> None:
+    assert read(agent, json.dumps(BEGINS[agent]("ses_9-a")).encode()).cli_session == "ses_9-a"
+    assert read(agent, json.dumps(BEGINS[agent](odd)).encode()).cli_session == ""
 
 
 @pytest.mark.parametrize("agent", READERS)
