@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from gitfleet.parts import Parts
     from gitfleet.runtime.hosts.base import Handle
 
+PIECE_BYTES = 1 << 20
+"""How much of the stream of an attempt that runs is read at once."""
+
 
 def reader_of(agent: Agent, attempts: Sequence[Attempt]) -> Reader | None:
     """A reader for the last of these attempts of one run; none for an agent whose output is text."""
@@ -52,6 +55,14 @@ def transcript(parts: Parts, handle: Handle, agent: Agent, attempts: Sequence[At
     lost = Follower(reader).finish()
     lost.whole = False
     return lost
+
+
+def read_on(parts: Parts, handle: Handle, follower: Follower) -> None:
+    """Read one bounded piece more of the stream of an attempt that runs."""
+    with suppress(OSError):  # not written yet, or gone: at its end it is told whether it was whole
+        piece = parts.host.log(handle, follower.offset, PIECE_BYTES)
+        if piece.data:
+            follower.feed(piece.offset, piece.data)
 
 
 def amount(told_so_far: Transcript | None, seconds: float | None = None) -> Amount:

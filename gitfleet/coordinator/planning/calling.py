@@ -19,7 +19,7 @@ from gitfleet.coordinator.accounts import Chosen, NoneReady, ended_with, give_ba
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.collecting import OUTPUT_BYTES, handoff_bytes
 from gitfleet.coordinator.attempt.preparing import launch_of
-from gitfleet.coordinator.attempt.streams import amount, reader_of, transcript, used_up
+from gitfleet.coordinator.attempt.streams import amount, read_on, reader_of, transcript, used_up
 from gitfleet.coordinator.planning.ending import finish, tampering
 from gitfleet.coordinator.planning.waiting import Doing, account_for, asked_to_end, its_turn
 from gitfleet.coordinator.spending.day import day
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from gitfleet.runtime.hosts.base import Handle
 
 _LOOK_SECONDS = 0.2
-_PIECE = 1 << 20
 _NAME = 100
 
 
@@ -195,10 +194,7 @@ class Planner:
                 stopped = True
                 host.stop(handle)
             if follower is not None:
-                with suppress(OSError):  # not written yet
-                    piece = host.log(handle, follower.offset, _PIECE)
-                    if piece.data:
-                        follower.feed(piece.offset, piece.data)
+                read_on(self.parts, handle, follower)
                 stream = follower.transcript
                 if not stopped and stream.ended is None and overrun(budget, amount(stream)) is not None:
                     stopped = True
