@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import seconds_of
 from gitfleet.model.reports import Difference, UsageBy, UsageGroup, UsageReport
-from gitfleet.model.run import RunState
+from gitfleet.model.run import UNDER_WAY
 from gitfleet.model.usage import Tokens, Truth, UsageSummary, summary
 from gitfleet.store.state import State
 from gitfleet.store.usage import UsageStore
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.model.run import Run
-
-_UNDER_WAY = frozenset({RunState.PREPARING, RunState.RUNNING, RunState.FINISHED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +124,7 @@ def _gather(workspace: Workspace, session: str | None) -> tuple[list[Spent], int
     for name in here if session is None else [session] if session in here else []:
         for run in state.read_runs(name).values():
             found += _of_run(run)
-            running += run.state in _UNDER_WAY
+            running += run.state in UNDER_WAY
     for name in rowed if session is None else [session]:
         if name not in here:
             found += _of_rows(store, name)
@@ -135,8 +133,7 @@ def _gather(workspace: Workspace, session: str | None) -> tuple[list[Spent], int
 
 def _of_run(run: Run) -> Iterator[Spent]:
     for attempt in run.attempts:
-        going_on = run.state in _UNDER_WAY and attempt.number == len(run.attempts) and not attempt.outcome
-        if going_on or (attempt.exit is None and attempt.usage is None):
+        if run.is_under_way(attempt) or (attempt.exit is None and attempt.usage is None):
             continue
         yield Spent(
             session=run.session,
