@@ -15,7 +15,7 @@ import msgspec
 
 from gitfleet.agents.accounts.keys import connect_again, secrets_of
 from gitfleet.agents.accounts.leasing import Leased, Wanted, ended, recover, release, take, wait
-from gitfleet.agents.accounts.limits import AUTH, LIMITS, ending
+from gitfleet.agents.accounts.limits import ending
 from gitfleet.agents.accounts.programs import needs_account
 from gitfleet.agents.accounts.readiness import PASSING, USABLE, Condition
 from gitfleet.agents.accounts.store import Accounts
@@ -26,7 +26,8 @@ from gitfleet.model.account import AccountLease
 from gitfleet.model.base import instant
 from gitfleet.model.event import EventKind
 from gitfleet.model.paths import quote_path
-from gitfleet.model.run import RunState
+from gitfleet.model.run import UNDER_WAY, RunState
+from gitfleet.planner.retries import AUTH, LIMITED
 from gitfleet.runtime.attempt import EXIT, LOCK
 from gitfleet.store.redaction import Redaction
 
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Failure, Run
     from gitfleet.parts import Parts
-
-UNDER_WAY = frozenset({RunState.PREPARING, RunState.RUNNING, RunState.FINISHED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +229,7 @@ def ended_with(parts: Parts, attempt: Attempt, told: Transcript | None, failure:
         return None
     what = ending(told, failure)
     now = ended(accounts_of(parts), attempt.account, what)
-    if now is None or what.code not in LIMITS | {AUTH}:
+    if now is None or what.code not in LIMITED | {AUTH}:
         return None
     agent = parts.config.agent_named(attempt.agent)
     return Met(f"account {stands(now, pinned=agent is not None and bool(agent.account))}", now.condition)
