@@ -14,12 +14,12 @@ from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import seconds_of
 from gitfleet.model.reports import Difference, UsageBy, UsageGroup, UsageReport
 from gitfleet.model.run import UNDER_WAY
-from gitfleet.model.usage import Tokens, Truth, UsageSummary, summary
+from gitfleet.model.usage import Tokens, Truth, UsageSummary, added, summary
 from gitfleet.store.state import State
 from gitfleet.store.usage import UsageStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.model.run import Run
@@ -177,7 +177,7 @@ def _of_rows(store: UsageStore, session: str) -> Iterator[Spent]:
 def _group(name: str, members: Sequence[Spent]) -> UsageGroup:
     told = [one.used for one in members if one.used is not None and _says(one.used)]
     priced = [used for used in told if used.tokens.cost_usd is not None]
-    tokens = _sum(used.tokens for used in told)
+    tokens = added(used.tokens for used in told)
     return UsageGroup(
         name=name,
         attempts=len(members),
@@ -199,10 +199,3 @@ def _says(used: UsageSummary) -> bool:
 def _seconds(members: Sequence[Spent]) -> float | None:
     known = [one.seconds for one in members if one.seconds is not None]
     return round(sum(known), 3) if known else None
-
-
-def _sum(parts: Iterable[Tokens]) -> Tokens:
-    total = Tokens()
-    for part in parts:
-        total = total.plus(part)
-    return total

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.agents.transcript import Follower, read_whole
 from gitfleet.model.run import Failure, FailureSource
-from gitfleet.model.usage import Tokens
+from gitfleet.model.usage import added
 from gitfleet.planner.budgets import Amount, overrun, told
 
 if TYPE_CHECKING:
@@ -30,11 +30,8 @@ PIECE_BYTES = 1 << 20
 def reader_of(agent: Agent, attempts: Sequence[Attempt]) -> Reader | None:
     """A reader for the last of these attempts of one run; none for an agent whose output is text."""
     continues = attempts[-1].continues
-    before = [one.usage.tokens for one in attempts[:-1] if one.usage and one.cli_session == continues]
-    sum_before = Tokens()
-    for tokens in before:
-        sum_before = sum_before.plus(tokens)
-    return agent.reader(resumed=bool(continues), before=sum_before if continues else None)
+    before = added(one.usage.tokens for one in attempts[:-1] if one.usage and one.cli_session == continues)
+    return agent.reader(resumed=bool(continues), before=before if continues else None)
 
 
 def transcript(parts: Parts, handle: Handle, agent: Agent, attempts: Sequence[Attempt]) -> Transcript | None:
