@@ -32,7 +32,7 @@ from gitfleet.model.budget import RUNAWAY, Budget
 from gitfleet.model.evidence import Attempt, Exit
 from gitfleet.model.plan import Task, TaskKind
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
-from gitfleet.planner.budgets import UsedUp, left, measured, overrun, runs_model, tightest, total
+from gitfleet.planner.budgets import UsedUp, held_to, left, measured, overrun, tightest, total
 from gitfleet.planner.retries import LIMITED, LIMITS_IN_A_ROW
 from gitfleet.relay.text import one_line
 from gitfleet.runtime.attempt import BUDGET
@@ -165,20 +165,13 @@ class Planner:
     def _budget(self) -> Budget | UsedUp:
         """What the next call may use: the reserve, less what those before it used."""
         config = self.parts.config
-        reserve = config.budgets.reserve
-        if not runs_model(self.task, config):
-            reserve = Budget(max_seconds=reserve.max_seconds)
-        else:
-            reserve = reserve.over(RUNAWAY)
-        used = total(measured(one.usage, one.exit.seconds if one.exit else None) for one in self.run.attempts)
-        return left(reserve, used)
+        reserve = held_to(config.budgets.reserve.over(RUNAWAY), self.task, config)
+        return left(reserve, total(map(measured, self.run.attempts)))
 
     def _today(self, budget: Budget) -> Budget | UsedUp:
         """The same, as far as the day allows it, too."""
         config = self.parts.config
-        most = config.budgets.day
-        if not runs_model(self.task, config):
-            most = Budget(max_seconds=most.max_seconds)
+        most = held_to(config.budgets.day, self.task, config)
         if not most.said():
             return budget
         rest = left(most, day(self.parts).all)
