@@ -38,12 +38,12 @@ def _place(path: str) -> Path:
 
 def read_leases(directory: Path) -> dict[Path, AccountLease | None]:
     """Leases in a directory by file; none for one that cannot be read."""
-    found_: dict[Path, AccountLease | None] = {}
-    for name in names(directory):
+    leases: dict[Path, AccountLease | None] = {}
+    for path in (directory / name for name in names(directory)):
         try:
-            found_[directory / name] = decode(read_regular(directory / name), AccountLease)
+            leases[path] = decode(read_regular(path), AccountLease)
         except FileNotFoundError:
             continue
         except (OSError, *UNREADABLE):
-            found_[directory / name] = None
-    return found_
+            leases[path] = None
+    return leases

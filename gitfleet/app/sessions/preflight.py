@@ -54,9 +54,9 @@ def refuse_told(documents: Iterable[msgspec.Struct], now: Callable[[], float], w
 
 def refuse_unready(tasks: Iterable[Task], config: Config, now: Callable[[], float]) -> None:
     """Raise ``GitfleetError`` for what ``unready`` finds."""
-    if found_ := unready(tasks, config, now):
-        message = f"{found_.task} cannot start: {found_.clause}. Nothing was started."
-        raise GitfleetError(Kind.ENVIRONMENT, found_.code, message, hint=found_.mend)
+    if first := unready(tasks, config, now):
+        message = f"{first.task} cannot start: {first.clause}. Nothing was started."
+        raise GitfleetError(Kind.ENVIRONMENT, first.code, message, hint=first.mend)
 
 
 def unready(tasks: Iterable[Task], config: Config, now: Callable[[], float]) -> Unready | None:
@@ -90,7 +90,7 @@ def _problems(
             continue
         program = PROGRAMS[wish.kind]
         connect = f"gitfleet accounts connect {wish.kind}"
-        fitting = [standings[ref] for ref, account in known.items() if wish.fits(account)]
+        fitting = [one for ref, one in standings.items() if ref in known and wish.fits(known[ref])]
         if not found(wish.kind, os.environ):
             mend = program.install if fitting else f"{program.install} && {connect}"
             yield "no-program", f"there is no program {program.name} on the PATH", mend
