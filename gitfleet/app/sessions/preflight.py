@@ -12,7 +12,7 @@ from gitfleet.agents.accounts.programs import PROGRAMS, found
 from gitfleet.agents.accounts.readiness import PASSING
 from gitfleet.agents.accounts.secrecy import secret_values
 from gitfleet.agents.accounts.store import Accounts
-from gitfleet.coordinator.accounts import stages
+from gitfleet.coordinator.accounts import stages, wishes_of
 from gitfleet.errors import GitfleetError, Kind
 
 if TYPE_CHECKING:
@@ -64,10 +64,11 @@ def unready(tasks: Iterable[Task], config: Config, now: Callable[[], float]) -> 
 
     One that is at capacity or rests is waited for, and is no reason to refuse.
     """
-    wishes: dict[tuple[Wanted | str, ...], str] = {}
+    wishes: dict[tuple[Wanted, ...], str] = {}
     for task in tasks:
-        wishes.setdefault(tuple(one for stage in stages(task, config) for one in stage), task.id)
-    if all(any(isinstance(one, str) for one in wanted) for wanted in wishes):
+        if not any(isinstance(stage, str) for stage in stages(task, config)):
+            wishes.setdefault(tuple(wishes_of(task, config)), task.id)
+    if not wishes:
         return None
     accounts = Accounts.of(os.environ, now)
     known = {account.ref: account for account in accounts.all()}
@@ -82,12 +83,10 @@ def unready(tasks: Iterable[Task], config: Config, now: Callable[[], float]) -> 
 
 
 def _problems(
-    wanted: tuple[Wanted | str, ...], known: dict[str, Account], standings: dict[str, Standing]
+    wanted: tuple[Wanted, ...], known: dict[str, Account], standings: dict[str, Standing]
 ) -> Iterator[tuple[str, str, str]]:
     """Code, clause and command for each agent that cannot work."""
     for wish in wanted:
-        if isinstance(wish, str):
-            continue
         program = PROGRAMS[wish.kind]
         connect = f"gitfleet accounts connect {wish.kind}"
         fitting = [one for ref, one in standings.items() if ref in known and wish.fits(known[ref])]
