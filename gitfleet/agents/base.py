@@ -6,9 +6,11 @@ verdict; whether the work is any good is decided by what is on the branch.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.agent_config import Effort, ToolProfile
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Failure
     from gitfleet.model.usage import Tokens
+
+_VERSION = re.compile(r"/v\d+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +41,12 @@ class Access:
     endpoint: str = ""
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     settings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def versioned_endpoint(self) -> str:
+        """The address with the version of its API at the end, as libraries of vendors want it; empty without one."""
+        address = self.endpoint.rstrip("/")
+        return address if not address or _VERSION.search(address) else f"{address}/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +92,14 @@ class Assignment:
     access: Access | None = None
     budget: Budget | None = None
     config_home: str = ""
+
+    @property
+    def account(self) -> Access:
+        """The account, for an agent that cannot work without. Raises ``GitfleetError`` (``no-account``)."""
+        if self.access is None:
+            message = f"{self.instance} has no account to work with."
+            raise GitfleetError(Kind.ENVIRONMENT, "no-account", message, hint="gitfleet accounts")
+        return self.access
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from gitfleet.agents.claude import build
 from gitfleet.agents.claude.launch import DEFAULTS
 from gitfleet.agents.claude.rules import allows
 from gitfleet.agents.registry import MODULES, agent_for
+from gitfleet.errors import GitfleetError
 from gitfleet.model.agent_config import AgentConfig, AgentKind, Effort, EnvironmentConfig, ToolProfile
 from gitfleet.model.budget import Budget
 from gitfleet.model.config import Config
@@ -98,8 +99,9 @@ def test_the_vendors_login_is_used_without_a_secret_and_a_token_goes_by_its_name
     assert "ANTHROPIC_API_KEY" not in token
 
 
-def test_without_an_account_the_persons_own_home_is_not_used() -> None:
-    assert launch(access=None).env["CLAUDE_CONFIG_DIR"] == str(ATTEMPT / "claude")
+def test_without_an_account_it_is_not_started() -> None:
+    with pytest.raises(GitfleetError, match="no account"):
+        launch(access=None)
 
 
 def test_variables_of_the_caller_are_left_to_the_caller() -> None:
