@@ -21,7 +21,7 @@ from gitfleet.agents.accounts.readiness import PASSING, USABLE, Condition
 from gitfleet.agents.accounts.store import Accounts
 from gitfleet.agents.base import Access
 from gitfleet.agents.registry import agent_name
-from gitfleet.coordinator.scrubbing import known
+from gitfleet.coordinator.scrubbing import secrecy
 from gitfleet.model.account import AccountLease
 from gitfleet.model.base import instant
 from gitfleet.model.event import EventKind
@@ -29,7 +29,6 @@ from gitfleet.model.paths import quote_path
 from gitfleet.model.run import UNDER_WAY, RunState
 from gitfleet.planner.retries import AUTH, LIMITED
 from gitfleet.runtime.attempt import EXIT, LOCK
-from gitfleet.store.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -95,7 +94,7 @@ class Lending:
             give_back(self.parts, waits_as)
         if found.account:
             self._held[task] = instance
-            self.books.secrecy = Redaction({}, known(self.parts))
+            self.books.secrecy = secrecy(self.parts)
         meant = agent_name(document, self.parts.config) or found.agent
         if found.agent not in self.parts.config.stages(meant)[0]:
             message = f"{found.agent} steps in for {meant} in {task}: no account of {meant} is ready"
@@ -116,7 +115,7 @@ class Lending:
         runs = [run for run in self.books.runs.values() if run.state in UNDER_WAY]
         self._held = {run.task: run.instance for run in runs if run.attempts[-1].account}
         if any(wishes_of(task, self.parts.config) for task in self.books.plan.tasks):
-            self.books.secrecy = Redaction({}, known(self.parts))
+            self.books.secrecy = secrecy(self.parts)
             keep = frozenset(self._held.values())
             recover(accounts_of(self.parts), self.books.session.id, _repository(self.parts), keep)
 
