@@ -62,14 +62,13 @@ def read_on(parts: Parts, handle: Handle, follower: Follower) -> None:
             follower.feed(piece.offset, piece.data)
 
 
-def amount(told_so_far: Transcript | None, seconds: float | None = None) -> Amount:
+def amount(told_so_far: Transcript | None) -> Amount:
     """How much a stream says was used; dollars as far as they are told."""
     if told_so_far is None:
-        return Amount(seconds=seconds or 0)
+        return Amount()
     return Amount(
         tokens=told_so_far.tokens,
         tool_calls=told_so_far.tool_calls,
-        seconds=seconds or 0,
         usd=sum(used.tokens.cost_usd or 0 for used in told_so_far.used.values()),
         turns=told_so_far.turns,
     )
