@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gitfleet.agents.transcript import Reader, Transcript
     from gitfleet.model.budget import Budget
     from gitfleet.model.evidence import Exit
+    from gitfleet.model.parking import Permission
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Failure
     from gitfleet.model.usage import Tokens
@@ -50,14 +51,6 @@ class Access:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """A permission that a person gave: a tool, and the argument that it was asked for."""
-
-    tool: str
-    argument: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Assignment:
     """One task for one attempt, numbered from 1.
 
@@ -65,7 +58,7 @@ class Assignment:
     time. ``directory`` is the attempt's own. ``git_dirs`` are the directories of git that commits in the worktree write
     to: the worktree's own and the common one. ``resume`` is the session of the agent's program that it goes on with,
     empty for a new one; then the prompt says only what is new. ``profile`` and ``tools`` (rules in the program's own
-    words) say what it may use, beyond what a person granted. ``budget`` is what the attempt may use: whoever runs it
+    words) say what it may use, beyond ``grants`` of people. ``budget`` is what the attempt may use: whoever runs it
     holds it to that, and a program that can does so itself. ``config_home`` is the caller's own ``XDG_CONFIG_HOME``,
     where it has one: a backend that gives its program another still owes it to the tools, for git's sake.
     """
@@ -87,7 +80,7 @@ class Assignment:
     bypass: bool = False
     profile: ToolProfile = ToolProfile.EDIT
     tools: tuple[str, ...] = ()
-    grants: tuple[Grant, ...] = ()
+    grants: tuple[Permission, ...] = ()
     resume: str = ""
     access: Access | None = None
     budget: Budget | None = None
