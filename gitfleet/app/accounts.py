@@ -124,8 +124,8 @@ def _connect(
 
 def listed(accounts: Accounts, ref: str | None = None) -> AccountsReport:
     """All accounts, or one, as they stand now. Raises ``GitfleetError`` (``unknown-account``)."""
-    if ref is not None and ref not in accounts.refs():
-        accounts.read(ref)
+    if ref is not None:
+        accounts.check(ref)
     refs = accounts.refs() if ref is None else [ref]
     return AccountsReport(directory=str(accounts.root), accounts=tuple(_row(accounts, one) for one in refs))
 
@@ -137,8 +137,7 @@ def remove(accounts: Accounts, ref: str) -> AccountChanged:
     """
     with accounts.lock() as proof:
         accounts.empty_bin(proof)
-        if ref not in accounts.refs():
-            accounts.read(ref)
+        accounts.check(ref)
         leases = accounts.leases(ref)
         holders = [lease for lease in leases.values() if lease is None or alive(lease)]
         if holders:
