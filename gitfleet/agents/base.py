@@ -57,10 +57,11 @@ class Assignment:
     ``port_base`` is the first of the ten ports that it may use; ``reduced`` says that an attempt before it ran out of
     time. ``directory`` is the attempt's own. ``git_dirs`` are the directories of git that commits in the worktree write
     to: the worktree's own and the common one. ``resume`` is the session of the agent's program that it goes on with,
-    empty for a new one; then the prompt says only what is new. ``profile`` and ``tools`` (rules in the program's own
-    words) say what it may use, beyond ``grants`` of people. ``budget`` is what the attempt may use: whoever runs it
-    holds it to that, and a program that can does so itself. ``config_home`` is the caller's own ``XDG_CONFIG_HOME``,
-    where it has one: a backend that gives its program another still owes it to the tools, for git's sake.
+    empty for a new one; then the prompt says only what is new. With ``bypass`` its program asks for nothing
+    and refuses nothing; else ``profile`` and ``tools`` (rules in the program's own words) say what it may use, beyond
+    the ``grants`` of people. ``budget`` is what the attempt may use: whoever runs it holds it to that, and a program
+    that can does so itself. ``config_home`` is the caller's own ``XDG_CONFIG_HOME``, where it has one: a backend that
+    gives its program another still owes it to the tools, for git's sake.
     """
 
     task: Task
@@ -97,7 +98,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Say how to start an agent.
+    """How an agent is started.
 
     ``stdin`` is a file, or none for no input. ``env`` are variables of the agent's own; ``allow`` names those of the
     caller that it may see. ``files`` are written first, readable by their owner alone; all lie in the attempt's

@@ -36,7 +36,7 @@ class Connection:
 
     Of an account that is connected anew everything stays that is not named; an empty ``endpoint`` is the vendor's own.
     ``key_env`` and ``key_path`` say where its key is; neither: the program's own login. ``settings`` are
-    ``NAME=VALUE``. ``import_from`` is a directory, or empty for the person's own home; none to take nothing over.
+    ``NAME=VALUE``. With ``imports`` settings are taken over, from ``import_from`` or the person's own home.
     """
 
     kind: AgentKind

@@ -57,7 +57,7 @@ def asked_to_end(parts: Parts, instance: str, interrupts: Interrupts) -> bool:
 def account_for(
     parts: Parts, task: Task, run: Run, number: int, watch: Watch, interrupts: Interrupts
 ) -> Chosen | NoneReady:
-    """Find who does a call, and wait while nobody is ready; none once that is asked to end."""
+    """Find who does a call, and wait while nobody is ready, but not for ever, nor once it is asked to end."""
     began = since = parts.monotonic()
     while True:
         found = lend(parts, task, run.session, run.instance, number)
