@@ -55,13 +55,13 @@ class Assignment:
     """One task for one attempt, numbered from 1.
 
     ``port_base`` is the first of the ten ports that it may use; ``reduced`` says that an attempt before it ran out of
-    time. ``directory`` is the attempt's own. ``git_dirs`` are the directories of git that commits in the worktree write
-    to: the worktree's own and the common one. ``resume`` is the session of the agent's program that it goes on with,
-    empty for a new one; then the prompt says only what is new. With ``bypass`` its program asks for nothing
-    and refuses nothing; else ``profile`` and ``tools`` (rules in the program's own words) say what it may use, beyond
-    the ``grants`` of people. ``budget`` is what the attempt may use: whoever runs it holds it to that, and a program
-    that can does so itself. ``config_home`` is the caller's own ``XDG_CONFIG_HOME``, where it has one: a backend that
-    gives its program another still owes it to the tools, for git's sake.
+    time. The directory of ``prompt_file`` is the attempt's own. ``git_dirs`` are the directories of git that commits in
+    the worktree write to: the worktree's own and the common one. ``resume`` is the session of the agent's program that
+    it goes on with, empty for a new one; then the prompt says only what is new. With ``bypass`` its program asks for
+    nothing and refuses nothing; else ``profile`` and ``tools`` (rules in the program's own words) say what it may use,
+    beyond the ``grants`` of people. ``budget`` is what it may use: whoever runs it holds it to that, as a program that
+    can does itself. ``config_home`` is the caller's own ``XDG_CONFIG_HOME``, where it has one: a backend that gives its
+    program another still owes it to the tools, for git's sake.
     """
 
     task: Task
@@ -74,7 +74,6 @@ class Assignment:
     port_base: int
     attempt: int = 1
     reduced: bool = False
-    directory: Path | None = None
     git_dirs: tuple[Path, ...] = ()
     model: str = ""
     effort: Effort = Effort.MEDIUM

@@ -41,7 +41,6 @@ def launch(*, allow: tuple[str, ...] = (), **facts: Any) -> Launch:  # noqa: ANN
         "prompt_file": ATTEMPT / "prompt.md",
         "handoff_file": ATTEMPT / "hand[off].json",
         "port_base": 20000,
-        "directory": ATTEMPT,
         "access": ACCESS,
     }
     agent = build("claude", AgentConfig(kind=AgentKind.CLAUDE, env=EnvironmentConfig(allow=allow)))
