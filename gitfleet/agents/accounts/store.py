@@ -234,9 +234,8 @@ class Accounts:
         rename_durable(self._path(ref), bin_ / f"{ref}.{number}")
         return bin_ / f"{ref}.{number}"
 
-    def empty_bin(self, proof: LockProof) -> None:
-        """Delete what was taken away, also by somebody who was killed before deleting it."""
-        proof.check()
+    def empty_bin(self) -> None:
+        """Delete what was taken away, also by somebody who was killed before that; no lock is held meanwhile."""
         for name in names(self.root / ".removed"):
             shutil.rmtree(self.root / ".removed" / name, ignore_errors=True)
 
