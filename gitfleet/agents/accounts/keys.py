@@ -7,7 +7,6 @@ account is, and for the values that must not appear in what gitfleet writes.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 import re
@@ -193,7 +192,7 @@ def _read(path: Path) -> dict[str, object]:
 def _email(token: str) -> str:
     """The address in the middle part of a JSON web token, which is no secret."""
     part = token.split(".")[1] if token.count(".") == 2 else ""
-    with suppress(ValueError, binascii.Error):
+    with suppress(ValueError, RecursionError):
         claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
         if isinstance(claims, dict):
             return str(claims.get("email", ""))
