@@ -6,6 +6,7 @@ the log whenever somebody wants them, and stored nowhere.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 LAST_SECOND = 253_402_300_800
 """The end of the year 9999, in POSIX seconds: instants have four digits for a year."""
 
+_SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
+
 
 @dataclass(frozen=True, slots=True)
 class Began:
@@ -24,6 +27,11 @@ class Began:
 
     cli_session: str
     model: str = ""
+
+    def __post_init__(self) -> None:
+        """Forget what names no session: it becomes a word of a command line, and one with a dash would be a flag."""
+        if not _SESSION.fullmatch(self.cli_session):
+            object.__setattr__(self, "cli_session", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,16 +14,16 @@ files are the vendors' and may change with any release; what cannot be read is n
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from gitfleet.agents.lines import count, document, leading, mapping
 from gitfleet.model.agent_config import AgentKind
 from gitfleet.model.usage import Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -36,7 +36,7 @@ def ledger(kind: AgentKind, home: Path, cli_session: str) -> Tokens | None:
         return None
     try:
         return read(home, cli_session)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, TypeError, KeyError, AttributeError):
         return None
 
 
@@ -51,13 +51,12 @@ def _claude(home: Path, session: str) -> Tokens | None:
         if line.get("type") != "assistant" or not isinstance(message, dict) or not message.get("usage"):
             continue
         used = message["usage"]
-        details = used.get("output_tokens_details") or {}
         messages[message["id"]] = Tokens(
-            input=used.get("input_tokens") or 0,
-            cache_read=used.get("cache_read_input_tokens") or 0,
-            cache_write=used.get("cache_creation_input_tokens") or 0,
-            output=used.get("output_tokens") or 0,
-            reasoning=details.get("thinking_tokens"),
+            input=_figure(used, "input_tokens"),
+            cache_read=_figure(used, "cache_read_input_tokens"),
+            cache_write=_figure(used, "cache_creation_input_tokens"),
+            output=_figure(used, "output_tokens"),
+            reasoning=count(mapping(used.get("output_tokens_details")).get("thinking_tokens")),
         )
     said = _sum(iter(messages.values()))
     return max(said, state, key=lambda tokens: tokens.total) if files else None
@@ -65,11 +64,11 @@ def _claude(home: Path, session: str) -> Tokens | None:
 
 def _model(used: dict[str, Any]) -> Tokens:
     return Tokens(
-        input=used.get("inputTokens") or 0,
-        cache_read=used.get("cacheReadInputTokens") or 0,
-        cache_write=used.get("cacheCreationInputTokens") or 0,
-        output=used.get("outputTokens") or 0,
-        reasoning=used.get("thinkingTokens"),
+        input=_figure(used, "inputTokens"),
+        cache_read=_figure(used, "cacheReadInputTokens"),
+        cache_write=_figure(used, "cacheCreationInputTokens"),
+        output=_figure(used, "outputTokens"),
+        reasoning=count(used.get("thinkingTokens")),
     )
 
 
@@ -83,13 +82,13 @@ def _codex(home: Path, session: str) -> Tokens | None:
                 continue
             used = (payload.get("info") or {}).get("total_token_usage")
             if used:
-                cached, written = used.get("cached_input_tokens") or 0, used.get("cache_write_input_tokens") or 0
+                cached, written = _figure(used, "cached_input_tokens"), _figure(used, "cache_write_input_tokens")
                 found = Tokens(
-                    input=max(0, used["input_tokens"] - cached - written),
+                    input=max(0, _figure(used, "input_tokens") - cached - written),
                     cache_read=cached,
                     cache_write=written,
-                    output=used["output_tokens"],
-                    reasoning=used.get("reasoning_output_tokens"),
+                    output=_figure(used, "output_tokens"),
+                    reasoning=count(used.get("reasoning_output_tokens")),
                 )
     return found
 
@@ -99,7 +98,7 @@ def _opencode(home: Path, session: str) -> Tokens | None:
 
     for file in sorted(home.glob("*/opencode/opencode*.db")):
         try:
-            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=5)) as database:
+            with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=5)) as database:
                 rows = database.execute(
                     "WITH RECURSIVE mine(id) AS (SELECT id FROM session WHERE id = ? UNION "
                     "SELECT session.id FROM session JOIN mine ON session.parent_id = mine.id) "
@@ -109,18 +108,18 @@ def _opencode(home: Path, session: str) -> Tokens | None:
         except sqlite3.Error:
             continue
         if rows:
-            return _sum(_message(json.loads(data)) for (data,) in rows)
+            return _sum(_message(leading(str(data))[0] or {}) for (data,) in rows)
     return None
 
 
 def _message(message: dict[str, Any]) -> Tokens:
-    used = message.get("tokens") or {}
-    cache, reasoning = used.get("cache") or {}, used.get("reasoning") or 0
+    used = mapping(message.get("tokens"))
+    cache, reasoning = mapping(used.get("cache")), _figure(used, "reasoning")
     return Tokens(
-        input=used.get("input") or 0,
-        cache_read=cache.get("read") or 0,
-        cache_write=cache.get("write") or 0,
-        output=(used.get("output") or 0) + reasoning,
+        input=_figure(used, "input"),
+        cache_read=_figure(cache, "read"),
+        cache_write=_figure(cache, "write"),
+        output=_figure(used, "output") + reasoning,
         reasoning=reasoning,
     )
 
@@ -128,12 +127,13 @@ def _message(message: dict[str, Any]) -> Tokens:
 def _lines(file: Path) -> Iterator[dict[str, Any]]:
     with file.open("rb") as stream:
         for line in stream:
-            try:
-                document = json.loads(line)
-            except ValueError:  # the last line of a program that was killed
-                continue
-            if isinstance(document, dict):
-                yield document
+            found = document(line)
+            if found is not None:  # as the last line of a program that was killed is
+                yield found
+
+
+def _figure(used: Mapping[str, Any], name: str) -> int:
+    return count(used.get(name)) or 0
 
 
 def _sum(parts: Iterator[Tokens]) -> Tokens:

@@ -46,7 +46,6 @@ class Transcript:
 
     cli_session: str = ""
     model: str = ""
-    said: str = ""
     last_said: str = ""
     tool_calls: int = 0
     calls: dict[str, int] = field(default_factory=dict)
@@ -62,6 +61,14 @@ class Transcript:
     ended: Ended | None = None
     whole: bool = True
     _pending: int = 0
+    _said: list[str] = field(default_factory=list)
+    """The end of what was said, in pieces, and how many characters these are."""
+    _length: int = 0
+
+    @property
+    def said(self) -> str:
+        """What the model said, a line each time; the end of it."""
+        return "".join(self._said)[-TEXT_CHARACTERS:]
 
     @property
     def turns(self) -> int:
@@ -81,7 +88,7 @@ class Transcript:
                 self.model = event.model or self.model
             case Said():
                 self.last_said = event.text
-                self.said = f"{self.said}{event.text}\n"[-TEXT_CHARACTERS:]
+                self._say(f"{event.text}\n")
                 self._goes_on()
             case Called():
                 self.tool_calls += 1
@@ -107,6 +114,13 @@ class Transcript:
                 self.ended = event
             case _:
                 assert_never(event)
+
+    def _say(self, text: str) -> None:
+        self._said.append(text)
+        self._length += len(text)
+        if self._length > 2 * TEXT_CHARACTERS:
+            self._said = [self.said]
+            self._length = TEXT_CHARACTERS
 
     def _goes_on(self) -> None:
         self.retrying = self.waiting = self.trouble = None

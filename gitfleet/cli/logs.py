@@ -116,5 +116,6 @@ class _Writer:
         from gitfleet.model.reports import LogLine  # noqa: PLC0415
 
         assert isinstance(self._log, Log)  # noqa: S101
-        for line in text.splitlines():
+        # A line feed alone ends a line: within one of an agent's stream a U+2028 may stand as it is.
+        for line in text.removesuffix("\n").split("\n"):
             document(LogLine(instance=self._log.instance, attempt=self._log.attempt, text=line), line=True)

@@ -50,6 +50,14 @@ TOKEN = "sk-ant-oat01-no-token-at-all"  # noqa: S105 - none
 RESETS = int(time.time()) + 3600
 TASK, TRANSPORT, PERSON = FailureSource.TASK, FailureSource.TRANSPORT, FailureSource.NEEDS_PERSON
 CLAUDE = ClaudeAgent()
+ON_HOLD = {
+    "type": "error",
+    "error": {
+        "type": "permission_error",
+        "message": "Verify your organization.",
+        "details": {"error_code": "verification_required"},
+    },
+}
 _GUESSED = "abandoned_blocks"
 """Stands in the end of an answer of which the program kept a piece."""
 
@@ -70,6 +78,9 @@ class Case:
 CASES = {
     "401": Case(steps=(Status(401, times=None),), code="auth", says="was refused by its account: Failed to auth"),
     "403": Case(steps=(WORK, Status(403, times=None)), code="auth", says="Error: 403 Scripted 403."),
+    "on hold": Case(
+        steps=(WORK, Status(403, body=json.dumps(ON_HOLD), times=None)), code="auth", says="Verify your organization"
+    ),
     "no login": Case(steps=(), key="", code="auth", says="Not logged in"),
     "429": Case(steps=(WORK, Status(429, times=None)), code="rate-limited", says="rejected (429)"),
     "usage limit": Case(steps=(WORK, UsageLimit(RESETS)), key=TOKEN, code="usage-limit", says="hit your 5-hour limit"),

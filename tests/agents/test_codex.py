@@ -45,6 +45,12 @@ COMMIT = Shell("echo done >work.txt && git add work.txt && git commit -qm 'Do th
 ENDS = End("All of it is done.", usage=COST)
 HOLDS = Shell("echo $$ >started; sleep 300", usage=COST)
 
+STREAM = (("content-type", "text/event-stream"),)
+CUT_SHORT = (
+    'event: response.incomplete\ndata: {"type": "response.incomplete", "response": '
+    '{"id": "r", "incomplete_details": {"reason": "max_output_tokens"}}}\n\n'
+)
+
 
 @pytest.fixture
 def codex(fleet: FleetEnv, model_server: ModelServer, clis: Clis) -> Codex:
@@ -125,8 +131,9 @@ def test_what_it_counts_without_its_trace_is_the_same(codex: Codex) -> None:
         ((Cut(times=None),), "network", "transport"),
         ((Silence(times=None),), "stalled", "transport"),
         ((Overflow(),), "context-overflow", "task"),
+        ((Status(200, headers=STREAM, body=CUT_SHORT, times=None),), "context-overflow", "task"),
     ],
-    ids=["401", "429", "500", "404", "cut", "silence", "overflow"],
+    ids=["401", "429", "500", "404", "cut", "silence", "overflow", "cut-short"],
 )
 def test_it_gives_up_for_a_reason_that_is_told(codex: Codex, steps: tuple[Step, ...], code: str, source: str) -> None:
     ran = codex.says(Shell("true", usage=COST), *steps).run()

@@ -183,6 +183,15 @@ def test_following_a_log_ends_with_its_attempt(repo: Repo) -> None:
     assert json.loads(rest)["text"] == "end"
 
 
+def test_a_followed_line_ends_at_a_line_feed_alone(repo: Repo) -> None:
+    done = a_run("api", RunState.LANDED)
+    layout = place(repo.path, a_session(), done)
+    attempt_files(layout, done, '{"text":"one\u2028two\x85"}\r\n\nend'.encode())
+    answer = run("logs", "-f", "--json", "api", "--repo", repo.path)
+    told = [json.loads(line)["text"] for line in answer.out.removesuffix("\n").split("\n")]
+    assert told == ['{"text":"one\u2028two\x85"}\r', "", "end"]
+
+
 def test_events_are_lines_for_people_and_documents_for_scripts(repo: Repo) -> None:
     layout = place(repo.path, a_session(), a_run("api"))
     log = journal(layout)

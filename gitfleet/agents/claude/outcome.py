@@ -22,13 +22,22 @@ if TYPE_CHECKING:
     from gitfleet.model.run import Failure
 
 _REFUSALS = {
-    "authentication_failed": "auth",
-    "oauth_org_not_allowed": "auth",
+    **dict.fromkeys(("authentication_failed", "oauth_org_not_allowed", "cloud_credential_error"), "auth"),
+    **dict.fromkeys(("account_on_hold", "verification_required"), "auth"),
     "billing_error": "usage-limit",
     "rate_limit": "rate-limited",
     "max_output_tokens": "context-overflow",
 }
-_API_ERRORS = {"usage_limit_reached": "usage-limit", "connection_failed": "network"}
+"""What the program calls its errors, where the code of one is no ``model-error``."""
+_API_ERRORS = {
+    **dict.fromkeys(
+        ("usage_limit_reached", "model_requires_usage_credits", "long_context_credits_required"), "usage-limit"
+    ),
+    **dict.fromkeys(("connection_failed", "no_response", "network_edge_blocked"), "network"),
+    **dict.fromkeys(("tls_untrusted_ca", "tls_cert_signature_failure", "gateway_content_type"), "network"),
+    **dict.fromkeys(("message_over_context_limit", "autocompact_thrashing"), "context-overflow"),
+}
+"""The same for what it calls some of them besides, which is the narrower word."""
 _SERVER_ERROR = 500
 _OVERFLOWS = {"prompt_too_long", "image_error", "blocking_limit", "rapid_refill_breaker"}
 _SUBTYPES = {"error_max_turns": "max-turns", "error_max_budget_usd": "budget"}

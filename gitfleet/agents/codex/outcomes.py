@@ -5,13 +5,14 @@ The words are those of codex 0.169. An error that none of them fits counts as th
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.command import SHELL_SIGNAL, judge
+from gitfleet.agents.failing import MEANINGS
+from gitfleet.agents.lines import leading, mapping, text_of
 from gitfleet.model.run import Failure, FailureSource
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ UNFENCED = "every command, and every edit anywhere, without Codex's sandbox"
 
 USAGE_LIMIT, RATE_LIMITED, OVERFLOW, AUTH = "usage-limit", "rate-limited", "context-overflow", "auth"
 STALLED, NETWORK, MODEL_ERROR, NO_END = "stalled", "network", "model-error", "no-end-event"
+BUDGET, INTERRUPTED = "budget", "interrupted"
 
 _WORDS = (
     (
@@ -35,12 +37,15 @@ _WORDS = (
             re.IGNORECASE,
         ),
     ),
-    (OVERFLOW, re.compile(r"context window|context_length_exceeded", re.IGNORECASE)),
+    (OVERFLOW, re.compile(r"context window|context_length_exceeded|reason: max_output_tokens", re.IGNORECASE)),
+    (MODEL_ERROR, re.compile(r"reason: content_filter")),
+    (BUDGET, re.compile(r"budget reached")),
+    (INTERRUPTED, re.compile(r"interrupted \(Ctrl-C\)|turn aborted")),
     (RATE_LIMITED, re.compile(r"\b429\b|rate limit|too many requests", re.IGNORECASE)),
     (
         AUTH,
         re.compile(
-            r"unexpected status 40[13]\b|could not be refreshed|not logged in|log (in|out) .*again|sign in again"
+            r"unexpected status 40[13]\b|could not be refreshed|not logged in|log (in|out) .{0,80}again|sign in again"
             r"|missing environment variable|incorrect api key",
             re.IGNORECASE,
         ),
@@ -76,16 +81,14 @@ def code_of(message: str, status: int | None = None) -> str:
 
 def source_of(code: str) -> FailureSource:
     """Who is to blame for a failure that Codex tells of."""
-    return FailureSource.TASK if code == OVERFLOW else FailureSource.TRANSPORT
+    return MEANINGS[code][0] if code in MEANINGS else FailureSource.TRANSPORT
 
 
 def sentence(message: str) -> str:
     """An error's text as it may be shown: the message of a document in it, without addresses and keys, bounded."""
-    try:
-        found = json.loads(message)["error"]["message"]
-    except (ValueError, TypeError, LookupError):
-        found = message
-    text = " ".join(_KEY.sub("[secret]", _URL.sub("", str(found))).split())
+    found, _ = leading(message)
+    said = text_of(mapping((found or {}).get("error")), "message") or message
+    text = " ".join(_KEY.sub("[secret]", _URL.sub("", said)).split())
     return (text[:_LONGEST] + "…" if len(text) > _LONGEST else text).rstrip(".")
 
 
@@ -98,18 +101,18 @@ def reset_of(message: str, now: datetime) -> float | None:
     found = _AT.search(message)
     if found is None:
         return None
-    time = datetime.strptime(found["time"], "%I:%M %p").time()  # noqa: DTZ007 - its zone and day follow
     try:
+        time = datetime.strptime(found["time"], "%I:%M %p").time()  # noqa: DTZ007 - its zone and day follow
         day = (
             datetime.strptime(f"{found['date']} {found['year']}", "%b %d %Y").date()  # noqa: DTZ007
             if found["date"]
             else now.astimezone(UTC).date()
         )
-    except ValueError:
+        at = datetime.combine(day, time, UTC) + _MINUTE
+        if not found["date"] and at < now:
+            at += timedelta(days=1)
+    except (ValueError, OverflowError):  # no such time, or none that a calendar has
         return None
-    at = datetime.combine(day, time, UTC) + _MINUTE
-    if not found["date"] and at < now:
-        at += timedelta(days=1)
     return at.timestamp()
 
 

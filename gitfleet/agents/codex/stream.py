@@ -51,7 +51,7 @@ _FACT = re.compile(r'(?<![\w.])([\w.]+)=("[^"]*"|\S+)')
 _FATAL = re.compile(r"Error: (.+)")
 _RECONNECTING = re.compile(r"Reconnecting\.\.\. (?:\d+/\d+ )?\(?(.*?)\)?$", re.DOTALL)
 # What it does not find was taken away by somebody else meanwhile: that is no system without a sandbox.
-_NO_SANDBOX = re.compile(r"bwrap: (?!.*(?:No such file or directory|in mount table)).*|.*\bLandlock\w*\b.*")
+_NO_SANDBOX = re.compile(r"bwrap: (?!.*(?:No such file or directory|in mount table))|.*\bLandlock")
 _SHELL_WORDS = 3
 _SORTS = ("input", "cached", "cache_write", "output", "reasoning")
 _USAGE = (
@@ -132,8 +132,9 @@ class CodexReader:
             yield Said(text_of(item, "text"))
         if kind == "command_execution" and item.get("status") == "failed":
             output = text_of(item, "aggregated_output").strip()
-            if _NO_SANDBOX.fullmatch(output) and "bwrap" not in text_of(item, "command"):
-                yield Denied(SANDBOX, output, UNFENCED, every=True)
+            alone = "\n" not in output and _NO_SANDBOX.match(output)
+            if alone and "bwrap" not in text_of(item, "command"):
+                yield Denied(SANDBOX, sentence(output), UNFENCED, every=True)
 
     def _error(self, message: str) -> Iterator[AgentEvent]:
         if again := _RECONNECTING.match(message):
@@ -229,9 +230,10 @@ def _command(words: str) -> str:
 
 def _moment(stamp: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(stamp)
+        found = datetime.fromisoformat(stamp)
     except ValueError:
         return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _born(thread: str) -> datetime:

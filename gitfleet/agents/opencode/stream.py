@@ -28,7 +28,7 @@ _ARGUMENTS = ("command", "filePath", "path", "pattern", "url", "query", "descrip
 """What of a tool's input a person wants to see, the first that is there."""
 
 _ENDS = {"length": "context-overflow", "content-filter": "model-error"}
-_ASKED = re.compile(r"permission requested: ([\w-]+) \((.*)\); auto-rejecting")
+_ASKED = re.compile(r"\W*permission requested: ([\w-]+) \((.*)\); auto-rejecting")
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 _STARTLESS = ("Error: ", "Session not found")
 
@@ -61,7 +61,7 @@ class OpencodeReader:
         text = _COLOURS.sub("", line.decode(errors="replace")).strip()
         if text.startswith(_STARTLESS):
             return [Troubled("no-end-event", text)]
-        found = None if self._listens else _ASKED.search(text)
+        found = None if self._listens else _ASKED.match(text)
         return [Denied(found[1], found[2], allows(found[1], found[2]))] if found else []
 
     def _enter(self, session: str, model: str = "") -> Iterator[AgentEvent]:

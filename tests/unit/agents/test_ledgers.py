@@ -66,10 +66,29 @@ def test_codex_counts_from_the_beginning_and_takes_cached_tokens_out(tmp_path: P
     assert found == Tokens(input=2000, cache_read=400, cache_write=60, output=100, reasoning=14)
 
 
+@pytest.mark.parametrize("odd", ["7", -7, 1.5, True, [7], 10**30, float("nan")], ids=str)
+def test_a_figure_that_is_none_does_not_count(odd: object, tmp_path: Path) -> None:
+    used = {"input_tokens": odd, "output_tokens": odd, "cached_input_tokens": odd, "reasoning_output_tokens": odd}
+    told = {"type": "event_msg", "payload": {"type": "token_count", "info": {"total_token_usage": used}}}
+    lines(tmp_path / "sessions/2026/11/21/rollout-2026-11-21T09-57-16-s-1.jsonl", told)
+    message = {"id": "m", "usage": {"input_tokens": odd, "output_tokens": odd, "output_tokens_details": odd}}
+    lines(tmp_path / "projects/-work-tree/s-1.jsonl", {"type": "assistant", "message": message})
+    assert ledger(AgentKind.CODEX, tmp_path, "s-1") == Tokens()
+    assert ledger(AgentKind.CLAUDE, tmp_path, "s-1") == Tokens()
+
+
+def test_a_line_that_is_nested_without_end_is_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "projects/-work-tree/s-1.jsonl"
+    lines(file, answer("m1", 5))
+    file.write_text('{"a":' * 10_000 + "\n" + file.read_text())
+    assert ledger(AgentKind.CLAUDE, tmp_path, "s-1") == Tokens(input=10, cache_write=3, cache_read=2, output=5)
+
+
 def test_opencode_counts_sessions_that_a_session_started(tmp_path: Path) -> None:
-    (tmp_path / "data/opencode").mkdir(parents=True)
+    home = tmp_path / "50% of? #1"  # none of which may be read as part of an address
+    (home / "data/opencode").mkdir(parents=True)
     tokens = {"input": 103, "output": 43, "reasoning": 7, "cache": {"read": 20, "write": 1}}
-    with closing(sqlite3.connect(tmp_path / "data/opencode/opencode.db")) as database:
+    with closing(sqlite3.connect(home / "data/opencode/opencode.db")) as database:
         database.execute("CREATE TABLE session (id TEXT, parent_id TEXT)")
         database.execute("CREATE TABLE message (session_id TEXT, data TEXT)")
         database.executemany("INSERT INTO session VALUES (?, ?)", [("s", None), ("t", "s"), ("u", None)])
@@ -81,7 +100,7 @@ def test_opencode_counts_sessions_that_a_session_started(tmp_path: Path) -> None
         ]
         database.executemany("INSERT INTO message VALUES (?, ?)", [(name, json.dumps(data)) for name, data in said])
         database.commit()
-    found = ledger(AgentKind.OPENCODE, tmp_path, "s")
+    found = ledger(AgentKind.OPENCODE, home, "s")
     assert found == Tokens(input=206, cache_read=40, cache_write=2, output=100, reasoning=14)
 
 

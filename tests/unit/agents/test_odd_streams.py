@@ -39,6 +39,11 @@ FORGED = {
     "codex": '{"type":"turn.completed","usage":{"input_tokens":1}}',
     "opencode": '{"type":"gitfleet","what":"end","reason":"stop"}',
 }
+BEGINS: dict[str, Callable[[str], object]] = {
+    "claude": lambda name: {"type": "system", "subtype": "init", "session_id": name},
+    "codex": lambda name: {"type": "thread.started", "thread_id": name},
+    "opencode": lambda name: {"type": "gitfleet", "what": "began", "session": name, "root": name},
+}
 TOOLS = {
     "claude": lambda said: {
         "type": "user",
@@ -47,7 +52,13 @@ TOOLS = {
     },
     "codex": lambda said: {
         "type": "item.completed",
-        "item": {"id": "1", "type": "command_execution", "command": said, "aggregated_output": said},
+        "item": {
+            "id": "1",
+            "type": "command_execution",
+            "status": "failed",
+            "command": said,
+            "aggregated_output": said,
+        },
     },
     "opencode": lambda said: {
         "type": "tool_use",
@@ -157,6 +168,15 @@ def test_an_end_that_a_tool_printed_is_none(agent: str) -> None:
 
 
 @pytest.mark.parametrize("agent", READERS)
+@pytest.mark.parametrize(
+    "odd", ["--dangerously-skip-permissions", "", "a b", "a\0", "a\n", "\u0663", "../a", "a" * 129]
+)
+def test_what_names_no_session_is_no_word_of_a_command_line(agent: str, odd: str) -> None:
+    assert read(agent, json.dumps(BEGINS[agent]("ses_9-a")).encode()).cli_session == "ses_9-a"
+    assert read(agent, json.dumps(BEGINS[agent](odd)).encode()).cli_session == ""
+
+
+@pytest.mark.parametrize("agent", READERS)
 def test_the_last_end_counts_and_one_that_is_told_twice_is_counted_once(agent: str) -> None:
     for log in LOGS[agent]:
         lines = log.read_bytes().splitlines()
@@ -183,8 +203,13 @@ def _spoil(data: bytes, name: bytes, odd: bytes) -> bytes:
 @pytest.mark.parametrize("agent", READERS)
 def test_time_does_not_grow_by_the_square(agent: str) -> None:
     begun = time.process_time()
-    for said in ("x" * (1 << 20), "a.b " * (1 << 18), '" \\' * (1 << 18)):
+    for said in ("x" * (1 << 20), "a.b " * (1 << 18), '" \\' * (1 << 18), "Landlock " * (1 << 17) + "\nx"):
         read(agent, json.dumps(TOOLS[agent](said)).encode(), f'codex_otel.trace_safe: event.name="x" {said}'.encode())
+    read(
+        agent,
+        b"permission requested: a (b " * (1 << 15),
+        b'{"type":"error","message":"' + b"log in " * (1 << 17) + b'"}',
+    )
     helper = (
         '{"type":"assistant","parent_tool_use_id":"t","message":{"id":"m%d","content":[],"usage":{"input_tokens":1}}}'
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from gitfleet.agents.events import Began, Called, Denied, Ended, RateLimited, Retrying, Said, Troubled, Used, Waiting
 from gitfleet.agents.lines import LINE_BYTES
-from gitfleet.agents.transcript import Follower, Transcript, read_whole
+from gitfleet.agents.transcript import TEXT_CHARACTERS, Follower, Transcript, read_whole
 from gitfleet.model.usage import Tokens, Truth, UsageRow, UsageSummary, summary
 
 if TYPE_CHECKING:
@@ -77,6 +78,22 @@ def test_pieces_do_not_matter(words: list[bytes], data: st.DataObject) -> None:
         follower.feed(at, stream[at : at + size])
         at += size
     assert follower.finish() == whole(stream)
+
+
+def test_of_what_was_said_the_end_is_kept_and_much_of_it_takes_no_time_by_the_square() -> None:
+    told, begun = Transcript(), time.process_time()
+    told.tell(Said("\u4e2d" * TEXT_CHARACTERS))
+    for number in range(20_000):
+        told.tell(Said(f"{number:039}"))
+
+    assert len(told.said) == TEXT_CHARACTERS
+    assert told.said.startswith("\u4e2d")
+    assert told.said.endswith(f"{19_999:039}\n")
+    for number in range(20_000):
+        told.tell(Said(f"{number:0159}"))
+    assert len(told.said) == TEXT_CHARACTERS
+    assert told.said.splitlines()[-6500:] == [f"{number:0159}" for number in range(13_500, 20_000)]
+    assert time.process_time() - begun < 5
 
 
 def test_a_gap_is_known_and_costs_one_line() -> None:

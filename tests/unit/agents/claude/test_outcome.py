@@ -30,11 +30,9 @@ def api(error: str, status: int | None = None, api_error: str = "", text: str = 
     ("result", "refusal", "code", "source"),
     [
         ({"subtype": "success"}, None, "", None),
-        (
-            {"subtype": "success", "is_error": True, "terminal_reason": "prompt_too_long"},
-            None,
-            "context-overflow",
-            None,
+        *(
+            ({"subtype": "success", "is_error": True, "terminal_reason": why}, None, "context-overflow", None)
+            for why in ("prompt_too_long", "image_error", "blocking_limit", "rapid_refill_breaker")
         ),
         ({"subtype": "error_max_turns", "is_error": True, "terminal_reason": "max_turns"}, None, "max-turns", None),
         ({"subtype": "error_max_budget_usd", "is_error": True}, None, "budget", None),
@@ -42,7 +40,16 @@ def api(error: str, status: int | None = None, api_error: str = "", text: str = 
         ({"subtype": "error_during_execution", "errors": ["No conversation found"]}, None, "no-end-event", None),
         ({"subtype": "error_during_execution", "terminal_reason": "hook_stopped"}, None, "model-error", None),
         ({}, api("authentication_failed", 401), "auth", None),
+        ({}, api("oauth_org_not_allowed", 403), "auth", None),
+        ({}, api("account_on_hold", 403), "auth", None),
+        ({}, api("verification_required", 403), "auth", None),
+        ({}, api("cloud_credential_error"), "auth", None),
         ({}, api("billing_error", 400), "usage-limit", None),
+        ({}, api("max_output_tokens"), "context-overflow", None),
+        ({}, api("invalid_request", None, "message_over_context_limit"), "context-overflow", None),
+        ({}, api("rate_limit", 429, "model_requires_usage_credits"), "usage-limit", None),
+        ({}, api("unknown", 403, "network_edge_blocked"), "network", None),
+        ({}, api("overloaded", 529), "model-error", None),
         ({}, api("rate_limit", 429), "rate-limited", None),
         ({}, api("rate_limit", 429, "usage_limit_reached"), "usage-limit", None),
         ({}, api("server_error", None, "connection_failed"), "network", None),
@@ -59,6 +66,15 @@ def test_an_end_event_has_a_code(
         result = {"subtype": "success", "is_error": True, "terminal_reason": "api_error", "result": "Why."}
     end = end_of(result, refusal)
     assert (end.code, end.source, end.totals) == (code, source, True)
+
+
+def test_an_end_event_says_why_in_one_of_three_places() -> None:
+    error = {"subtype": "error_during_execution", "is_error": True}
+    assert end_of({**error, "result": "Why.", "errors": ["Not this."]}, None).message == "Why."
+    assert end_of({**error, "errors": ["Why.", "And why."]}, None).message == "Why.; And why."
+    assert end_of({**error, "terminal_reason": "hook_stopped"}, None).message == "hook_stopped"
+    assert end_of(error, None).message == "error_during_execution"
+    assert end_of(error, api("server_error", text="Why.")).message == "Why."
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitfleet.agents.claude.stream import ClaudeReader, argument
-from gitfleet.agents.events import Called, Denied, Ended, RateLimited, Used
+from gitfleet.agents.events import Called, Denied, Ended, RateLimited, Retrying, Troubled, Used
 from gitfleet.agents.transcript import Follower
 from gitfleet.model.usage import Tokens
 
@@ -52,6 +52,21 @@ def test_work_with_a_helper_is_told_and_counted() -> None:
     assert told.used["rest"] == Used(
         "rest", Tokens(input=32, cache_read=1, output=10, reasoning=0, cost_usd=0.75), helper=True
     )
+
+
+def test_a_retry_says_why_and_when() -> None:
+    line = '{"type":"system","subtype":"api_retry","retry_delay_ms":510,"error_status":%s,"error":"server_error"}'
+
+    assert list(ClaudeReader().read((line % 500).encode())) == [Retrying("500 server_error", 0.51)]
+    assert list(ClaudeReader().read((line % "null").encode())) == [Retrying("server_error", 0.51)]
+
+
+def test_plain_words_say_why_it_did_not_begin_and_nothing_afterwards() -> None:
+    reader = ClaudeReader()
+
+    assert list(reader.read(b"error: unknown option\r")) == [Troubled("no-end-event", "error: unknown option")]
+    list(reader.read(b'{"type":"system","subtype":"init"}'))
+    assert list(reader.read(b"a warning")) == []
 
 
 def test_a_helper_is_counted_in_part_until_the_end() -> None:

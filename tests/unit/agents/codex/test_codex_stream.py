@@ -159,6 +159,9 @@ def test_a_sandbox_that_met_another_one_is_none_that_is_missing(said: str) -> No
         ("try again at 9:50 AM.", "2026-11-21T09:50:30", "2026-11-21T09:51:00"),
         ("or try again at Nov 23rd, 2026 5:24 PM.", "2026-11-21T09:50:00", "2026-11-23T17:25:00"),
         ("or try again at Feb 30th, 2026 5:24 PM.", "2026-11-21T09:50:00", None),
+        ("or try again at Dec 31st, 9999 11:59 PM.", "2026-11-21T09:50:00", None),
+        ("try again at 13:05 PM.", "2026-11-21T09:50:00", None),
+        ("try again at 10:52 AM.", "9999-12-31T11:50:00", None),
         ("or try again later.", "2026-11-21T09:50:00", None),
     ],
 )
@@ -166,6 +169,16 @@ def test_when_a_limit_ends(said: str, now: str, then: str | None) -> None:
     found = reset_of(said, datetime.fromisoformat(now).replace(tzinfo=UTC))
 
     assert found == (datetime.fromisoformat(then).replace(tzinfo=UTC).timestamp() if then else None)
+
+
+def test_a_time_without_a_zone_is_one_of_utc() -> None:
+    trace = 'codex_otel.trace_safe: event.name="codex.api_request" event.timestamp=2026-11-21T09:50:00'
+    said = '{"type":"turn.failed","error":{"message":"You have hit your usage limit, try again at 9:40 AM."}}'
+
+    told = read(f"{trace}\n{said}\n".encode())
+
+    assert told.limit is not None
+    assert told.limit.resets == datetime(2026, 11, 22, 9, 41, tzinfo=UTC).timestamp()
 
 
 def test_a_limit_without_a_trace_is_told_by_the_session_id() -> None:
@@ -189,7 +202,37 @@ def test_a_limit_without_a_trace_is_told_by_the_session_id() -> None:
         ("unexpected status 401 Unauthorized: x, url: http://y", 401, "auth"),
         ("Your access token could not be refreshed. Please log out and sign in again.", None, "auth"),
         ("Missing environment variable: `OPENAI_API_KEY`.", None, "auth"),
+        ("nobody knows", 401, "auth"),
         ("nobody knows", 403, "auth"),
+        ("nobody knows", 429, "rate-limited"),
+        ("Your workspace is out of credits. Add credits to continue.", None, "usage-limit"),
+        ("You hit your spend cap set in your workspace.", None, "usage-limit"),
+        ("Your spending limit is met.", None, "usage-limit"),
+        ("The usage limit has been reached", None, "usage-limit"),
+        ("You exceeded your current quota, please check your plan.", None, "usage-limit"),
+        ("context_length_exceeded", None, "context-overflow"),
+        ("unexpected status 429", None, "rate-limited"),
+        ("Too many requests", None, "rate-limited"),
+        ("unexpected status 403 Forbidden", None, "auth"),
+        ("Not logged in", None, "auth"),
+        ("Log in once again.", None, "auth"),
+        ("Incorrect API key provided", None, "auth"),
+        ("error sending request", None, "network"),
+        ("network error", None, "network"),
+        ("operation timed out", None, "network"),
+        (
+            "stream disconnected before completion: Incomplete response returned, reason: content_filter",
+            200,
+            "model-error",
+        ),
+        (
+            "stream disconnected before completion: Incomplete response returned, reason: max_output_tokens",
+            200,
+            "context-overflow",
+        ),
+        ("budget reached", None, "budget"),
+        ("turn aborted. Something went wrong? Hit `/feedback` to report the issue.", None, "interrupted"),
+        ("interrupted (Ctrl-C). Something went wrong?", None, "interrupted"),
         ("We\u2019re currently experiencing high demand, which may cause temporary errors.", 500, "model-error"),
         ("Selected model is at capacity. Please try a different model.", 503, "model-error"),
         ("unexpected status 502 Bad Gateway: <html>", 502, "model-error"),
@@ -208,8 +251,10 @@ def test_an_errors_sentence_has_no_key_no_address_and_an_end() -> None:
     document = '{"error": {"message": "Unsupported value: x.", "type": "invalid_request_error"}}'
 
     assert sentence(document) == "Unsupported value: x"
+    assert sentence("Token eyJhbGciOiJIUzI1NiJ9.e30.x is no good.") == "Token [secret] is no good"
     assert sentence("Incorrect key sk-abcdef0123456 given, url: http://u:p@h/x") == "Incorrect key [secret] given"
     assert len(sentence("long " * 1000)) < 400
+    assert len(sentence('{"error":' * 10_000)) < 400
 
 
 @pytest.mark.parametrize(
@@ -222,6 +267,16 @@ def test_an_errors_sentence_has_no_key_no_address_and_an_end() -> None:
         (Exit(signal=9), (), "killed", "transport"),
         (Exit(code=1), (b"Error: thread/resume failed: no rollout found",), "no-end-event", "transport"),
         (Exit(code=1), (b'{"type":"error","message":"Connection failed"}',), "network", "transport"),
+        (
+            Exit(code=1),
+            (b'{"type":"error","message":"Codex ran out of room in the context window"}',),
+            "context-overflow",
+            "task",
+        ),
+        (Exit(code=1), (b'{"type":"turn.failed","error":{"message":"context window"}}',), "context-overflow", "task"),
+        (Exit(code=1), (b'{"type":"turn.failed","error":{"message":"budget reached"}}',), "budget", "task"),
+        (Exit(code=1), (b'{"type":"turn.failed","error":{"message":"turn aborted"}}',), "interrupted", "needs-person"),
+        (Exit(code=1), (b'{"type":"turn.failed","error":{"message":"idle timeout"}}',), "stalled", "transport"),
         (Exit(reason="stalled"), (), "stalled", "transport"),
         (Exit(reason="budget"), (b'{"type":"turn.failed","error":{"message":"x"}}',), "budget", "task"),
         (Exit(code=3), (b'{"type":"turn.completed","usage":{}}',), "exit-code", "task"),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gitfleet.agents.events import Ended
 from gitfleet.agents.opencode.stream import OpencodeReader
 from gitfleet.agents.transcript import Follower
+from gitfleet.model.run import FailureSource
 from gitfleet.model.usage import Tokens
 
 if TYPE_CHECKING:
@@ -106,6 +107,16 @@ def test_what_a_gateway_says_of_a_limit_is_its_end() -> None:
     [
         ({"message": "x", "statusCode": 401}, "auth"),
         ({"message": "x", "statusCode": 402}, "usage-limit"),
+        ({"message": "x", "statusCode": 403}, "auth"),
+        ({"message": "x", "statusCode": 413}, "context-overflow"),
+        ({"message": "x", "statusCode": 429, "responseBody": "insufficient_quota"}, "usage-limit"),
+        ({"message": "Monthly limit of this key"}, "usage-limit"),
+        ({"message": "Insufficient account funds"}, "usage-limit"),
+        ({"message": "Too many requests"}, "rate-limited"),
+        ({"message": "Rate limit reached"}, "rate-limited"),
+        ({"message": "Unauthorized"}, "auth"),
+        ({"message": "getaddrinfo ENOTFOUND host"}, "network"),
+        ({"message": "The socket was closed"}, "network"),
         ({"message": "x", "statusCode": 429}, "rate-limited"),
         ({"message": "Your credit balance is too low", "statusCode": 429}, "usage-limit"),
         ({"message": "x", "statusCode": 500}, "model-error"),
@@ -122,6 +133,61 @@ def test_every_error_has_a_code(data: dict[str, object], code: str) -> None:
 
     assert told.trouble is not None
     assert told.trouble.code == code
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("ProviderAuthError", "auth"),
+        ("ContextOverflowError", "context-overflow"),
+        ("MessageOutputLengthError", "context-overflow"),
+        ("MessageAbortedError", "interrupted"),
+        ("UnknownError", "model-error"),
+    ],
+)
+def test_some_errors_have_a_code_by_their_name(name: str, code: str) -> None:
+    end = {"type": "gitfleet", "what": "end", "now": 0, "error": {"name": name, "data": {"message": "x"}}}
+
+    assert read(json.dumps(end).encode()).ended == Ended(code, "x")
+
+
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        ({"reason": "stop"}, Ended()),
+        ({"reason": "length"}, Ended("context-overflow", "its last step ended with length")),
+        ({"reason": "content-filter"}, Ended("model-error", "its last step ended with content-filter")),
+        ({"reason": "tool-calls"}, Ended("no-end-event", "its last step ended with tool-calls")),
+        ({}, Ended("no-end-event", "it never got an answer")),
+        (
+            {"error": {"name": "APIError", "data": {"message": "x", "statusCode": 404}}},
+            Ended("model-error", "x", FailureSource.TASK),
+        ),
+        ({"error": {"name": "APIError", "data": {"message": "x", "statusCode": 500}}}, Ended("model-error", "x")),
+    ],
+)
+def test_every_end_has_a_code(end: dict[str, object], expected: Ended) -> None:
+    assert read(json.dumps({"type": "gitfleet", "what": "end", "now": 0, **end}).encode()).ended == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "resets"),
+    [
+        ({"Retry-After-Ms": "1500"}, 101.5),
+        ({"retry-after": "30"}, 130),
+        ({"retry-after": "Thu, 01 Jan 1970 00:05:00 GMT"}, 300),
+        ({"retry-after": "Mon, 99 Foo 99999 99:99:99 +9999"}, None),
+        ({"retry-after": "inf"}, None),
+        ({}, None),
+    ],
+)
+def test_headers_tell_when_a_limit_ends(headers: dict[str, str], resets: float | None) -> None:
+    error = {"name": "APIError", "data": {"message": "x", "statusCode": 429, "responseHeaders": headers}}
+
+    told = read(json.dumps({"type": "error", "timestamp": 100_000, "sessionID": "s", "error": error}).encode())
+
+    assert told.limit is not None
+    assert (told.limit.hard, told.limit.resets) == (True, resets)
 
 
 @given(name=st.sampled_from(NAMES), pieces=st.integers(1, 3000))
