@@ -16,6 +16,8 @@ from gitfleet.cli.outcome import headline
 from gitfleet.coordinator.control.requests import Requests
 from gitfleet.errors import ExitCode
 from gitfleet.model.reports import AmendReport, CompletionReport, Disclosure, IdleReport, WaveReport
+from gitfleet.model.run import RunState
+from gitfleet.model.session import SessionState
 from tests.cli.test_cli_usage import validate
 from tests.support.commands import ROOT, a_run, a_session, call, place, run, spawn
 
@@ -252,6 +254,15 @@ def test_what_will_start_is_told_before_it_is_added(mine: Repo, tmp_path: Path) 
     assert "commands run as you" in shown
     assert shown.index("Add it?") > shown.index("make docs")
     assert not list(Requests(layout.session("auth-k3f9qm")).directory.glob("*"))
+
+
+def test_of_a_closed_session_there_is_nothing_to_take_over(repo: Repo) -> None:
+    place(repo.path, a_session(state=SessionState.COMPLETED), a_run("api", RunState.LANDED))
+    refused = run("continue", "auth-k3f9qm", "--take-over", "--yes", "--repo", repo.path)
+    assert refused.code == ExitCode.USAGE
+    assert refused.err.startswith("gitfleet: Session auth-k3f9qm is closed: there is nothing of it to take over.\n")
+    over = run("continue", "auth-k3f9qm", "--repo", repo.path)
+    assert (over.code, over.out) == (0, "Nothing needs you: session auth-k3f9qm is closed.\n")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
