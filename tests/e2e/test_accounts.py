@@ -18,6 +18,7 @@ from tests.support.told import BEGAN, END, turn
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from gitfleet.model.run import Run
     from tests.support.fleet import FleetEnv, Outcome
 
 pytestmark = pytest.mark.leaves_worktrees
@@ -111,6 +112,13 @@ def job(name: str, *lines: str, **more: object) -> dict[str, object]:
     """A task whose agent prints these lines and writes one file."""
     script = BEGAN + "".join(lines) + f"echo {name} > {name}.txt\n" + END
     return {"id": name, "instructions": script, "scope": [f"{name}.txt"], "agent": "opencode", **more}
+
+
+def launched(fleet: FleetEnv, run: Run) -> dict[str, str]:
+    """The environment that the first attempt of a run was started with."""
+    found = json.loads((fleet.root / "repo/.git/gitfleet/attempts" / run.instance / "1/spec.json").read_text())["env"]
+    assert isinstance(found, dict)
+    return found
 
 
 def digest(home: Path) -> dict[str, str]:
@@ -473,26 +481,39 @@ def test_refused_credentials_stop_the_session_with_the_command_that_mends_it(fle
     assert accounts(fleet)["opencode"]["readiness"] == "ready"
 
 
-def test_auto_takes_the_readiest_and_a_pin_holds(fleet: FleetEnv) -> None:
+def test_auto_takes_the_readiest_a_pin_holds_and_each_is_started_as_asked(fleet: FleetEnv) -> None:
     told(fleet)
     repo = fleet.root / "repo"
     for _ in range(2):
         connect(fleet, "opencode")
-    agents = {"opencode": {"kind": "opencode"}, "pinned": {"kind": "opencode", "account": "opencode"}}
-    fleet.config(repo, config_of(agents=agents))
+    pinned = {"kind": "opencode", "account": "opencode-2", "model": "large", "effort": "low", "permissions": "bypass"}
+    fleet.config(repo, config_of(agents={"opencode": {"kind": "opencode"}, "pinned": pinned}))
+    fleet.variables |= {"SHOWN": "shown", "HIDDEN": "hidden"}
+    own = {
+        "worker": {"tool_profile": "full", "tools": ["gh"]},
+        "workspace": {"environment": {"allowlist": ["SHOWN"]}},
+    }
     tasks = (
         job("a", agent="pinned"),
         job("b", agent="auto", depends_on=["a"]),
-        job("c", agent="pinned", depends_on=["b"]),
+        job("c", agent="pinned", depends_on=["b"], model="small", effort="medium", **own),
     )
     fleet.run("wave", fleet.plan(plan_of(*tasks)), "--yes").ok()
     runs = state_runs(fleet, repo)
     found = {task: (run.agent, run.attempts[0].agent, run.attempts[0].account) for task, run in runs.items()}
     assert found == {
-        "a": ("pinned", "pinned", "opencode"),
-        "b": ("opencode", "opencode", "opencode-2"),
-        "c": ("pinned", "pinned", "opencode"),
+        "a": ("pinned", "pinned", "opencode-2"),
+        "b": ("opencode", "opencode", "opencode"),
+        "c": ("pinned", "pinned", "opencode-2"),
     }
+    started = {task: launched(fleet, run) for task, run in runs.items()}
+    assert {task: env["TOLD_ASKED"] for task, env in started.items()} == {
+        "a": "large low True edit",
+        "b": " high False edit",
+        "c": "small medium True full gh",
+    }
+    assert [env.get("SHOWN") for env in started.values()] == [None, None, "shown"]
+    assert all("HIDDEN" not in env for env in started.values())
 
 
 def test_a_fallback_steps_in_where_no_account_is_ready(fleet: FleetEnv) -> None:
