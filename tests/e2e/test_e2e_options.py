@@ -197,7 +197,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "logs": ("logs", "one"),
     "events": ("events",),
     "claims": ("claims",),
-    "add": ("add", "{task}"),
+    "add": ("add", "{task}", "--yes"),
     "cancel": ("cancel", "one"),
     "pause": ("pause",),
     "resume": ("resume",),
