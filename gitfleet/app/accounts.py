@@ -50,9 +50,12 @@ class Connection:
     imports: bool = False
 
 
-def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None) -> AccountChanged:
+def connect(
+    accounts: Accounts, wanted: Connection, *, output: int | None = None, terminal: bool = True
+) -> AccountChanged:
     """Connect an account; a login has the terminal, and ``output`` is a descriptor for what it prints.
 
+    ``terminal`` says whether there is one: programs ask questions when they log in, and wait for the answers.
     Raises ``GitfleetError``; then an account that was to be new is not there, and one that was is as it was. So it is
     when this process is terminated meanwhile; where it is killed, one that was to be new makes room for the next.
     """
@@ -67,6 +70,16 @@ def connect(accounts: Accounts, wanted: Connection, *, output: int | None = None
             "no-program",
             f"There is no program {program.name} on the PATH, which would log in.",
             hint=program.install,
+        )
+    if key is None and not terminal:
+        anew = f" --ref {wanted.ref}" if wanted.ref else ""
+        raise GitfleetError(
+            Kind.NEEDS_PERSON,
+            "no-terminal",
+            f"`{program.name} {' '.join(program.login)}` asks whoever logs in, and there is no terminal to answer in; "
+            "nothing was connected.",
+            hint="Run it in a terminal, or name a key: "
+            f"`gitfleet accounts connect {wanted.kind}{anew} --api-key-env NAME`, or `--api-key-file PATH`.",
         )
     with ended_by_signals(), ExitStack() as login:
         return _connect(accounts, wanted, key, settings, login, output)

@@ -89,8 +89,9 @@ def status(workspace: Workspace, session_id: str | None = None, *, every: bool =
             rows.insert(sum(1 for other in rows if other.id in {need.session for need in needs}), row)
         else:
             rows.append(row)
-    # Sessions that wait to be continued come before anything that their runs need: going on may settle it.
-    needs.sort(key=lambda need: bool(need.task))
+    # Sessions that wait to be continued come before anything that their runs need: going on may settle it. But those
+    # that stopped for just that come behind it.
+    needs = sorted(needs, key=lambda need: 2 if need.waits_for(needs) else bool(need.task))
     needs += _set_aside(workspace, session_id)
     needs += left_behind(workspace.layout) if session_id is None else ()
     needs += [Need(session=name, reason=error.message, next=error.hint) for name, error in damaged.items()]

@@ -119,7 +119,7 @@ def connect(  # noqa: PLR0913 - one argument an option
     """Connect an account of AGENT.
 
     By a login of its own program, in a home of its own, or by a key that you name. The account gets the next free
-    name: codex, codex-2. Without a key the program's own login has the terminal.
+    name: codex, codex-2. Without a key the program's own login has the terminal, and where there is none it is refused.
     """
     from gitfleet.app.accounts import Connection  # noqa: PLC0415
     from gitfleet.app.accounts import connect as connected  # noqa: PLC0415
@@ -135,7 +135,8 @@ def connect(  # noqa: PLR0913 - one argument an option
         import_from=Path(import_settings) if import_settings else None,
         imports=import_settings is not None,
     )
-    report = connected(_accounts(), wanted, output=sys.stderr.fileno() if call.json else None)
+    output = sys.stderr.fileno() if call.json else None
+    report = connected(_accounts(), wanted, output=output, terminal=sys.stdin.isatty())
     call.answer(report, lambda: changed(report))
     return ExitCode.DONE
 

@@ -8,7 +8,7 @@ import click
 
 from gitfleet.cli.command import Call, command
 from gitfleet.cli.live import Silent
-from gitfleet.cli.names import RUN, SESSION
+from gitfleet.cli.names import GRANT, RUN, SESSION
 from gitfleet.cli.output import Line, Table
 from gitfleet.errors import ExitCode
 from gitfleet.model.request import Permit
@@ -34,7 +34,12 @@ if TYPE_CHECKING:
 @click.option("--always", is_flag=True, help="Grant it to all agents of this kind in this repository, for good.")
 @click.option("--deny", is_flag=True, help="Deny it: the run is over, and its work is kept.")
 @click.option("--list", "listing", is_flag=True, help="Show what waits for a permission, and what is always granted.")
-@click.option("--revoke", metavar="TOOL", help="Take back what is always granted: a tool, or a tool with its argument.")
+@click.option(
+    "--revoke",
+    type=GRANT,
+    metavar="TOOL",
+    help="Take back what is always granted: a tool, or a tool with its argument.",
+)
 @click.option("--session", type=SESSION, help="The session, where several have such a task.")
 def COMMAND(  # noqa: N802 - the options of one command
     call: Call,

@@ -74,7 +74,7 @@ WHERE = {
 def COMMAND(call: Call, *, shell: str) -> int:  # noqa: N802
     """Print the completion script of SHELL.
 
-    It completes commands, options, sessions, tasks, instances and plan files.
+    It completes commands, options, sessions, tasks, instances, planners, agents, branches and plan files.
     """
     from gitfleet.model.reports import CompletionReport  # noqa: PLC0415
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitfleet.cli.command import Call, command, exit_code
+from gitfleet.cli.names import BRANCH
 from gitfleet.cli.output import Line, Table
 from gitfleet.model.words import plural
 
@@ -29,7 +30,9 @@ MATRIX = 12
         "gitfleet conflicts --all --json",
     ),
 )
-@click.option("--with", "extra", multiple=True, metavar="REF", help="Compare this branch, tag or commit as well.")
+@click.option(
+    "--with", "extra", multiple=True, type=BRANCH, metavar="REF", help="Compare this branch, tag or commit as well."
+)
 @click.option("--all", "every", is_flag=True, help="Compare up to 200 unmerged branches, not only the 20 newest.")
 def COMMAND(call: Call, *, extra: tuple[str, ...], every: bool) -> int:  # noqa: N802
     """Show what would conflict: agents' work in progress, waiting runs, the target, other branches.

@@ -66,13 +66,21 @@ def COMMAND(  # noqa: N802 - one argument an option
         from gitfleet.app.sessions import takeover  # noqa: PLC0415
 
         chosen = choose(workspace, session)
+        if chosen is None and session is not None:
+            raise GitfleetError(
+                Kind.USAGE,
+                "session-closed",
+                f"Session {session} is closed: there is nothing of it to take over.",
+                hint=f"`gitfleet closeout {session}` says how it ended.",
+            )
         if chosen is not None:
             session = chosen.id
             taken = takeover.take_over(workspace, session, _asking(call, yes=yes), owner_is_gone=owner_is_gone)
     with stopping(interrupts), watching(as_json=call.json) as observer:
         outcome = resume(workspace, session, observer, interrupts, taken_over=taken, budgets=budgets)
     if outcome is None:
-        idle = IdleReport(message="Nothing needs you: there is no session to continue.")
+        what = f"session {session} is closed" if session is not None else "there is no session to continue"
+        idle = IdleReport(message=f"Nothing needs you: {what}.")
         call.answer(idle, lambda: [Line(idle.message, "bold green")])
         return ExitCode.DONE
     return finish(call, outcome)

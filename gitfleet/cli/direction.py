@@ -13,6 +13,7 @@ import click
 
 from gitfleet.cli.consent import consent
 from gitfleet.cli.live import stopping
+from gitfleet.cli.names import AGENT, BRANCH
 from gitfleet.cli.output import Line, console, is_terminal, show
 from gitfleet.cli.terminal import Lending, silence
 from gitfleet.cli.text import count, duration, inline
@@ -35,14 +36,14 @@ PLAN_BYTES = 1 << 20
 
 
 _OPTIONS = (
-    click.option("--target", help="Branch to land on.", metavar="BRANCH"),
+    click.option("--target", type=BRANCH, help="Branch to land on.", metavar="BRANCH"),
     click.option("--max-agents", "--max-workers", type=click.IntRange(min=1, max=256), help="Agents at the same time."),
     click.option("--rolling/--no-rolling", default=None, help="Start each task as soon as it can, without waves."),
     click.option(
         "--only", multiple=True, help="Only this task and what it depends on; may be repeated.", metavar="TASK"
     ),
     click.option("--tag", multiple=True, help="Only tasks with this tag and what they depend on; may be repeated."),
-    click.option("--agent", help="The agent of tasks that name none."),
+    click.option("--agent", type=AGENT, help="The agent of tasks that name none."),
 )
 
 

@@ -44,13 +44,19 @@ def view(report: DoctorReport) -> Iterator[Piece]:
         yield Line(f"gitfleet can work here; {plural(warned, 'thing')} to look at.", "bold yellow")
     else:
         yield Line("Nothing needs you: gitfleet can work here.", "bold green")
+    told: set[str] = set()
     for mend in report.mends:
         word, style = ("fixed", "green") if mend.done else ("left", "yellow")
         yield Line(f"{word:<5} {mend.name}: {mend.message}", style, hang=6)
-        if mend.hint:
-            yield Line(f"      {mend.hint}", copy=True)
+        yield from _once(mend.hint, told)
     for finding in report.findings:
         level = finding.level.value
         yield Line(f"{level:<5} {finding.name}: {finding.message}", STATE_STYLES[level] * (level != "ok"), hang=6)
-        if finding.hint:
-            yield Line(f"      {finding.hint}", copy=True)
+        yield from _once(finding.hint, told)
+
+
+def _once(hint: str, told: set[str]) -> Iterator[Line]:
+    """What to do, unless an earlier line said the same."""
+    if hint and hint not in told:
+        told.add(hint)
+        yield Line(f"      {hint}", copy=True)

@@ -6,31 +6,27 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gitfleet.cli.attempts import attempts
 from gitfleet.cli.command import Call, command
 from gitfleet.cli.gate import gate
 from gitfleet.cli.names import RUN, SESSION
 from gitfleet.cli.output import Block, Line, Table
-from gitfleet.cli.text import duration, spent
+from gitfleet.cli.text import took
 from gitfleet.errors import ExitCode
 from gitfleet.model.evidence import WIP
 from gitfleet.model.run import RunState
 from gitfleet.model.session import SessionState
-from gitfleet.model.usage import Truth
-from gitfleet.model.words import dollars, plural
+from gitfleet.model.words import plural
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gitfleet.cli.output import Piece
     from gitfleet.model.conflict import Conflict
-    from gitfleet.model.evidence import Attempt, CheckResult
+    from gitfleet.model.evidence import CheckResult
     from gitfleet.model.reports import InspectReport
     from gitfleet.model.run import Run
     from gitfleet.model.session import Landing
-    from gitfleet.model.tampering import Tampering
-
-
-SHORT_SECONDS = 10.0
 
 
 @command(
@@ -84,7 +80,7 @@ def view(report: InspectReport) -> Iterator[Piece]:
     for name, value in facts:
         if value:
             yield Line(f"  {name + ':':<14}{value}", hang=14)
-    yield from _attempts(report)
+    yield from attempts(report)
     yield from _evidence(run)
     for step in _next(report):
         yield Line(f"next: {step}", copy=True)
@@ -163,62 +159,6 @@ def _why(run: Run) -> str:
     return f": {run.receipt.reason}" if run.receipt else ""
 
 
-def _attempts(report: InspectReport) -> Iterator[Piece]:
-    records = {attempt.number: attempt for attempt in report.run.attempts}
-    for files in report.attempts:
-        attempt = records.get(files.number)
-        yield Line(f"  attempt {files.number}: {_end(attempt) if attempt else 'no record'}")
-        yield from _worker(attempt) if attempt else ()
-        if attempt and attempt.message and attempt.message != (report.run.failure and report.run.failure.message):
-            yield Line(f"    {attempt.message}")
-        if attempt and attempt.retry:
-            yield Line(f"    {attempt.retry}")
-        for denied in attempt.denied if attempt else ():
-            yield Line(f"    {'not allowed:':<14}{denied.full}", hang=14)
-        for one in attempt.tampered if attempt else ():
-            yield from _tampering(one)
-        for ref in attempt.snapshots if attempt else ():
-            yield Line(f"    {'kept:':<12}gitfleet rescue show {ref.removeprefix(WIP)}", copy=True)
-        for what in attempt.unkept if attempt else ():
-            yield Line(f"    {'not kept:':<12}{what}", "yellow")
-        for name, path in (("log", files.log), ("prompt", files.prompt), ("handoff", files.handoff)):
-            if path:
-                yield Line(f"    {name + ':':<12}{path}")
-
-
-def _tampering(one: Tampering) -> Iterator[Piece]:
-    """What the guard of an attempt refused or found changed, and the command that puts it back."""
-    where = f"{one.name} ({one.by})" if one.by else one.name
-    others = f", also while {', '.join(one.others)} ran" if one.others else ""
-    yield Line(f"    {one.outcome + ':':<12}{one.kind} {where}{others}", "yellow")
-    if one.restore:
-        yield Line(f"    {'restore:':<12}{one.restore}", copy=True)
-
-
-def _end(attempt: Attempt) -> str:
-    reduced = ", reduced prompt" if attempt.reduced else ""
-    if attempt.exit is None:
-        return (f"{attempt.outcome}, never ran" if attempt.outcome else f"since {attempt.started}") + reduced
-    how = f"signal {attempt.exit.signal}" if attempt.exit.signal else f"exit code {attempt.exit.code}"
-    if attempt.exit.signal is None and attempt.exit.code is None:
-        how = "no exit code"
-    return f"{attempt.outcome or attempt.exit.reason}, {how}, {_took(attempt.exit.seconds)}{reduced}"
-
-
-def _worker(attempt: Attempt) -> Iterator[Piece]:
-    """Who did it, where that is more than a command, and what it used."""
-    facts = (attempt.agent, *((f"account {attempt.account}",) if attempt.account else ()), attempt.model)
-    if attempt.account or attempt.model:
-        yield Line(f"    {'agent:':<12}{', '.join(fact for fact in facts if fact)}")
-    if attempt.cli_session:
-        went_on = ", gone on with" if attempt.continues == attempt.cli_session else ""
-        yield Line(f"    {'session:':<12}{attempt.cli_session}{went_on}")
-    if (used := attempt.usage) is not None:
-        cost = "" if used.tokens.cost_usd is None else f", {dollars(used.tokens.cost_usd)}"
-        said = f"{spent(used.turns, used.tool_calls, used.tokens.total)}{cost}"
-        yield Line(f"    {'used:':<12}{said}{'' if used.truth is Truth.EXACT else ', not measured whole'}")
-
-
 def _evidence(run: Run) -> Iterator[Piece]:
     yield from _said(run)
     yield from _files(run)
@@ -277,18 +217,13 @@ def _check(title: str, check: CheckResult) -> Iterator[Piece]:
     again = (
         ", after it had timed out once" * check.retried + ", not run again: green before on this tree" * check.cached
     )
-    yield Line(f"  {title} {check.name or check.run}: {word}, {end}, {_took(check.seconds)}{again}")
+    yield Line(f"  {title} {check.name or check.run}: {word}, {end}, {took(check.seconds)}{again}")
     if check.output_sha256:
         yield Line(f"    output: {plural(check.output_bytes or 0, 'byte')}, sha256 {check.output_sha256}")
     if check.commit:
         yield Line(f"    ran on: tree {check.tree[:12]}, of commit {check.commit[:12]}")
     if check.red and check.tail:
         yield Block(check.tail, "    | ")
-
-
-def _took(seconds: float | None) -> str:
-    """Write how long something took; `0s` would say of a second's work that there was none."""
-    return duration(seconds) if seconds is None or seconds >= SHORT_SECONDS else f"{seconds:.1f}s"
 
 
 def _count(lines: int | None) -> str:

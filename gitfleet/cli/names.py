@@ -1,9 +1,10 @@
-"""Completion of names: from file names of the state and of records, snapshots from refs. Never fails."""
+"""Completion of names: from the state, records, refs, the config and what is granted. Never fails."""
 
 from __future__ import annotations
 
 import os
 import time
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,9 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
+
+    from gitfleet.app.workspace import Workspace
 
     _Text = click.ParamType[str]
 else:
@@ -19,10 +22,7 @@ else:
 
 
 class Name(_Text):
-    """A text that completes to names of these kinds.
-
-    They are ``session``, ``task``, ``instance``, ``planner``, ``snapshot``, ``record`` and ``account``.
-    """
+    """A text that completes to names of these kinds: keys of ``_NAMES``, or ``account``, which no repository has."""
 
     name = "text"
 
@@ -44,36 +44,87 @@ class Name(_Text):
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
     def _names(self, repo: Path) -> Iterable[str]:
-        if "account" in self.kinds:
+        if self.kinds == ("account",):
             from gitfleet.agents.accounts.store import Accounts  # noqa: PLC0415
 
-            yield from Accounts.of(os.environ, time.time).refs()
-            return
-        from gitfleet.git.repository import discover  # noqa: PLC0415
-        from gitfleet.store.layout import Layout  # noqa: PLC0415
-        from gitfleet.store.state import State  # noqa: PLC0415
+            return Accounts.of(os.environ, time.time).refs()
+        from gitfleet.app.workspace import open_workspace  # noqa: PLC0415
 
-        repository = discover(repo)
-        layout = Layout(repository.common_dir)
-        for session in State(layout).session_ids():
-            if "session" in self.kinds:
-                yield session
-            if "task" in self.kinds:
-                yield from (path.stem for path in layout.runs(session).glob("[!.]*.json"))
-        if "snapshot" in self.kinds:
-            from gitfleet.git.rescuing import kept  # noqa: PLC0415
+        workspace = open_workspace(repo)
+        return chain.from_iterable(_NAMES[kind](workspace) for kind in self.kinds)
 
-            for snapshot in kept(repository):
-                yield snapshot.instance
-                yield f"{snapshot.instance}/{snapshot.number}"
-        if "record" in self.kinds and repository.worktree is not None:
-            yield from (path.name for path in (repository.worktree / ".planning" / "sessions").glob("[!.]*"))
-        if "planner" in self.kinds:
-            from gitfleet.app.planning.planners import planners  # noqa: PLC0415
 
-            yield from planners(layout)
-        if "instance" in self.kinds:
-            yield from (path.name for path in (layout.root / "attempts").glob("fleet-*-w*-a*"))
+def _sessions(here: Workspace) -> Iterable[str]:
+    from gitfleet.store.state import State  # noqa: PLC0415
+
+    return State(here.layout).session_ids()
+
+
+def _tasks(here: Workspace) -> Iterable[str]:
+    return (path.stem for session in _sessions(here) for path in here.layout.runs(session).glob("[!.]*.json"))
+
+
+def _instances(here: Workspace) -> Iterable[str]:
+    return (path.name for path in (here.layout.root / "attempts").glob("fleet-*-w*-a*"))
+
+
+def _planners(here: Workspace) -> Iterable[str]:
+    from gitfleet.app.planning.planners import planners  # noqa: PLC0415
+
+    return planners(here.layout)
+
+
+def _begun(here: Workspace) -> Iterable[str]:
+    from gitfleet.app.planning.planners import begun  # noqa: PLC0415
+
+    return begun(here.layout)
+
+
+def _snapshots(here: Workspace) -> Iterable[str]:
+    from gitfleet.git.rescuing import kept  # noqa: PLC0415
+
+    for snapshot in kept(here.repository):
+        yield snapshot.instance
+        yield f"{snapshot.instance}/{snapshot.number}"
+
+
+def _records(here: Workspace) -> Iterable[str]:
+    root = here.repository.worktree
+    return () if root is None else (path.name for path in (root / ".planning" / "sessions").glob("[!.]*"))
+
+
+def _branches(here: Workspace) -> Iterable[str]:
+    from gitfleet.git.refs import Refs, short  # noqa: PLC0415
+
+    return map(short, Refs(here.repository.git).under("refs/heads/"))
+
+
+def _agents(here: Workspace) -> Iterable[str]:
+    from gitfleet.model.agent_config import BUILT_IN  # noqa: PLC0415
+
+    return (*BUILT_IN, *here.config.agents)
+
+
+def _grants(here: Workspace) -> Iterable[str]:
+    from gitfleet.store.grants import Grants  # noqa: PLC0415
+
+    for grant in Grants.of(here.layout, os.environ).all():
+        yield grant.tool
+        yield grant.permission.full
+
+
+_NAMES: dict[str, Callable[[Workspace], Iterable[str]]] = {
+    "session": _sessions,
+    "task": _tasks,
+    "instance": _instances,
+    "planner": _planners,
+    "begun planner": _begun,
+    "snapshot": _snapshots,
+    "record": _records,
+    "branch": _branches,
+    "agent": _agents,
+    "grant": _grants,
+}
 
 
 class PlanFile(click.Path):
@@ -105,5 +156,9 @@ LOG = Name("instance", "task", "planner")
 CLOSEOUT = Name("instance", "session", "record")
 TASK = Name("task")
 SNAPSHOT = Name("snapshot")
+STOPPABLE = Name("session", "begun planner")
+BRANCH = Name("branch")
+AGENT = Name("agent")
+GRANT = Name("grant")
 PLAN = PlanFile()
 PLAN_TEXT = PlanText()

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from gitfleet.model.reports import LiveRun, Need, PlannerStatus, Prediction, SessionStatus, StatusReport, WaitingRun
 
 
-_WORD = ("gitfleet approve ", "gitfleet resolve ")
-"""Commands that a run waits for, and its session stopped for."""
 NEEDS_SHOWN = 12
 PATHS_SHOWN = 3
 _HELD = {
@@ -34,8 +32,9 @@ _UNDER_WAY = frozenset({SessionState.ACTIVE, SessionState.PAUSED, SessionState.D
 
 def headline(report: StatusReport) -> str:
     """Answer in one line whether anything needs a person."""
-    waiting = [need for need in report.needs if not need.task and need.next.startswith("gitfleet continue ")]
-    others = len(report.needs) - len(waiting)
+    first = [need for need in report.needs if not need.waits_for(report.needs)]
+    waiting = [need for need in first if not need.task and need.next.startswith("gitfleet continue ")]
+    others = len(first) - len(waiting)
     more = f"{plural(others, 'thing')} {'needs' if others == 1 else 'need'} you."
     if waiting:
         words = f"{plural(len(waiting), 'session')} {'waits' if len(waiting) == 1 else 'wait'} to be continued."
@@ -98,10 +97,12 @@ def view(report: StatusReport) -> Iterator[Piece]:
 
 def _why(need: Need, needs: Sequence[Need]) -> str:
     """Why a session waits; where that is what its runs need, it is told of each of them and not here again."""
-    waits = [one for one in needs if one.session == need.session and one.next.startswith(_WORD)]
-    if not any(one.next in need.reason for one in waits):
-        return need.reason
-    return f"{plural(len(waits), 'run')} {'waits' if len(waits) == 1 else 'wait'} for you"
+    waits = need.waits_for(needs)
+    return (
+        f"then, as {plural(len(waits), 'run')} {'waits' if len(waits) == 1 else 'wait'} for you"
+        if waits
+        else need.reason
+    )
 
 
 def _activities(sessions: Sequence[SessionStatus]) -> Counter[str]:

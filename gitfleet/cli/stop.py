@@ -8,7 +8,7 @@ import click
 
 from gitfleet.cli.command import Call, command
 from gitfleet.cli.live import Silent
-from gitfleet.cli.names import SESSION
+from gitfleet.cli.names import STOPPABLE
 from gitfleet.cli.steering import answer, facts, view
 from gitfleet.errors import ExitCode, GitfleetError, Kind
 from gitfleet.model.control import CONSEQUENCES
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     examples=("gitfleet stop", "gitfleet stop auth-refactor-k3f9qm --json", "gitfleet stop --all"),
     facts=facts(Control.STOP),
 )
-@click.argument("session", required=False, type=SESSION)
+@click.argument("session", required=False, type=STOPPABLE)
 @click.option("--all", "every", is_flag=True, help="Stop every open session of the repository.")
 def COMMAND(call: Call, *, session: str | None, every: bool) -> int:  # noqa: N802
     """Stop SESSION, or the only one that is open, whether or not a coordinator runs it; nothing of its work is lost.

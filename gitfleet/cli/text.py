@@ -17,6 +17,8 @@ _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
+_SHORT_SECONDS = 10.0
+
 
 def _escape(match: re.Match[str]) -> str:
     code = ord(match.group())
@@ -55,6 +57,11 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60}m{whole % 60:02d}s"
     return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+
+
+def took(seconds: float | None) -> str:
+    """Write how long something took; `0s` would say of a second's work that there was none."""
+    return duration(seconds) if seconds is None or seconds >= _SHORT_SECONDS else f"{seconds:.1f}s"
 
 
 def count(number: float | None) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from gitfleet.git.command import Git, GitFailed
 from gitfleet.git.private_index import SETTINGS, merge_heads, operation, private_status
 from gitfleet.git.refs import HEADS, Refs, Updated, zero
 from gitfleet.git.worktrees import INSTANCE_FILE, Worktree
+from gitfleet.model.paths import quote_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,41 +26,33 @@ if TYPE_CHECKING:
     from gitfleet.git.status import Status
 
 
-class BranchState(StrEnum):
-    """Where HEAD was when the attempt ended, and what that means for its branch."""
-
-    ON_BRANCH = "on-branch"
-    DETACHED = "detached"
-    OTHER_BRANCH = "other-branch"
-    DIVERGED = "diverged"
+_ELSEWHERE = frozenset({"rebase", "bisect"})
+"""Operations that have HEAD on other commits while they are under way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
     """All work of an attempt, reachable from ``tip``.
 
-    ``committed`` says whether a commit had to be made for it. ``branch_state`` other than ``diverged`` means that the
-    attempt's branch points at ``tip``; ``diverged``, that the branch holds other commits and ``kept`` names the ref
-    that holds the tip. ``descends`` is false when the tip is not built on the base. ``operation`` is what was under
-    way (``merge``, ``rebase``, ...), ``unmerged`` the paths left with conflicts, ``nested`` the repositories inside
-    the worktree, and submodules with uncommitted work, whose content is in no commit of this one.
+    ``committed`` says whether a commit had to be made for it. The attempt's branch points at ``tip``, unless the branch
+    holds other commits: then ``kept`` names the ref that holds the tip. ``unmerged`` are the paths left with conflicts,
+    ``nested`` the repositories inside the worktree, and submodules with uncommitted work, whose content is in no commit
+    of this one.
     """
 
     tip: str
     committed: bool
-    branch_state: BranchState
-    descends: bool
     nested: tuple[bytes, ...] = ()
     unmerged: tuple[bytes, ...] = ()
-    operation: str | None = None
     kept: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Uncollected:
-    """git could not read or store what is there; the worktree is as the attempt left it."""
+    """git could not read or store what is there, or it is ``unfinished``; the worktree is as the attempt left it."""
 
     why: str
+    unfinished: bool = False
 
 
 def commit_work(
@@ -70,23 +62,25 @@ def commit_work(
     message: str,
     *,
     branch: str,
-    base: str,
     keep: Callable[[str], str],
     half_staged: Callable[[], object] = lambda: None,
+    whole: bool = False,
 ) -> Collected | Uncollected:
     """Commit what is uncommitted or untracked in an attempt's worktree, on top of its HEAD.
 
     ``branch`` is the attempt's branch (short name), which is moved to the result where it is an ancestor of it;
-    otherwise ``keep`` puts it under a ref and names that, or raises ``OSError``. ``base`` is the commit the attempt
-    started from. ``half_staged`` is called first where the index holds content that the files do not, which no commit
-    of them has. The attempt's processes must be gone. Afterwards the worktree is at the result: running it again
-    commits nothing.
+    otherwise ``keep`` puts it under a ref and names that, or raises ``OSError``. ``half_staged`` is called first where
+    the index holds content that the files do not, which no commit of them has. With ``whole`` nothing is committed of
+    what is half done: it would be taken for a result. The attempt's processes must be gone. Afterwards the worktree is
+    at the result: running it again commits nothing.
     """
     git = worktree.git(door).having(*SETTINGS)
     try:
         with tempfile.TemporaryDirectory(prefix="gitfleet-index-", dir=worktree.git_dir) as scratch:
             index = Path(scratch) / "index"
             private, status = private_status(git, worktree, index)
+            if whole and (left := _half_done(worktree, status)):
+                return Uncollected(left, unfinished=True)
             if status.half_staged:
                 half_staged()
             head = status.head
@@ -97,7 +91,7 @@ def commit_work(
                 if head is None or len(parents) > 1 or tree != objects.commit(head).tree:
                     tip, committed = objects.create_commit(tree, parents, message), True
             assert tip is not None  # noqa: S101 - without a HEAD there is always a commit to make
-            state, kept = _attach(Refs(git), objects, status, HEADS + branch, tip, keep)
+            kept = _attach(Refs(git), objects, status, HEADS + branch, tip, keep)
             if status.anything:
                 # The worktree is the attempt's and nobody uses it any more: with the commit's index in place it reads
                 # as clean. A lock that a killed git left guards nobody.
@@ -110,11 +104,8 @@ def commit_work(
     return Collected(
         tip=tip,
         committed=committed,
-        branch_state=state,
-        descends=objects.is_ancestor(base, tip),
         nested=status.nested,
         unmerged=status.unmerged,
-        operation=operation(worktree.git_dir),
         kept=kept,
     )
 
@@ -168,21 +159,24 @@ def _stage(private: Git, status: Status) -> str:
     return private.run("write-tree").text
 
 
-def _attach(
-    refs: Refs, objects: Objects, status: Status, ref: str, tip: str, keep: Callable[[str], str]
-) -> tuple[BranchState, str | None]:
+def _half_done(worktree: Worktree, status: Status) -> str:
+    """What an attempt began in git and did not end, as a clause; a merge without conflicts only lacks its commit."""
+    if status.unmerged:
+        return f"conflicts are not resolved in {', '.join(quote_path(path) for path in status.unmerged)}"
+    under_way = operation(worktree.git_dir)
+    return f"a {under_way} is under way" if under_way in _ELSEWHERE else ""
+
+
+def _attach(refs: Refs, objects: Objects, status: Status, ref: str, tip: str, keep: Callable[[str], str]) -> str | None:
     """Make the tip reachable: from the attempt's branch where that loses nothing, else from the ref to keep it."""
-    state = BranchState.ON_BRANCH
-    if status.branch != ref:
-        state = BranchState.DETACHED if status.branch is None else BranchState.OTHER_BRANCH
     at = objects.resolve(ref)
     forward = at is None or objects.is_ancestor(at, tip)
     if forward and at != tip:
         forward = isinstance(refs.update(ref, tip, at or zero(tip), why="gitfleet: collect"), Updated)
     if forward:
-        if state is not BranchState.ON_BRANCH:
+        if status.branch != ref:
             refs.git.run("symbolic-ref", "HEAD", ref)
-        return state, None
+        return None
     kept = keep(tip)
     refs.git.run("update-ref", "--no-deref", "HEAD", tip)
-    return BranchState.DIVERGED, kept
+    return kept

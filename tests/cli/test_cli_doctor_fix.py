@@ -88,6 +88,9 @@ def test_what_an_open_session_holds_is_left_and_continue_is_named(repo: Repo) ->
     assert [mend["hint"] for mend in mends] == [f"gitfleet continue {SESSION}"]
     shown = run("doctor", "--fix", "--repo", repo.path).out
     assert f"left  sessions: {SESSION} waits to be continued\n      gitfleet continue {SESSION}\n" in shown
+    assert shown.count(f"gitfleet continue {SESSION}") == 1
+    findings = run("doctor", "--repo", repo.path, "--json").json["findings"]
+    assert [one["hint"] for one in findings].count(f"gitfleet continue {SESSION}") > 1, "it would be said again"
 
 
 @pytest.mark.parametrize("file", ["session.md", "plan.yaml", "config.yaml", "runs/api.json"])

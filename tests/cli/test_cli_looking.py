@@ -66,7 +66,7 @@ def test_inspect_shows_everything_that_is_known(repo: Repo) -> None:
         account="codex-2",
         model="large",
         cli_session="s-1",
-        exit=Exit(reason="lost", seconds=2.5),
+        exit=Exit(reason="lost", seconds=2.5, cpu_seconds=1.25, max_rss_kib=150_000),
         usage=UsageSummary(tokens=Tokens(input=1200, cost_usd=0.0012), turns=1, tool_calls=2),
     )
     rejected = msgspec.structs.replace(rejected, attempts=(worker,))
@@ -93,6 +93,7 @@ def test_inspect_shows_everything_that_is_known(repo: Repo) -> None:
         "  task check own: red, exit code 1",
         "    | it broke",
         "  attempt 1: lost, no exit code, 2.5s\n    agent:      mine, account codex-2, large\n    session:    s-1\n",
+        "    processes:  1.2s of processor time, at most 153.6 MB of memory in one of them\n",
         "    used:       1 turn, 2 tool calls, 1,200 tokens, $0.0012\n",
     ):
         assert words in answer.out, words

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import click
 import pytest
+from click.shell_completion import ShellComplete
 
+from gitfleet.cli.completion import VARIABLE
 from gitfleet.cli.names import LOG, RUN
+from gitfleet.cli.root import GROUP
 from gitfleet.errors import ExitCode
 from gitfleet.model.base import encode
 from gitfleet.model.evidence import Attempt
+from gitfleet.model.parking import StandingGrant
 from gitfleet.model.reports import LogReport, StatusReport
 from gitfleet.model.run import Run, RunState
+from gitfleet.store.grants import Grants
 from gitfleet.store.layout import Layout
 from gitfleet.store.locks import hold, session_lock
 from tests.cli.test_cli_usage import validate
-from tests.support.commands import STARTED, attempt_files, run, spawn
+from tests.support.commands import STARTED, a_run, a_session, attempt_files, place, run, spawn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -126,6 +132,35 @@ def test_a_planner_is_no_run_and_the_refusal_says_where_its_log_lies(repo: Repo)
             f"gitfleet: {NAME} is a planner, and no run of a session.\n"
             f"`gitfleet logs {NAME}` shows what it did; its calls and answers lie in {layout.planning(NAME).parent}.\n"
         )
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (("wave", "--agent", "c"), ["claude", "codex", "cursive"]),
+        (("plan", "--agent", "cu"), ["cursive"]),
+        (("wave", "--target", "r"), ["release/1"]),
+        (("plan", "--target", "m"), ["main"]),
+        (("conflicts", "--with", "rel"), ["release/1"]),
+        (("approve", "--revoke", "B"), ["Bash", "Bash(make deploy)"]),
+        (("stop", "plan-"), [NAME]),
+        (("stop", "a"), ["auth-k3f9qm"]),
+    ],
+)
+def test_options_complete_what_they_take(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch, line: tuple[str, ...], expected: list[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(repo.path.parent / "state"))
+    layout = place(repo.path, a_session(), a_run("api"))
+    planner(repo.path, b"one\n")
+    (layout.root / "attempts" / "plan-over").mkdir()
+    repo.git("branch", "release/1")
+    (repo.path / ".planning").mkdir()
+    (repo.path / ".planning/config.yaml").write_text("agents: {cursive: {kind: codex}}\n")
+    Grants.of(layout, os.environ).add([StandingGrant(agent="claude", tool="Bash", argument="make deploy")])
+    monkeypatch.chdir(repo.path)
+    found = ShellComplete(GROUP, {}, "gitfleet", VARIABLE).get_completions(list(line[:-1]), line[-1])
+    assert [item.value for item in found] == expected
 
 
 def test_logs_complete_the_names_of_planners(repo: Repo) -> None:

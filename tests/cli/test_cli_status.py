@@ -5,17 +5,20 @@ import time
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 
+from gitfleet.coordinator.parked import sentence
 from gitfleet.errors import ExitCode
 from gitfleet.model.base import instant
 from gitfleet.model.conflict import Conflict, ConflictKind
 from gitfleet.model.evidence import Attempt, Verdict
+from gitfleet.model.parking import Parked, Permission
 from gitfleet.model.reports import StatusReport
 from gitfleet.model.run import Failure, FailureSource, RunState
 from gitfleet.model.session import Landing, SessionState
 from gitfleet.store.locks import hold, session_lock
 from tests.cli.test_cli_usage import validate
-from tests.support.commands import a_run, a_session, attempt_files, place, run
+from tests.support.commands import STARTED, a_run, a_session, attempt_files, place, run
 
 if TYPE_CHECKING:
     from tests.support.repo import Repo
@@ -53,6 +56,16 @@ def test_what_needs_a_person_comes_first(repo: Repo) -> None:
     validate(document, StatusReport)
     assert [row["id"] for row in document["sessions"]] == ["docs-aaaaaa", "auth-k3f9qm"]
     assert document["needs"][0]["next"] == "gitfleet continue docs-aaaaaa"
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_a_word_that_a_session_stopped_for_comes_before_going_on(repo: Repo, *, said: bool) -> None:
+    parked = Parked(denied=(Permission(tool="Bash", argument="make deploy"),), since=STARTED, approved=said)
+    waits = a_run("api", instance="fleet-auth-k3f9qm-w1-a1", parked=parked)
+    place(repo.path, a_session(state=SessionState.NEEDS_CONTINUE, reason=sentence(waits)), waits)
+    needs = [need["next"] for need in run("status", "--repo", repo.path, "--json").json["needs"]]
+    go_on = "gitfleet continue auth-k3f9qm"
+    assert needs == ([go_on] if said else [f"gitfleet approve {waits.instance}", go_on])
 
 
 def test_a_session_without_a_coordinator_waits_to_be_continued(repo: Repo) -> None:

@@ -13,8 +13,11 @@ import msgspec
 import pytest
 
 from gitfleet.cli.outcome import headline
+from gitfleet.coordinator.control.requests import Requests
 from gitfleet.errors import ExitCode
 from gitfleet.model.reports import AmendReport, CompletionReport, Disclosure, IdleReport, WaveReport
+from gitfleet.model.run import RunState
+from gitfleet.model.session import SessionState
 from tests.cli.test_cli_usage import validate
 from tests.support.commands import ROOT, a_run, a_session, call, place, run, spawn
 
@@ -208,6 +211,58 @@ def test_amendments_are_left_for_whoever_continues(mine: Repo, tmp_path: Path) -
     (tmp_path / "other").mkdir()
     refused = run("add", task, "--session", "nobody-aaaaaa", "--repo", mine.path)
     assert refused.code == ExitCode.USAGE
+
+
+@pytest.mark.parametrize(
+    ("task", "asks"),
+    [
+        ("agent: claude, instructions: Write, scope: [docs/]", False),
+        ("command: 'true', scope: [docs/]", False),
+        ("command: make docs, scope: [docs/]", True),
+        ("agent: claude, instructions: Write, scope: [docs/], verify: [{run: make test}]", True),
+        ("agent: wild, instructions: Write, scope: [docs/]", True),
+        ("agent: shell, instructions: Write, scope: [docs/]", True),
+        ("agent: claude, instructions: Write, scope: [docs/], worker: {tools: ['Bash(make docs)']}", True),
+        ("agent: claude, instructions: Write, scope: [docs/], workspace: {environment: {allowlist: [TZ]}}", True),
+        ("agent: claude, instructions: Write, scope: [.github/workflows/]", True),
+    ],
+)
+def test_what_a_session_was_not_given_consent_for_is_added_with_consent_only(
+    mine: Repo, tmp_path: Path, task: str, *, asks: bool
+) -> None:
+    agents = b"agents: {wild: {kind: claude, permissions: bypass}, shell: {kind: command, argv: [./agent]}}\n"
+    layout = place(mine.path, a_session(), a_run("api"), config=agents)
+    path = tmp_path / "task.yaml"
+    path.write_text(f"name: more\ntasks:\n  - {{id: docs, {task}}}\n")
+    answer = run("add", path, "--repo", mine.path, "--json")
+    if asks:
+        assert (answer.code, answer.json["error"]["code"]) == (ExitCode.NEEDS_PERSON, "no-consent")
+        assert "nothing was added" in answer.json["error"]["message"]
+        assert not list(Requests(layout.session("auth-k3f9qm")).directory.glob("*"))
+        answer = run("add", path, "--repo", mine.path, "--json", "--yes")
+    assert answer.code == 0, answer.out
+    assert answer.json["task"] == "docs"
+
+
+def test_what_will_start_is_told_before_it_is_added(mine: Repo, tmp_path: Path) -> None:
+    layout = place(mine.path, a_session(), a_run("api"))
+    path = tmp_path / "task.yaml"
+    path.write_text("name: more\ntasks:\n  - {id: docs, command: make docs, scope: [docs/], depends_on: [api]}\n")
+    code, shown = converse(mine.path, b"n\n", "add", str(path))
+    assert code == ExitCode.NEEDS_PERSON
+    assert "docs: make docs" in shown
+    assert "commands run as you" in shown
+    assert shown.index("Add it?") > shown.index("make docs")
+    assert not list(Requests(layout.session("auth-k3f9qm")).directory.glob("*"))
+
+
+def test_of_a_closed_session_there_is_nothing_to_take_over(repo: Repo) -> None:
+    place(repo.path, a_session(state=SessionState.COMPLETED), a_run("api", RunState.LANDED))
+    refused = run("continue", "auth-k3f9qm", "--take-over", "--yes", "--repo", repo.path)
+    assert refused.code == ExitCode.USAGE
+    assert refused.err.startswith("gitfleet: Session auth-k3f9qm is closed: there is nothing of it to take over.\n")
+    over = run("continue", "auth-k3f9qm", "--repo", repo.path)
+    assert (over.code, over.out) == (0, "Nothing needs you: session auth-k3f9qm is closed.\n")
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

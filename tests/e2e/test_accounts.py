@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import pty
 import shutil
 import signal
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,8 @@ from tests.support.told import BEGAN, END, turn
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.support.fleet import FleetEnv
+    from gitfleet.model.run import Run
+    from tests.support.fleet import FleetEnv, Outcome
 
 pytestmark = pytest.mark.leaves_worktrees
 
@@ -96,10 +98,27 @@ def connect(fleet: FleetEnv, kind: str, *more: str) -> None:
     fleet.run("accounts", "connect", kind, "--api-key-env", "TEAM_KEY", *more).ok()
 
 
+def log_in(fleet: FleetEnv, kind: str, *more: str) -> Outcome:
+    """Connect an account by the login of its program, in a terminal."""
+    near, far = pty.openpty()
+    try:
+        return fleet.finish(fleet.start("accounts", "connect", kind, *more, stdin=far))
+    finally:
+        os.close(near)
+        os.close(far)
+
+
 def job(name: str, *lines: str, **more: object) -> dict[str, object]:
     """A task whose agent prints these lines and writes one file."""
     script = BEGAN + "".join(lines) + f"echo {name} > {name}.txt\n" + END
     return {"id": name, "instructions": script, "scope": [f"{name}.txt"], "agent": "opencode", **more}
+
+
+def launched(fleet: FleetEnv, run: Run) -> dict[str, str]:
+    """The environment that the first attempt of a run was started with."""
+    found = json.loads((fleet.root / "repo/.git/gitfleet/attempts" / run.instance / "1/spec.json").read_text())["env"]
+    assert isinstance(found, dict)
+    return found
 
 
 def digest(home: Path) -> dict[str, str]:
@@ -172,15 +191,15 @@ def test_what_cannot_be_connected_is_refused_and_leaves_nothing(
 
 def test_a_login_runs_inside_the_account_and_sees_no_key(fleet: FleetEnv) -> None:
     fleet.variables["OPENAI_API_KEY"] = "sk-the-persons-own"
-    out = fleet.run("accounts", "connect", "codex", "--json").ok()
+    out = log_in(fleet, "codex", "--json").ok()
     assert out.json["ref"] == "codex", "what the login prints is not in the answer"
     assert "login.example" in out.err
     home = fleet.root / "state/gitfleet/accounts/codex/home"
     seen = (home / "seen-environment").read_text()
     assert f"CODEX_HOME={home}" in seen
     assert "sk-the-persons-own" not in seen
-    fleet.run("accounts", "connect", "claude").ok()
-    fleet.run("accounts", "connect", "opencode").ok()
+    log_in(fleet, "claude").ok()
+    log_in(fleet, "opencode").ok()
     found = accounts(fleet)
     assert {ref: (row["readiness"], row["identity"]) for ref, row in found.items()} == {
         "claude": ("ready", "ada@example.org"),
@@ -192,22 +211,35 @@ def test_a_login_runs_inside_the_account_and_sees_no_key(fleet: FleetEnv) -> Non
     assert (gone["readiness"], gone["next"]) == ("not-connected", "gitfleet accounts connect codex --ref codex")
 
 
+def test_without_a_terminal_there_is_no_login(fleet: FleetEnv) -> None:
+    (fleet.root / "bin/codex").write_text("#!/bin/sh\ntouch $HOME/asked\n")
+    refused = fleet.run("accounts", "connect", "codex", "--json").ok(3).json["error"]
+    assert refused["code"] == "no-terminal"
+    assert "--api-key-env NAME" in refused["hint"]
+    assert accounts(fleet) == {}
+    connect(fleet, "codex")
+    anew = fleet.run("accounts", "connect", "codex", "--ref", "codex", "--json").ok(3).json["error"]
+    assert "gitfleet accounts connect codex --ref codex --api-key-env" in anew["hint"]
+    assert not (fleet.root / "person/asked").exists()
+
+
 def test_a_login_that_fails_connects_nothing(fleet: FleetEnv, person: Path) -> None:
     (person / "refuse").touch()
-    failed = fleet.run("accounts", "connect", "codex").ok(3)
+    failed = log_in(fleet, "codex").ok(3)
     assert "exit code 7" in failed.err
     assert accounts(fleet) == {}
     (person / "refuse").unlink()
-    fleet.run("accounts", "connect", "codex").ok()
+    log_in(fleet, "codex").ok()
     (person / "refuse").touch()
-    fleet.run("accounts", "connect", "codex", "--ref", "codex").ok(3)
+    log_in(fleet, "codex", "--ref", "codex").ok(3)
     assert accounts(fleet)["codex"]["readiness"] == "ready", "the account that was there is as it was"
 
 
 def test_a_login_that_was_killed_leaves_its_name_to_the_next(fleet: FleetEnv) -> None:
     point = fleet.point("login")
     (fleet.root / "bin/codex").write_text(f"#!/bin/sh\n{point.shell}\n")
-    process = fleet.start("accounts", "connect", "codex")
+    near, far = pty.openpty()
+    process = fleet.start("accounts", "connect", "codex", stdin=far)
     point.wait()
     connect(fleet, "codex")
     assert list(accounts(fleet)) == ["codex", "codex-2"], "one that is logging in keeps its name"
@@ -216,6 +248,8 @@ def test_a_login_that_was_killed_leaves_its_name_to_the_next(fleet: FleetEnv) ->
     connect(fleet, "codex")
     assert {ref: row["readiness"] for ref, row in accounts(fleet).items()} == {"codex": "ready", "codex-2": "ready"}
     point.release()
+    os.close(near)
+    os.close(far)
 
 
 def test_without_its_program_there_is_no_login(fleet: FleetEnv) -> None:
@@ -268,9 +302,9 @@ def test_the_commands_of_accounts_say_the_same(fleet: FleetEnv) -> None:
 
 def test_nothing_writes_to_the_persons_own_homes(fleet: FleetEnv, person: Path) -> None:
     before = digest(person)
-    fleet.run("accounts", "connect", "claude", "--import-settings").ok()
-    fleet.run("accounts", "connect", "codex").ok()
-    fleet.run("accounts", "connect", "opencode", "--import-settings").ok()
+    log_in(fleet, "claude", "--import-settings").ok()
+    log_in(fleet, "codex").ok()
+    log_in(fleet, "opencode", "--import-settings").ok()
     tasks = [{"id": kind, "instructions": "x", "scope": [f"{kind}/"], "agent": kind} for kind in LOGIN]
     fleet.run("wave", fleet.plan(plan_of(*tasks)), "--fixture", "--yes").ok()
     fleet.run("accounts", "status").ok()
@@ -447,26 +481,39 @@ def test_refused_credentials_stop_the_session_with_the_command_that_mends_it(fle
     assert accounts(fleet)["opencode"]["readiness"] == "ready"
 
 
-def test_auto_takes_the_readiest_and_a_pin_holds(fleet: FleetEnv) -> None:
+def test_auto_takes_the_readiest_a_pin_holds_and_each_is_started_as_asked(fleet: FleetEnv) -> None:
     told(fleet)
     repo = fleet.root / "repo"
     for _ in range(2):
         connect(fleet, "opencode")
-    agents = {"opencode": {"kind": "opencode"}, "pinned": {"kind": "opencode", "account": "opencode"}}
-    fleet.config(repo, config_of(agents=agents))
+    pinned = {"kind": "opencode", "account": "opencode-2", "model": "large", "effort": "low", "permissions": "bypass"}
+    fleet.config(repo, config_of(agents={"opencode": {"kind": "opencode"}, "pinned": pinned}))
+    fleet.variables |= {"SHOWN": "shown", "HIDDEN": "hidden"}
+    own = {
+        "worker": {"tool_profile": "full", "tools": ["gh"]},
+        "workspace": {"environment": {"allowlist": ["SHOWN"]}},
+    }
     tasks = (
         job("a", agent="pinned"),
         job("b", agent="auto", depends_on=["a"]),
-        job("c", agent="pinned", depends_on=["b"]),
+        job("c", agent="pinned", depends_on=["b"], model="small", effort="medium", **own),
     )
     fleet.run("wave", fleet.plan(plan_of(*tasks)), "--yes").ok()
     runs = state_runs(fleet, repo)
     found = {task: (run.agent, run.attempts[0].agent, run.attempts[0].account) for task, run in runs.items()}
     assert found == {
-        "a": ("pinned", "pinned", "opencode"),
-        "b": ("opencode", "opencode", "opencode-2"),
-        "c": ("pinned", "pinned", "opencode"),
+        "a": ("pinned", "pinned", "opencode-2"),
+        "b": ("opencode", "opencode", "opencode"),
+        "c": ("pinned", "pinned", "opencode-2"),
     }
+    started = {task: launched(fleet, run) for task, run in runs.items()}
+    assert {task: env["TOLD_ASKED"] for task, env in started.items()} == {
+        "a": "large low True edit",
+        "b": " high False edit",
+        "c": "small medium True full gh",
+    }
+    assert [env.get("SHOWN") for env in started.values()] == [None, None, "shown"]
+    assert all("HIDDEN" not in env for env in started.values())
 
 
 def test_a_fallback_steps_in_where_no_account_is_ready(fleet: FleetEnv) -> None:

@@ -51,6 +51,9 @@ def test_what_an_agent_does_to_its_tree_does_not_lose_its_work(name: str, fleet:
     assert_nothing_remains(fleet, repo)
 
 
+CLASH = """echo x > mine.txt; git add -A; git commit -qm x; echo y > mine.txt; git add -A
+other=$(git commit-tree -p HEAD~1 -m y $(git write-tree)); git reset -q --hard;"""
+
 FAILS = {
     "goes behind its base": "git reset -q --hard HEAD~1; echo x > mine.txt; git add -A; git commit -qm x",
     "starts a history of its own": "git rm -qrf .; echo x > mine.txt; git add -A; git reset -q --hard $(git commit-tree -m x $(git write-tree))",
@@ -61,6 +64,8 @@ FAILS = {
     "writes a handoff that is not text": 'echo x > mine.txt; printf \'{"built": ["\\377\\376"]}\' > "$GITFLEET_HANDOFF"',
     "points HEAD at nothing": "echo x > mine.txt; echo junk > $(git rev-parse --git-dir)/HEAD",
     "deletes its branch": "rm -f README.md; git update-ref -d HEAD",
+    "leaves a merge in conflict": f"{CLASH} git merge -q $other; true",
+    "leaves a rebase half done": f"{CLASH} git rebase -q $other; true",
 }
 
 
@@ -75,6 +80,8 @@ FAILED = {
     "writes a handoff that is not text": ("failed", "bad-handoff"),
     "points HEAD at nothing": ("failed", "collect-failed"),
     "deletes its branch": ("conflicted", "conflict"),
+    "leaves a merge in conflict": ("failed", "collect-failed"),
+    "leaves a rebase half done": ("failed", "collect-failed"),
 }
 
 

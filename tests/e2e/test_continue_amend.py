@@ -42,8 +42,8 @@ def test_amending_a_live_session(fleet: FleetEnv, *, rolling: bool) -> None:
     )
     session = fleet.start("wave", fleet.plan(plan), "--yes", *(["--rolling"] if rolling else []))
     point.wait()
-    fleet.run("add", more(fleet, "extra", "one")).ok()
-    fleet.run("add", more(fleet, "extra")).ok(2)
+    fleet.run("add", more(fleet, "extra", "one"), "--yes").ok()
+    fleet.run("add", more(fleet, "extra"), "--yes").ok(2)
     fleet.run("cancel", "later").ok()
     refused = fleet.run("cancel", "one").ok(2)
     assert "only a queued task" in refused.text
@@ -64,7 +64,7 @@ def test_amending_a_dead_session_before_anything_started(fleet: FleetEnv) -> Non
     point.wait()
     session.send_signal(signal.SIGINT)
     fleet.finish(session).ok(130)
-    assert "gitfleet continue" in fleet.run("add", more(fleet, "extra")).ok().text
+    assert "gitfleet continue" in fleet.run("add", more(fleet, "extra"), "--yes").ok().text
     fleet.run("cancel", "later").ok()
     point.release()
     fleet.run("continue").ok()
@@ -81,7 +81,7 @@ def test_adding_what_depends_on_a_failed_task_is_skipped(fleet: FleetEnv) -> Non
     session = fleet.start("wave", fleet.plan(plan), "--yes")
     assert session.stdout is not None
     assert any("bad failed" in line for line in session.stdout)
-    fleet.run("add", more(fleet, "extra", "bad")).ok()
+    fleet.run("add", more(fleet, "extra", "bad"), "--yes").ok()
     point.release()
     fleet.finish(session).ok(1)
     assert states(fleet, repo) == {"bad": "failed", "one": "landed", "extra": "skipped"}
@@ -98,7 +98,7 @@ def test_adding_an_overlap_where_overlaps_are_errors_is_refused(fleet: FleetEnv)
     session = fleet.start("wave", fleet.plan(plan), "--yes")
     point.wait()
     clash = fleet.plan(plan_of(task("extra", "echo y > two.txt", ["two.txt"])), "extra.yaml")
-    assert "overlap" in fleet.run("add", clash).ok(2).text
+    assert "overlap" in fleet.run("add", clash, "--yes").ok(2).text
     point.release()
     fleet.finish(session).ok()
     assert states(fleet, repo) == {"one": "landed", "two": "landed"}

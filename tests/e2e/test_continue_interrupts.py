@@ -215,4 +215,5 @@ def test_continue_with_nothing_to_do_says_so(fleet: FleetEnv) -> None:
     assert "no session to continue" in fleet.run("continue").ok().out
     fleet.run("wave", fleet.plan(plan_of(task("one", "echo one > one.txt", ["one.txt"]))), "--yes").ok()
     assert "no session to continue" in fleet.run("continue").ok().out
-    assert "no session to continue" in fleet.run("continue", session_ids(fleet, repo)[0]).ok().out
+    (session,) = session_ids(fleet, repo)
+    assert f"session {session} is closed" in fleet.run("continue", session).ok().out

@@ -147,7 +147,7 @@ def test_an_open_session_is_amended(fleet: FleetEnv) -> None:
     (name,) = session_ids(fleet, repo)
     added = fleet.plan(plan_of(task("added", "echo a > added.txt", ["added.txt"])), "task.yaml")
 
-    fleet.run("add", added, "--session", name).ok()
+    fleet.run("add", added, "--yes", "--session", name).ok()
     fleet.run("cancel", "after", "--session", name).ok()
     point.release()
     fleet.finish(session)
@@ -197,7 +197,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "logs": ("logs", "one"),
     "events": ("events",),
     "claims": ("claims",),
-    "add": ("add", "{task}"),
+    "add": ("add", "{task}", "--yes"),
     "cancel": ("cancel", "one"),
     "pause": ("pause",),
     "resume": ("resume",),

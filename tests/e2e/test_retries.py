@@ -351,7 +351,7 @@ def test_a_task_that_waits_can_be_cancelled(fleet: FleetEnv) -> None:
 def test_a_task_can_be_added_behind_one_that_waits(fleet: FleetEnv) -> None:
     session = waits(fleet, task("aside", "echo a > aside.txt", ["aside.txt"]))
     added = fleet.plan(plan_of(task("behind", "cp one.txt behind.txt", ["behind.txt"], "one")), "add.yaml")
-    assert "behind is in wave 2." in fleet.run("add", added).ok().text
+    assert "behind is in wave 2." in fleet.run("add", added, "--yes").ok().text
     assert state_runs(fleet, fleet.root / "repo")["one"].wave == 1
     session.send_signal(signal.SIGINT)
     assert drain(session)() == 130

@@ -115,7 +115,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     running = fleet.start("wave", plan, "--yes")
     point.wait()
     added = fleet.plan(plan_of(task("f", "echo f > f.txt", ["f.txt"])), "f.yaml")
-    fleet.run("add", added).ok()
+    fleet.run("add", added, "--yes").ok()
     running.kill()
     fleet.finish(running)
     released.touch()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 from gitfleet.git.changes import FileStat, Totals, file_changes, numstat, totals
-from gitfleet.git.collect import BranchState, Collected, Uncollected, commit_work, untidy
+from gitfleet.git.collect import Collected, Uncollected, commit_work, untidy
 from gitfleet.git.engines import open_objects
 from gitfleet.git.repository import Repository, discover
 from gitfleet.git.worktrees import Worktree, add
@@ -41,9 +41,9 @@ class Attempt(NamedTuple):
         assert isinstance(outcome, Collected), outcome
         return outcome
 
-    def attempt(self) -> Collected | Uncollected:
+    def attempt(self, *, whole: bool = False) -> Collected | Uncollected:
         door = self.found.git
-        return commit_work(self.objects, door, self.worktree, MESSAGE, branch=BRANCH, base=self.base, keep=self.keep)
+        return commit_work(self.objects, door, self.worktree, MESSAGE, branch=BRANCH, keep=self.keep, whole=whole)
 
     def keep(self, tip: str) -> str:
         self.user.git("update-ref", KEEP, tip)
@@ -72,7 +72,7 @@ def test_nothing_done(attempt: Attempt, counter: GitCounter) -> None:
     counter.calls()
     outcome = attempt.collect()
     assert [call.split()[0] for call in counter.calls()] == ["status"]
-    assert outcome == Collected(attempt.base, committed=False, branch_state=BranchState.ON_BRANCH, descends=True)
+    assert outcome == Collected(attempt.base, committed=False)
 
 
 def test_edits_additions_deletions_and_odd_names(attempt: Attempt, counter: GitCounter) -> None:
@@ -201,7 +201,6 @@ def test_a_detached_head(attempt: Attempt) -> None:
     attempt.inside.commit({"own": "1"}, "detached")
     attempt.inside.write("more", "m")
     outcome = attempt.collect()
-    assert outcome.branch_state is BranchState.DETACHED
     assert {b"own", b"more"} <= set(attempt.user.files(outcome.tip))
     attempt.settled(outcome)
 
@@ -212,7 +211,6 @@ def test_another_branch(attempt: Attempt) -> None:
     feature = attempt.user.oid("feature")
     attempt.inside.write("more", "m")
     outcome = attempt.collect()
-    assert outcome.branch_state is BranchState.OTHER_BRANCH
     assert attempt.user.oid("feature") == feature
     attempt.settled(outcome)
 
@@ -222,7 +220,7 @@ def test_a_branch_that_went_elsewhere(attempt: Attempt) -> None:
     attempt.inside.git("switch", "-q", "--detach", attempt.base)
     attempt.inside.write("two", "2")
     outcome = attempt.collect()
-    assert (outcome.branch_state, outcome.kept) == (BranchState.DIVERGED, KEEP)
+    assert outcome.kept == KEEP
     assert attempt.user.oid(REF) == own
     assert attempt.user.oid(KEEP) == outcome.tip
     assert b"two" in attempt.user.files(outcome.tip)
@@ -239,21 +237,43 @@ def test_a_deleted_branch_and_an_unrelated_history(attempt: Attempt) -> None:
     attempt.inside.git("switch", "-q", "--orphan", "alone")
     attempt.inside.write("only", "o")
     outcome = attempt.collect()
-    assert not outcome.descends
     assert attempt.user.files(outcome.tip) == {b"only": b"o"}
-    assert outcome.branch_state is BranchState.DIVERGED
+    assert outcome.kept == KEEP
 
 
 def test_a_merge_left_half_done(attempt: Attempt) -> None:
     attempt.user.commit({"a": "theirs\n", "other": "o\n"}, "main moves")
     attempt.inside.commit({"a": "ours\n"}, "ours")
     attempt.inside.git("merge", "-q", "main", code=1)
+    for _ in range(2):
+        assert attempt.attempt(whole=True) == Uncollected("conflicts are not resolved in a", unfinished=True)
     outcome = attempt.collect()
-    assert outcome.operation == "merge"
     assert outcome.unmerged == (b"a",)
     assert b"<<<<<<<" in attempt.user.files(outcome.tip)[b"a"]
     assert attempt.user.git("rev-list", "--parents", "-1", outcome.tip).split()[2] == attempt.user.oid("main")
     assert attempt.collect().tip == outcome.tip
+
+
+def test_a_merge_that_lacks_only_its_commit_is_whole(attempt: Attempt) -> None:
+    attempt.user.commit({"other": "o\n"}, "main moves")
+    attempt.inside.commit({"a": "ours\n"}, "ours")
+    attempt.inside.git("merge", "-q", "--no-commit", "main")
+    outcome = attempt.attempt(whole=True)
+    assert isinstance(outcome, Collected)
+    assert attempt.user.git("rev-list", "--parents", "-1", outcome.tip).split()[2] == attempt.user.oid("main")
+
+
+@pytest.mark.parametrize(("began", "left"), [("rebase", "a rebase is under way"), ("bisect", "a bisect is under way")])
+def test_what_has_head_elsewhere_is_half_done(attempt: Attempt, began: str, left: str) -> None:
+    tip = attempt.inside.commit({"a": "ours\n"}, "ours")
+    attempt.inside.commit({"b": "more\n"}, "more")
+    if began == "rebase":
+        attempt.inside.git("-c", "sequence.editor=sed -i.old s/^pick/edit/", "rebase", "-q", "-i", attempt.base)
+    else:
+        attempt.inside.git("bisect", "start", "HEAD", attempt.base)
+    assert attempt.inside.oid("HEAD") == tip
+    assert attempt.attempt(whole=True) == Uncollected(left, unfinished=True)
+    assert isinstance(attempt.attempt(), Collected)
 
 
 def test_nested_repositories_are_named_and_left_out(attempt: Attempt) -> None:
@@ -318,7 +338,7 @@ def test_a_repository_without_worktree_of_its_own(repo: Repo, tmp_path: Path) ->
     assert isinstance(worktree, Worktree)
     (worktree.path / "new").write_text("n")
     with open_objects(found) as objects:
-        outcome = commit_work(objects, found.git, worktree, MESSAGE, branch=BRANCH, base=repo.oid(), keep=str)
+        outcome = commit_work(objects, found.git, worktree, MESSAGE, branch=BRANCH, keep=str)
     assert isinstance(outcome, Collected)
     assert outcome.committed
     assert not untidy(found.git, worktree)

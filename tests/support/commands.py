@@ -116,12 +116,12 @@ def a_session(name: str = "auth-k3f9qm", state: SessionState = SessionState.ACTI
     return Session(state=state, **(given | facts))
 
 
-def place(repo: Path, session: Session, *runs: Run) -> Layout:
-    """Put a session into the state of a repository."""
+def place(repo: Path, session: Session, *runs: Run, config: bytes = b"schema: gitfleet/config/v1\n") -> Layout:
+    """Put a session into the state of a repository; all of its tasks are the command ``true``."""
     layout = Layout(repo / ".git")
-    State(layout).create_session(
-        session, plan=b"name: auth\n", config=b"schema: gitfleet/config/v1\n", runs=runs, report="# auth\n"
-    )
+    tasks = [{"id": one.task, "command": "true", "scope": one.scope} for one in runs]
+    plan = json.dumps({"name": session.name, "tasks": tasks}).encode()
+    State(layout).create_session(session, plan=plan, config=config, runs=runs, report="# auth\n")
     return layout
 
 

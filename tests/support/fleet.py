@@ -183,13 +183,15 @@ class FleetEnv:
             return None
         return keeper(ROOT)
 
-    def start(self, *args: str | Path, cwd: Path | None = None) -> subprocess.Popen[str]:
+    def start(
+        self, *args: str | Path, cwd: Path | None = None, stdin: int = subprocess.DEVNULL
+    ) -> subprocess.Popen[str]:
         """Start gitfleet and leave it running; ``finish`` waits for it."""
         process = subprocess.Popen(
             self.argv(*args),
             cwd=cwd or self.root / "repo",
             env=self.environ,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

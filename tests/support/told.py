@@ -71,7 +71,12 @@ class ToldAgent:
     def launch(self, assignment: Assignment) -> Launch:
         """Say how to start it; its key is in TOLD_KEY."""
         access = assignment.access
-        told = {"TOLD_RESUME": assignment.resume, "TOLD_GRANTS": " ".join(map(_words, assignment.grants))}
+        asked = (assignment.model, assignment.effort, assignment.bypass, assignment.profile, *assignment.tools)
+        told = {
+            "TOLD_ASKED": " ".join(map(str, asked)),
+            "TOLD_RESUME": assignment.resume,
+            "TOLD_GRANTS": " ".join(map(_words, assignment.grants)),
+        }
         if access is not None:
             told |= {"TOLD_KEY": next(iter(access.secrets.values()), ""), **access.settings}
         return Launch(argv=("sh", "-c", assignment.task.instructions), stdin=assignment.prompt_file, env=told)

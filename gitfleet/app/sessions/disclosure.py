@@ -10,6 +10,8 @@ from gitfleet.model.agent_config import AgentKind, Permissions
 from gitfleet.model.reports import Disclosure, PlacedTask, PlacedWave
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gitfleet.app.sessions.target import Target
     from gitfleet.model.agent_config import AgentConfig
     from gitfleet.model.config import Config
@@ -52,10 +54,7 @@ def disclose(
         PlacedWave(number=number, tasks=tuple(row(tasks[task]) for task in wave))
         for number, wave in enumerate(placed.waves, start=1)
     )
-    commands = tuple(task.command for task in plan.tasks if task.command)
-    argvs = tuple(" ".join(agent.argv) for agent in _doing(plan, config).values() if agent.argv)
     asked, told = config.verify.fingerprint.commands, config.notify.commands
-    own = tuple(check.run for task in plan.tasks for check in task.verify)
     return Disclosure(
         plan=plan.name,
         direction=plan.direction,
@@ -67,7 +66,7 @@ def disclose(
         creates_target=target.new,
         base=target.base,
         checks=tuple(check.run for check in config.verify.commands),
-        commands=tuple(dict.fromkeys((*config.worktrees.setup, *asked, *commands, *argvs, *own, *told))),
+        commands=tuple(dict.fromkeys((*config.worktrees.setup, *asked, *_commands(plan, config), *told))),
         budget_tokens=sum(placement.tokens for placement in placed.placements.values()),
         budgets=caps(plan, config),
         permissions=permissions(plan, config),
@@ -79,11 +78,19 @@ def disclose(
     )
 
 
+def beyond(plan: Plan, config: Config) -> frozenset[str]:
+    """What tasks bring beyond an agent that does what its program allows unasked.
+
+    That is commands, agents with a bypass, tools that are asked for, and variables of the person's.
+    """
+    return frozenset((*_commands(plan, config), *_freed(_doing(plan, config)), *_tools(plan)))
+
+
 def permissions(plan: Plan, config: Config) -> str:
     """Say what agents may do on this machine; those with a bypass by name, also where they only step in."""
     agents = _doing(plan, config)
     models = {name: agent for name, agent in agents.items() if agent.kind is not AgentKind.COMMAND}
-    freed = [name for name, agent in models.items() if agent.permissions is Permissions.BYPASS]
+    freed = _freed(agents)
     asking = [name for name in models if name not in freed]
     clauses = []
     if freed:
@@ -107,6 +114,23 @@ def _doing(plan: Plan, config: Config) -> dict[str, AgentConfig]:
     meant = dict.fromkeys(agent_name(task, config) or "" for task in plan.tasks if task.command is None)
     names = dict.fromkeys(name for one in meant for stage in config.stages(one) for name in stage)
     return {name: agent for name in names if (agent := config.agent_named(name)) is not None}
+
+
+def _freed(agents: Mapping[str, AgentConfig]) -> list[str]:
+    return [
+        name
+        for name, agent in agents.items()
+        if agent.kind is not AgentKind.COMMAND and agent.permissions is Permissions.BYPASS
+    ]
+
+
+def _commands(plan: Plan, config: Config) -> tuple[str, ...]:
+    """The commands that tasks, their agents and their own checks are."""
+    return (
+        *(task.command for task in plan.tasks if task.command),
+        *(" ".join(agent.argv) for agent in _doing(plan, config).values() if agent.argv),
+        *(check.run for task in plan.tasks for check in task.verify),
+    )
 
 
 def _tools(plan: Plan) -> tuple[str, ...]:

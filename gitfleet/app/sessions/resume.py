@@ -150,12 +150,12 @@ def opened(workspace: Workspace, session: Session, *, command: str, patience: fl
     with session_lock(workspace.layout, session.id, timeout=patience, command=command) as proof:
         state = State(workspace.layout)
         fold = preflight.folds_case(workspace.repository.git)
-        config, plan = with_given(*_documents(state, session.id, fold=fold), session.budgets)
+        config, plan = with_given(*documents(state, session.id, fold=fold), session.budgets)
         yield Opened(build(workspace, config, session.id, proof, fold=fold), plan)
 
 
-def _documents(state: State, session: str, *, fold: bool) -> tuple[Config, Plan]:
-    """The config and the plan that the session was started with; they were valid then, so what is not is damaged."""
+def documents(state: State, session: str, *, fold: bool) -> tuple[Config, Plan]:
+    """The config that the session was started with, and its plan; they were valid then, so what is not is damaged."""
     number = max(state.amendments(session), default=1)
     path = state.layout.config(session)
     try:

@@ -133,13 +133,16 @@ def _collect(
     words = output.data if told is None else told.said.encode()
     parsed = read_handoff(handoff_bytes(directory / "handoff.json"), words)
     with parts.open_objects() as objects:
-        finish_spill(parts, objects, run, tree)
-        work = _commit(parts, objects, run, tree)
-        if isinstance(work, Uncollected):
-            blame = _to_blame(parts, tree)
-            return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
         ended = used_up(run, agent.name, exit_, told) or mended(parts, run.attempts[-1], agent.outcome(exit_, told))
         ended = not_resumed(run.attempts[-1], ended, exit_, told) or ended
+        finish_spill(parts, objects, run, tree)
+        # What a resolver left of a merge is held against the conflict.
+        work = _commit(parts, objects, run, tree, whole=ended is None and not run.attempts[-1].resolver)
+        if isinstance(work, Uncollected):
+            if work.unfinished:
+                return _uncollected(exit_, work.why, output.next, FailureSource.TASK)
+            blame = _to_blame(parts, tree)
+            return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
         denied = ended if did_without(ended, told, parsed.handoff) else None
         ended = None if denied else ended
         # A target that was deleted meanwhile is the landing's trouble, not this run's.
@@ -209,7 +212,7 @@ def _nested(paths: Sequence[bytes]) -> Judgement:
     return Judgement(RunState.FAILED, failure)
 
 
-def _commit(parts: Parts, objects: Objects, run: Run, tree: Path) -> Collected | Uncollected:
+def _commit(parts: Parts, objects: Objects, run: Run, tree: Path, *, whole: bool) -> Collected | Uncollected:
     worktree = worktrees.locate(parts.repository, tree)
     if worktree is None:
         return Uncollected(f"git knows no worktree at {tree.name} any more")
@@ -219,10 +222,10 @@ def _commit(parts: Parts, objects: Objects, run: Run, tree: Path) -> Collected |
         worktree,
         f"gitfleet: uncommitted work of {run.instance}\n",
         branch=run.branch,
-        base=run.base,
         keep=lambda tip: keep_tip(parts, objects, run, tip, "it did not follow from its branch"),
         # The commit holds the files; what was staged and then changed again is in no commit but a snapshot's.
         half_staged=lambda: keep_tree(parts, objects, run, "half staged"),
+        whole=whole,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Meta
 
@@ -11,6 +11,9 @@ from gitfleet.model.reports.answers import Report
 from gitfleet.model.reports.radar import Prediction
 from gitfleet.model.run import Run, RunState
 from gitfleet.model.session import Landing, SessionState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class Activity(StrEnum):
@@ -96,12 +99,24 @@ class Progress(Report, frozen=True, kw_only=True):
 
 
 class Need(Report, frozen=True, kw_only=True):
-    """One thing that waits for a person, and the command that goes on from there; sessions come before their runs."""
+    """One thing that waits for a person, and the command that goes on from there; sessions come before their runs.
+
+    A session that stopped for what its runs need comes behind them: until they have it, going on changes nothing.
+    """
 
     session: str
     task: Annotated[str, Meta(description="Empty where the whole session waits.")] = ""
     reason: str
     next: Annotated[str, Meta(description="What to do, as a command or a sentence.")]
+
+    def waits_for(self, needs: Iterable[Need]) -> list[Need]:
+        """What its runs wait for, where this is a session that stopped for that."""
+        words = [one for one in needs if one.session == self.session and one.next.startswith(_WORD)]
+        return words if not self.task and any(one.next in self.reason for one in words) else []
+
+
+_WORD = ("gitfleet approve ", "gitfleet resolve ")
+"""Commands that a run waits for, and its session stopped for."""
 
 
 class LiveRun(Report, frozen=True, kw_only=True):

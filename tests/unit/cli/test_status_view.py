@@ -37,7 +37,7 @@ def report(count: int) -> StatusReport:
     ]
     held = [HeldTask(task=run.task, reason=sentence(run)) for run in runs]
     return StatusReport(
-        needs=(Need(session=SESSION, reason=reason, next=f"gitfleet continue {SESSION}"), *asked),
+        needs=(*asked, Need(session=SESSION, reason=reason, next=f"gitfleet continue {SESSION}")),
         sessions=(
             SessionStatus(
                 id=SESSION,
@@ -64,11 +64,10 @@ def lines(what: StatusReport) -> list[str]:
 def test_what_parked_runs_wait_for_is_said_once_each_and_fits() -> None:
     shown = lines(report(5))
     assert all(len(line) <= 80 for line in shown)
-    assert shown[:2] == [
-        "1 session waits to be continued. 5 things need you.",
-        f"  gitfleet continue {SESSION}  # 5 runs wait for you",
+    assert shown[:1] == [
+        "5 things need you.",
     ]
-    assert shown[2:12] == [
+    assert shown[1:11] == [
         text
         for number in range(5)
         for text in (
@@ -76,7 +75,8 @@ def test_what_parked_runs_wait_for_is_said_once_each_and_fits() -> None:
             f"    gitfleet approve fleet-{SESSION}-w1-a{number}",
         )
     ]
-    assert shown[12:] == [
+    assert shown[11:] == [
+        f"  gitfleet continue {SESSION}  # then, as 5 runs wait for you",
         "",
         f"{SESSION}  needs-continue on main",
         "  runs: 6 queued",
@@ -87,7 +87,8 @@ def test_what_parked_runs_wait_for_is_said_once_each_and_fits() -> None:
 
 def test_another_reason_of_a_session_is_told_as_it_is() -> None:
     what = report(1)
-    assert f"  gitfleet continue {SESSION}  # 1 run waits for you" in lines(what)
-    stopped = msgspec.structs.replace(what.needs[0], reason="it was interrupted")
-    other = msgspec.structs.replace(what, needs=(stopped, *what.needs[1:]))
+    assert f"  gitfleet continue {SESSION}  # then, as 1 run waits for you" in lines(what)
+    stopped = msgspec.structs.replace(what.needs[-1], reason="it was interrupted")
+    other = msgspec.structs.replace(what, needs=(stopped, *what.needs[:-1]))
+    assert lines(other)[0] == "1 session waits to be continued. 1 thing needs you."
     assert f"  gitfleet continue {SESSION}  # it was interrupted" in lines(other)

@@ -12,16 +12,21 @@ from gitfleet.agents.transcript import read_whole
 from gitfleet.cli.live import drawing
 from gitfleet.cli.output import console
 from gitfleet.coordinator.attempt.streams import reader_of
+from gitfleet.coordinator.spending.budgets import Budgets
 from gitfleet.coordinator.spending.following import Following
 from gitfleet.coordinator.spending.rows import UNTOLD, catch_up, rows_of
 from gitfleet.coordinator.supervising import Supervising
 from gitfleet.coordinator.tracking import Tracker
 from gitfleet.model.agent_config import AgentKind
 from gitfleet.model.base import decode
+from gitfleet.model.budget import Budget, BudgetsConfig
+from gitfleet.model.config import Config
 from gitfleet.model.evidence import Attempt, Exit
 from gitfleet.model.plan import Task
 from gitfleet.model.run import Run, RunState
 from gitfleet.model.usage import LiveFigures, Tokens, Truth, UsageSummary
+from gitfleet.planner.budgets import budget_of
+from gitfleet.planner.rooms import Short
 from gitfleet.runtime import attempt as files
 from gitfleet.store.usage import UsageStore
 from tests.support.stage import session_on
@@ -157,6 +162,21 @@ def test_what_is_still_to_be_collected_or_never_ran_is_left_alone(repo: Repo, *,
         lost(stage, ran=ran)
         catch_up(stage.parts, stage.books, ("a",) if ran else ())
         assert stage.books.runs["a"].attempts[0].usage is None
+
+
+def test_what_was_used_in_a_wave_is_no_room_in_it_and_in_no_other(repo: Repo) -> None:
+    """The schedule made room for what tasks may use once; attempts that are made again find less."""
+    config = Config(budgets=BudgetsConfig(wave=Budget(max_tokens=100), task=Budget(max_tokens=50)))
+    used = UsageSummary(tokens=Tokens(input=60), turns=1)
+    over = Attempt(number=1, base=repo.oid(), started=AT, wave=1, outcome="success", usage=used)
+    with session_on(repo, TASK, Task(id="b", command="x", scope=("b.txt",)), config=config) as stage:
+        held = Budgets(stage.parts, stage.books)
+        stage.books.record("b", attempts=(over,))
+        found = held.allowance("a")
+        assert isinstance(found, Short)
+        assert "the budget of the wave has no room: 60 tokens of 100 tokens" in found.sentence
+        stage.books.record("a", wave=2)
+        assert held.allowance("a") == budget_of(TASK, config)
 
 
 def test_running_streams_are_read_on_and_shown(repo: Repo, capsys: pytest.CaptureFixture[str]) -> None:
