@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from gitfleet.coordinator.accounts import ended_with
+from gitfleet.coordinator.accounts import ended_with, mended
 from gitfleet.coordinator.attempt.granting import granted_since
 from gitfleet.coordinator.attempt.tampering import status, told
 from gitfleet.coordinator.attempt.verdicts import gate_words
@@ -90,7 +90,7 @@ class Settling:
             self.requeue(task, f"it was {again}", going_on=again == "interrupted")
             return
         if judgement.failure is not None:
-            self.fail(task, judgement.state, judgement.failure, work)
+            self.fail(task, judgement.state, mended(self.parts, last, judgement.failure), work)
         else:
             self._gated(task, work)
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.agents.registry import agent_for, as_done
-from gitfleet.coordinator.accounts import mended
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.continuing import not_resumed
 from gitfleet.coordinator.attempt.gating import Work, finish_spill, hold_against_scope
@@ -138,7 +137,7 @@ def _collect(
         if isinstance(work, Uncollected):
             blame = _to_blame(parts, tree)
             return refused_by_words(parts, work.why) or _uncollected(exit_, work.why, output.next, blame)
-        ended = used_up(run, agent.name, exit_, told) or mended(parts, run.attempts[-1], agent.outcome(exit_, told))
+        ended = used_up(run, agent.name, exit_, told) or agent.outcome(exit_, told)
         ended = not_resumed(run.attempts[-1], ended, exit_, told) or ended
         denied = ended if did_without(ended, told, parsed.handoff) else None
         ended = None if denied else ended
