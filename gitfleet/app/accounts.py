@@ -98,6 +98,7 @@ def _connect(
             settings=settings or (before.settings if before else {}),
             capacity=wanted.capacity or (before.capacity if before else DEFAULT_CAPACITY),
             connected=instant(accounts.now()) if key else "",
+            made=before.made if before else instant(accounts.now()),
         )
         if before is None:
             # The name is its own from now on. What is connected anew stays as it was until all went well.

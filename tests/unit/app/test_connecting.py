@@ -104,6 +104,7 @@ def test_an_account_stays_as_it_was_and_there_while_its_program_logs_in(
     assert seen == [before, before], "what a kill of gitfleet would leave"
     after = accounts.read("codex")
     assert (after.key, after.endpoint, after.capacity) == (None, "http://h/v1", 3)
+    assert before.made == after.made != "", "its home is the one that was made then"
     remove(accounts, "codex")
 
 
