@@ -47,6 +47,8 @@ def accounts(tmp_path: Path) -> Accounts:
         ("http://u:passw0rd@h/v1", "secret-endpoint"),
         ("http://token@h", "secret-endpoint"),
         ("http://h/\nX-Header: y", "no-endpoint"),
+        ("http://h/\x1b[31m", "no-endpoint"),
+        ("http://h/\u202e", "no-endpoint"),
         ("http://h/v1?key=abc", "no-endpoint"),
         ("http://h/#x", "no-endpoint"),
         ("file:///etc/passwd", "no-endpoint"),
