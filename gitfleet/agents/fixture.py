@@ -31,6 +31,11 @@ REASON = "this was a proof: no model was asked, and nothing was changed"
 _SCRIPT = Path(__file__).with_name("fixture_script.py")
 
 
+def is_fixture(cli_session: str) -> bool:
+    """Whether a session is the script's, of which no program of a vendor knows."""
+    return cli_session.startswith("fixture-")
+
+
 @dataclass(slots=True)
 class FixtureReader:
     """Reads what the script prints."""

@@ -51,7 +51,7 @@ def chosen_endpoint(address: str) -> str:
         told = "@" in parts.netloc
     except ValueError:
         named = told = False
-    if not named or _ADDRESS.fullmatch(address) is None:
+    if not named or _ADDRESS.fullmatch(address) is None or not address.isprintable():
         raise GitfleetError(
             Kind.USAGE,
             "no-endpoint",
@@ -73,7 +73,7 @@ def chosen_settings(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or _NAME.fullmatch(name) is None:
-            raise GitfleetError(Kind.USAGE, "no-setting", f"--setting takes NAME=VALUE, and {name!r} is no name.")
+            raise GitfleetError(Kind.USAGE, "no-setting", f"--setting takes NAME=VALUE, not {name!r}.")
         if _OURS.fullmatch(name):
             raise GitfleetError(Kind.USAGE, "own-setting", f"--setting {name}: gitfleet itself sets that variable.")
         if looks_secret(name) and not value.isdecimal():

@@ -110,6 +110,7 @@ def _connect(
             settings=settings or (before.settings if before else {}),
             capacity=wanted.capacity or (before.capacity if before else DEFAULT_CAPACITY),
             connected=instant(accounts.now()) if key else "",
+            made=before.made if before else instant(accounts.now()),
         )
         if before is None:
             # The name is its own from now on. What is connected anew stays as it was until all went well.
@@ -162,7 +163,7 @@ def remove(accounts: Accounts, ref: str) -> AccountChanged:
                 Kind.BUSY,
                 "account-leased",
                 f"Account {ref} is in use by {who}{more}; nothing was removed.",
-                hint=f"gitfleet stop {first.session}" if first else "gitfleet doctor says what to do with it",
+                hint=f"gitfleet stop {first.session}" if first else "`gitfleet doctor` says what to do with it.",
             )
         who_logs_in = holder(accounts.login_lock(ref))
         if who_logs_in is not None:
@@ -213,7 +214,7 @@ def _log_in(accounts: Accounts, account: Account, output: int | None) -> None:
             Kind.NEEDS_PERSON,
             "login-failed",
             f"`{program.name} {' '.join(program.login)}` did not log in: {said}. Nothing was connected.",
-            hint=f"gitfleet accounts connect {account.kind} --api-key-env NAME, where you have a key",
+            hint=f"`gitfleet accounts connect {account.kind} --api-key-env NAME`, where you have a key.",
         )
 
 

@@ -1,7 +1,8 @@
 """Usage rows held against what the agents' own programs wrote down of their sessions. Read only.
 
 The unit is a session of the program: attempts that went on with one another are one sum there. Helpers that the program
-keeps out of its own file may make rows larger; that is no difference.
+keeps out of its own file may make rows larger; that is no difference. Where an account was removed its program's files
+went with it, also where another one has its name now: that is said, and is no difference either.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.agents.accounts.store import Accounts
+from gitfleet.agents.fixture import is_fixture
 from gitfleet.agents.ledgers import ledger
 from gitfleet.app.load import load_config
 from gitfleet.app.usage import difference
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
     from gitfleet.model.reports import Difference, UsageReport
     from gitfleet.model.usage import Tokens, UsageRows
 
+_NEVER = "9999"
+"""Later than every instant."""
+
 
 def reconciled(
     workspace: Workspace, report: UsageReport, spent: Sequence[Spent], environment: Mapping[str, str]
@@ -37,8 +42,9 @@ def reconciled(
     homes = _Homes(workspace, environment)
     store = UsageStore(workspace.layout)
     found: list[Difference] = []
+    gone = 0
     sessions: dict[tuple[str, str], list[Spent]] = {}
-    told = [one for one in spent if one.reports]
+    told = [one for one in spent if one.reports and not is_fixture(one.cli_session)]
     for one in told:
         try:
             rows = store.read(one.session, one.instance, one.attempt)
@@ -47,12 +53,15 @@ def reconciled(
             continue
         if rows is None:
             found.append(difference(one, "missing", f"attempt {one.attempt} has no rows"))
+        elif homes.gone(one):
+            gone += 1
         elif one.cli_session:
             sessions.setdefault((one.account, one.cli_session), []).append(one)
     for members in sessions.values():
         other = _against_ledger(homes, store, members)
         found += [other] if other else []
-    return msgspec.structs.replace(report, reconciled=len(told), differences=(*report.differences, *found))
+    held, differences = len(told) - gone, (*report.differences, *found)
+    return msgspec.structs.replace(report, reconciled=held, gone=gone, differences=differences)
 
 
 def _against_ledger(homes: _Homes, store: UsageStore, members: Sequence[Spent]) -> Difference | None:
@@ -86,6 +95,17 @@ class _Homes:
         self._accounts = Accounts.of(environment, workspace.now)
         self._state = State(workspace.layout)
         self._configs: dict[str, Config] = {}
+        self._made: dict[str, str] = {}
+
+    def gone(self, one: Spent) -> bool:
+        """Whether its account was removed; one that was made later and has its name is another one."""
+        if one.account not in self._made:
+            try:
+                self._made[one.account] = self._accounts.read(one.account).made
+            except GitfleetError:
+                # One that cannot be read is there; its files may say more.
+                self._made[one.account] = "" if one.account in self._accounts.refs() else _NEVER
+        return bool(one.account) and "" < one.at < self._made[one.account]
 
     def ledger(self, one: Spent) -> Tokens | None:
         """What its program wrote down."""

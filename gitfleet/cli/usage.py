@@ -91,6 +91,12 @@ def view(report: UsageReport) -> Iterator[Piece]:
     )
     if report.running:
         yield Line(f"{plural(report.running, 'attempt')} still under way, counted once over.", "dim")
+    if report.gone:
+        yield Line(
+            f"{plural(report.gone, 'attempt')} not held against anything: the account was removed, "
+            "and what its program wrote down went with it.",
+            "dim",
+        )
     for one in report.differences:
         yield Line(f"  {one.task or one.session} ({one.instance}): {one.message}", "yellow")
 

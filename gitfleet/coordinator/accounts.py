@@ -229,9 +229,9 @@ def ended_with(parts: Parts, attempt: Attempt, told: Transcript | None, failure:
     return Met(f"account {stands(now, pinned=agent is not None and bool(agent.account))}", now.condition)
 
 
-def mended(parts: Parts, attempt: Attempt, failure: Failure | None) -> Failure | None:
-    """The failure of an attempt whose credentials were refused, with the command that connects its account anew."""
-    if failure is None or failure.code != AUTH or attempt.account not in accounts_of(parts).refs():
+def mended(parts: Parts, attempt: Attempt, failure: Failure) -> Failure:
+    """A failure; where credentials were refused, with the command that connects the account anew."""
+    if failure.code != AUTH or attempt.account not in accounts_of(parts).refs():
         return failure
     again = connect_again(accounts_of(parts).read(attempt.account))
     return msgspec.structs.replace(failure, message=f"{failure.message} `{again}` connects it anew.")

@@ -10,6 +10,7 @@ import msgspec
 
 from gitfleet.model.base import instant
 from gitfleet.model.claim import Claim
+from gitfleet.planner.budgets import UsedUp
 from gitfleet.planner.scopes import Scope, ScopeError, overlap
 from gitfleet.pool.leasing import Standing
 from gitfleet.store.claims import Granted, Held, external
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from gitfleet.model.claim import ExternalClaim
     from gitfleet.model.session import Session
     from gitfleet.parts import Parts
-    from gitfleet.planner.budgets import UsedUp
     from gitfleet.planner.rooms import Short, Uncounted
 
 RETRY_SECONDS = 0.5
@@ -51,6 +51,11 @@ class HeldElsewhere:
     at: float
     spent: Short | UsedUp | Uncounted | NoneReady | None = None
     undecided: bool = False
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing that this session does will change that."""
+        return isinstance(self.spent, UsedUp) or (self.spent is not None and self.spent.final)
 
     def worth_trying(self, now: float) -> bool:
         """Whether enough time went by to look again."""

@@ -145,7 +145,7 @@ class Conflicts:
         told = "; ".join(self._sentence(run) for run in held[:_NAMED])
         more = f"; and {len(held) - _NAMED} more" if len(held) > _NAMED else ""
         blocked = len(left) - len(held)
-        behind = f" ({blocked} more wait for {'it' if len(held) == 1 else 'them'})" if blocked else ""
+        behind = f" ({blocked} more behind {'it' if len(held) == 1 else 'them'})" if blocked else ""
         return Halt(f"{told}{more}{behind}")
 
     def _sentence(self, run: Run) -> str:

@@ -184,9 +184,9 @@ class Dispatching:
             self.claiming.release([instance])
 
     def _hold(self, task: str, why: HeldElsewhere, status: str = "held") -> None:
-        """It cannot start now; said once, and again once it is known what else it waits for."""
+        """It cannot start now; said once, and again once it is known what else it waits for, or if in vain."""
         before = self.held.get(task)
-        if before is None or before.undecided != why.undecided:
+        if before is None or (before.undecided, before.final) != (why.undecided, why.final):
             run = self.books.runs[task]
             self.books.event(EventKind.WAITING, f"{task} waits: {why.sentence}", run=run, status=status)
         self.held[task] = why

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from gitfleet.coordinator.accounts import ended_with
+from gitfleet.coordinator.accounts import ended_with, mended
 from gitfleet.coordinator.attempt.granting import granted_since
 from gitfleet.coordinator.attempt.tampering import status, told
 from gitfleet.coordinator.attempt.verdicts import gate_words
@@ -16,7 +16,7 @@ from gitfleet.coordinator.parked import sentence as sentence_of
 from gitfleet.coordinator.retrying import is_gap, sentence
 from gitfleet.coordinator.scrubbing import Scrubber
 from gitfleet.coordinator.sealing import extended_by, failed_run, held_again, landed_run, skipped_run
-from gitfleet.coordinator.spending.rows import take_in
+from gitfleet.coordinator.spending.rows import session_of, take_in
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, FailureSource, RunState, advance
@@ -90,7 +90,7 @@ class Settling:
             self.requeue(task, f"it was {again}", going_on=again == "interrupted")
             return
         if judgement.failure is not None:
-            self.fail(task, judgement.state, judgement.failure, work)
+            self.fail(task, judgement.state, mended(self.parts, last, judgement.failure), work)
         else:
             self._gated(task, work)
 
@@ -100,8 +100,11 @@ class Settling:
         if met is not None:
             self.books.event(EventKind.ACCOUNT, met.sentence, run=run, status=met.condition)
         usage = take_in(self.parts, run, self.books.plan.task(run.task), work.told, work.exit)
-        known = {"cli_session": work.told.cli_session, "model": work.told.model} if work.told else {}
-        return {**known, "usage": usage, "denied": denials(work.told, Scrubber(self.parts).clean)[:MOST_KEPT]}
+        return {
+            **session_of(work.told),
+            "usage": usage,
+            "denied": denials(work.told, Scrubber(self.parts).clean)[:MOST_KEPT],
+        }
 
     def _gated(self, task: str, work: Evidence) -> None:
         # What is relayed is written first: once the books say that the attempt was taken in, nobody looks at it again.

@@ -34,6 +34,7 @@ class Account(Document, frozen=True, kw_only=True, tag_field="schema", tag=ACCOU
     ref: Annotated[str, Meta(description="Its name, such as codex-2.", pattern="^[a-z][a-z0-9-]*$")]
     kind: Annotated[AgentKind, Meta(description="Which program it is an account of.")]
     connected: Annotated[str, Meta(description="When it was connected last; empty while a login is not over.")] = ""
+    made: Annotated[str, Meta(description="When its home was made; connecting it anew keeps that.")] = ""
     key: Annotated[Key | None, Meta(description="Where its key is; none for a login of the program's own.")] = None
     endpoint: Annotated[str, Meta(description="Address of a gateway; empty for the vendor's own.")] = ""
     settings: Annotated[dict[str, str], Meta(description="Variables for its program that are no secrets.")] = field(

@@ -474,7 +474,8 @@ def test_refused_credentials_stop_the_session_with_the_command_that_mends_it(fle
     refused = f"[ -e {fleet.root}/mended ] || {{ {CODE % 'auth'}exit 0; }}\n"
     stopped = fleet.run("wave", fleet.plan(plan_of(job("a", refused))), "--yes", "--json").ok(3).json
     assert "gitfleet accounts connect opencode --ref opencode" in stopped["reason"]
-    assert accounts(fleet)["opencode"]["readiness"] == "refused"
+    found = accounts(fleet)["opencode"]
+    assert (found["readiness"], found["trouble"]) == ("refused", "Agent opencode ended: auth."), "said once, not twice"
     (fleet.root / "mended").touch()
     connect(fleet, "opencode", "--ref", "opencode")
     fleet.run("continue", "--yes").ok()

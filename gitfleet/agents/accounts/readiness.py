@@ -101,7 +101,7 @@ def standing(known: Known, now: float) -> Standing:
         why = known.missing or "its login was not finished"
         condition, clause, mend = Condition.NOT_CONNECTED, f"not connected: {why}", known.remedy or again
     elif state.refused:
-        condition, clause, mend = Condition.REFUSED, f"its credentials were refused: {state.said}", again
+        condition, clause, mend = Condition.REFUSED, f"its credentials were refused: {state.said.rstrip('.')}", again
     elif resting and state.fell_through:
         clause = f"fell through before anything was spent ({state.why}), rests until {said}"
         condition = Condition.FELL_THROUGH

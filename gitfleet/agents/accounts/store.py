@@ -279,5 +279,5 @@ def _damaged(ref: str, path: Path) -> GitfleetError:
         Kind.NEEDS_PERSON,
         "damaged-account",
         f"{path} cannot be read, so nobody knows what account {ref} is.",
-        hint=f"gitfleet accounts remove {ref}, and connect it again; where a newer gitfleet wrote it, that can read it",
+        hint=f"`gitfleet accounts remove {ref}`, then connect it again; a newer gitfleet may have written it",
     )

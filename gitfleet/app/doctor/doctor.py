@@ -228,7 +228,7 @@ def _sessions(workspace: Workspace) -> Iterator[Finding]:
                 yield Finding(
                     name="sessions",
                     level=Level.WARN,
-                    message=f"{run.instance} is {run.state.value} in the records, but no process does its work.",
+                    message=f"{run.instance} is {run.state.value} in the records, but its warden is gone.",
                     hint=f"gitfleet continue {session.id}",
                 )
     if not needs:

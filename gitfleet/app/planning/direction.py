@@ -171,7 +171,7 @@ def announcement(ground: Ground) -> tuple[str, ...]:
     bounds = ", ".join(f"{name} {value}" for name, value in reserve.items())
     return (
         f"Planning needs {who}.",
-        f"It reads a worktree of its own at {ground.base[:12]}; whatever it changes there is thrown away.",
+        f"It reads a worktree of its own at {ground.base[:12]}; whatever it changes there reaches no branch.",
         f"At most {TRIES} calls of {config.planner.timeout_seconds} s each: the plan, and two repairs of it"
         + ("" if agent is None or agent.kind is AgentKind.COMMAND else "; one that meets a rate limit does not count")
         + (f"; in all at most {bounds} (budgets.reserve)." if bounds else "."),

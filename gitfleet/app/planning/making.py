@@ -99,7 +99,7 @@ class _Making:
         names_ = [path.name for path in sorted(self.home.glob("answer-*"))]
         if not names_:
             log = self.home / str(max(self.calls, 1)) / "out.log"
-            return f"What it said is kept: {log}" if log.exists() else ""
+            return f"What it said is kept in {log}." if log.exists() else ""
         return f"What it answered is kept in {self.home}: {', '.join(names_)}."
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.agents.registry import agent_for, as_done
-from gitfleet.coordinator.accounts import mended
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.continuing import not_resumed
 from gitfleet.coordinator.attempt.gating import Work, finish_spill, hold_against_scope
@@ -133,7 +132,7 @@ def _collect(
     words = output.data if told is None else told.said.encode()
     parsed = read_handoff(handoff_bytes(directory / "handoff.json"), words)
     with parts.open_objects() as objects:
-        ended = used_up(run, agent.name, exit_, told) or mended(parts, run.attempts[-1], agent.outcome(exit_, told))
+        ended = used_up(run, agent.name, exit_, told) or agent.outcome(exit_, told)
         ended = not_resumed(run.attempts[-1], ended, exit_, told) or ended
         finish_spill(parts, objects, run, tree)
         # What a resolver left of a merge is held against the conflict.

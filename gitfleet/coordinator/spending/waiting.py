@@ -33,9 +33,9 @@ def nothing_left(held: Mapping[str, HeldElsewhere]) -> Halt | None:
 
     Others may connect an account or give a budget room; nobody is waited for who need not come.
     """
-    spent = {task: one.spent for task, one in held.items()}
-    if not all(isinstance(why, UsedUp) or (why is not None and why.final) for why in spent.values()):
+    if not all(one.final for one in held.values()):
         return None
+    spent = {task: one.spent for task, one in held.items()}
     told = "; ".join(f"{task}: {why.sentence}" for task, why in spent.items() if why is not None)
     first = next((why for why in spent.values() if isinstance(why, Short | UsedUp)), None)
     if first is None and any(isinstance(why, Uncounted) for why in spent.values()):

@@ -61,4 +61,5 @@ class UsageReport(Report, frozen=True, kw_only=True, tag_field="schema", tag="gi
     reconciled: Annotated[
         int | None, Meta(description="Attempts held against their program's own files; none unasked.")
     ] = None
+    gone: Annotated[int, Meta(description="Attempts whose account was removed, and with it those files.")] = 0
     differences: Annotated[tuple[Difference, ...], Meta(description="What is missing or differs.")] = ()

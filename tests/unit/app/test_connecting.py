@@ -48,6 +48,8 @@ def accounts(tmp_path: Path) -> Accounts:
         ("http://u:passw0rd@h/v1", "secret-endpoint"),
         ("http://token@h", "secret-endpoint"),
         ("http://h/\nX-Header: y", "no-endpoint"),
+        ("http://h/\x1b[31m", "no-endpoint"),
+        ("http://h/\u202e", "no-endpoint"),
         ("http://h/v1?key=abc", "no-endpoint"),
         ("http://h/#x", "no-endpoint"),
         ("file:///etc/passwd", "no-endpoint"),
@@ -105,6 +107,7 @@ def test_an_account_stays_as_it_was_and_there_while_its_program_logs_in(
     assert seen == [before, before], "what a kill of gitfleet would leave"
     after = accounts.read("codex")
     assert (after.key, after.endpoint, after.capacity) == (None, "http://h/v1", 3)
+    assert before.made == after.made != "", "its home is the one that was made then"
     remove(accounts, "codex")
 
 

@@ -10,6 +10,9 @@ import pytest
 from gitfleet.app.reconciling import reconciled
 from gitfleet.app.usage import Spent
 from gitfleet.app.workspace import open_workspace
+from gitfleet.model.account import Account
+from gitfleet.model.agent_config import AgentKind
+from gitfleet.model.base import encode
 from gitfleet.model.reports import UsageBy, UsageGroup, UsageReport
 from gitfleet.model.usage import Tokens, Truth, UsageRow, UsageRows
 from gitfleet.store.usage import UsageStore
@@ -70,6 +73,18 @@ def theirs(state: Path, *tokens: int) -> None:
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
+def account(state: Path, made: str = "") -> None:
+    file = state / "gitfleet/accounts/claude/account.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(encode(Account(ref="claude", kind=AgentKind.CLAUDE, made=made)))
+
+
+def gone(repo: Repo, state: Path, one: Spent) -> int:
+    report = reconciled(open_workspace(repo.path), REPORT, [one], {"XDG_STATE_HOME": str(state)})
+    assert (report.reconciled, report.differences) == (1 - report.gone, ())
+    return report.gone
+
+
 def found(repo: Repo, state: Path, *attempts: Spent) -> list[tuple[str, int | None, int | None]]:
     report = reconciled(open_workspace(repo.path), REPORT, attempts, {"XDG_STATE_HOME": str(state)})
     assert report.reconciled == len(attempts)
@@ -114,7 +129,30 @@ def test_what_was_cut_off_is_incomplete(repo: Repo, tmp_path: Path) -> None:
 
 
 def test_rows_and_files_that_are_not_there_are_named(repo: Repo, tmp_path: Path) -> None:
+    account(tmp_path)
     assert found(repo, tmp_path, spent()) == [("missing", None, None)]
     kept(repo, 1, 100)
     assert found(repo, tmp_path, spent()) == [("no-file", 100, None)]
-    assert found(repo, tmp_path, spent(account="../claude")) == [("no-file", 100, None)]
+    assert found(repo, tmp_path, spent(account="")) == [("no-file", 100, None)]
+
+
+@pytest.mark.parametrize("name", ["claude", "../claude"])
+def test_what_went_with_a_removed_account_is_no_difference(repo: Repo, tmp_path: Path, name: str) -> None:
+    kept(repo, 1, 100)
+    assert gone(repo, tmp_path, spent(account=name)) == 1, "there is none of that name"
+
+
+def test_an_account_that_was_made_later_is_another_one(repo: Repo, tmp_path: Path) -> None:
+    kept(repo, 1, 100)
+    account(tmp_path, made="2026-01-02T03:04:06.000Z")
+    assert gone(repo, tmp_path, spent()) == 1
+    theirs(tmp_path, 100)
+    account(tmp_path, made="2026-01-02T03:04:04.000Z")
+    assert gone(repo, tmp_path, spent()) == 0
+
+
+def test_a_proof_has_nothing_to_be_held_against(repo: Repo, tmp_path: Path) -> None:
+    kept(repo, 1, 0)
+    proof = spent(cli_session=f"fixture-{INSTANCE}")
+    report = reconciled(open_workspace(repo.path), REPORT, [proof], {"XDG_STATE_HOME": str(tmp_path)})
+    assert (report.reconciled, report.gone, report.differences) == (0, 0, ())

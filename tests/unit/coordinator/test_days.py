@@ -220,3 +220,13 @@ def test_a_task_that_no_wave_has_room_for_waits_for_a_person_and_not_for_a_later
     halt = nothing_left({"b": HeldElsewhere("", 0, never)})
     assert halt is not None
     assert "--budget wave.max_tokens=N` gives more" in halt.reason
+
+
+def test_who_waits_in_vain_is_told_of_that_with_the_figures_of_then(stage: SessionStage) -> None:
+    """Status shows what was told last, beside the reason for which the session stopped."""
+    at_work = Coordinator(stage.parts, stage.books, stage.schedule, stage.scopes, stage.watcher, Interrupts())
+    for taken, final in ((6, False), (7, False), (9, True), (9, True)):
+        why = Short("session", "tokens", needed=5, taken=taken, most=10, final=final)
+        at_work._dispatching._hold("a", HeldElsewhere(why.sentence, 0.0, why), "budget")
+    told = [event.message for event in stage.watcher.events if event.kind is EventKind.WAITING]
+    assert ["6 tokens of" in told[0], "9 tokens of" in told[-1], len(told)] == [True, True, 2]

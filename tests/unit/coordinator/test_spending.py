@@ -129,6 +129,8 @@ def test_what_a_lost_attempt_told_is_taken_in_by_the_next_coordinator(repo: Repo
         rows = UsageStore(stage.parts.layout).read(stage.session.id, "i-a", 1)
         assert rows is not None
         assert [row.cli_session for row in rows.rows] == ["cli-1"]
+        # Or what goes on with it would count all of it once more, where its program counts on.
+        assert stage.books.runs["a"].attempts[0].cli_session == "cli-1"
         before = stage.books.runs["a"]
         catch_up(stage.parts, stage.books, ())
         assert stage.books.runs["a"] is before

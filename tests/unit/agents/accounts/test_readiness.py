@@ -198,6 +198,8 @@ def test_what_ended_before_anything_was_spent_rests_for_a_moment() -> None:
 def test_refused_credentials_hold_until_they_are_connected_anew() -> None:
     refused = after(ACCOUNT, NEW, Ending(code="auth", transport=True, said="401"), NOW)
     assert (refused.refused, refused.said) == (True, "401")
+    clause = standing(Known(ACCOUNT, AccountState(refused=True, said="Refused: 401.")), NOW).clause
+    assert clause == "its credentials were refused: Refused: 401", "sentences go on after it"
     assert after(ACCOUNT, refused, WELL, NOW).refused is True
 
 
