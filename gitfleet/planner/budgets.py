@@ -52,6 +52,10 @@ class Amount:
         """The sum of both."""
         return Amount(*(self.of(name) + other.of(name) for name in DIMENSIONS))
 
+    def minus(self, other: Amount) -> Amount:
+        """What is left of it without the other."""
+        return Amount(*(self.of(name) - other.of(name) for name in DIMENSIONS))
+
     def at_least(self, other: Amount) -> Amount:
         """The larger of both, of each."""
         return Amount(*(max(self.of(name), other.of(name)) for name in DIMENSIONS))
