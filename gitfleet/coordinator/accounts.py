@@ -228,7 +228,8 @@ def ended_with(parts: Parts, attempt: Attempt, told: Transcript | None, failure:
     """Write down what the end of an attempt says of its account; gives what is worth telling of that."""
     if not attempt.account:
         return None
-    what = ending(told, failure)
+    over = attempt.exit.ended if attempt.exit else ""
+    what = ending(told, failure, began=attempt.started, over=over)
     now = ended(accounts_of(parts), attempt.account, what)
     if now is None or what.code not in LIMITS | {AUTH}:
         return None
