@@ -239,10 +239,12 @@ def ended_with(parts: Parts, attempt: Attempt, told: Transcript | None, failure:
 
 def mended(parts: Parts, attempt: Attempt, failure: Failure | None) -> Failure | None:
     """The failure of an attempt whose credentials were refused, with the command that connects its account anew."""
-    if failure is None or failure.code != AUTH or attempt.account not in accounts_of(parts).refs():
+    if failure is None or failure.code != AUTH:
         return failure
-    again = connect_again(accounts_of(parts).read(attempt.account))
-    return msgspec.structs.replace(failure, message=f"{failure.message} `{again}` connects it anew.")
+    account = next((one for one in accounts_of(parts).all() if one.ref == attempt.account), None)
+    if account is None:
+        return failure
+    return msgspec.structs.replace(failure, message=f"{failure.message} `{connect_again(account)}` connects it anew.")
 
 
 def accounts_of(parts: Parts) -> Accounts:
