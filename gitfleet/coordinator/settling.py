@@ -16,7 +16,7 @@ from gitfleet.coordinator.parked import sentence as sentence_of
 from gitfleet.coordinator.retrying import is_gap, sentence
 from gitfleet.coordinator.scrubbing import Scrubber
 from gitfleet.coordinator.sealing import extended_by, failed_run, held_again, landed_run, skipped_run
-from gitfleet.coordinator.spending.rows import take_in
+from gitfleet.coordinator.spending.rows import session_of, take_in
 from gitfleet.model.event import EventKind
 from gitfleet.model.evidence import Verdict, Verification
 from gitfleet.model.run import Failure, FailureSource, RunState, advance
@@ -100,8 +100,11 @@ class Settling:
         if met is not None:
             self.books.event(EventKind.ACCOUNT, met.sentence, run=run, status=met.condition)
         usage = take_in(self.parts, run, self.books.plan.task(run.task), work.told, work.exit)
-        known = {"cli_session": work.told.cli_session, "model": work.told.model} if work.told else {}
-        return {**known, "usage": usage, "denied": denials(work.told, Scrubber(self.parts).clean)[:MOST_KEPT]}
+        return {
+            **session_of(work.told),
+            "usage": usage,
+            "denied": denials(work.told, Scrubber(self.parts).clean)[:MOST_KEPT],
+        }
 
     def _gated(self, task: str, work: Evidence) -> None:
         # What is relayed is written first: once the books say that the attempt was taken in, nobody looks at it again.

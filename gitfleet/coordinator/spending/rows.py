@@ -87,6 +87,11 @@ def take_in(parts: Parts, run: Run, task: Task, stream: Transcript | None, exit_
     return summary(rows.rows, rows.truth)
 
 
+def session_of(stream: Transcript | None) -> dict[str, str]:
+    """What the books say of the session of an attempt's program, with its usage: who goes on with it counts on."""
+    return {"cli_session": stream.cli_session, "model": stream.model} if stream is not None else {}
+
+
 def catch_up(parts: Parts, books: Books, going_on: Collection[str]) -> None:
     """Take in what attempts used whose end never reached the books, because a crash came in between.
 
@@ -101,8 +106,10 @@ def catch_up(parts: Parts, books: Books, going_on: Collection[str]) -> None:
             if attempt.usage is not None or ends or not began(str(directory)):
                 continue
             so_far = msgspec.structs.replace(run, attempts=tuple(attempts[: place + 1]))
-            used = take_in(parts, so_far, books.plan.task(run.task), None, attempt.exit)
-            attempts[place] = msgspec.structs.replace(attempt, usage=used)
+            task = books.plan.task(run.task)
+            stream = _read(parts, so_far, task)
+            used = take_in(parts, so_far, task, stream, attempt.exit)
+            attempts[place] = msgspec.structs.replace(attempt, usage=used, **session_of(stream))
         if tuple(attempts) != run.attempts:
             books.record(run.task, attempts=tuple(attempts))
 
