@@ -85,7 +85,7 @@ def after(account: Account, state: AccountState, ended: Ending, now: float) -> A
 def _limited(account: Account, state: AccountState, ended: Ending, now: float) -> AccountState:
     rest = min(FIRST_REST[ended.code] * 2 ** min(state.strikes, 20), LONGEST_REST)
     # An end that had passed by then was none. One that passed since, while nobody took the attempt in, was.
-    known = ended.resets is not None and ended.resets > (seconds_of(ended.over) if ended.over else now)
+    known = ended.resets is not None and ended.resets > _moment(ended.over, now)
     until = ended.resets if known and ended.resets is not None else now + rest
     return _noted(
         state,
@@ -98,6 +98,14 @@ def _limited(account: Account, state: AccountState, ended: Ending, now: float) -
         strikes=0 if known else state.strikes + 1,
         fell_through=False,
     )
+
+
+def _moment(text: str, now: float) -> float:
+    """When that was; now where it is no instant: an agent can write its end, too."""
+    try:
+        return seconds_of(text)
+    except ValueError:
+        return now
 
 
 def _well(account: Account, state: AccountState, *, warned: bool) -> AccountState:
