@@ -151,9 +151,14 @@ class UsedUp:
     most: float
 
     @property
+    def words(self) -> str:
+        """Say how much."""
+        return f"{told(self.name, self.used)} of {told(self.name, self.most)}"
+
+    @property
     def sentence(self) -> str:
         """Say so, behind the name of whatever it is."""
-        return f"it used {told(self.name, self.used)} of {told(self.name, self.most)} (max_{self.name})"
+        return f"it used {self.words} (max_{self.name})"
 
 
 def left(budget: Budget, used: Amount) -> Budget | UsedUp:

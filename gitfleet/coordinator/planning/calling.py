@@ -113,7 +113,7 @@ class Planner:
 
     def _ask(self, prompt: bytes, number: int, budget: Budget, given: Chosen) -> Answered:
         parts = self.parts
-        with its_turn(parts, self.run.instance, number, self.watch, self.interrupts) as busy:
+        with its_turn(parts, self.run.instance, number, self.watch, self.interrupts, self._full) as busy:
             if busy:
                 message = f"The planner was not called: {busy}."
                 return Answered((), Failure(source=FailureSource.NEEDS_PERSON, code=LOCKED, message=message))
@@ -174,12 +174,26 @@ class Planner:
         used = total(measured(one.usage, one.exit.seconds if one.exit else None) for one in self.run.attempts)
         return left(reserve, used)
 
-    def _today(self, budget: Budget) -> Budget | UsedUp:
-        """The same, as far as the day allows it, too."""
+    def _of_day(self) -> Budget:
+        """What a day allows of what it uses."""
         config = self.parts.config
         most = config.budgets.day
-        if not runs_model(self.task, config):
-            most = Budget(max_seconds=most.max_seconds)
+        return most if runs_model(self.task, config) else Budget(max_seconds=most.max_seconds)
+
+    def _full(self) -> str:
+        """Why the day has no room for a call while others are at work, as a clause; nothing where that stays so."""
+        most = self._of_day()
+        if not most.said():
+            return ""
+        found = day(self.parts)
+        taken = left(most, found.all)
+        if not isinstance(taken, UsedUp) or isinstance(left(most, found.over), UsedUp):
+            return ""
+        return f"the budget of the day has no room: {taken.words} are used or reserved"
+
+    def _today(self, budget: Budget) -> Budget | UsedUp:
+        """The same, as far as the day allows it, too."""
+        most = self._of_day()
         if not most.said():
             return budget
         rest = left(most, day(self.parts).all)

@@ -61,6 +61,11 @@ class Day:
         return self.settled.plus(used), self.running.plus(rest.minus(used))
 
     @property
+    def over(self) -> Amount:
+        """What stays when all that is at work used nothing."""
+        return self.settled.plus(self.planners)
+
+    @property
     def all(self) -> Amount:
         """Everything."""
         return total((self.settled, self.running, self.planners, self.calling))

@@ -12,6 +12,7 @@ import pytest
 from gitfleet.coordinator.claiming import HeldElsewhere
 from gitfleet.coordinator.loop import Coordinator
 from gitfleet.coordinator.observer import Interrupts
+from gitfleet.coordinator.planning.calling import Planner, begun, planning_task
 from gitfleet.coordinator.spending.budgets import Budgets
 from gitfleet.coordinator.spending.day import day
 from gitfleet.coordinator.spending.known import Known
@@ -124,6 +125,22 @@ def test_what_a_planner_at_work_has_reserved_is_waited_for_while_somebody_holds_
     assert (short.taken, short.final, short.left) == (49, True, ("plan-x",))
     calling(stage, exit=Exit())
     assert day(stage.parts).all.tokens == 4
+
+
+def test_a_planner_waits_for_what_others_have_reserved_and_not_for_what_they_used(stage: SessionStage) -> None:
+    config = stage.parts.config
+    task = planning_task("claude", config)
+    planner = Planner(stage.parts, task, begun("plan-y", task, "0" * 40, "claude"), lambda _: None, Interrupts())
+    rows(stage, "plan-abc", 44)
+    with session_lock(stage.parts.layout, "plan-x", command="a test"):
+        calling(stage)
+        assert not planner._full()
+        rows(stage, "plan-abc", 45)
+        assert planner._full().endswith("no room: 100 tokens of 100 tokens are used or reserved")
+        rows(stage, "plan-abc", 100)
+        assert not planner._full()
+    rows(stage, "plan-abc", 45)
+    assert not planner._full()
 
 
 def test_a_call_of_a_planner_counts_on_the_day_on_which_it_began(stage: SessionStage) -> None:
