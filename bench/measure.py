@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -104,10 +104,30 @@ def alternating(works: Sequence[Callable[[], object]], times: int) -> list[float
     return [statistics.median(each) for each in taken]
 
 
-def peak_of_children() -> int:
-    """Largest resident size of any child that ended so far, in MiB."""
-    scale = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // scale
+# The peak of a child counts the size of the one that started it: a small process starts what is metered.
+_METER = """
+import json, resource, subprocess, sys, time
+began = time.perf_counter()
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
+seconds, used = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([seconds, used.ru_utime + used.ru_stime, used.ru_maxrss]))
+sys.exit(done.returncode)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Metered:
+    """What a command and all that it waited for took: seconds, seconds of CPU, MiB of its largest process."""
+
+    seconds: float
+    cpu: float
+    peak: int
+
+
+def metered(argv: Sequence[str], place: Path, directory: Path) -> Metered:
+    """Run a command that must succeed."""
+    seconds, cpu, peak = json.loads(run([sys.executable, "-c", _METER, *argv], place, directory))
+    return Metered(seconds, cpu, peak // (2**20 if sys.platform == "darwin" else 2**10))
 
 
 @dataclass(frozen=True, slots=True)

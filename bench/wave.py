@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from bench.measure import Row, Section, gitfleet, peak_of_children, repository, run, stopwatch
+from bench.measure import Row, Section, gitfleet, metered, repository
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,7 +23,7 @@ done
 
 
 def bench(place: Path, tasks: int, agents: int = 8) -> Section:
-    """The wave against the loop, and the coordinator's memory."""
+    """The wave against the loop: seconds, CPU time, and the memory of the largest process."""
     loop_repo, fleet_repo = repository(place, "loop", 200), repository(place, "fleet", 200)
     plan = place / "wave.json"
     plan.write_text(
@@ -37,15 +37,20 @@ def bench(place: Path, tasks: int, agents: int = 8) -> Section:
             }
         )
     )
-    loop = stopwatch(lambda: run(["sh", "-c", LOOP.format(last=tasks - 1)], place, loop_repo))
+    loop = metered(["sh", "-c", LOOP.format(last=tasks - 1)], place, loop_repo)
     line = gitfleet("wave", str(plan), "--yes", "--max-agents", str(agents))
-    wave = stopwatch(lambda: run(line, place, fleet_repo))
+    wave = metered(line, place, fleet_repo)
     landed = len(list(fleet_repo.glob("f*.txt")))
     assert landed == tasks, f"{landed} of {tasks} landed"
     return Section(
         f"{tasks} trivial tasks, {agents} agents at once",
         [
-            Row("shell loop: worktree add, command, commit, merge, worktree remove", loop, loop),
-            Row("gitfleet wave", wave, loop, f"peak memory {peak_of_children()} MiB"),
+            Row("shell loop: worktree add, command, commit, merge, worktree remove", loop.seconds, loop.seconds),
+            Row(
+                "gitfleet wave",
+                wave.seconds,
+                loop.seconds,
+                f"CPU time {wave.cpu / loop.cpu:.2f} x, peak memory {wave.peak} MiB",
+            ),
         ],
     )

@@ -6,9 +6,11 @@ verdict; whether the work is any good is decided by what is on the branch.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.agent_config import Effort, ToolProfile
 
 if TYPE_CHECKING:
@@ -18,9 +20,12 @@ if TYPE_CHECKING:
     from gitfleet.agents.transcript import Reader, Transcript
     from gitfleet.model.budget import Budget
     from gitfleet.model.evidence import Exit
+    from gitfleet.model.parking import Permission
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Failure
     from gitfleet.model.usage import Tokens
+
+_VERSION = re.compile(r"/v\d+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +43,11 @@ class Access:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     settings: Mapping[str, str] = field(default_factory=dict)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
-    """A permission that a person gave: a tool, and the argument that it was asked for."""
-
-    tool: str
-    argument: str = ""
+    @property
+    def versioned_endpoint(self) -> str:
+        """The address with the version of its API at the end, as libraries of vendors want it; empty without one."""
+        address = self.endpoint.rstrip("/")
+        return address if not address or _VERSION.search(address) else f"{address}/v1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,12 +55,13 @@ class Assignment:
     """One task for one attempt, numbered from 1.
 
     ``port_base`` is the first of the ten ports that it may use; ``reduced`` says that an attempt before it ran out of
-    time. ``directory`` is the attempt's own. ``git_dirs`` are the directories of git that commits in the worktree write
-    to: the worktree's own and the common one. ``resume`` is the session of the agent's program that it goes on with,
-    empty for a new one; then the prompt says only what is new. ``profile`` and ``tools`` (rules in the program's own
-    words) say what it may use, beyond what a person granted. ``budget`` is what the attempt may use: whoever runs it
-    holds it to that, and a program that can does so itself. ``config_home`` is the caller's own ``XDG_CONFIG_HOME``,
-    where it has one: a backend that gives its program another still owes it to the tools, for git's sake.
+    time. The directory of ``prompt_file`` is the attempt's own. ``git_dirs`` are the directories of git that commits in
+    the worktree write to: the worktree's own and the common one. ``resume`` is the session of the agent's program that
+    it goes on with, empty for a new one; then the prompt says only what is new. With ``bypass`` its program asks for
+    nothing and refuses nothing; else ``profile`` and ``tools`` (rules in the program's own words) say what it may use,
+    beyond the ``grants`` of people. ``budget`` is what it may use: whoever runs it holds it to that, as a program that
+    can does itself. ``config_home`` is the caller's own ``XDG_CONFIG_HOME``, where it has one: a backend that gives its
+    program another still owes it to the tools, for git's sake.
     """
 
     task: Task
@@ -70,23 +74,30 @@ class Assignment:
     port_base: int
     attempt: int = 1
     reduced: bool = False
-    directory: Path | None = None
     git_dirs: tuple[Path, ...] = ()
     model: str = ""
     effort: Effort = Effort.MEDIUM
     bypass: bool = False
     profile: ToolProfile = ToolProfile.EDIT
     tools: tuple[str, ...] = ()
-    grants: tuple[Grant, ...] = ()
+    grants: tuple[Permission, ...] = ()
     resume: str = ""
     access: Access | None = None
     budget: Budget | None = None
     config_home: str = ""
 
+    @property
+    def account(self) -> Access:
+        """The account, for an agent that cannot work without. Raises ``GitfleetError`` (``no-account``)."""
+        if self.access is None:
+            message = f"{self.instance} has no account to work with."
+            raise GitfleetError(Kind.ENVIRONMENT, "no-account", message, hint="gitfleet accounts")
+        return self.access
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Launch:
-    """Say how to start an agent.
+    """How an agent is started.
 
     ``stdin`` is a file, or none for no input. ``env`` are variables of the agent's own; ``allow`` names those of the
     caller that it may see. ``files`` are written first, readable by their owner alone; all lie in the attempt's

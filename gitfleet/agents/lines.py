@@ -1,4 +1,4 @@
-"""Lines of an agent's stream as documents, and what in them is what it should be.
+"""An agent's stream cut into lines, lines as documents, and what in them is what it should be.
 
 A stream is written by somebody else's program, about what a model and a repository say: no shape of it may stop the one
 who reads. So a value that is not what its place is for counts as missing, and what comes out of here can be added up,
@@ -10,12 +10,16 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gitfleet.agents.events import LAST_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+LINE_BYTES = 8 << 20
+"""A line longer than this is not kept: no event has as much to say."""
 
 MOST = (1 << 53) - 1
 """The most that counts as a count, which every reader of JSON can tell (RFC 8259, 6)."""
@@ -25,6 +29,40 @@ HALF_PAIRS = "\ufffd"
 
 _NONE = json.JSONDecoder(parse_constant=lambda _: None)
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+@dataclass(slots=True)
+class Lines:
+    """Cuts a stream into its lines, without their ends, in whatever pieces it comes.
+
+    In place of a line that is too long stands how many bytes it has.
+    """
+
+    _pieces: list[bytes] = field(default_factory=list)
+    _length: int = 0
+
+    def feed(self, data: bytes) -> list[bytes | int]:
+        """The lines that are whole now."""
+        *lines, rest = data.split(b"\n")
+        found = []
+        for line in lines:
+            self._keep(line)
+            found.append(self.finish())
+        self._keep(rest)
+        return found
+
+    def finish(self) -> bytes | int:
+        """The line whose end is not there; empty where there is none."""
+        found = b"".join(self._pieces) if self._length <= LINE_BYTES else self._length
+        self._pieces, self._length = [], 0
+        return found
+
+    def _keep(self, piece: bytes) -> None:
+        self._length += len(piece)
+        if self._length > LINE_BYTES:
+            self._pieces = []
+        elif piece:
+            self._pieces.append(piece)
 
 
 def leading(text: str) -> tuple[dict[str, Any] | None, int]:

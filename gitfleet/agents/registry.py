@@ -1,7 +1,7 @@
-"""Which agent does a task: an entry in a dictionary for each kind of backend.
+"""Which agent does a task: a module for each kind of backend.
 
-A new backend is a module with ``build(name, config)`` that gives a ``base.Agent``, and an entry in ``MODULES``; it is
-imported when a task needs it.
+A new backend is an ``AgentKind``, and beside this a module of that name with ``build(name, config)`` that gives a
+``base.Agent``; it is imported when a task needs it.
 """
 
 from __future__ import annotations

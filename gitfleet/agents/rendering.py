@@ -23,7 +23,7 @@ from gitfleet.agents.events import (
     Used,
     Waiting,
 )
-from gitfleet.agents.transcript import LINE_BYTES
+from gitfleet.agents.lines import Lines
 
 if TYPE_CHECKING:
     from gitfleet.agents.events import AgentEvent
@@ -39,37 +39,21 @@ class Rendering:
     """Turns pieces of a stream into text, whole lines at a time."""
 
     reader: Reader
-    _pieces: list[bytes] = field(default_factory=list)
-    """Of the last line, whose end is still to come, and how many bytes it has so far; one that is too long has none."""
-    _length: int = 0
-    _session: str = field(default="")
+    _lines: Lines = field(default_factory=Lines)
+    _session: str = ""
 
     def feed(self, data: bytes) -> bytes:
         """The text of the lines that are whole now."""
-        *lines, rest = data.split(b"\n")
-        told = []
-        for line in lines:
-            self._keep(line)
-            told.append(self._end())
-        self._keep(rest)
-        return b"".join(told)
+        return b"".join(map(self._told, self._lines.feed(data)))
 
     def finish(self) -> bytes:
         """The text of a last line without an end."""
-        return self._end() if self._length else b""
+        last = self._lines.finish()
+        return self._told(last) if last else b""
 
-    def _keep(self, piece: bytes) -> None:
-        self._length += len(piece)
-        if self._length > LINE_BYTES:
-            self._pieces = []
-        elif piece:
-            self._pieces.append(piece)
-
-    def _end(self) -> bytes:
-        line, length = b"".join(self._pieces), self._length
-        self._pieces, self._length = [], 0
-        if length > LINE_BYTES:
-            return f"~ a line of {length} bytes is left out: `gitfleet logs --raw` shows it\n".encode()
+    def _told(self, line: bytes | int) -> bytes:
+        if isinstance(line, int):
+            return f"~ a line of {line} bytes is left out: `gitfleet logs --raw` shows it\n".encode()
         return self._line(line)
 
     def _line(self, line: bytes) -> bytes:

@@ -22,14 +22,12 @@ from gitfleet.agents.events import (
     Used,
     Waiting,
 )
+from gitfleet.agents.lines import Lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from gitfleet.agents.events import AgentEvent
-
-LINE_BYTES = 8 << 20
-"""A line longer than this is skipped: it is no event that anything here depends on but usage, which is then lost."""
 
 TEXT_CHARACTERS = 1 << 20
 """How much of what the model said is kept: the end of it."""
@@ -142,51 +140,33 @@ class Follower:
     transcript: Transcript = field(default_factory=Transcript)
     offset: int = 0
     """Where to go on reading, in bytes of output."""
-    _pieces: list[bytes] = field(default_factory=list)
-    """Of the last line, whose end is still to come, and how many bytes these are."""
-    _kept: int = 0
-    _skipping: bool = False
+    _lines: Lines = field(default_factory=Lines)
+    _broken: bool = False
+    """Whether the next line is the rest of one whose beginning is gone."""
 
     def feed(self, offset: int, data: bytes) -> list[AgentEvent]:
         """Take in ``data``, which begins at ``offset`` of the output; gives the new events."""
         if offset > self.offset:
             # The middle of the log is gone, and with it the rest of a line.
             self.transcript.whole = False
-            self._pieces, self._kept, self._skipping = [], 0, True
+            self._lines, self._broken = Lines(), True
         self.offset = offset + len(data)
-        if b"\n" not in data:
-            self._keep(data)
-            return []
-        *lines, rest = data.split(b"\n")
-        lines[0] = b"".join((*self._pieces, lines[0]))
-        if self._skipping:
-            lines, self._skipping = lines[1:], False
-        self._pieces, self._kept = [], 0
-        self._keep(rest)
+        lines = self._lines.feed(data)
+        if self._broken and lines:
+            lines, self._broken = lines[1:], False
         return self._tell(lines)
-
-    def _keep(self, piece: bytes) -> None:
-        """Keep a piece of a line whose end is still to come."""
-        if self._skipping:
-            return
-        self._pieces.append(piece)
-        self._kept += len(piece)
-        if self._kept > LINE_BYTES:
-            self.transcript.whole = False
-            self._pieces, self._kept, self._skipping = [], 0, True
 
     def finish(self) -> Transcript:
         """The stream is over: what came of its last line counts too."""
-        self._tell([b"".join(self._pieces)])
-        self._pieces, self._kept = [], 0
+        if not self._broken:
+            self._tell([self._lines.finish()])
         return self.transcript
 
-    def _tell(self, lines: Iterable[bytes]) -> list[AgentEvent]:
+    def _tell(self, lines: Iterable[bytes | int]) -> list[AgentEvent]:
         found: list[AgentEvent] = []
         for line in lines:
-            # In whatever pieces it came: what is too long is left out also where it came at once.
-            if len(line) > LINE_BYTES:
-                self.transcript.whole = False
+            if isinstance(line, int):
+                self.transcript.whole = False  # what it said of usage is lost
             elif line.strip():
                 found.extend(self.reader.read(line))
         for event in found:

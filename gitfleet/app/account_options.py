@@ -69,7 +69,7 @@ def chosen_endpoint(address: str) -> str:
 
 def chosen_settings(words: Sequence[str]) -> dict[str, str]:
     """Variables for the program, none of which looks like a secret or is gitfleet's own."""
-    found_: dict[str, str] = {}
+    chosen: dict[str, str] = {}
     for word in words:
         name, equals, value = word.partition("=")
         if not equals or _NAME.fullmatch(name) is None:
@@ -83,5 +83,5 @@ def chosen_settings(words: Sequence[str]) -> dict[str, str]:
                 f"--setting {name} looks like a secret, and settings are stored as they are.",
                 hint="Name a key with --api-key-env or --api-key-file.",
             )
-        found_[name] = value
-    return found_
+        chosen[name] = value
+    return chosen

@@ -36,7 +36,7 @@ class Connection:
 
     Of an account that is connected anew everything stays that is not named; an empty ``endpoint`` is the vendor's own.
     ``key_env`` and ``key_path`` say where its key is; neither: the program's own login. ``settings`` are
-    ``NAME=VALUE``. ``import_from`` is a directory, or empty for the person's own home; none to take nothing over.
+    ``NAME=VALUE``. With ``imports`` settings are taken over, from ``import_from`` or the person's own home.
     """
 
     kind: AgentKind
@@ -85,7 +85,6 @@ def _connect(
         if before is None:
             for left in _abandoned(accounts, wanted.kind):
                 accounts.take_away(proof, left)
-        accounts.empty_bin(proof)
         ref = wanted.ref or accounts.new_ref(proof, wanted.kind)
         if key is None:
             # Held while the program logs in, so that an account whose login was killed is told from one under way.
@@ -104,6 +103,7 @@ def _connect(
             accounts.write(proof, account)
     imported = Imported()
     try:
+        accounts.empty_bin()
         if wanted.imports:
             imported = take_over(account, accounts.home(ref), accounts.caller, wanted.import_from)
         if key is None:
@@ -116,7 +116,7 @@ def _connect(
         if before is None:
             with accounts.lock() as proof, suppress(FileNotFoundError):
                 accounts.take_away(proof, ref)
-                accounts.empty_bin(proof)
+            accounts.empty_bin()
         raise
     row = next(row for row in listed(accounts, ref).accounts)
     return AccountChanged(action="connected", ref=ref, account=row, imported=imported.taken, left_out=imported.left_out)
@@ -124,8 +124,8 @@ def _connect(
 
 def listed(accounts: Accounts, ref: str | None = None) -> AccountsReport:
     """All accounts, or one, as they stand now. Raises ``GitfleetError`` (``unknown-account``)."""
-    if ref is not None and ref not in accounts.refs():
-        accounts.read(ref)
+    if ref is not None:
+        accounts.check(ref)
     refs = accounts.refs() if ref is None else [ref]
     return AccountsReport(directory=str(accounts.root), accounts=tuple(_row(accounts, one) for one in refs))
 
@@ -135,10 +135,9 @@ def remove(accounts: Accounts, ref: str) -> AccountChanged:
 
     Raises ``GitfleetError``: ``unknown-account``, ``account-leased`` while attempts work with it, or ``logging-in``.
     """
+    accounts.empty_bin()
     with accounts.lock() as proof:
-        accounts.empty_bin(proof)
-        if ref not in accounts.refs():
-            accounts.read(ref)
+        accounts.check(ref)
         leases = accounts.leases(ref)
         holders = [lease for lease in leases.values() if lease is None or alive(lease)]
         if holders:
@@ -161,7 +160,7 @@ def remove(accounts: Accounts, ref: str) -> AccountChanged:
                 hint="Finish that login, or end that process; then remove it.",
             )
         accounts.take_away(proof, ref)
-        accounts.empty_bin(proof)
+    accounts.empty_bin()
     return AccountChanged(action="removed", ref=ref)
 
 

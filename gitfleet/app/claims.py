@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.coordinator.claiming import beside
 from gitfleet.errors import GitfleetError
 from gitfleet.model.reports import COORDINATOR_GONE, SESSION_CLOSED, SESSION_GONE, ClaimRow, ClaimsReport
 from gitfleet.model.session import SessionState
@@ -45,6 +44,10 @@ def of_other_clones(workspace: Workspace, session: str) -> tuple[str, ...]:
         live = Claims(workspace.layout).live()
     except GitfleetError:
         return ()
+    if len({claim.clone for claim in live if claim.clone}) < 2:
+        return ()
+    from gitfleet.coordinator.claiming import beside  # noqa: PLC0415 - half of all that `status` would load
+
     return tuple(
         sentence
         for claim in live

@@ -17,7 +17,7 @@ from gitfleet.app.usage import difference
 from gitfleet.errors import GitfleetError
 from gitfleet.model.agent_config import BUILT_IN, AgentKind
 from gitfleet.model.config import Config
-from gitfleet.model.usage import Tokens, Truth
+from gitfleet.model.usage import Truth, added
 from gitfleet.store.state import State
 from gitfleet.store.usage import UsageStore
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gitfleet.app.usage import Spent
     from gitfleet.app.workspace import Workspace
     from gitfleet.model.reports import Difference, UsageReport
-    from gitfleet.model.usage import UsageRows
+    from gitfleet.model.usage import Tokens, UsageRows
 
 
 def reconciled(
@@ -76,10 +76,7 @@ def _same(one: Tokens, other: Tokens) -> bool:
 
 
 def _sum(kept: Sequence[UsageRows], *, helpers: bool) -> Tokens:
-    total = Tokens()
-    for row in (row for rows in kept for row in rows.rows):
-        total = total.plus(row.tokens) if helpers or not row.helper else total
-    return total
+    return added(row.tokens for rows in kept for row in rows.rows if helpers or not row.helper)
 
 
 class _Homes:

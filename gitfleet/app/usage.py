@@ -13,18 +13,16 @@ from typing import TYPE_CHECKING
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import seconds_of
 from gitfleet.model.reports import Difference, UsageBy, UsageGroup, UsageReport
-from gitfleet.model.run import RunState
-from gitfleet.model.usage import Tokens, Truth, UsageSummary, summary
+from gitfleet.model.run import UNDER_WAY
+from gitfleet.model.usage import Tokens, Truth, UsageSummary, added, summary
 from gitfleet.store.state import State
 from gitfleet.store.usage import UsageStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from gitfleet.app.workspace import Workspace
     from gitfleet.model.run import Run
-
-_UNDER_WAY = frozenset({RunState.PREPARING, RunState.RUNNING, RunState.FINISHED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +124,7 @@ def _gather(workspace: Workspace, session: str | None) -> tuple[list[Spent], int
     for name in here if session is None else [session] if session in here else []:
         for run in state.read_runs(name).values():
             found += _of_run(run)
-            running += run.state in _UNDER_WAY
+            running += run.state in UNDER_WAY
     for name in rowed if session is None else [session]:
         if name not in here:
             found += _of_rows(store, name)
@@ -135,8 +133,7 @@ def _gather(workspace: Workspace, session: str | None) -> tuple[list[Spent], int
 
 def _of_run(run: Run) -> Iterator[Spent]:
     for attempt in run.attempts:
-        going_on = run.state in _UNDER_WAY and attempt.number == len(run.attempts) and not attempt.outcome
-        if going_on or (attempt.exit is None and attempt.usage is None):
+        if run.is_under_way(attempt) or (attempt.exit is None and attempt.usage is None):
             continue
         yield Spent(
             session=run.session,
@@ -180,7 +177,7 @@ def _of_rows(store: UsageStore, session: str) -> Iterator[Spent]:
 def _group(name: str, members: Sequence[Spent]) -> UsageGroup:
     told = [one.used for one in members if one.used is not None and _says(one.used)]
     priced = [used for used in told if used.tokens.cost_usd is not None]
-    tokens = _sum(used.tokens for used in told)
+    tokens = added(used.tokens for used in told)
     return UsageGroup(
         name=name,
         attempts=len(members),
@@ -202,10 +199,3 @@ def _says(used: UsageSummary) -> bool:
 def _seconds(members: Sequence[Spent]) -> float | None:
     known = [one.seconds for one in members if one.seconds is not None]
     return round(sum(known), 3) if known else None
-
-
-def _sum(parts: Iterable[Tokens]) -> Tokens:
-    total = Tokens()
-    for part in parts:
-        total = total.plus(part)
-    return total

@@ -7,7 +7,7 @@ import os
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -20,6 +20,7 @@ from gitfleet.errors import GitfleetError, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import Any
 
     from gitfleet.app.planning.direction import Planned
     from gitfleet.app.sessions.request import WaveRequest
@@ -27,8 +28,29 @@ if TYPE_CHECKING:
     from gitfleet.cli.command import Call
     from gitfleet.coordinator.planning.waiting import Doing, Watch
 
+F = TypeVar("F", bound="Callable[..., Any]")
+
 PLAN_BYTES = 1 << 20
 """Size of a plan; what is longer is refused by the reader of documents, and not read to its end."""
+
+
+_OPTIONS = (
+    click.option("--target", help="Branch to land on.", metavar="BRANCH"),
+    click.option("--max-agents", "--max-workers", type=click.IntRange(min=1, max=256), help="Agents at the same time."),
+    click.option("--rolling/--no-rolling", default=None, help="Start each task as soon as it can, without waves."),
+    click.option(
+        "--only", multiple=True, help="Only this task and what it depends on; may be repeated.", metavar="TASK"
+    ),
+    click.option("--tag", multiple=True, help="Only tasks with this tag and what they depend on; may be repeated."),
+    click.option("--agent", help="The agent of tasks that name none."),
+)
+
+
+def plan_options(function: F) -> F:
+    """The options that choose of a plan and say how it runs, in whatever it came to the command line."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
 
 
 @dataclass(frozen=True, slots=True)

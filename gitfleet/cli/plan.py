@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gitfleet.cli.command import Call, command
-from gitfleet.cli.direction import prepared, source_of
+from gitfleet.cli.direction import plan_options, prepared, source_of
 from gitfleet.cli.disclosure import view
 from gitfleet.cli.names import PLAN_TEXT
 from gitfleet.errors import ExitCode, GitfleetError, Kind
@@ -33,12 +33,7 @@ if TYPE_CHECKING:
 @click.option("--direction", help="A direction in words, in place of PLAN.", metavar="TEXT")
 @click.option("--explain", is_flag=True, help="Say of each task why it is in its wave.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the normalised plan to this new file.")
-@click.option("--target", help="Branch to land on.", metavar="BRANCH")
-@click.option("--max-agents", "--max-workers", type=click.IntRange(min=1, max=256), help="Agents at the same time.")
-@click.option("--rolling/--no-rolling", default=None, help="Start each task as soon as it can, without waves.")
-@click.option("--only", multiple=True, help="Only this task and what it depends on; may be repeated.", metavar="TASK")
-@click.option("--tag", multiple=True, help="Only tasks with this tag and what they depend on; may be repeated.")
-@click.option("--agent", help="The agent of tasks that name none.")
+@plan_options
 @click.option("--edit", is_flag=True, help="Edit the plan that the planner made, in $VISUAL or $EDITOR.")
 @click.option("--yes", is_flag=True, help="Give the consent that is asked for before the planner is called.")
 def COMMAND(  # noqa: N802, PLR0913 - one argument an option

@@ -8,7 +8,7 @@ import click
 
 from gitfleet.cli.command import Call, command
 from gitfleet.cli.consent import consent
-from gitfleet.cli.direction import prepared, source_of
+from gitfleet.cli.direction import plan_options, prepared, source_of
 from gitfleet.cli.disclosure import view as disclosure_view
 from gitfleet.cli.live import stopping, watching
 from gitfleet.cli.names import PLAN_TEXT
@@ -37,12 +37,7 @@ if TYPE_CHECKING:
 )
 @click.argument("plan", type=PLAN_TEXT, required=False)
 @click.option("--direction", help="A direction in words, in place of PLAN.", metavar="TEXT")
-@click.option("--target", help="Branch to land on.", metavar="BRANCH")
-@click.option("--max-agents", "--max-workers", type=click.IntRange(min=1, max=256), help="Agents at the same time.")
-@click.option("--rolling/--no-rolling", default=None, help="Start each task as soon as it can, without waves.")
-@click.option("--only", multiple=True, help="Only this task and what it depends on; may be repeated.", metavar="TASK")
-@click.option("--tag", multiple=True, help="Only tasks with this tag and what they depend on; may be repeated.")
-@click.option("--agent", help="The agent of tasks that name none.")
+@plan_options
 @click.option("--fetch", is_flag=True, help="Update the target from its upstream first.")
 @click.option("--recheck", is_flag=True, help="Run the checks on the target as it is first; stop where they fail.")
 @click.option("--fixture", is_flag=True, help="A proof: a script that spends nothing stands in for every agent.")

@@ -15,35 +15,32 @@ import msgspec
 
 from gitfleet.agents.accounts.keys import connect_again, secrets_of
 from gitfleet.agents.accounts.leasing import Leased, Wanted, ended, recover, release, take, wait
-from gitfleet.agents.accounts.limits import AUTH, LIMITS, ending
+from gitfleet.agents.accounts.limits import ending
 from gitfleet.agents.accounts.programs import needs_account
 from gitfleet.agents.accounts.readiness import PASSING, USABLE, Condition
 from gitfleet.agents.accounts.store import Accounts
 from gitfleet.agents.base import Access
 from gitfleet.agents.registry import agent_name
-from gitfleet.coordinator.scrubbing import known
+from gitfleet.coordinator.scrubbing import secrecy
 from gitfleet.model.account import AccountLease
 from gitfleet.model.base import instant
 from gitfleet.model.event import EventKind
 from gitfleet.model.paths import quote_path
-from gitfleet.model.run import RunState
+from gitfleet.model.run import UNDER_WAY, RunState
+from gitfleet.planner.retries import AUTH, LIMITED
 from gitfleet.runtime.attempt import EXIT, LOCK
-from gitfleet.store.redaction import Redaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from gitfleet.agents.accounts.readiness import Standing
     from gitfleet.agents.transcript import Transcript
     from gitfleet.coordinator.books import Books
-    from gitfleet.model.agent_config import AgentConfig
     from gitfleet.model.config import Config
     from gitfleet.model.evidence import Attempt
     from gitfleet.model.plan import Task
     from gitfleet.model.run import Failure, Run
     from gitfleet.parts import Parts
-
-UNDER_WAY = frozenset({RunState.PREPARING, RunState.RUNNING, RunState.FINISHED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ class Lending:
             give_back(self.parts, waits_as)
         if found.account:
             self._held[task] = instance
-            self.books.secrecy = Redaction({}, known(self.parts))
+            self.books.secrecy = secrecy(self.parts)
         meant = agent_name(document, self.parts.config) or found.agent
         if found.agent not in self.parts.config.stages(meant)[0]:
             message = f"{found.agent} steps in for {meant} in {task}: no account of {meant} is ready"
@@ -117,8 +114,8 @@ class Lending:
         """Take back what the books know nothing of: a coordinator was killed between the two."""
         runs = [run for run in self.books.runs.values() if run.state in UNDER_WAY]
         self._held = {run.task: run.instance for run in runs if run.attempts[-1].account}
-        if any(needs_account(agent.kind) for agent in _agents(self.books.plan.tasks, self.parts.config)):
-            self.books.secrecy = Redaction({}, known(self.parts))
+        if any(wishes_of(task, self.parts.config) for task in self.books.plan.tasks):
+            self.books.secrecy = secrecy(self.parts)
             keep = frozenset(self._held.values())
             recover(accounts_of(self.parts), self.books.session.id, _repository(self.parts), keep)
 
@@ -133,10 +130,9 @@ def lend(
     accounts, lease = accounts_of(parts), _lease(parts, session, instance, number)
     seen: list[Standing] = []
     for stage in stages(task, parts.config):
-        wishes = [one for one in stage if isinstance(one, Wanted)]
-        if not wishes:
-            return Chosen(next(one for one in stage if isinstance(one, str)))
-        found = take(accounts, wishes, lease, prefer=prefer)
+        if isinstance(stage, str):
+            return Chosen(stage)
+        found = take(accounts, stage, lease, prefer=prefer)
         if isinstance(found, Leased):
             return Chosen(found.wanted.agent, found.account.ref)
         seen += found.standings
@@ -153,38 +149,35 @@ def give_back(parts: Parts, instance: str) -> None:
     release(accounts_of(parts), instance, _repository(parts))
 
 
-def stages(task: Task, config: Config) -> list[list[Wanted | str]]:
-    """Who may do a task, by stages: what account it needs, or the bare name of an agent that needs none."""
+def stages(task: Task, config: Config) -> list[str | tuple[Wanted, ...]]:
+    """Who may do a task, by stages: an agent that needs no account, by its name, or agents that each need one."""
     name = agent_name(task, config)
     if task.command is not None or name is None:
-        return [["command"]]
-    return [[_wish(one, config) for one in stage] for stage in config.stages(name)]
+        return ["command"]
+    return [_wishes(names, config) or names[0] for names in config.stages(name)]
 
 
-def _wish(name: str, config: Config) -> Wanted | str:
-    agent = config.agent_named(name)
-    if agent is None or not needs_account(agent.kind):
-        return name
-    return Wanted(agent.kind, agent.account, name)
+def _wishes(names: Iterable[str], config: Config) -> tuple[Wanted, ...]:
+    agents = ((name, config.agent_named(name)) for name in names)
+    return tuple(Wanted(of.kind, of.account, name) for name, of in agents if of is not None and needs_account(of.kind))
 
 
-def _agents(tasks: Iterable[Task], config: Config) -> Iterator[AgentConfig]:
-    for task in tasks:
-        for stage in config.stages(agent_name(task, config) or "") if task.command is None else ():
-            yield from (agent for name in stage if (agent := config.agent_named(name)) is not None)
+def wishes_of(task: Task, config: Config) -> list[Wanted]:
+    """The agents that may do a task and that need an account, in the order in which they are tried."""
+    return [wish for stage in stages(task, config) if not isinstance(stage, str) for wish in stage]
 
 
 def none_ready(task: Task, config: Config, seen: Sequence[Standing]) -> NoneReady:
     """Say why a task cannot start now, account by account, and what mends it."""
     name = agent_name(task, config) or ""
-    wishes = [one for stage in stages(task, config) for one in stage if isinstance(one, Wanted)]
-    known = {one.kind for one in wishes}
+    wishes = wishes_of(task, config)
     # Who is pinned to one account gets no other, unless somebody steps in who is not.
     loose = {one.kind for one in wishes if not one.ref}
     pinned = {one.ref for one in wishes if one.kind not in loose}
     clauses = [stands(one, pinned=one.ref in pinned) for one in seen]
     if not seen:
-        clauses = [f"none is connected (gitfleet accounts connect {kind})" for kind in sorted(known)]
+        kinds = sorted({one.kind for one in wishes})
+        clauses = [f"none is connected (gitfleet accounts connect {kind})" for kind in kinds]
     sentence = f"no account for {name} is ready: {'; '.join(clauses)}"
     passing = [one for one in seen if one.condition in PASSING]
     return NoneReady(sentence, final=not passing, rests=any(one.until is not None for one in passing))
@@ -198,7 +191,7 @@ def stands(one: Standing, *, pinned: bool) -> str:
 
 def another_ready(parts: Parts, task: Task, run: Run) -> bool:
     """Whether an account is ready that could do a task in place of the one that its last attempt worked with."""
-    wishes = [one for stage in stages(task, parts.config) for one in stage if isinstance(one, Wanted)]
+    wishes = wishes_of(task, parts.config)
     accounts, tried = accounts_of(parts), run.attempts[-1].account
     if not wishes or not tried:
         return False
@@ -231,7 +224,7 @@ def ended_with(parts: Parts, attempt: Attempt, told: Transcript | None, failure:
     over = attempt.exit.ended if attempt.exit else ""
     what = ending(told, failure, began=attempt.started, over=over)
     now = ended(accounts_of(parts), attempt.account, what)
-    if now is None or what.code not in LIMITS | {AUTH}:
+    if now is None or what.code not in LIMITED | {AUTH}:
         return None
     agent = parts.config.agent_named(attempt.agent)
     return Met(f"account {stands(now, pinned=agent is not None and bool(agent.account))}", now.condition)

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from gitfleet.agents.accounts.secrecy import secret_values
-from gitfleet.agents.accounts.store import Accounts
-from gitfleet.errors import GitfleetError
 from gitfleet.store.redaction import Redaction
 
 if TYPE_CHECKING:
@@ -17,12 +15,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def known(parts: Parts) -> dict[str, str]:
-    """Values to be replaced, and by what."""
-    try:
-        return secret_values(Accounts.of(parts.caller, parts.now))
-    except GitfleetError:  # there is no home, and so no account
-        return {}
+def secrecy(parts: Parts) -> Redaction:
+    """What takes the secrets that are known now out of what is written."""
+    return Redaction({}, secret_values(parts.caller, parts.now))
 
 
 class Scrubber:
@@ -30,7 +25,7 @@ class Scrubber:
 
     def __init__(self, parts: Parts) -> None:
         """Find out what they are."""
-        self._redaction = Redaction({}, known(parts))
+        self._redaction = secrecy(parts)
 
     def clean(self, value: T) -> T:
         """The same document, or tuple of documents, without them; what is no document stays as it is."""

@@ -64,6 +64,10 @@ LIVE = frozenset(set(RunState) - SEALED - {_S.QUEUED})
 """States of a run that holds a claim; so does a queued one that is parked (``Run.holding``)."""
 
 
+UNDER_WAY = frozenset({_S.PREPARING, _S.RUNNING, _S.FINISHED})
+"""States of a run whose last attempt is not taken in yet."""
+
+
 class FailureSource(StrEnum):
     """Who is to blame for a failure; only transport failures may be retried blindly."""
 
@@ -186,6 +190,10 @@ class Run(Document, frozen=True, kw_only=True, tag_field="schema", tag=RUN_SCHEM
     def conflict_met(self) -> Attempt | None:
         """The attempt whose conflict the next one, or a resolver, is about: the last one that met any."""
         return next((attempt for attempt in reversed(self.attempts) if attempt.conflicts), None)
+
+    def is_under_way(self, attempt: Attempt) -> bool:
+        """Whether one of its attempts is the last one, and not taken in yet."""
+        return self.state in UNDER_WAY and attempt.number == len(self.attempts) and not attempt.outcome
 
     @property
     def sealed(self) -> bool:

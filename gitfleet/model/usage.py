@@ -9,6 +9,7 @@ is never zero.
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import reduce
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from msgspec import Meta
@@ -56,6 +57,17 @@ class Tokens(Document, frozen=True, kw_only=True):
             output=self.output + other.output,
             reasoning=_sum(self.reasoning, other.reasoning),
             cost_usd=_sum(self.cost_usd, other.cost_usd),
+        )
+
+    def beyond(self, part: Tokens) -> Tokens:
+        """What these have beyond a part of them, never less than none, and what all of these cost."""
+        return Tokens(
+            input=max(0, self.input - part.input),
+            cache_read=max(0, self.cache_read - part.cache_read),
+            cache_write=max(0, self.cache_write - part.cache_write),
+            output=max(0, self.output - part.output),
+            reasoning=max(0, (self.reasoning or 0) - (part.reasoning or 0)),
+            cost_usd=self.cost_usd,
         )
 
 
@@ -123,14 +135,20 @@ class LiveFigures(Document, frozen=True, kw_only=True):
     attempts: dict[str, Figures]
 
 
+def added(parts: Iterable[Tokens]) -> Tokens:
+    """Add tokens up."""
+    return reduce(Tokens.plus, parts, Tokens())
+
+
 def summary(rows: Iterable[UsageRow], truth: Truth) -> UsageSummary:
     """Add rows up."""
-    total, turns, calls = Tokens(), 0, 0
-    for row in rows:
-        total, turns, calls = total.plus(row.tokens), turns + (not row.helper), calls + row.tool_calls
-        if row.truth is Truth.NOT_MEASURED:
-            truth = Truth.NOT_MEASURED
-    return UsageSummary(tokens=total, turns=turns, tool_calls=calls, truth=truth)
+    rows = tuple(rows)
+    return UsageSummary(
+        tokens=added(row.tokens for row in rows),
+        turns=sum(not row.helper for row in rows),
+        tool_calls=sum(row.tool_calls for row in rows),
+        truth=truth if all(row.truth is Truth.EXACT for row in rows) else Truth.NOT_MEASURED,
+    )
 
 
 def _sum(one: N | None, other: N | None) -> N | None:

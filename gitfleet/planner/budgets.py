@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from gitfleet.model.config import Config
     from gitfleet.model.evidence import Attempt
     from gitfleet.model.plan import Task
-    from gitfleet.model.usage import UsageSummary
 
 UNBOUNDED = float("inf")
 DUST = 1e-9
@@ -117,12 +116,15 @@ def budget_of(task: Task, config: Config) -> Budget:
     bounded = {name for scope in _scopes(config.budgets) for name in scope.said()}
     if "max_seconds" in bounded and said.max_seconds is None:
         said = msgspec.structs.replace(said, max_seconds=task.timeout_seconds or config.timeouts.of(task.kind))
-    if not runs_model(task, config):
-        return Budget(max_seconds=said.max_seconds)
     hint = token_hint(task, config)
     if "max_tokens" in bounded and said.max_tokens is None and hint:
         said = msgspec.structs.replace(said, max_tokens=hint)
-    return said.over(RUNAWAY)
+    return held_to(said.over(RUNAWAY), task, config)
+
+
+def held_to(budget: Budget, task: Task, config: Config) -> Budget:
+    """What of a budget the agent of a task is held to: a command to seconds alone, since nobody knows of more."""
+    return budget if runs_model(task, config) else Budget(max_seconds=budget.max_seconds)
 
 
 def _scopes(budgets: BudgetsConfig) -> tuple[Budget, ...]:
@@ -195,14 +197,15 @@ def overrun(budget: Budget, used: Amount) -> UsedUp | None:
 # -- what is charged for it ----------------------------------------------------------------------------------------
 
 
-def measured(usage: UsageSummary | None, seconds: float | None) -> Amount:
-    """What is known to have been used, as far as it was told."""
+def measured(attempt: Attempt) -> Amount:
+    """What an attempt is known to have used, as far as it was told."""
+    usage, seconds = attempt.usage, (attempt.exit.seconds if attempt.exit else None) or 0
     if usage is None:
-        return Amount(seconds=seconds or 0)
+        return Amount(seconds=seconds)
     return Amount(
         tokens=usage.tokens.total,
         tool_calls=usage.tool_calls,
-        seconds=seconds or 0,
+        seconds=seconds,
         usd=usage.tokens.cost_usd or 0,
         turns=usage.turns,
     )
@@ -219,7 +222,7 @@ def charged(attempt: Attempt, *, live: bool) -> Amount:
         return bounds
     if attempt.exit is None and attempt.usage is None:
         return Amount()
-    used = measured(attempt.usage, attempt.exit.seconds if attempt.exit else None)
+    used = measured(attempt)
     if attempt.exit is not None and attempt.exit.never_ran:
         return used
     lost = attempt.exit is None or attempt.exit.seconds is None

@@ -17,11 +17,11 @@ TOKEN_HINTS = {
     TaskKind.VERIFY: 60_000,
     TaskKind.SKILL: 60_000,
 }
-"""Tokens that a task of a kind is taken to need, for the budget of a wave only; never reported as measured."""
+"""Tokens that a task of a kind is taken to need, for waves and budgets; never reported as measured."""
 
 
 def token_hint(task: Task, config: Config) -> int:
-    """Tokens that a task counts for in a wave: its own estimate, 0 for a command agent, else by its kind."""
+    """Tokens that a task is taken to need: its own estimate, 0 for a command agent, else by its kind."""
     if task.estimate is not None and task.estimate.tokens is not None:
         return task.estimate.tokens
     if task.command is not None:

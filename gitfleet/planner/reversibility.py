@@ -108,6 +108,8 @@ def _shared(kind: str, *, fold: bool) -> _Shared:
 
 _SHARED = {(kind, fold): _shared(kind, fold=fold) for kind in {*SHARED_PLACES, *SHARED_NAMES} for fold in (False, True)}
 _KIND_OF_NAME = {name: kind for kind, names in SHARED_NAMES.items() for name in names}
+_KIND_OF_PLACE = {tuple(place.split("/")): kind for kind, places in SHARED_PLACES.items() for place in places}
+_DEPTHS = range(1, max(map(len, _KIND_OF_PLACE)) + 1)
 _PLACES = tuple(
     (kind, Scope.parse([place]), place.encode())
     for kind, places in (*SHARED_PLACES.items(), *SHARED_NAMES.items())
@@ -131,9 +133,10 @@ def is_shared(path: bytes, kind: str, *, fold: bool = False, link: bool = False)
 
 def shared_kind(path: bytes) -> str | None:
     """Say which kind of shared infrastructure a tracked path is, if any: CI, lock files, migrations, containers."""
-    named = (_kind_of_name(name) for name in path.decode("utf-8", "surrogateescape").split("/"))
-    kind = next((kind for kind in named if kind is not None), None)
-    return kind or next((kind for kind, scope, _ in _PLACES if scope.matches(path)), None)
+    names = tuple(path.decode("utf-8", "surrogateescape").split("/"))
+    named = (_kind_of_name(name) for name in names)
+    placed = (_KIND_OF_PLACE.get(names[:depth]) for depth in _DEPTHS)
+    return next((kind for kind in (*named, *placed) if kind is not None), None)
 
 
 def _kind_of_name(name: str) -> str | None:

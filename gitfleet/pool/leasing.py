@@ -29,7 +29,7 @@ from gitfleet.store.locks import holder, worktrees_lock
 from gitfleet.store.reading import StateReader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from gitfleet.git.repository import Repository
     from gitfleet.model.run import Run
@@ -158,14 +158,23 @@ def _choose(pool: Pool, leases: dict[str, Lease | None], instance: str) -> str |
     if free:
         return free[0]
     standing = {slot: pool.standing(held) for slot, held in leases.items()}
-    ready = {slot: held for slot, held in leases.items() if held is not None and _may_pass_on(pool, held)}
-    over = [slot for slot in ready if standing[slot] in {Standing.LANDED, Standing.STALE}]
-    if over:
-        return over[0]
+    # One that can be used is looked for on disk, and found at once where a wave landed: the others are left alone.
+    over = _ready(pool, leases, standing, Standing.LANDED, Standing.STALE)
+    if found := next(over, None):
+        return found.slot
     if pool.most is None or len(_existing(pool, standing)) < pool.most:
         return _new_slot(pool, leases)
-    kept = sorted((held.since, slot) for slot, held in ready.items() if standing[slot] is Standing.KEPT)
-    return kept[0][1] if kept else None
+    kept = _ready(pool, leases, standing, Standing.KEPT)
+    oldest = min(kept, key=lambda held: (held.since, held.slot), default=None)
+    return oldest.slot if oldest else None
+
+
+def _ready(
+    pool: Pool, leases: dict[str, Lease | None], standing: dict[str, Standing], *wanted: Standing
+) -> Iterator[Lease]:
+    for slot, held in leases.items():
+        if held is not None and standing[slot] in wanted and _may_pass_on(pool, held):
+            yield held
 
 
 def _is_tree(pool: Pool, slot: str) -> bool:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
 
 from gitfleet.runtime.attempt import open_regular
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import hashlib
     from collections.abc import Mapping
+    from typing import Any
 
 LOG_LIMIT = 16 * 1024 * 1024
 """Bytes of output that an attempt keeps unless its spec says otherwise."""

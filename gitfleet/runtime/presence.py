@@ -18,6 +18,6 @@ if TYPE_CHECKING:
 
 def working_in(directory: Path) -> tuple[str, ...]:
     """Names of the processes in a directory or below, such as ``zsh (4711)``."""
-    tree = Tree(open_table(None), nonce="\n", worktree=os.fspath(directory), since=0, root=None)
-    found = {process.pid: process.label() for process in (*tree.members(), *tree.bystanders())}
+    tree = Tree(open_table(None), nonce="", worktree=os.fspath(directory), since=0, root=None)
+    found = {process.pid: process.label() for process in tree.everybody()}
     return tuple(label for _, label in sorted(found.items()))

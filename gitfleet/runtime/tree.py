@@ -34,9 +34,9 @@ class Tree:
     ) -> None:
         """Describe what belongs.
 
-        ``worktree`` is compared with working directories (empty: none counts); ``since`` is the start of the oldest
-        process that can belong; ``root`` is the pid whose descendants all belong; ``spared`` are pids that never do, as
-        this process never does.
+        ``nonce`` is looked for in environments, and ``worktree`` is compared with working directories (empty: none
+        counts); ``since`` is the start of the oldest process that can belong; ``root`` is the pid whose descendants all
+        belong; ``spared`` are pids that never do, as this process never does.
         """
         self.table = table
         self._nonce = nonce.encode()
@@ -52,6 +52,11 @@ class Tree:
     def bystanders(self) -> list[Process]:
         """Find processes that work in the worktree and do not belong: a person's shell, say."""
         return self._sort_out(everyone=True)[1]
+
+    def everybody(self) -> list[Process]:
+        """Find both, in one look."""
+        members, bystanders = self._sort_out(everyone=True)
+        return members + bystanders
 
     def _sort_out(self, *, everyone: bool = False) -> tuple[list[Process], list[Process]]:
         processes = [process for process in self.table.snapshot().values() if process.pid not in self._spared]
@@ -97,7 +102,7 @@ class Tree:
 
     def carries_nonce(self, process: Process) -> bool:
         """Say whether its environment names this attempt."""
-        environment = self.table.environment(process)
+        environment = self.table.environment(process) if self._nonce else None
         if environment is None:
             return False
         # An agent that runs gitfleet itself makes a chain: the outer attempt's nonce, a slash, the inner one's.

@@ -10,12 +10,11 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import decode, encode
 from gitfleet.model.parking import GrantsDocument, StandingGrant
 from gitfleet.model.paths import quote_path
+from gitfleet.store.damage import UNREADABLE
 from gitfleet.store.files import make_directory, read_regular, sweep, write_durable
 from gitfleet.store.locks import hold
 from gitfleet.store.user_state import user_state
@@ -49,7 +48,7 @@ class Grants:
         """What is granted; nothing where the file is not there or cannot be read."""
         try:
             return self._read()
-        except (msgspec.MsgspecError, OSError, ValueError):
+        except (OSError, *UNREADABLE):
             return ()
 
     def add(self, grants: Iterable[StandingGrant]) -> None:
@@ -85,7 +84,7 @@ class Grants:
             sweep(self.file.parent)
             try:
                 known = self._read()
-            except (msgspec.MsgspecError, OSError, ValueError) as error:
+            except (OSError, *UNREADABLE) as error:
                 raise GitfleetError(
                     Kind.ENVIRONMENT,
                     "damaged-grants",

@@ -8,7 +8,6 @@ never dead. Nothing here signals anybody.
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import time
 from contextlib import suppress
@@ -64,7 +63,7 @@ def present(command: str) -> Holder:
     boot, started = _own_identity(os.getpid())
     return Holder(
         pid=os.getpid(),
-        host=socket.gethostname(),
+        host=os.uname().nodename,
         command=command[:200],
         since=instant(time.time()),
         boot=boot,
@@ -77,8 +76,8 @@ def judge(holder: Holder) -> Judgement:
     """Say whether the process that a holder names lives."""
     if not (holder.pid > 0 and holder.started and holder.boot):
         return Judgement(Life.UNKNOWN, "it did not say who it is")
-    if holder.host != socket.gethostname():
-        return Judgement(Life.UNKNOWN, f"it runs on {holder.host}, and this is {socket.gethostname()}")
+    if holder.host != os.uname().nodename:
+        return Judgement(Life.UNKNOWN, f"it runs on {holder.host}, and this is {os.uname().nodename}")
     boot, started = process_identity(holder.pid)
     if holder.boot != (boot or process_identity(os.getpid())[0]):
         return Judgement(Life.UNKNOWN, f"it is of another boot of {holder.host}, or of another machine of that name")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError, Kind
@@ -33,18 +34,18 @@ def checked(name: str, what: str) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layout:
     """Paths of one repository; ``common_dir`` is what ``git rev-parse --git-common-dir`` names, absolute."""
 
     common_dir: Path
 
-    @property
+    @cached_property
     def root(self) -> Path:
         """Everything of gitfleet in this clone; mode 0700."""
         return self.common_dir / "gitfleet"
 
-    @property
+    @cached_property
     def state(self) -> Path:
         """Open sessions, in the layout of ``.planning/``; the authority."""
         return self.root / "state"
@@ -54,7 +55,7 @@ class Layout:
         """Where a session's directory is built before it appears by one rename."""
         return self.state / "tmp"
 
-    @property
+    @cached_property
     def sessions(self) -> Path:
         """One directory a session."""
         return self.state / "sessions"

@@ -136,7 +136,6 @@ class Attempts:
             "prompt_file": directory / "prompt.md",
             "handoff_file": directory / "handoff.json",
             "port_base": 20000,
-            "directory": directory,
             "access": access,
         }
         assignment = Assignment(**{**known, **facts})

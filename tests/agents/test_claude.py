@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gitfleet.agents.base import Grant
 from gitfleet.agents.claude import ClaudeAgent
 from gitfleet.agents.ledgers import ledger
 from gitfleet.model.agent_config import AgentKind, Effort, ToolProfile
 from gitfleet.model.budget import Budget
+from gitfleet.model.parking import Permission
 from gitfleet.model.run import FailureSource
 from tests.agents.attempts import KEY, Attempts
 from tests.agents.matrix import usage_of
@@ -264,7 +264,7 @@ def test_what_is_safe_works_inside_and_asks_outside(attempts: Attempts, model_se
     assert not outside.exists()
 
     asked = denied.told.denied[-1]
-    grants = (Grant(tool=asked.tool, argument=asked.argument),)
+    grants = (Permission(tool=asked.tool, argument=asked.argument),)
     session = denied.told.cli_session
     granted = attempts.begin(CLAUDE, url, resume=session, grants=grants, prompt="It is approved.").finish()
 

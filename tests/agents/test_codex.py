@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitfleet.agents.base import Grant
 from gitfleet.agents.codex import COVERED
 from gitfleet.agents.codex.outcomes import SANDBOX
 from gitfleet.model.agent_config import ToolProfile
+from gitfleet.model.parking import Permission
 from gitfleet.model.usage import Tokens
 from tests.agents.matrix import until, usage_of
 from tests.support.codex import KEY, Codex
@@ -191,7 +191,7 @@ def test_without_a_sandbox_it_waits_for_a_person_who_may_approve(codex: Codex) -
     codex.says(COMMIT, ENDS, COMMIT, ENDS)
 
     first = codex.run(wrapper=none)
-    second = codex.run(wrapper=none, resume=first.told.cli_session, grants=(Grant(tool=SANDBOX),))
+    second = codex.run(wrapper=none, resume=first.told.cli_session, grants=(Permission(tool=SANDBOX),))
 
     assert first.failure is not None
     assert (first.failure.code, first.failure.source) == ("permission-denied", "needs-person")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from gitfleet.agents.base import Grant
 from gitfleet.agents.ledgers import ledger
 from gitfleet.agents.opencode import OpencodeAgent
 from gitfleet.model.agent_config import AgentKind, ToolProfile
+from gitfleet.model.parking import Permission
 from gitfleet.model.run import FailureSource
 from tests.agents.attempts import KEY, Attempts
 from tests.support.model_server import End, Overflow, Shell, Status, Tool, Usage, Write
@@ -182,7 +182,7 @@ def test_what_a_person_granted_is_allowed_and_a_reader_edits_nothing(
     attempts: Attempts, model_server: ModelServer
 ) -> None:
     granted = model_server.script("granted", FETCH, Shell("cat /etc/hostname", usage=COST), WORK, ENDS)
-    grants = (Grant(tool="webfetch", argument=PAGE), Grant(tool="external_directory", argument="/etc/*"))
+    grants = (Permission(tool="webfetch", argument=PAGE), Permission(tool="external_directory", argument="/etc/*"))
 
     came = attempts.begin(OPENCODE, granted, grants=grants).finish()
 

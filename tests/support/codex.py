@@ -85,7 +85,6 @@ class Codex:
             prompt_file=prompt,
             handoff_file=root / "attempt" / "handoff.json",
             port_base=20000,
-            directory=root / "attempt",
             git_dirs=(self.repo / ".git" / "worktrees" / "one", self.repo / ".git"),
             access=Access(
                 ref="codex",

@@ -21,11 +21,12 @@ from gitfleet.model.usage import Tokens
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitfleet.agents.base import Assignment, Grant
+    from gitfleet.agents.base import Assignment
     from gitfleet.agents.events import AgentEvent
     from gitfleet.agents.transcript import Transcript
     from gitfleet.model.agent_config import AgentConfig
     from gitfleet.model.evidence import Exit
+    from gitfleet.model.parking import Permission
 
 
 @dataclass(slots=True)
@@ -94,7 +95,7 @@ def build(name: str, config: AgentConfig) -> ToldAgent:  # noqa: ARG001 - as eve
     return ToldAgent(name)
 
 
-def _words(grant: Grant) -> str:
+def _words(grant: Permission) -> str:
     return f"{grant.tool}({grant.argument})"
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,13 @@ from gitfleet.model.words import plural
 from gitfleet.store.files import read_regular, write_private
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from gitfleet.model.account import Account
 
 FILE_BYTES = 1 << 20
 MOST_FILES = 2000
+"""How many files of one directory are taken over."""
 
 _NAMED = re.compile(
     r"""["']?[\w.-]*(?:token|secret|passw|api[_-]?key|private[_-]?key|credential|authorization|bearer|apikeyhelper)"""
@@ -55,7 +56,10 @@ def take_over(account: Account, home: Path, caller: Mapping[str, str], source: P
         raise GitfleetError(Kind.USAGE, "own-settings", f"{root} is the account's own home.")
     taken, left = [], []
     for name in program.settings:
-        for path in _files(root / name):
+        files = _files(root / name)
+        if len(files) > MOST_FILES:
+            left.append(f"{name}: all but {MOST_FILES} files")
+        for path in files[:MOST_FILES]:
             shown = str(path.relative_to(root))
             content, why = harmless(path)
             if why:
@@ -90,20 +94,9 @@ def _without_secrets(path: Path, text: str) -> tuple[bytes | None, str]:
     return ("\n".join(kept) + "\n").encode(), f"without {plural(len(secret), 'line')} that may hold a secret"
 
 
-def _files(path: Path) -> Iterator[Path]:
-    """A file, or the files below a directory; links are given and not followed."""
-    try:
-        mode = path.lstat().st_mode
-    except OSError:
-        return
-    if not stat.S_ISDIR(mode):
-        yield path
-        return
-    count = 0
-    for directory, inner, files in os.walk(path):
-        inner.sort()
-        for name in sorted(files):
-            count += 1
-            if count > MOST_FILES:
-                return
-            yield Path(directory) / name
+def _files(path: Path) -> list[Path]:
+    """A file, or the files and links below a directory, sorted: at most one more than ``MOST_FILES``."""
+    if not os.path.isdir(path) or path.is_symlink():  # noqa: PTH112 - does not raise where nobody may look
+        return [path] if os.path.lexists(path) else []
+    below = (one for one in path.rglob("*") if one.is_symlink() or not one.is_dir())
+    return sorted(islice(below, MOST_FILES + 1))

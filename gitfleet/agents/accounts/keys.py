@@ -7,7 +7,6 @@ account is, and for the values that must not appear in what gitfleet writes.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 import re
@@ -193,20 +192,21 @@ def _read(path: Path) -> dict[str, object]:
 def _email(token: str) -> str:
     """The address in the middle part of a JSON web token, which is no secret."""
     part = token.split(".")[1] if token.count(".") == 2 else ""
-    with suppress(ValueError, binascii.Error):
+    with suppress(ValueError, RecursionError):
         claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
         if isinstance(claims, dict):
             return str(claims.get("email", ""))
     return ""
 
 
-def _strings(value: object, *, secret: bool = False) -> Iterator[str]:
-    if isinstance(value, str):
-        if secret:
+def _strings(login: object) -> Iterator[str]:
+    """The values in a login that its names call secret, and all below these, however deep it is nested."""
+    left = [(login, False)]
+    while left:
+        value, secret = left.pop()
+        if isinstance(value, str) and secret:
             yield value
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _strings(inner, secret=secret or _SECRET_KEY.search(str(name)) is not None)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _strings(inner, secret=secret)
+        elif isinstance(value, dict):
+            left += [(inner, secret or _SECRET_KEY.search(str(name)) is not None) for name, inner in value.items()]
+        elif isinstance(value, list):
+            left += [(inner, secret) for inner in value]

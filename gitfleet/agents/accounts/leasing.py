@@ -67,7 +67,7 @@ def take(accounts: Accounts, wishes: Sequence[Wanted], lease: AccountLease, *, p
         if chosen is None:
             return Unready(tuple(standings))
         account, wish = fitting[chosen.ref]
-        accounts.drop_waiting(proof, lease.instance, lease.repository)
+        accounts.queue.drop(proof, lease.instance, lease.repository)
         accounts.write_lease(proof, account.ref, lease)
         state = accounts.state(account.ref)
         accounts.write_state(proof, account.ref, msgspec.structs.replace(state, used=state.used + 1))
@@ -77,7 +77,7 @@ def take(accounts: Accounts, wishes: Sequence[Wanted], lease: AccountLease, *, p
 def wait(accounts: Accounts, lease: AccountLease, refs: Sequence[str]) -> None:
     """Write down that an instance waits for one of these accounts; who is dead waits no more."""
     with accounts.lock() as proof:
-        accounts.write_waiting(proof, msgspec.structs.replace(lease, wants=tuple(dict.fromkeys(refs))))
+        accounts.queue.write(proof, msgspec.structs.replace(lease, wants=tuple(dict.fromkeys(refs))))
 
 
 def recover(accounts: Accounts, session: str, repository: str, keep: Collection[str]) -> int:
@@ -95,8 +95,8 @@ def recover(accounts: Accounts, session: str, repository: str, keep: Collection[
         ]
         for instance in gone:
             accounts.drop_leases(proof, instance, repository)
-            accounts.drop_waiting(proof, instance, repository)
-        accounts.sweep_waiting(proof)
+            accounts.queue.drop(proof, instance, repository)
+        accounts.queue.sweep(proof)
         for ref in accounts.refs():
             accounts.sweep(proof, ref)
     return len(gone)
@@ -106,7 +106,7 @@ def release(accounts: Accounts, instance: str, repository: str) -> None:
     """Take back what an instance holds or waits for; nothing is no error."""
     with accounts.lock() as proof:
         accounts.drop_leases(proof, instance, repository)
-        accounts.drop_waiting(proof, instance, repository)
+        accounts.queue.drop(proof, instance, repository)
 
 
 def ended(accounts: Accounts, ref: str, what: Ending) -> Standing | None:

@@ -14,14 +14,13 @@ import msgspec
 from gitfleet.agents.accounts.readiness import allowed_by
 from gitfleet.model.base import instant, seconds_of
 from gitfleet.model.run import FailureSource
+from gitfleet.planner.retries import AUTH, LIMITED
 
 if TYPE_CHECKING:
     from gitfleet.agents.transcript import Transcript
     from gitfleet.model.account import Account, AccountState
     from gitfleet.model.run import Failure
 
-LIMITS = frozenset({"rate-limited", "usage-limit"})
-AUTH = "auth"
 FIRST_REST = {"rate-limited": 30.0, "usage-limit": 900.0}
 """Seconds that an account rests after a limit that does not say when it ends; doubled each time in a row."""
 
@@ -68,7 +67,7 @@ def ending(told: Transcript | None, failure: Failure | None, *, began: str = "",
 
 def after(account: Account, state: AccountState, ended: Ending, now: float) -> AccountState:
     """The state of an account after an attempt with it."""
-    if ended.code in LIMITS:
+    if ended.code in LIMITED:
         return _limited(account, state, ended, now)
     if ended.code == AUTH and ended.began and ended.began < account.connected:
         return state  # those credentials are not its own any more

@@ -71,7 +71,8 @@ PROGRAMS: dict[AgentKind, Program] = {
         package="opencode-ai",
         home={
             **{f"XDG_{kind.upper()}_HOME": kind for kind in ("config", "data", "state", "cache")},
-            # It installs what its plugins may want with npm's cache, also into a `.opencode` below the person's home.
+            # It installs what its plugins may want with npm's cache, also into the `.opencode` that it looks for below
+            # the person's home.
             "npm_config_cache": "cache/npm",
             "OPENCODE_TEST_HOME": "",
         },

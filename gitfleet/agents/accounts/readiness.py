@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -89,20 +89,11 @@ def standing(known: Known, now: float) -> Standing:
     """Say how an account stands."""
     account, state = known.account, known.state
     program, again = PROGRAMS[account.kind], connect_again(account)
+    another = f"gitfleet accounts connect {account.kind}"
     allowed = allowed_by(account, state)
     until = _rests_until(state, now)
     resting = until is not None
     said = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(until)) if resting else ""
-    base = Standing(
-        ref=account.ref,
-        condition=Condition.READY,
-        clause="ready",
-        busy=known.busy,
-        queued=known.queued,
-        allowed=allowed,
-        used=state.used,
-        dead=known.dead,
-    )
     condition, clause, mend, own = Condition.READY, "ready", "", None
     if not known.program:
         condition, clause, mend = Condition.NO_PROGRAM, f"there is no {program.name} on the PATH", program.install
@@ -117,15 +108,26 @@ def standing(known: Known, now: float) -> Standing:
     elif resting:
         condition = Condition.COOLING
         clause = f"cooling down until {said} ({state.why})"
-        mend, own = f"gitfleet accounts connect {account.kind}", ""
+        mend, own = another, ""
     elif known.busy >= allowed:
         condition, clause = Condition.AT_CAPACITY, f"at capacity: {known.busy} of {allowed} in use"
-        mend = f"gitfleet accounts connect {account.kind}"
         # After a limit it is the vendor that wants no more at once.
-        own = f"{again} --capacity {allowed + 1}" if allowed == account.capacity else ""
+        mend, own = another, f"{again} --capacity {allowed + 1}" if allowed == account.capacity else ""
     elif known.busy:
         condition, clause = Condition.BUSY, f"busy: {known.busy} of {allowed} in use"
-    return replace(base, condition=condition, clause=clause, mend=mend, own=mend if own is None else own, until=until)
+    return Standing(
+        ref=account.ref,
+        condition=condition,
+        clause=clause,
+        mend=mend,
+        own=mend if own is None else own,
+        until=until,
+        busy=known.busy,
+        queued=known.queued,
+        allowed=allowed,
+        used=state.used,
+        dead=known.dead,
+    )
 
 
 def _rests_until(state: AccountState, now: float) -> float | None:

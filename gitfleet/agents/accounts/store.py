@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitfleet.agents.accounts.keys import missing
-from gitfleet.agents.accounts.lease_files import alive, lease_name, read_leases
+from gitfleet.agents.accounts.lease_files import Queue, alive, lease_name, read_leases
 from gitfleet.agents.accounts.programs import found
 from gitfleet.agents.accounts.readiness import Known, Standing, standing
 from gitfleet.errors import GitfleetError, Kind
@@ -82,19 +82,22 @@ class Accounts:
         here = [name for name in names(self.root) if _REF.fullmatch(name) and (self.root / name).is_dir()]
         return sorted((ref for ref in here if not self._unfinished(ref)), key=_order)
 
+    def check(self, ref: str) -> None:
+        """Raise ``GitfleetError`` (``unknown-account``) where there is no account of this name, damaged or not."""
+        refs = self.refs()
+        if ref not in refs:
+            known = ", ".join(refs) or "none"
+            message = f"There is no account {ref} (there are: {known})."
+            raise GitfleetError(Kind.USAGE, "unknown-account", message) from None
+
     def read(self, ref: str) -> Account:
         """One account; raises ``GitfleetError`` (``unknown-account``, ``damaged-account``)."""
         path = self._path(ref) / "account.json"
         try:
             account = decode(read_regular(path), Account)
         except FileNotFoundError as error:
-            refs = self.refs()
-            if ref in refs:
-                raise _damaged(ref, path) from error
-            known = ", ".join(refs) or "none"
-            raise GitfleetError(
-                Kind.USAGE, "unknown-account", f"There is no account {ref} (there are: {known})."
-            ) from None
+            self.check(ref)
+            raise _damaged(ref, path) from error
         except (OSError, *UNREADABLE) as error:
             raise _damaged(ref, path) from error
         if account.ref != ref:
@@ -128,23 +131,24 @@ class Accounts:
         """Leases of an account by file; none for one that cannot be read, which counts as taken."""
         return read_leases(self._path(ref) / "leases")
 
-    def waiting(self) -> list[AccountLease]:
+    @property
+    def queue(self) -> Queue:
         """Who waits for an account."""
-        return [lease for lease in read_leases(self.root / ".waiting").values() if lease is not None and alive(lease)]
+        return Queue(self.root / ".waiting")
 
     def every_lease(self) -> list[AccountLease]:
         """Every lease that can be read, and everybody who waits, alive or dead."""
-        places = [self._path(ref) / "leases" for ref in self.refs()] + [self.root / ".waiting"]
+        places = [self._path(ref) / "leases" for ref in self.refs()] + [self.queue.directory]
         return [lease for place in places for lease in read_leases(place).values() if lease is not None]
 
     def standings(self) -> list[Standing]:
         """How all accounts stand, computed now."""
-        waiting, now = self.waiting(), self.now()
+        waiting, now = self.queue.alive(), self.now()
         return [self._standing(account, waiting, now) for account in self.all()]
 
     def standing(self, ref: str) -> Standing:
         """How one account stands, computed now."""
-        return self._standing(self.read(ref), self.waiting(), self.now())
+        return self._standing(self.read(ref), self.queue.alive(), self.now())
 
     def _standing(self, account: Account, waiting: list[AccountLease], now: float) -> Standing:
         living = [lease is None or alive(lease) for lease in self.leases(account.ref).values()]
@@ -208,30 +212,6 @@ class Accounts:
         for ref in self.refs():
             remove_durable(self._path(ref) / "leases" / name)
 
-    def drop_waiting(self, proof: LockProof, instance: str, repository: str) -> None:
-        """An instance waits no more."""
-        proof.check()
-        remove_durable(self.root / ".waiting" / lease_name(instance, repository))
-
-    def write_waiting(self, proof: LockProof, lease: AccountLease) -> None:
-        """Write down that an instance waits for an account; it asks often, and what is there is not written again."""
-        proof.check()
-        directory = self.root / ".waiting"
-        before = read_leases(directory).get(directory / lease_name(lease.instance, lease.repository))
-        if before is not None and (before.wants, before.attempt) == (lease.wants, lease.attempt):
-            return
-        make_directory(directory)
-        self.sweep_waiting(proof)
-        write_durable(self.root / ".waiting" / lease_name(lease.instance, lease.repository), encode(lease), mode=0o600)
-
-    def sweep_waiting(self, proof: LockProof) -> None:
-        """Who is dead waits no more; what killed writers left beside them goes, too."""
-        proof.check()
-        sweep(self.root / ".waiting")
-        for path, lease in read_leases(self.root / ".waiting").items():
-            if lease is not None and not alive(lease):
-                remove_durable(path)
-
     def sweep(self, proof: LockProof, ref: str) -> int:
         """Take back the leases of an account whose attempts are dead; returns how many.
 
@@ -254,9 +234,8 @@ class Accounts:
         rename_durable(self._path(ref), bin_ / f"{ref}.{number}")
         return bin_ / f"{ref}.{number}"
 
-    def empty_bin(self, proof: LockProof) -> None:
-        """Delete what was taken away, also by somebody who was killed before deleting it."""
-        proof.check()
+    def empty_bin(self) -> None:
+        """Delete what was taken away, also by somebody who was killed before that; no lock is held meanwhile."""
         for name in names(self.root / ".removed"):
             shutil.rmtree(self.root / ".removed" / name, ignore_errors=True)
 

@@ -21,10 +21,10 @@ import msgspec
 
 from gitfleet.agents.events import Used
 from gitfleet.agents.lines import amount, count, counts, mapping
-from gitfleet.model.usage import Tokens
+from gitfleet.model.usage import Tokens, added
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
 REST = "rest"
 """The turn of what belongs to no answer of the agent itself."""
@@ -86,7 +86,7 @@ class Counting:
             # Every piece of an answer tells all of it again.
             now, before = _tokens(usage, _USAGE), self._helpers.get(turn, Tokens())
             self._helpers[turn] = now
-            self._helped = _beyond(self._helped.plus(now), before)
+            self._helped = self._helped.plus(now).beyond(before)
             yield self._in_part()
 
     def ended(self, result: Mapping[str, Any]) -> Iterator[Used]:
@@ -105,8 +105,8 @@ class Counting:
             yield self._in_part()
             return
         self._unpriced |= any(mapping(one).get("costBasis") == "unknown" for one in models.values())
-        self._everything = _sum([before, *(_tokens(mapping(one), _MODEL_USAGE) for one in models.values())])
-        rest = _beyond(self._everything, _sum(self._answers.values()))
+        self._everything = added([before, *(_tokens(mapping(one), _MODEL_USAGE) for one in models.values())])
+        rest = self._everything.beyond(added(self._answers.values()))
         if self._unpriced:
             rest = msgspec.structs.replace(rest, cost_usd=None)
         if rest.total or rest.cost_usd:
@@ -131,19 +131,3 @@ def _tokens(usage: Mapping[str, Any], names: Mapping[str, str]) -> Tokens:
         reasoning=count(usage.get("thinkingTokens", details.get("thinking_tokens"))),
         cost_usd=amount(usage.get("costUSD")),
     )
-
-
-def _beyond(whole: Tokens, part: Tokens) -> Tokens:
-    """What the whole has beyond a part of it, and what all of it cost."""
-    return Tokens(
-        **{name: max(0, getattr(whole, name) - getattr(part, name)) for name in _USAGE},
-        reasoning=max(0, (whole.reasoning or 0) - (part.reasoning or 0)),
-        cost_usd=whole.cost_usd,
-    )
-
-
-def _sum(parts: Iterable[Tokens]) -> Tokens:
-    total = Tokens()
-    for tokens in parts:
-        total = total.plus(tokens)
-    return total

@@ -14,9 +14,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from gitfleet.agents.accounts.programs import PROGRAMS
 from gitfleet.agents.base import Launch
 from gitfleet.agents.claude.rules import path_rule, rule
-from gitfleet.model.agent_config import ToolProfile
+from gitfleet.model.agent_config import AgentKind, ToolProfile
 
 if TYPE_CHECKING:
     from gitfleet.agents.base import Access, Assignment
@@ -75,7 +76,7 @@ def launch(assignment: Assignment, allow: tuple[str, ...]) -> Launch:
         allow=allow,
         files={
             settings: json.dumps({"permissions": _permissions(assignment)}, indent=1).encode(),
-            before: f"unset {' '.join(_keys(assignment.access))}\n".encode(),
+            before: f"unset {' '.join(_keys(assignment.account))}\n".encode(),
         },
     )
 
@@ -91,13 +92,12 @@ def _bounds(assignment: Assignment) -> list[str]:
 
 
 def _environment(assignment: Assignment, allow: tuple[str, ...]) -> dict[str, str]:
-    access = assignment.access
-    home = access.home if access else assignment.prompt_file.with_name("claude")
+    access = assignment.account
     env = {name: value for name, value in DEFAULTS.items() if name not in allow}
     if assignment.bypass:
         # Without it the program refuses its bypass to root; to others it says nothing.
         env["IS_SANDBOX"] = "1"
-    return {**env, **(_account(access) if access else {}), "CLAUDE_CONFIG_DIR": str(home)}
+    return {**env, **_account(access), **PROGRAMS[AgentKind.CLAUDE].variables(access.home)}
 
 
 def _account(access: Access) -> dict[str, str]:
@@ -108,9 +108,9 @@ def _account(access: Access) -> dict[str, str]:
     return {**access.settings, **endpoint, **secrets}
 
 
-def _keys(access: Access | None) -> list[str]:
+def _keys(access: Access) -> list[str]:
     """The variables that commands of the model do not see."""
-    return sorted({_KEY, _TOKEN, *(access.secrets if access else ())})
+    return sorted({_KEY, _TOKEN, *access.secrets})
 
 
 def _permissions(assignment: Assignment) -> dict[str, list[str]]:

@@ -6,21 +6,20 @@ an error of the API. So the end event decides where there is one, and without on
 
 from __future__ import annotations
 
-import re
-import signal
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gitfleet.agents.command import SHELL_SIGNAL, judge
+from gitfleet.agents.command import judge
 from gitfleet.agents.events import Ended
-from gitfleet.agents.failing import failure
-from gitfleet.model.run import Failure, FailureSource
+from gitfleet.agents.failing import failure, without_end
+from gitfleet.model.run import FailureSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitfleet.agents.transcript import Transcript
     from gitfleet.model.evidence import Exit
+    from gitfleet.model.run import Failure
 
 _REFUSALS = {
     "authentication_failed": "auth",
@@ -33,8 +32,6 @@ _API_ERRORS = {"usage_limit_reached": "usage-limit", "connection_failed": "netwo
 _SERVER_ERROR = 500
 _OVERFLOWS = {"prompt_too_long", "image_error", "blocking_limit", "rapid_refill_breaker"}
 _SUBTYPES = {"error_max_turns": "max-turns", "error_max_budget_usd": "budget"}
-
-_SECRET = re.compile(r"sk-ant-[\w-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,29 +85,10 @@ def outcome(who: str, ended: Exit, told: Transcript | None) -> Failure | None:
     if ended.reason != "exited":
         return judge(ended, who)
     if told is None or told.ended is None:
-        return _without_end(who, ended, told)
+        return without_end(who, ended, told)
     if told.ended.code:
-        return _failure(who, told.ended.code, told.ended.message, told.ended.source)
+        return failure(who, told.ended.code, told.ended.message, told.ended.source)
     if told.denied:
         denied = told.denied[-1]
-        return _failure(who, "permission-denied", f"{denied.tool} {denied.argument}".strip())
+        return failure(who, "permission-denied", f"{denied.tool} {denied.argument}".strip())
     return judge(ended, who)
-
-
-def _without_end(who: str, ended: Exit, told: Transcript | None) -> Failure | None:
-    by = ended.signal or (ended.code or 0) - SHELL_SIGNAL
-    trouble = told.trouble if told is not None else None
-    if by == signal.SIGKILL:
-        return judge(ended, who)
-    if by == signal.SIGINT or (trouble is not None and trouble.code == "interrupted"):
-        return _failure(who, "interrupted")
-    if by in {signal.SIGTERM, signal.SIGHUP}:
-        return _failure(who, "killed", f"by {signal.Signals(by).name}")
-    if trouble is not None:
-        return _failure(who, trouble.code, trouble.message)
-    detail = f"exit code {ended.code}" if ended.signal is None else f"signal {ended.signal}"
-    return _failure(who, "no-end-event", detail)
-
-
-def _failure(who: str, code: str, detail: str = "", source: FailureSource | None = None) -> Failure:
-    return failure(who, code, detail, source, secret=_SECRET, mask="sk-ant-…")

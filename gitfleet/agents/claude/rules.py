@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitfleet.agents.base import Grant
+    from gitfleet.model.parking import Permission
 
 _FILES = {"Read": "Read", "Edit": "Edit", "Write": "Edit", "NotebookEdit": "Edit"}
 """Tools that are allowed by path, and the tool by whose name their rules go."""
 
 
-def rule(grant: Grant, worktree: Path) -> str:
+def rule(grant: Permission, worktree: Path) -> str:
     """What a person approved, as narrow as the program's rules can say it."""
     tool, argument = grant.tool, grant.argument
     match tool:

@@ -9,15 +9,15 @@ command at all: the attempt then waits for a person, and nothing is run without 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gitfleet.agents.accounts.programs import PROGRAMS
 from gitfleet.agents.base import Launch
 from gitfleet.agents.codex.outcomes import SANDBOX, outcome
 from gitfleet.agents.codex.stream import TRACED, CodexReader
 from gitfleet.errors import GitfleetError, Kind
-from gitfleet.model.agent_config import ToolProfile
+from gitfleet.model.agent_config import AgentKind, ToolProfile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,8 +48,6 @@ COVERED = (".agents", ".aws", ".codex", ".git")
 WEB_SEARCH = "web_search"
 """The one tool of Codex that can be given by name."""
 
-_VERSION = re.compile(r"/v\d+$")
-
 
 @dataclass(frozen=True, slots=True)
 class CodexAgent:
@@ -60,14 +58,7 @@ class CodexAgent:
 
     def launch(self, assignment: Assignment) -> Launch:
         """Say how to start it for this assignment. Raises ``GitfleetError`` for a tool that Codex has not."""
-        access = assignment.access
-        if access is None:
-            raise GitfleetError(
-                Kind.ENVIRONMENT,
-                "no-account",
-                f"Agent {self.name} has no account to work with.",
-                hint="Connect one: gitfleet accounts connect codex",
-            )
+        access = assignment.account
         unknown = [tool for tool in assignment.tools if tool != WEB_SEARCH]
         if unknown:
             raise GitfleetError(
@@ -90,7 +81,7 @@ class CodexAgent:
                 **{name: value for name, value in access.settings.items() if name not in BOUNDS},
                 **access.secrets,
                 **TRACED,
-                "CODEX_HOME": str(access.home),
+                **PROGRAMS[AgentKind.CODEX].variables(access.home),
             },
             allow=self.allow,
             directories=_covers(assignment) if WORKSPACE in words else (),
@@ -158,9 +149,8 @@ def _settings(assignment: Assignment, access: Access) -> Iterator[tuple[str, obj
 
 def _provider(access: Access) -> Iterator[tuple[str, object]]:
     """How the model is reached, where that is not the vendor's own login and address."""
-    endpoint = access.endpoint.rstrip("/")
     yield "name", PROVIDER
-    yield "base_url", VENDOR if not endpoint else endpoint if _VERSION.search(endpoint) else f"{endpoint}/v1"
+    yield "base_url", access.versioned_endpoint or VENDOR
     yield "wire_api", "responses"
     if access.secrets:
         yield "env_key", next(iter(access.secrets))

@@ -179,7 +179,7 @@ class CodexReader:
 
     def _untraced(self, usage: Mapping[str, Any]) -> Iterator[AgentEvent]:
         whole, known = _tokens(usage), self._used.plus(self.before or Tokens())
-        rest, sound = _less(whole, known), counts(usage, _USAGE)
+        rest, sound = whole.beyond(known), counts(usage, _USAGE)
         if rest.total or not sound:
             self._used = self._used.plus(rest)
             yield Used(f"{self._thread}/{whole.total}", rest, exact=sound)
@@ -211,16 +211,6 @@ def _sorted(given: int, read: int, written: int, output: int, reasoning: int) ->
     """Tokens of Codex's counts, where those of a cache are among those that were given."""
     return Tokens(
         input=max(0, given - read - written), cache_read=read, cache_write=written, output=output, reasoning=reasoning
-    )
-
-
-def _less(whole: Tokens, part: Tokens) -> Tokens:
-    return Tokens(
-        input=max(0, whole.input - part.input),
-        cache_read=max(0, whole.cache_read - part.cache_read),
-        cache_write=max(0, whole.cache_write - part.cache_write),
-        output=max(0, whole.output - part.output),
-        reasoning=max(0, (whole.reasoning or 0) - (part.reasoning or 0)),
     )
 
 

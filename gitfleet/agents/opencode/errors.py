@@ -12,11 +12,10 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from gitfleet.agents.lines import count, leading, mapping, moment
+from gitfleet.planner.retries import LIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-LIMITS = frozenset({"rate-limited", "usage-limit"})
 
 _UNAUTHORIZED, _PAYMENT, _FORBIDDEN, _TOO_LARGE, _TOO_MANY, _SERVER = 401, 402, 403, 413, 429, 500
 _NAMES = {
@@ -72,7 +71,7 @@ def meaning(error: Mapping[str, Any], now: float) -> Meaning:
     if code == "rate-limited" and _USED_UP.search(f"{message} {body}"):
         code = "usage-limit"
     if code:
-        return Meaning(code, message, _resets(data, body, now) if code in LIMITS else None)
+        return Meaning(code, message, _resets(data, body, now) if code in LIMITED else None)
     if status is not None:
         return Meaning("model-error", message, wrong=status < _SERVER)
     if limit := limit_of(message):

@@ -16,10 +16,11 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from gitfleet.agents.accounts.programs import PROGRAMS
 from gitfleet.agents.base import Launch
 from gitfleet.agents.opencode import hooks
 from gitfleet.agents.opencode.rules import WEB, WHOLE
-from gitfleet.model.agent_config import Effort, ToolProfile
+from gitfleet.model.agent_config import AgentKind, Effort, ToolProfile
 
 if TYPE_CHECKING:
     from gitfleet.agents.base import Access, Assignment
@@ -33,7 +34,6 @@ DIRECTORIES = {"CONFIG": "~/.config", "DATA": "~/.local/share", "STATE": "~/.loc
 """The XDG directories, and where they are for everybody else unless the caller says otherwise."""
 
 _HIDDEN = ("OPENCODE_CONFIG_CONTENT", "OPENCODE_TEST_HOME", "npm_config_cache", "npm_config_offline")
-_VERSION = re.compile(r"/v\d+$")
 _RULE = re.compile(r"([\w*-]+)(?:\((.*)\))?", re.DOTALL)
 _ALL = ("edit", "bash", "read", "task", "skill", "external_directory", "doom_loop", *WEB)
 _OWN_COMMANDS = ("gitfleet status", "gitfleet status *")
@@ -43,7 +43,7 @@ def launch(assignment: Assignment, allow: tuple[str, ...]) -> Launch:
     """Say how to start it; ``allow`` are names of the caller's variables that it may see."""
     plugin = assignment.prompt_file.with_name("opencode-plugin.js")
     models = assignment.prompt_file.with_name("opencode-models.json")
-    access = assignment.access
+    access = assignment.account
     # Without a title it asks the model for one, and tells nobody what that used.
     argv = ["opencode", "run", "--format", "json", "--title", assignment.instance]
     if assignment.resume:
@@ -54,31 +54,26 @@ def launch(assignment: Assignment, allow: tuple[str, ...]) -> Launch:
     argv += ["--variant", assignment.effort.value]
     if assignment.bypass:
         argv += ["--auto"]
-    home = access.home if access else assignment.prompt_file.with_name("opencode")
-    gateway = bool(access and access.endpoint)
     env = {
         **{f"OPENCODE_DISABLE_{name}": "1" for name in SWITCHES},
-        # It installs what its plugins may want, with npm's own cache. Behind a gateway there may be nothing to reach.
-        "npm_config_cache": str(home / "cache" / "npm"),
-        **({"npm_config_offline": "true"} if gateway else {}),
-        **(access.settings if access else {}),
-        **(access.secrets if access else {}),
-        **{f"XDG_{name}_HOME": str(home / name.lower()) for name in DIRECTORIES},
-        # Below the person's home it would look for `.opencode`, and install into it.
-        "OPENCODE_TEST_HOME": str(home),
+        # It installs what its plugins may want; behind a gateway there may be nothing to reach.
+        **({"npm_config_offline": "true"} if access.endpoint else {}),
+        **access.settings,
+        **access.secrets,
+        **PROGRAMS[AgentKind.OPENCODE].variables(access.home),
         "OPENCODE_CONFIG_CONTENT": json.dumps({**_config(assignment), "plugin": [plugin.as_uri()]}),
         # It takes its directory from here rather than from where it is.
         "PWD": str(assignment.worktree),
     }
     files = {plugin: hooks.source(_for_tools(assignment))}
-    if gateway:
+    if access.endpoint:
         files[models] = b"{}\n"
         env |= {"OPENCODE_MODELS_PATH": str(models), "OPENCODE_DISABLE_MODELS_FETCH": "1"}
     return Launch(argv=tuple(argv), stdin=assignment.prompt_file, env=env, allow=allow, files=files)
 
 
 def _model(assignment: Assignment) -> str:
-    if assignment.access and assignment.access.endpoint:
+    if assignment.account.endpoint:
         return f"{PROVIDER}/{assignment.model or MODEL}"
     return assignment.model
 
@@ -88,8 +83,7 @@ def _for_tools(assignment: Assignment) -> dict[str, str | None]:
     own: dict[str, str | None] = {f"XDG_{name}_HOME": place for name, place in DIRECTORIES.items()}
     if assignment.config_home:
         own["XDG_CONFIG_HOME"] = assignment.config_home
-    keys = assignment.access.secrets if assignment.access else ()
-    return {**own, **dict.fromkeys((*_HIDDEN, *keys))}
+    return {**own, **dict.fromkeys((*_HIDDEN, *assignment.account.secrets))}
 
 
 def _config(assignment: Assignment) -> dict[str, Any]:
@@ -100,16 +94,15 @@ def _config(assignment: Assignment) -> dict[str, Any]:
         "snapshot": False,
         "permission": _permissions(assignment),
     }
-    access = assignment.access
-    if access and access.endpoint:
+    access = assignment.account
+    if access.endpoint:
         config |= _gateway(access, assignment.model or MODEL)
     return config
 
 
 def _gateway(access: Access, model: str) -> dict[str, Any]:
     """A provider that speaks chat completions; its one model may reason as hard as it is told."""
-    endpoint = access.endpoint.rstrip("/")
-    options = {"baseURL": endpoint if _VERSION.search(endpoint) else f"{endpoint}/v1"}
+    options = {"baseURL": access.versioned_endpoint}
     if access.secrets:
         options["apiKey"] = f"{{env:{next(iter(access.secrets))}}}"
     variants = {effort.value: {"reasoningEffort": effort.value} for effort in Effort}

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from gitfleet.agents.events import Began, Called, Denied, Ended, RateLimited, Retrying, Said, Troubled, Used
 from gitfleet.agents.lines import amount, count, counts, document, mapping, moment, text_of
-from gitfleet.agents.opencode.errors import LIMITS, limit_of, meaning
+from gitfleet.agents.opencode.errors import limit_of, meaning
 from gitfleet.agents.opencode.rules import allows
 from gitfleet.model.run import FailureSource
 from gitfleet.model.usage import Tokens
+from gitfleet.planner.retries import LIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -125,7 +126,7 @@ class OpencodeReader:
     def _error(self, told: dict[str, Any]) -> Iterator[AgentEvent]:
         yield from self._enter(text_of(told, "sessionID"))
         found = meaning(mapping(told.get("error")), (amount(told.get("timestamp")) or 0) / 1000)
-        if found.code in LIMITS and self._gave_up is None:
+        if found.code in LIMITED and self._gave_up is None:
             yield RateLimited(hard=True, resets=found.resets)
         yield Troubled(found.code, found.message)
 
@@ -135,7 +136,7 @@ class OpencodeReader:
             yield self._gave_up
         elif error:
             found = meaning(error, (amount(told.get("now")) or 0) / 1000)
-            if found.code in LIMITS:
+            if found.code in LIMITED:
                 yield RateLimited(hard=True, resets=found.resets)
             yield Ended(found.code, found.message, FailureSource.TASK if found.wrong else None)
         elif reason == "stop":

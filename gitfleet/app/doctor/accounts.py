@@ -73,4 +73,4 @@ def mend_accounts(workspace: Workspace) -> Iterator[Mend]:
             taken = accounts.sweep(proof, ref)
             if taken:
                 yield Mend(name="account", done=True, message=f"{plural(taken, 'lease')} of {ref} was taken back")
-        accounts.empty_bin(proof)
+    accounts.empty_bin()

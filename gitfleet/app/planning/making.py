@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from gitfleet.agents.accounts.secrecy import secret_values
 from gitfleet.app.load import load_plan_with_notes
 from gitfleet.app.planning.direction import TRIES, Planned, kept, reaching
 from gitfleet.app.planning.planners import sweep
@@ -20,7 +21,6 @@ from gitfleet.app.sessions.composition import build
 from gitfleet.app.sessions.wave import SUFFIX_ALPHABET, prepare
 from gitfleet.coordinator.planning.calling import Planner, begun, planning_task
 from gitfleet.coordinator.planning.material import material
-from gitfleet.coordinator.scrubbing import known
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.run import FailureSource
 from gitfleet.model.words import plural
@@ -229,4 +229,4 @@ def _origin(making: _Making, run: Run) -> str:
 def _scrubber(parts: Parts) -> Redaction:
     """Takes out what is known to be secret: keys of accounts, and values of variables whose names look like it."""
     named = {value: f"<${name}>" for name, value in parts.caller.items() if looks_secret(name)}
-    return Redaction({}, {**named, **known(parts)})
+    return Redaction({}, {**named, **secret_values(parts.caller, parts.now)})

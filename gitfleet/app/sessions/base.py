@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from gitfleet.coordinator.trains.rechecking import recheck
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.refs import short
 from gitfleet.integrate.fingerprint import checks_key
@@ -80,6 +79,7 @@ def recheck_base(
 
     Raises ``GitfleetError`` (``base-red``, or interrupted), and then nothing of the session is left.
     """
+    from gitfleet.coordinator.trains.rechecking import recheck  # noqa: PLC0415 - only with --recheck
 
     def say(what: str) -> None:
         observer.event(parts.journal.event(EventKind.VERIFY, f"{what}, on {short(target.ref)} as it is"))

@@ -9,7 +9,6 @@ from gitfleet.app.sessions.notices import notices
 from gitfleet.coordinator.attempt.verdicts import exit_code
 from gitfleet.coordinator.books import Books
 from gitfleet.coordinator.closing import close
-from gitfleet.coordinator.loop import Coordinator
 from gitfleet.errors import ExitCode, GitfleetError
 from gitfleet.model.event import EventKind
 from gitfleet.model.words import plural
@@ -51,6 +50,8 @@ def drive(  # noqa: PLR0913 - everything that one session is
     found: Findings | None = None,
 ) -> Outcome:
     """Run the loop from where the books stand, then close them; ``found`` is what recovery found before."""
+    from gitfleet.coordinator.loop import Coordinator  # noqa: PLC0415 - plans and requests are told without it
+
     watcher = notices(parts, session.id, observer)
     books = Books(parts, session, plan, runs, watcher)
     verb = "continued" if found else "started"

@@ -12,7 +12,7 @@ from gitfleet.agents.accounts.programs import PROGRAMS, found
 from gitfleet.agents.accounts.readiness import PASSING
 from gitfleet.agents.accounts.secrecy import secret_values
 from gitfleet.agents.accounts.store import Accounts
-from gitfleet.coordinator.accounts import stages
+from gitfleet.coordinator.accounts import stages, wishes_of
 from gitfleet.errors import GitfleetError, Kind
 
 if TYPE_CHECKING:
@@ -38,10 +38,7 @@ class Unready:
 def refuse_told(documents: Iterable[msgspec.Struct], now: Callable[[], float], what: str) -> None:
     """Raise ``GitfleetError`` where a plan holds a secret of an account: it would be kept, and published as it is."""
     text = b"\n".join(msgspec.json.encode(document) for document in documents)
-    try:
-        values = secret_values(Accounts.of(os.environ, now))
-    except GitfleetError:  # there is no home, and so no account
-        return
+    values = secret_values(os.environ, now)
     told = sorted({name for value, name in values.items() if value.encode() in text})
     if told:
         raise GitfleetError(
@@ -54,9 +51,9 @@ def refuse_told(documents: Iterable[msgspec.Struct], now: Callable[[], float], w
 
 def refuse_unready(tasks: Iterable[Task], config: Config, now: Callable[[], float]) -> None:
     """Raise ``GitfleetError`` for what ``unready`` finds."""
-    if found_ := unready(tasks, config, now):
-        message = f"{found_.task} cannot start: {found_.clause}. Nothing was started."
-        raise GitfleetError(Kind.ENVIRONMENT, found_.code, message, hint=found_.mend)
+    if first := unready(tasks, config, now):
+        message = f"{first.task} cannot start: {first.clause}. Nothing was started."
+        raise GitfleetError(Kind.ENVIRONMENT, first.code, message, hint=first.mend)
 
 
 def unready(tasks: Iterable[Task], config: Config, now: Callable[[], float]) -> Unready | None:
@@ -64,10 +61,11 @@ def unready(tasks: Iterable[Task], config: Config, now: Callable[[], float]) -> 
 
     One that is at capacity or rests is waited for, and is no reason to refuse.
     """
-    wishes: dict[tuple[Wanted | str, ...], str] = {}
+    wishes: dict[tuple[Wanted, ...], str] = {}
     for task in tasks:
-        wishes.setdefault(tuple(one for stage in stages(task, config) for one in stage), task.id)
-    if all(any(isinstance(one, str) for one in wanted) for wanted in wishes):
+        if not any(isinstance(stage, str) for stage in stages(task, config)):
+            wishes.setdefault(tuple(wishes_of(task, config)), task.id)
+    if not wishes:
         return None
     accounts = Accounts.of(os.environ, now)
     known = {account.ref: account for account in accounts.all()}
@@ -82,15 +80,13 @@ def unready(tasks: Iterable[Task], config: Config, now: Callable[[], float]) -> 
 
 
 def _problems(
-    wanted: tuple[Wanted | str, ...], known: dict[str, Account], standings: dict[str, Standing]
+    wanted: tuple[Wanted, ...], known: dict[str, Account], standings: dict[str, Standing]
 ) -> Iterator[tuple[str, str, str]]:
     """Code, clause and command for each agent that cannot work."""
     for wish in wanted:
-        if isinstance(wish, str):
-            continue
         program = PROGRAMS[wish.kind]
         connect = f"gitfleet accounts connect {wish.kind}"
-        fitting = [standings[ref] for ref, account in known.items() if wish.fits(account)]
+        fitting = [one for ref, one in standings.items() if ref in known and wish.fits(known[ref])]
         if not found(wish.kind, os.environ):
             mend = program.install if fitting else f"{program.install} && {connect}"
             yield "no-program", f"there is no program {program.name} on the PATH", mend

@@ -5,7 +5,7 @@ Whether somebody coordinates a session is a held lock; whether they are able to 
 
 from __future__ import annotations
 
-import socket
+import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -73,7 +73,7 @@ def is_stopped(facts: Holder) -> bool:
     """Whether the process that holds a lock is stopped by job control, and so cannot answer anybody."""
     import psutil  # noqa: PLC0415 - heavy, and only needed once nobody has answered
 
-    if facts.host != socket.gethostname() or not facts.pid:
+    if facts.host != os.uname().nodename or not facts.pid:
         return False
     try:
         return bool(psutil.Process(facts.pid).status() == psutil.STATUS_STOPPED)

@@ -22,7 +22,7 @@ from gitfleet.coordinator.settling import Settling
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.event import EventKind
 from gitfleet.model.request import Control
-from gitfleet.model.run import LIVE, RunState
+from gitfleet.model.run import LIVE, UNDER_WAY, RunState
 from gitfleet.model.session import SessionState
 from gitfleet.model.words import plural
 from gitfleet.recovery.reconcile import finish_verdicts
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
     from gitfleet.model.request import Reply, Request
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
-
-_STARTED = frozenset({RunState.PREPARING, RunState.RUNNING, RunState.FINISHED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ def stop(workspace: Workspace, session: Session, observer: Observer) -> Done:
         end_all(here.parts, [books.runs[task] for task in alive], "before it was stopped")
         for handle in alive.values():
             here.parts.host.wait(handle)
-        started = any(run.state in _STARTED for run in books.runs.values())
+        started = any(run.state in UNDER_WAY for run in books.runs.values())
         if not started and books.session.state is SessionState.NEEDS_CONTINUE:
             message = f"Nothing of session {session.id} runs: it was saved already."
             return Done(books.session, message, remaining(books.runs.values()))
@@ -127,7 +125,7 @@ def restart(workspace: Workspace, session: Session, request: Request, observer: 
         parts, books = here.parts, _books(here, session, observer)
         run = books.runs[request.task]
         settling = Settling(parts, books, Claiming(parts, books.session), Retrying(parts, books))
-        if run.state in _STARTED:
+        if run.state in UNDER_WAY:
             _end(here, books, run)
         schedule = schedule_of(books.session, books.runs)
         scopes = scopes_of(here, books.session)

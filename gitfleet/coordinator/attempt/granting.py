@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.agents.base import Grant
 from gitfleet.coordinator.parked import covered
 from gitfleet.store.grants import Grants
 
@@ -17,13 +16,12 @@ if TYPE_CHECKING:
     from gitfleet.parts import Parts
 
 
-def granted(parts: Parts, run: Run, agent: AgentConfig | None) -> tuple[Grant, ...]:
+def granted(parts: Parts, run: Run, agent: AgentConfig | None) -> tuple[Permission, ...]:
     """The permissions of a run's next attempt, each once."""
     if agent is None:
         return ()
     always = [one.permission for one in Grants.of(parts.layout, parts.caller).all() if one.agent == agent.kind]
-    given = dict.fromkeys(one.key for one in (*run.grants, *always))
-    return tuple(Grant(tool=tool, argument=argument) for tool, argument in given)
+    return tuple({one.key: one for one in (*run.grants, *always)}.values())
 
 
 def granted_since(parts: Parts, run: Run, denied: Sequence[Permission]) -> bool:

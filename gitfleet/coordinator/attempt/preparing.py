@@ -130,7 +130,6 @@ def launch_of(parts: Parts, task: Task, run: Run, worktree: Worktree, prompt: by
         port_base=port_base,
         attempt=number,
         reduced=run.reduced,
-        directory=directory,
         git_dirs=(worktree.git_dir, parts.repository.common_dir),
         model=model_of(task, config),
         effort=effort_of(task, config),

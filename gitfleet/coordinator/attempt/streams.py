@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.agents.transcript import Follower, read_whole
 from gitfleet.model.run import Failure, FailureSource
-from gitfleet.model.usage import Tokens
+from gitfleet.model.usage import added
 from gitfleet.planner.budgets import Amount, overrun, told
 
 if TYPE_CHECKING:
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from gitfleet.parts import Parts
     from gitfleet.runtime.hosts.base import Handle
 
+PIECE_BYTES = 1 << 20
+"""How much of the stream of an attempt that runs is read at once."""
+
 
 def reader_of(agent: Agent, attempts: Sequence[Attempt]) -> Reader | None:
     """A reader for the last of these attempts of one run; none for an agent whose output is text."""
     continues = attempts[-1].continues
-    before = [one.usage.tokens for one in attempts[:-1] if one.usage and one.cli_session == continues]
-    sum_before = Tokens()
-    for tokens in before:
-        sum_before = sum_before.plus(tokens)
-    return agent.reader(resumed=bool(continues), before=sum_before if continues else None)
+    before = added(one.usage.tokens for one in attempts[:-1] if one.usage and one.cli_session == continues)
+    return agent.reader(resumed=bool(continues), before=before if continues else None)
 
 
 def transcript(parts: Parts, handle: Handle, agent: Agent, attempts: Sequence[Attempt]) -> Transcript | None:
@@ -54,14 +54,21 @@ def transcript(parts: Parts, handle: Handle, agent: Agent, attempts: Sequence[At
     return lost
 
 
-def amount(told_so_far: Transcript | None, seconds: float | None = None) -> Amount:
+def read_on(parts: Parts, handle: Handle, follower: Follower) -> None:
+    """Read one bounded piece more of the stream of an attempt that runs."""
+    with suppress(OSError):  # not written yet, or gone: at its end it is told whether it was whole
+        piece = parts.host.log(handle, follower.offset, PIECE_BYTES)
+        if piece.data:
+            follower.feed(piece.offset, piece.data)
+
+
+def amount(told_so_far: Transcript | None) -> Amount:
     """How much a stream says was used; dollars as far as they are told."""
     if told_so_far is None:
-        return Amount(seconds=seconds or 0)
+        return Amount()
     return Amount(
         tokens=told_so_far.tokens,
         tool_calls=told_so_far.tool_calls,
-        seconds=seconds or 0,
         usd=sum(used.tokens.cost_usd or 0 for used in told_so_far.used.values()),
         turns=told_so_far.turns,
     )

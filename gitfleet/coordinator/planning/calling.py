@@ -19,7 +19,7 @@ from gitfleet.coordinator.accounts import Chosen, NoneReady, ended_with, give_ba
 from gitfleet.coordinator.attempt.attempts import handle_of, worktree_of
 from gitfleet.coordinator.attempt.collecting import OUTPUT_BYTES, handoff_bytes
 from gitfleet.coordinator.attempt.preparing import launch_of
-from gitfleet.coordinator.attempt.streams import amount, reader_of, transcript, used_up
+from gitfleet.coordinator.attempt.streams import amount, read_on, reader_of, transcript, used_up
 from gitfleet.coordinator.planning.ending import finish, tampering
 from gitfleet.coordinator.planning.waiting import Doing, account_for, asked_to_end, its_turn
 from gitfleet.coordinator.spending.day import day
@@ -32,7 +32,7 @@ from gitfleet.model.budget import RUNAWAY, Budget
 from gitfleet.model.evidence import Attempt, Exit
 from gitfleet.model.plan import Task, TaskKind
 from gitfleet.model.run import Failure, FailureSource, Run, RunState
-from gitfleet.planner.budgets import UsedUp, left, measured, overrun, runs_model, tightest, total
+from gitfleet.planner.budgets import UsedUp, held_to, left, measured, overrun, tightest, total
 from gitfleet.planner.retries import LIMITED, LIMITS_IN_A_ROW
 from gitfleet.relay.text import one_line
 from gitfleet.runtime.attempt import BUDGET
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from gitfleet.runtime.hosts.base import Handle
 
 _LOOK_SECONDS = 0.2
-_PIECE = 1 << 20
 _NAME = 100
 
 
@@ -95,8 +94,7 @@ class Planner:
             return Answered(())
         budget = self._budget()
         if isinstance(budget, UsedUp):
-            message = f"The planner was not called again: {budget.sentence}."
-            return Answered((), Failure(source=FailureSource.TASK, code="budget", message=message))
+            return self._not_called(FailureSource.TASK, "budget", budget.sentence)
         number = len(self.run.attempts) + 1
         make_directory(parts.layout.planning(self.run.instance).parent)
         self._note()
@@ -104,37 +102,41 @@ class Planner:
         try:
             given = account_for(parts, self.task, self.run, number, self.watch, self.interrupts)
             if isinstance(given, NoneReady):
-                message = f"The planner was not called: {given.sentence}."
-                return Answered((), Failure(source=FailureSource.NEEDS_PERSON, code="no-account", message=message))
-            return self._ask(prompt, number, budget, given)
+                return self._not_called(FailureSource.NEEDS_PERSON, "no-account", given.sentence)
+            attempt = self._let_in(number, budget, given)
+            return attempt if isinstance(attempt, Answered) else self._work(prompt, attempt)
         finally:
             if not isinstance(given, Chosen) or given.account:
                 give_back(parts, self.run.instance)
 
-    def _ask(self, prompt: bytes, number: int, budget: Budget, given: Chosen) -> Answered:
+    def _let_in(self, number: int, budget: Budget, given: Chosen) -> Attempt | Answered:
+        """Write the next call down, with as much of its ``budget`` as the day has left; or why it is not made."""
         parts = self.parts
         with its_turn(parts, self.run.instance, number, self.watch, self.interrupts, self._full) as busy:
             if busy:
-                message = f"The planner was not called: {busy}."
-                return Answered((), Failure(source=FailureSource.NEEDS_PERSON, code=LOCKED, message=message))
+                return self._not_called(FailureSource.NEEDS_PERSON, LOCKED, busy)
             allowed = self._today(budget)
             if isinstance(allowed, UsedUp):
-                message = f"The planner was not called: the budget of the day is used up, {allowed.sentence}."
-                return Answered((), Failure(source=FailureSource.TASK, code="budget", message=message))
-            budget = allowed
+                why = f"the budget of the day is used up, {allowed.sentence}"
+                return self._not_called(FailureSource.TASK, "budget", why)
             attempt = Attempt(
                 number=number,
                 base=self.run.base,
                 started=instant(parts.now()),
-                budget=budget,
+                budget=allowed,
                 agent=given.agent,
                 account=given.account,
             )
             self.run = msgspec.structs.replace(self.run, attempts=(*self.run.attempts, attempt))
             make_directory(parts.layout.attempt(self.run.instance, number))
             self._note()
+            return attempt
+
+    def _work(self, prompt: bytes, attempt: Attempt) -> Answered:
+        """Start the call that was let in, wait for its end, and take in what it said and used."""
+        parts = self.parts
         if self._tree is None:
-            self.watch(Doing(number, 0, 0, repairs=self._asked > 1))  # a large tree takes its time
+            self.watch(Doing(attempt.number, 0, 0, repairs=self._asked > 1))  # a large tree takes its time
             self._tree = _stand(parts, self.run)
             if asked_to_end(parts, self.run.instance, self.interrupts):
                 return Answered(())
@@ -145,7 +147,7 @@ class Planner:
         except GitfleetError as error:
             ended = Exit(reason="spawn-failed", message=f"{error.message} {error.hint}".strip())
         else:
-            ended = self._wait(handle, agent, budget)
+            ended = self._wait(handle, agent, attempt.budget or Budget())
         told = transcript(parts, handle_of(parts, self.run), agent, self.run.attempts)
         used = take_in(parts, self.run, self.task, told, ended)
         attempt = msgspec.structs.replace(attempt, exit=ended, ended=instant(parts.now()), usage=used)
@@ -155,6 +157,10 @@ class Planner:
         failure = used_up(self.run, agent.name, ended, told) or agent.outcome(ended, told)
         ended_with(parts, attempt, told, failure)
         return Answered(self._said(told), failure)
+
+    def _not_called(self, source: FailureSource, code: str, why: str) -> Answered:
+        message = f"The planner was not called{' again' if self.run.attempts else ''}: {why}."
+        return Answered((), Failure(source=source, code=code, message=message))
 
     def finish(self) -> tuple[str, ...]:
         """It is not called any more: keep what it changed and take its tree away; gives notes for people."""
@@ -166,19 +172,8 @@ class Planner:
     def _budget(self) -> Budget | UsedUp:
         """What the next call may use: the reserve, less what those before it used."""
         config = self.parts.config
-        reserve = config.budgets.reserve
-        if not runs_model(self.task, config):
-            reserve = Budget(max_seconds=reserve.max_seconds)
-        else:
-            reserve = reserve.over(RUNAWAY)
-        used = total(measured(one.usage, one.exit.seconds if one.exit else None) for one in self.run.attempts)
-        return left(reserve, used)
-
-    def _of_day(self) -> Budget:
-        """What a day allows of what it uses."""
-        config = self.parts.config
-        most = config.budgets.day
-        return most if runs_model(self.task, config) else Budget(max_seconds=most.max_seconds)
+        reserve = held_to(config.budgets.reserve.over(RUNAWAY), self.task, config)
+        return left(reserve, total(map(measured, self.run.attempts)))
 
     def _full(self) -> str:
         """Why the day has no room for a call while others are at work, as a clause; nothing where that stays so."""
@@ -190,6 +185,10 @@ class Planner:
         if not isinstance(taken, UsedUp) or isinstance(left(most, found.over), UsedUp):
             return ""
         return f"the budget of the day has no room: {taken.words} are used or reserved"
+
+    def _of_day(self) -> Budget:
+        """What of the day's budget holds it."""
+        return held_to(self.parts.config.budgets.day, self.task, self.parts.config)
 
     def _today(self, budget: Budget) -> Budget | UsedUp:
         """The same, as far as the day allows it, too."""
@@ -209,10 +208,7 @@ class Planner:
                 stopped = True
                 host.stop(handle)
             if follower is not None:
-                with suppress(OSError):  # not written yet
-                    piece = host.log(handle, follower.offset, _PIECE)
-                    if piece.data:
-                        follower.feed(piece.offset, piece.data)
+                read_on(self.parts, handle, follower)
                 stream = follower.transcript
                 if not stopped and stream.ended is None and overrun(budget, amount(stream)) is not None:
                     stopped = True

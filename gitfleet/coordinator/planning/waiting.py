@@ -57,20 +57,16 @@ def asked_to_end(parts: Parts, instance: str, interrupts: Interrupts) -> bool:
 def account_for(
     parts: Parts, task: Task, run: Run, number: int, watch: Watch, interrupts: Interrupts
 ) -> Chosen | NoneReady:
-    """Find who does a call, and wait while nobody is ready; none once that is asked to end."""
+    """Find who does a call, and wait while nobody is ready, but not for ever, nor once it is asked to end."""
     began = since = parts.monotonic()
     while True:
         found = lend(parts, task, run.session, run.instance, number)
         if isinstance(found, Chosen) or found.final or asked_to_end(parts, run.instance, interrupts):
             return found
-        now = parts.monotonic()
         if found.rests:
-            since = now
-        elif now - since > parts.claim_patience:
-            waited = f"; it was waited for {parts.claim_patience / 60:.0f} minutes"
-            return replace(found, sentence=found.sentence + waited)
-        watch(Doing(number, now - began, 0, waiting=found.sentence))
-        parts.sleep(RETRY_SECONDS)
+            since = parts.monotonic()
+        if given_up := _wait(parts, number, watch, found.sentence, began, since):
+            return replace(found, sentence=found.sentence + given_up)
 
 
 @contextmanager
@@ -85,13 +81,20 @@ def its_turn(
     began = parts.monotonic()
     while True:
         with deciding(parts) as held:
-            waited = parts.monotonic() - began
             busy = held or full()
             if not busy or asked_to_end(parts, instance, interrupts):
                 yield busy
                 return
-            if waited > parts.claim_patience:
-                yield f"{busy}; it was waited for {parts.claim_patience / 60:.0f} minutes"
-                return
-        watch(Doing(number, waited, 0, waiting=busy))
-        parts.sleep(RETRY_SECONDS)
+        if given_up := _wait(parts, number, watch, busy, began, began):
+            yield busy + given_up
+            return
+
+
+def _wait(parts: Parts, number: int, watch: Watch, why: str, began: float, since: float) -> str:
+    """Wait a moment for what ``why`` says; where that took too long ``since``, say so, as the end of a sentence."""
+    now = parts.monotonic()
+    if now - since > parts.claim_patience:
+        return f"; it was waited for {parts.claim_patience / 60:.0f} minutes"
+    watch(Doing(number, now - began, 0, waiting=why))
+    parts.sleep(RETRY_SECONDS)
+    return ""

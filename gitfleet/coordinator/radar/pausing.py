@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.coordinator.attempt.attempts import handle_of
 from gitfleet.model.event import EventKind
-from gitfleet.model.run import RunState
+from gitfleet.model.run import UNDER_WAY, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,7 +28,6 @@ LEASE_SECONDS = 30.0
 
 RENEW_SECONDS = 5.0
 
-_AT_WORK = frozenset({RunState.PREPARING, RunState.RUNNING, RunState.FINISHED})
 _ON_ITS_WAY = frozenset({RunState.GATED, RunState.VERIFIED})
 
 
@@ -71,7 +70,7 @@ class Pausing:
                     self.parts.host.proceed(handle_of(self.parts, run))
 
     def _is_under_way(self, run: Run) -> bool:
-        return run.state in _AT_WORK or (self.books.session.rolling and run.state in _ON_ITS_WAY)
+        return run.state in UNDER_WAY or (self.books.session.rolling and run.state in _ON_ITS_WAY)
 
     def _pause(self, run: Run, why: str) -> None:
         attempt = (run.task, len(run.attempts))

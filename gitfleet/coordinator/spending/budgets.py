@@ -57,7 +57,7 @@ class Budgets:
         """What the next attempt of a task may use; or why it must not start now."""
         run, config = self.books.runs[task], self.parts.config
         document = self.books.plan.task(task)
-        before = total(measured(one.usage, one.exit.seconds if one.exit else None) for one in run.attempts)
+        before = total(map(measured, run.attempts))
         rest = left(budget_of(document, config), before)
         if isinstance(rest, UsedUp):
             return rest

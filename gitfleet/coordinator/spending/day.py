@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from gitfleet.coordinator.spending.known import Known
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import decode, seconds_of
-from gitfleet.model.run import Run, RunState
+from gitfleet.model.run import Run
 from gitfleet.planner.budgets import Amount, beyond, charged, total
 from gitfleet.store.damage import UNREADABLE
 from gitfleet.store.files import names, read_regular
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from gitfleet.parts import Parts
     from gitfleet.store.layout import Layout
 
-_UNDER_WAY = frozenset({RunState.PREPARING, RunState.RUNNING, RunState.FINISHED})
 PATIENCE_SECONDS = 2.0
 """How long somebody is waited for who decides now; it takes milliseconds, and whoever waits hears no Ctrl-C."""
 
@@ -146,8 +145,7 @@ def sums(runs: Iterable[Run], counts: Callable[[Attempt], bool]) -> Sum:
         for attempt in run.attempts:
             if not counts(attempt):
                 continue
-            live = run.state in _UNDER_WAY and attempt.number == len(run.attempts) and not attempt.outcome
-            if live:
+            if run.is_under_way(attempt):
                 running = running.plus(charged(attempt, live=True))
             else:
                 settled = settled.plus(charged(attempt, live=False))

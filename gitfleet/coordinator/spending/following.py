@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gitfleet.agents.registry import agent_for, as_done
 from gitfleet.agents.transcript import Follower, standing
-from gitfleet.coordinator.attempt.streams import reader_of
+from gitfleet.coordinator.attempt.streams import read_on, reader_of
 from gitfleet.coordinator.rounds import Rounds
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import encode
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.2
 LEAVE_SECONDS = 1.0
 """How often figures are left for those who look from elsewhere, at most."""
-
-PIECE_BYTES = 1 << 20
 
 
 @dataclass(slots=True)
@@ -73,7 +71,8 @@ class Following:
             return
         for _, followed in running:
             if followed.follower is not None:
-                self._read(followed.handle, followed.follower)
+                self.reads += 1
+                read_on(self.parts, followed.handle, followed.follower)
         if now - self._left >= LEAVE_SECONDS:
             self._left = now
             self._leave()
@@ -106,13 +105,6 @@ class Following:
             reader = reader_of(agent_for(task, self.parts.config), run.attempts)
             return Follower(reader) if reader is not None else None
         return None
-
-    def _read(self, handle: Handle, follower: Follower) -> None:
-        self.reads += 1
-        with suppress(OSError):  # not written yet, or gone: at its end it is told whether it was whole
-            piece = self.parts.host.log(handle, follower.offset, PIECE_BYTES)
-            if piece.data:
-                follower.feed(piece.offset, piece.data)
 
 
 def _figures(stream: Transcript) -> Figures:

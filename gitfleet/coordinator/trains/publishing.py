@@ -6,7 +6,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from gitfleet.coordinator.scrubbing import known
+from gitfleet.agents.accounts.secrecy import secret_values
 from gitfleet.model.config import Publish
 from gitfleet.relay.report import render_session
 from gitfleet.store.records import Preview, with_landing
@@ -54,4 +54,4 @@ def local_names(parts: Parts) -> Redaction:
     real = {os.path.realpath(place): name for place, name in named.items() if place}
     allowed = {name for agent in parts.config.agents.values() for name in agent.env.allow}
     values = {value: f"<${name}>" for name in sorted(allowed) if (value := parts.caller.get(name))}
-    return Redaction({**real, **named}, {**values, **known(parts)})
+    return Redaction({**real, **named}, {**values, **secret_values(parts.caller, parts.now)})

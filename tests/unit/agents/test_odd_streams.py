@@ -13,9 +13,10 @@ import pytest
 
 from gitfleet.agents.claude.stream import ClaudeReader
 from gitfleet.agents.codex.stream import CodexReader
+from gitfleet.agents.lines import LINE_BYTES
 from gitfleet.agents.opencode.stream import OpencodeReader
 from gitfleet.agents.rendering import words
-from gitfleet.agents.transcript import LINE_BYTES, Follower
+from gitfleet.agents.transcript import Follower
 from gitfleet.model.usage import UsageRow, UsageRows
 
 if TYPE_CHECKING:

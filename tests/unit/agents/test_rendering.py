@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitfleet.agents import rendering
+from gitfleet.agents import lines
 from gitfleet.agents.claude.stream import ClaudeReader
 from gitfleet.agents.events import (
     AgentEvent,
@@ -88,10 +88,10 @@ def test_a_stream_is_rendered_in_whatever_pieces_it_comes() -> None:
 def test_a_line_without_an_end_is_kept_up_to_a_bound_and_then_left_out(
     ends: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rendering, "LINE_BYTES", 100)
+    monkeypatch.setattr(lines, "LINE_BYTES", 100)
     shown = Rendering(Letters())
     assert [shown.feed(b"x" * 60) for _ in range(50)] == [b""] * 50
-    assert sum(len(piece) for piece in shown._pieces) <= 100
+    assert sum(len(piece) for piece in shown._lines._pieces) <= 100
     told = shown.feed(ends) + shown.finish()
     assert told == b"~ a line of 3000 bytes is left out: `gitfleet logs --raw` shows it\n" + b"on\n" * bool(ends)
 

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitfleet.agents.events import Began, Called, Denied, Ended, RateLimited, Retrying, Said, Troubled, Used, Waiting
-from gitfleet.agents.transcript import LINE_BYTES, Follower, Transcript, read_whole
+from gitfleet.agents.lines import LINE_BYTES
+from gitfleet.agents.transcript import Follower, Transcript, read_whole
 from gitfleet.model.usage import Tokens, Truth, UsageRow, UsageSummary, summary
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -156,6 +157,21 @@ def test_an_account_that_cannot_be_read_says_so_and_can_be_removed(accounts: Acc
     for ref in refs:
         remove(accounts, ref)
     assert accounts.refs() == ["codex-5"]
+
+
+def test_others_get_accounts_while_a_home_is_deleted(accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    deleted: list[str] = []
+
+    def delete(path: Path, **_: object) -> None:
+        with accounts.lock():
+            deleted.append(path.name)
+
+    connect(accounts, Connection(kind=AgentKind.CODEX, key_env="KEY"))
+    monkeypatch.setattr(store, "_LOCK_SECONDS", 0.1)
+    monkeypatch.setattr(shutil, "rmtree", delete)
+    remove(accounts, "codex")
+    connect(accounts, Connection(kind=AgentKind.CODEX, key_env="KEY"))
+    assert deleted == ["codex.1", "codex.1"]
 
 
 def test_a_home_that_somebody_removed_is_made_again(accounts: Accounts) -> None:

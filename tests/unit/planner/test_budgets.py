@@ -106,9 +106,11 @@ def test_the_first_thing_that_is_passed_is_named_and_the_cap_itself_is_not_passe
 
 
 def test_what_was_told_is_what_was_measured() -> None:
-    assert measured(None, 4.0) == Amount(seconds=4.0)
-    assert measured(None, None) == Amount()
-    assert measured(USED, 4.0) == Amount(tokens=15, tool_calls=3, seconds=4.0, usd=0.5, turns=2)
+    assert measured(attempt(exit=Exit(seconds=4.0))) == Amount(seconds=4.0)
+    assert measured(attempt()) == Amount()
+    assert measured(attempt(exit=Exit(seconds=4.0), usage=USED)) == Amount(
+        tokens=15, tool_calls=3, seconds=4.0, usd=0.5, turns=2
+    )
 
 
 MAY = Budget(max_tokens=100, max_seconds=60, max_usd=2.0)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tests.support.agents import Stage
 
 WARDEN = os.path.join(os.path.dirname(warden_package), "__main__.py")  # noqa: PTH118, PTH120
+ROOT = WARDEN.rsplit("/", 4)[0]
 
 
 def test_an_attempt_is_run_and_recorded(stage: Stage) -> None:
@@ -301,3 +302,10 @@ def test_the_lock_reads_as_held_from_outside(stage: Stage) -> None:
     stage.host.stop(handle)
     stage.host.wait(handle)
     assert holder(handle.directory / attempt.LOCK) is None
+
+
+def test_a_warden_starts_without_what_it_does_not_need() -> None:
+    needless = ("typing", "dataclasses", "subprocess", "datetime", "ctypes", "hashlib", "pathlib")
+    code = f"import sys; sys.path.append({ROOT!r}); import gitfleet.runtime.warden.owner; print(*sys.modules)"
+    done = subprocess.run([*INTERPRETER, "-c", code], check=True, capture_output=True, text=True)
+    assert [name for name in needless if name in done.stdout.split()] == []

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gitfleet.agents.accounts.keys import KEY_BYTES, NoKey, read_key, tellable
-from gitfleet.model.account import Key
+from gitfleet.agents.accounts.keys import KEY_BYTES, NoKey, known_secrets, read_key, tellable
+from gitfleet.model.account import Account, Key
+from gitfleet.model.agent_config import AgentKind
 from gitfleet.model.paths import quote_path
 
 if TYPE_CHECKING:
@@ -78,3 +80,13 @@ def test_a_pipe_in_place_of_a_key_holds_nobody_up(tmp_path: Path) -> None:
     found = read_key(Key(path=str(tmp_path / "key")), {})
     assert isinstance(found, NoKey)
     assert "not a regular file" in found.why
+
+
+def test_a_login_that_is_nested_as_deep_as_can_be_read_stops_nobody(tmp_path: Path) -> None:
+    account = Account(ref="codex", kind=AgentKind.CODEX, connected="2026-01-02T03:04:05.000Z")
+    for depth in (900, 1400):  # more than frames of Python may be nested; Python 3.12 reads that, 3.11 does not
+        (tmp_path / "auth.json").write_text('{"tokens":' * depth + f'"{WELL}"' + "}" * depth)
+
+        assert known_secrets(account, tmp_path, {}) <= {WELL}
+    (tmp_path / "auth.json").write_text(json.dumps({"tokens": [{"a": WELL}], "auth_mode": "a-name-that-is-no-secret"}))
+    assert known_secrets(account, tmp_path, {}) == {WELL}

@@ -114,7 +114,7 @@ def test_two_copies_of_a_repository_have_leases_of_their_own(accounts: Accounts,
 def test_who_waits_is_counted_until_it_is_gone(accounts: Accounts, living: Path, tmp_path: Path) -> None:
     wait(accounts, lease(living, "i0"), ["codex"])
     assert accounts.standing("codex").queued == 1
-    assert [one.wants for one in accounts.waiting()] == [("codex",)]
+    assert [one.wants for one in accounts.queue.alive()] == [("codex",)]
     gone = tmp_path / "gone"
     gone.mkdir()
     wait(accounts, lease(gone, "i1"), ["codex"])

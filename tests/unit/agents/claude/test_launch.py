@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 
-from gitfleet.agents.base import Access, Assignment, Grant, Launch
+from gitfleet.agents.base import Access, Assignment, Launch
 from gitfleet.agents.claude import build
 from gitfleet.agents.claude.launch import DEFAULTS
 from gitfleet.agents.claude.rules import allows
 from gitfleet.agents.registry import MODULES, agent_for
+from gitfleet.errors import GitfleetError
 from gitfleet.model.agent_config import AgentConfig, AgentKind, Effort, EnvironmentConfig, ToolProfile
 from gitfleet.model.budget import Budget
 from gitfleet.model.config import Config
+from gitfleet.model.parking import Permission
 from gitfleet.model.plan import Task
 
 ATTEMPT = Path("/at (1)")
@@ -39,7 +41,6 @@ def launch(*, allow: tuple[str, ...] = (), **facts: Any) -> Launch:  # noqa: ANN
         "prompt_file": ATTEMPT / "prompt.md",
         "handoff_file": ATTEMPT / "hand[off].json",
         "port_base": 20000,
-        "directory": ATTEMPT,
         "access": ACCESS,
     }
     agent = build("claude", AgentConfig(kind=AgentKind.CLAUDE, env=EnvironmentConfig(allow=allow)))
@@ -98,8 +99,9 @@ def test_the_vendors_login_is_used_without_a_secret_and_a_token_goes_by_its_name
     assert "ANTHROPIC_API_KEY" not in token
 
 
-def test_without_an_account_the_persons_own_home_is_not_used() -> None:
-    assert launch(access=None).env["CLAUDE_CONFIG_DIR"] == str(ATTEMPT / "claude")
+def test_without_an_account_it_is_not_started() -> None:
+    with pytest.raises(GitfleetError, match="no account"):
+        launch(access=None)
 
 
 def test_variables_of_the_caller_are_left_to_the_caller() -> None:
@@ -131,19 +133,19 @@ def test_a_profile_is_a_set_of_rules(profile: ToolProfile, allowed: list[str], d
 @pytest.mark.parametrize(
     ("grant", "rule"),
     [
-        (Grant(tool="Bash", argument="make (all)"), r"Bash(make \(all\))"),
+        (Permission(tool="Bash", argument="make (all)"), r"Bash(make \(all\))"),
         # Brackets behind a backslash are other words than brackets.
-        (Grant(tool="Bash", argument=r"make \(all\)"), r"Bash(make \\\(all\\\))"),
-        (Grant(tool="Write", argument="/etc/a*.txt"), r"Edit(//etc/a\*.txt)"),
-        (Grant(tool="Edit", argument="src/x.py"), "Edit(//w/src/x.py)"),
-        (Grant(tool="Read", argument="/etc/motd"), "Read(//etc/motd)"),
-        (Grant(tool="WebFetch", argument="https://docs.rs/x?y"), "WebFetch(domain:docs.rs)"),
-        (Grant(tool="WebFetch", argument="no address"), "WebFetch"),
-        (Grant(tool="mcp__db__drop", argument='{"table": "t"}'), "mcp__db__drop"),
-        (Grant(tool="Write"), "Write"),
+        (Permission(tool="Bash", argument=r"make \(all\)"), r"Bash(make \\\(all\\\))"),
+        (Permission(tool="Write", argument="/etc/a*.txt"), r"Edit(//etc/a\*.txt)"),
+        (Permission(tool="Edit", argument="src/x.py"), "Edit(//w/src/x.py)"),
+        (Permission(tool="Read", argument="/etc/motd"), "Read(//etc/motd)"),
+        (Permission(tool="WebFetch", argument="https://docs.rs/x?y"), "WebFetch(domain:docs.rs)"),
+        (Permission(tool="WebFetch", argument="no address"), "WebFetch"),
+        (Permission(tool="mcp__db__drop", argument='{"table": "t"}'), "mcp__db__drop"),
+        (Permission(tool="Write"), "Write"),
     ],
 )
-def test_what_a_person_approved_is_a_rule_as_narrow_as_can_be(grant: Grant, rule: str) -> None:
+def test_what_a_person_approved_is_a_rule_as_narrow_as_can_be(grant: Permission, rule: str) -> None:
     assert rules(launch(grants=(grant,)))[0][-1] == rule
 
 

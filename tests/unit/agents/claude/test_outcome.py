@@ -83,7 +83,7 @@ def test_an_end_event_has_a_code(
         (
             Exit(code=1),
             Transcript(ended=Ended("auth", "Invalid key sk-ant-api03-aB_9-x\nfor this.")),
-            (TRANSPORT, "auth", "Agent claude was refused by its account: Invalid key sk-ant-… for this."),
+            (TRANSPORT, "auth", "Agent claude was refused by its account: Invalid key … for this."),
         ),
         (
             Exit(code=1),

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from gitfleet.agents.base import Access, Assignment, Grant, Launch
+from gitfleet.agents.base import Access, Assignment, Launch
 from gitfleet.agents.codex import build
 from gitfleet.errors import GitfleetError
 from gitfleet.model.agent_config import AgentConfig, Effort, EnvironmentConfig, ToolProfile
+from gitfleet.model.parking import Permission
 from gitfleet.model.plan import Task
 
 AGENT = build("codex", AgentConfig(env=EnvironmentConfig(allow=("JAVA_HOME",))))
@@ -79,8 +80,8 @@ def test_a_plain_launch() -> None:
         ({"profile": ToolProfile.READ_ONLY}, ("-s", "read-only")),
         ({"profile": ToolProfile.FULL}, ("-s", "workspace-write")),
         ({"bypass": True}, ("--dangerously-bypass-approvals-and-sandbox",)),
-        ({"grants": (Grant(tool="sandbox"),)}, ("-s", "danger-full-access")),
-        ({"grants": (Grant(tool="other"),)}, ("-s", "workspace-write")),
+        ({"grants": (Permission(tool="sandbox"),)}, ("-s", "danger-full-access")),
+        ({"grants": (Permission(tool="other"),)}, ("-s", "workspace-write")),
     ],
 )
 def test_the_sandbox_is_as_wide_as_was_allowed(changed: dict[str, Any], sandbox: tuple[str, ...]) -> None:

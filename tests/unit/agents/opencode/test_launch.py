@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from gitfleet.agents.base import Access, Assignment, Grant, Launch
+from gitfleet.agents.base import Access, Assignment, Launch
 from gitfleet.agents.opencode import build
 from gitfleet.agents.opencode.rules import allows
 from gitfleet.agents.registry import MODULES
 from gitfleet.model.agent_config import AgentConfig, AgentKind, Effort, EnvironmentConfig, ToolProfile
+from gitfleet.model.parking import Permission
 from gitfleet.model.plan import Task
 
 ATTEMPT = Path("/state/attempt")
@@ -114,7 +115,10 @@ def test_safe_asks_for_the_web_and_leaves_other_rules_to_the_person() -> None:
 
 
 def test_profiles_tools_and_grants_are_rules_and_the_last_counts() -> None:
-    grants = (Grant(tool="external_directory", argument="/etc/*"), Grant(tool="webfetch", argument="http://x/"))
+    grants = (
+        Permission(tool="external_directory", argument="/etc/*"),
+        Permission(tool="webfetch", argument="http://x/"),
+    )
 
     reading = config(launched(profile=ToolProfile.READ_ONLY, tools=("edit(docs/*)", "skill"), grants=grants))[
         "permission"
