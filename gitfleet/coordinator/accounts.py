@@ -221,7 +221,8 @@ def ended_with(parts: Parts, attempt: Attempt, told: Transcript | None, failure:
     """Write down what the end of an attempt says of its account; gives what is worth telling of that."""
     if not attempt.account:
         return None
-    what = ending(told, failure)
+    over = attempt.exit.ended if attempt.exit else ""
+    what = ending(told, failure, began=attempt.started, over=over)
     now = ended(accounts_of(parts), attempt.account, what)
     if now is None or what.code not in LIMITED | {AUTH}:
         return None
@@ -231,10 +232,12 @@ def ended_with(parts: Parts, attempt: Attempt, told: Transcript | None, failure:
 
 def mended(parts: Parts, attempt: Attempt, failure: Failure) -> Failure:
     """A failure; where credentials were refused, with the command that connects the account anew."""
-    if failure.code != AUTH or attempt.account not in accounts_of(parts).refs():
+    if failure.code != AUTH:
         return failure
-    again = connect_again(accounts_of(parts).read(attempt.account))
-    return msgspec.structs.replace(failure, message=f"{failure.message} `{again}` connects it anew.")
+    account = next((one for one in accounts_of(parts).all() if one.ref == attempt.account), None)
+    if account is None:
+        return failure
+    return msgspec.structs.replace(failure, message=f"{failure.message} `{connect_again(account)}` connects it anew.")
 
 
 def accounts_of(parts: Parts) -> Accounts:

@@ -135,7 +135,7 @@ class Dispatching:
         if slot is None:
             return None
         self.waves.begin(run.wave, schedule)
-        goes_on = session_to_go_on(self.parts, self.books.plan.task(task), run, slot=slot, chosen=chosen)
+        goes_on = session_to_go_on(self.parts, run, slot=slot, chosen=chosen)
         base = run.base if goes_on else base
         attempt = Attempt(
             number=number,

@@ -51,6 +51,10 @@ class Amount:
         """The sum of both."""
         return Amount(*(self.of(name) + other.of(name) for name in DIMENSIONS))
 
+    def minus(self, other: Amount) -> Amount:
+        """What is left of it without the other."""
+        return Amount(*(self.of(name) - other.of(name) for name in DIMENSIONS))
+
     def at_least(self, other: Amount) -> Amount:
         """The larger of both, of each."""
         return Amount(*(max(self.of(name), other.of(name)) for name in DIMENSIONS))
@@ -149,9 +153,14 @@ class UsedUp:
     most: float
 
     @property
+    def words(self) -> str:
+        """Say how much."""
+        return f"{told(self.name, self.used)} of {told(self.name, self.most)}"
+
+    @property
     def sentence(self) -> str:
         """Say so, behind the name of whatever it is."""
-        return f"it used {told(self.name, self.used)} of {told(self.name, self.most)} (max_{self.name})"
+        return f"it used {self.words} (max_{self.name})"
 
 
 def left(budget: Budget, used: Amount) -> Budget | UsedUp:

@@ -18,7 +18,7 @@ from gitfleet.planner.retries import NOT_BEGUN, RESUMABLE
 from gitfleet.recovery.boundary import release_orphans
 from gitfleet.recovery.damage import check_frozen, mend_claims
 from gitfleet.recovery.landings import roll_forward, settle_landing
-from gitfleet.recovery.runs import adoptable, published, queued_again
+from gitfleet.recovery.runs import adoptable, lost, published, queued_again
 from gitfleet.store.damage import UNREADABLE, unreadable
 from gitfleet.store.files import read_regular, remove_durable, sweep
 from gitfleet.store.layout import check_label, setup_label, verify_label
@@ -72,7 +72,7 @@ def reconcile(parts: Parts, session_id: str, *, once: Collection[str] = ()) -> F
             case RunState.RUNNING | RunState.FINISHED:
                 handle = adoptable(parts, run, once=task in once)
                 if handle is None:
-                    runs[task] = _requeue(parts, run, "its end was not recorded", notes)
+                    runs[task] = _requeue(parts, lost(parts, run), "its end was not recorded", notes)
                 else:
                     adopted[task] = handle
             case RunState.VERIFIED if pending is None:

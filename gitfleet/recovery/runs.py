@@ -8,7 +8,7 @@ import msgspec
 
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.refs import HEADS
-from gitfleet.model.run import RunState, requeue
+from gitfleet.model.run import RunState, record, requeue
 from gitfleet.recovery.keeping import keep_tip, keep_tree, noted, where_kept
 from gitfleet.runtime.attempt import WARDEN
 
@@ -37,6 +37,18 @@ def adoptable(parts: Parts, run: Run, *, once: bool = False) -> Handle | None:
             parts.host.clean_up(handle)
             return None
     return handle
+
+
+def lost(parts: Parts, run: Run) -> Run:
+    """The run with what is known of how its last attempt ended, where that began: that it was lost, and what remains.
+
+    Its tree is not for others while processes of it remain, and what it may have used counts.
+    """
+    directory = parts.layout.attempt(run.instance, len(run.attempts))
+    ended = parts.host.status(parts.host.adopt(run.instance, len(run.attempts), directory)).exit
+    if ended is None or ended.never_ran:
+        return run
+    return record(run, attempts=(*run.attempts[:-1], msgspec.structs.replace(run.attempts[-1], exit=ended)))
 
 
 def queued_again(

@@ -128,6 +128,23 @@ def test_a_file_older_than_what_happened_since_is_not_brought_back(repo: Repo) -
     assert "does not hold it" in message
 
 
+def test_a_run_that_had_no_instance_is_not_brought_back_where_an_attempt_may_be_its_own(repo: Repo) -> None:
+    """It would be started once more, under the same name."""
+    layout = place(repo.path, a_session(), a_run("api", RunState.QUEUED), a_run("first", RunState.RUNNING))
+    mirror(repo, layout)
+    path = layout.run(SESSION, "api")
+    before = path.read_bytes()
+    attempt_files(layout, a_run("first", RunState.RUNNING), b"", ended=True)
+    path.write_bytes(b"{")
+    assert any("was brought back" in words for words in fix(repo)[("state", True)])
+    assert path.read_bytes() == before
+    own = f"fleet-{SESSION}-w2-a1"
+    attempt_files(layout, a_run("api", RunState.RUNNING, instance=own), b"", ended=True)
+    path.write_bytes(b"{")
+    (message,) = fix(repo)[("state", False)]
+    assert f"attempt 1 of {own}, which may be its own, began since it was saved" in message
+
+
 def test_a_vanished_tree_of_ours_is_forgotten_and_anybody_elses_is_not(repo: Repo) -> None:
     pool = repo.path.parent / f"{repo.path.name}.fleet"
     for path in (pool / "fleet-gone-aaaaaa-w1-a1", pool / "fleet-gone-aaaaaa-w1-a2", repo.path.parent / "mine"):

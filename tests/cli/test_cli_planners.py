@@ -11,6 +11,8 @@ import click
 import pytest
 from click.shell_completion import ShellComplete
 
+from gitfleet.app.planning.planners import abandoned, stop
+from gitfleet.app.workspace import open_workspace
 from gitfleet.cli.completion import VARIABLE
 from gitfleet.cli.names import LOG, RUN
 from gitfleet.cli.root import GROUP
@@ -21,6 +23,7 @@ from gitfleet.model.parking import StandingGrant
 from gitfleet.model.reports import LogReport, StatusReport
 from gitfleet.model.run import Run, RunState
 from gitfleet.store.grants import Grants
+from gitfleet.store.holders import Holder
 from gitfleet.store.layout import Layout
 from gitfleet.store.locks import hold, session_lock
 from tests.cli.test_cli_usage import validate
@@ -101,6 +104,26 @@ def test_status_names_what_shows_a_planner_that_works_and_what_ends_it(repo: Rep
         told = run("status", "--repo", repo.path).out
     assert f"\n  gitfleet logs -f {NAME}  # what it says\n  gitfleet stop {NAME}  # ends it\n" in told
     assert told.startswith("Nothing needs you: 1 planner makes a plan.\n")
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+def test_a_planner_that_ends_while_somebody_looks_was_not_killed(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    layout = planner(repo.path, b"one\n")
+    facts = [Holder(pid=1, host="here")] * (looks - 1)
+
+    def ends_meanwhile(_: Path) -> Holder | None:
+        if facts:
+            return facts.pop()
+        layout.planning(NAME).rename(layout.planned(NAME))
+        return None
+
+    monkeypatch.setattr("gitfleet.app.planning.planners.holder", ends_meanwhile)
+    if looks == 1:
+        assert abandoned(layout) == ()
+    else:
+        assert stop(open_workspace(repo.path), NAME) == (layout.planning(NAME).parent, ())
 
 
 def test_following_a_planner_ends_with_its_call_or_with_a_call_that_never_began(repo: Repo) -> None:

@@ -100,6 +100,8 @@ def _rows(home: Path, runs: Mapping[str, Any], wardens: int, *, over: bool) -> N
         assert "usage" in attempt, f"the books know nothing of what {instance}-{number} used: {attempt}"
         assert _total(attempt["usage"]["tokens"]) == sum(have.values()), attempt["usage"]
         assert attempt["usage"].get("truth") == rows.get("truth"), attempt["usage"]
+        # Who goes on with it is told what it used before.
+        assert {row["cli_session"] for row in rows.get("rows", ())} <= {attempt.get("cli_session")}, attempt
     assert vague <= wardens, f"{vague} attempts are not measured, and {wardens} wardens died"
     assert not over or not [run for run in runs.values() if run["state"] in {"preparing", "running", "finished"}]
 

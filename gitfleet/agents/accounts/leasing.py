@@ -110,15 +110,17 @@ def release(accounts: Accounts, instance: str, repository: str) -> None:
 
 
 def ended(accounts: Accounts, ref: str, what: Ending) -> Standing | None:
-    """Write down what the end of an attempt says of its account; gives how that stands then, none when it is gone.
+    """Write down what the end of an attempt says of its account; gives how that stands then.
+
+    None when it is gone or cannot be read: what the attempt made counts all the same.
 
     Called twice for one attempt, as after a crash, it counts twice: then an account rests as long, and fewer attempts
     work with it for a while.
     """
     with accounts.lock() as proof:
-        if ref not in accounts.refs():
+        account = next((one for one in accounts.all() if one.ref == ref), None)
+        if account is None:
             return None
-        account = accounts.read(ref)
         before = accounts.state(ref)
         now = after(account, before, what, accounts.now())
         if now != before:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from gitfleet.agents.accounts.readiness import allowed_by
-from gitfleet.model.base import instant
+from gitfleet.model.base import instant, seconds_of
 from gitfleet.model.run import FailureSource
 from gitfleet.planner.retries import AUTH, LIMITED
 
@@ -36,7 +36,8 @@ class Ending:
     """How an attempt ended, as far as its account is concerned.
 
     ``resets`` is when its limit ends, in POSIX seconds; ``warned`` that it came near one; ``spent`` that a model
-    answered.
+    answered. ``began`` and ``over`` are the instants between which it ran, empty where nobody knows: what is taken in
+    may have been over for hours.
     """
 
     code: str = ""
@@ -45,10 +46,12 @@ class Ending:
     resets: float | None = None
     warned: bool = False
     spent: bool = False
+    began: str = ""
+    over: str = ""
 
 
-def ending(told: Transcript | None, failure: Failure | None) -> Ending:
-    """What an attempt's stream and its failure say of its account."""
+def ending(told: Transcript | None, failure: Failure | None, *, began: str = "", over: str = "") -> Ending:
+    """What the stream of an attempt, which ran between these instants, and its failure say of its account."""
     limit = told.limit if told is not None else None
     return Ending(
         code=failure.code if failure else "",
@@ -57,6 +60,8 @@ def ending(told: Transcript | None, failure: Failure | None) -> Ending:
         resets=limit.resets if limit is not None else None,
         warned=limit is not None and not limit.hard,
         spent=told is not None and any(used.tokens.total for used in told.used.values()),
+        began=began,
+        over=over,
     )
 
 
@@ -64,6 +69,8 @@ def after(account: Account, state: AccountState, ended: Ending, now: float) -> A
     """The state of an account after an attempt with it."""
     if ended.code in LIMITED:
         return _limited(account, state, ended, now)
+    if ended.code == AUTH and ended.began and ended.began < account.connected:
+        return state  # those credentials are not its own any more
     if ended.code == AUTH:
         return _noted(state, ended, now, refused=True, fell_through=not ended.spent)
     if ended.spent or not ended.code:
@@ -76,7 +83,8 @@ def after(account: Account, state: AccountState, ended: Ending, now: float) -> A
 
 def _limited(account: Account, state: AccountState, ended: Ending, now: float) -> AccountState:
     rest = min(FIRST_REST[ended.code] * 2 ** min(state.strikes, 20), LONGEST_REST)
-    known = ended.resets is not None and ended.resets > now
+    # An end that had passed by then was none. One that passed since, while nobody took the attempt in, was.
+    known = ended.resets is not None and ended.resets > _moment(ended.over, now)
     until = ended.resets if known and ended.resets is not None else now + rest
     return _noted(
         state,
@@ -89,6 +97,14 @@ def _limited(account: Account, state: AccountState, ended: Ending, now: float) -
         strikes=0 if known else state.strikes + 1,
         fell_through=False,
     )
+
+
+def _moment(text: str, now: float) -> float:
+    """When that was; now where it is no instant: an agent can write its end, too."""
+    try:
+        return seconds_of(text)
+    except ValueError:
+        return now
 
 
 def _well(account: Account, state: AccountState, *, warned: bool) -> AccountState:

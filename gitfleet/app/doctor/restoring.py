@@ -7,6 +7,8 @@ attempt did.
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gitfleet.errors import GitfleetError
@@ -15,7 +17,7 @@ from gitfleet.model.run import Run
 from gitfleet.model.session import Session
 from gitfleet.store.damage import UNREADABLE
 from gitfleet.store.documents import front_matter
-from gitfleet.store.files import make_directory, rename_durable, write_durable
+from gitfleet.store.files import make_directory, names, rename_durable, write_durable
 from gitfleet.store.locks import session_lock
 from gitfleet.store.state import State
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitfleet.app.workspace import Workspace
+    from gitfleet.store.layout import Layout
 
 
 def damaged_files(workspace: Workspace, session: str) -> Iterator[tuple[Path, str]]:
@@ -85,8 +88,19 @@ def _unsafe(workspace: Workspace, session: str, path: Path, saved: bytes) -> str
     landed = git.run("for-each-ref", "--format=%(refname)", f"refs/gitfleet/landed/{session}/").text.split()
     if len(landed) > len(mirrored.landings) or layout.pending_landing(session).exists():
         return "the session landed something since it was saved"
-    if run is not None and run.instance:
-        made = layout.attempt(run.instance, len(run.attempts) + 1)
-        if made.exists():
-            return f"attempt {len(run.attempts) + 1} of {run.instance} began since it was saved"
-    return ""
+    began = _began(layout, run) if run is not None else ""
+    return f"{began} began since it was saved" if began else ""
+
+
+def _began(layout: Layout, run: Run) -> str:
+    """An attempt of a run that it knows nothing of; it may be, where it has no instance yet and nobody else knows."""
+    number = len(run.attempts) + 1
+    if run.instance:
+        return f"attempt {number} of {run.instance}" if layout.attempt(run.instance, number).exists() else ""
+    known = set()
+    for path in layout.runs(run.session).glob("*.json"):
+        with suppress(GitfleetError):
+            known.add(State(layout).read_run(run.session, path.stem).instance)
+    mine = re.compile(rf"fleet-{re.escape(run.session)}-w\d+-a\d+")
+    begun = (name for name in names(layout.root / "attempts") if mine.fullmatch(name) and name not in known)
+    return next((f"attempt {number} of {name}, which may be its own," for name in begun), "")

@@ -40,7 +40,9 @@ def begun(layout: Layout) -> frozenset[str]:
 
 def abandoned(layout: Layout) -> tuple[str, ...]:
     """Those whose gitfleet was killed: their agent may still run, and their worktree stands."""
-    return tuple(name for name in sorted(begun(layout)) if holder(layout.session_lock(name)) is None)
+    free = [name for name in sorted(begun(layout)) if holder(layout.session_lock(name)) is None]
+    # A planner is over before its gitfleet lets go of it, which may be just now.
+    return tuple(name for name in free if layout.planning(name).exists())
 
 
 def is_planner(layout: Layout, word: str) -> bool:
@@ -108,13 +110,15 @@ def stop(workspace: Workspace, name: str) -> tuple[Path, tuple[str, ...]]:
     else:
         write_private(layout.planning_stop(name), b"")
     deadline = time.monotonic() + STOP_SECONDS
-    while name in begun(layout):
+    while True:
+        # In this order, as in ``abandoned``.
         facts = holder(layout.session_lock(name))
+        if name not in begun(layout):
+            return layout.planning(name).parent, swept
         if time.monotonic() >= deadline or facts is None:
             message = f"The planner {name} was told to stop, and is not over; {facts or 'nobody'} runs it."
             raise GitfleetError(Kind.BUSY, "still-stopping", message, hint="`gitfleet doctor --fix` ends what is left.")
         time.sleep(_POLL_SECONDS)
-    return layout.planning(name).parent, swept
 
 
 def sweep(workspace: Workspace) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Attempts that go on where the one before stopped: in the same session of the agent's program, tree and branch.
 
-Whether that can be is found out when the attempt is dispatched, from the record and the log of the one before. What is
+Whether that can be is found out when the attempt is dispatched, from the record of the one before. What is
 found out later, that the tree is not as it was left or that the program does not know its session, is an attempt that
 could not go on; the next one starts clean, and what there was is kept.
 """
@@ -9,10 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.agents.registry import agent_for, as_done
-from gitfleet.coordinator.attempt.attempts import handle_of
-from gitfleet.coordinator.attempt.streams import transcript
-from gitfleet.errors import GitfleetError
 from gitfleet.git.refs import HEADS
 from gitfleet.model.run import Failure, FailureSource
 from gitfleet.planner.retries import AUTH, DENIED, LIMITED, NOT_RESUMED
@@ -21,14 +17,13 @@ if TYPE_CHECKING:
     from gitfleet.agents.transcript import Transcript
     from gitfleet.coordinator.accounts import Chosen
     from gitfleet.model.evidence import Attempt, Exit
-    from gitfleet.model.plan import Task
     from gitfleet.model.run import Run
     from gitfleet.parts import Parts
 
 _SAYS_WHY = LIMITED | {AUTH, DENIED, "network", "model-error", "interrupted", "context-overflow", "budget"}
 
 
-def session_to_go_on(parts: Parts, task: Task, run: Run, *, slot: str, chosen: Chosen) -> str:
+def session_to_go_on(parts: Parts, run: Run, *, slot: str, chosen: Chosen) -> str:
     """The session of the agent's program that the next attempt of a run goes on with; empty for a clean start.
 
     ``slot`` and ``chosen`` are what that attempt works with: a session is known to its own agent and account alone, and
@@ -43,16 +38,7 @@ def session_to_go_on(parts: Parts, task: Task, run: Run, *, slot: str, chosen: C
         return ""
     if not run.branch or parts.refs.read(HEADS + run.branch) is None:
         return ""
-    return last.cli_session or _told(parts, as_done(task, last, parts.config), run) or last.continues
-
-
-def _told(parts: Parts, task: Task, run: Run) -> str:
-    """What the log says of an attempt whose end nobody recorded; empty where it never began."""
-    try:
-        stream = transcript(parts, handle_of(parts, run), agent_for(task, parts.config), run.attempts)
-    except GitfleetError:
-        return ""
-    return stream.cli_session if stream is not None else ""
+    return last.cli_session or last.continues
 
 
 def not_resumed(attempt: Attempt, ended: Failure | None, exit_: Exit, told: Transcript | None) -> Failure | None:

@@ -112,7 +112,7 @@ class Planner:
     def _let_in(self, number: int, budget: Budget, given: Chosen) -> Attempt | Answered:
         """Write the next call down, with as much of its ``budget`` as the day has left; or why it is not made."""
         parts = self.parts
-        with its_turn(parts, self.run.instance, number, self.watch, self.interrupts) as busy:
+        with its_turn(parts, self.run.instance, number, self.watch, self.interrupts, self._full) as busy:
             if busy:
                 return self._not_called(FailureSource.NEEDS_PERSON, LOCKED, busy)
             allowed = self._today(budget)
@@ -175,10 +175,24 @@ class Planner:
         reserve = held_to(config.budgets.reserve.over(RUNAWAY), self.task, config)
         return left(reserve, total(map(measured, self.run.attempts)))
 
+    def _full(self) -> str:
+        """Why the day has no room for a call while others are at work, as a clause; nothing where that stays so."""
+        most = self._of_day()
+        if not most.said():
+            return ""
+        found = day(self.parts)
+        taken = left(most, found.all)
+        if not isinstance(taken, UsedUp) or isinstance(left(most, found.over), UsedUp):
+            return ""
+        return f"the budget of the day has no room: {taken.words} are used or reserved"
+
+    def _of_day(self) -> Budget:
+        """What of the day's budget holds it."""
+        return held_to(self.parts.config.budgets.day, self.task, self.parts.config)
+
     def _today(self, budget: Budget) -> Budget | UsedUp:
         """The same, as far as the day allows it, too."""
-        config = self.parts.config
-        most = held_to(config.budgets.day, self.task, config)
+        most = self._of_day()
         if not most.said():
             return budget
         rest = left(most, day(self.parts).all)

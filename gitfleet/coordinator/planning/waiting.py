@@ -70,14 +70,18 @@ def account_for(
 
 
 @contextmanager
-def its_turn(parts: Parts, instance: str, number: int, watch: Watch, interrupts: Interrupts) -> Iterator[str]:
-    """Hold the day while a call is let in and written down, and wait while somebody else does.
+def its_turn(
+    parts: Parts, instance: str, number: int, watch: Watch, interrupts: Interrupts, full: Callable[[], str]
+) -> Iterator[str]:
+    """Hold the day while a call is let in and written down; wait while somebody else does, and while it is ``full``.
 
-    Gives why that was given up, as a clause; else nothing.
+    That says, as a clause, why what others have reserved leaves no room. Gives why it was given up, as a clause; else
+    nothing.
     """
     began = parts.monotonic()
     while True:
-        with deciding(parts) as busy:
+        with deciding(parts) as held:
+            busy = held or full()
             if not busy or asked_to_end(parts, instance, interrupts):
                 yield busy
                 return

@@ -43,24 +43,31 @@ _SLACK_SECONDS = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """What counts in one day: of attempts that are over, of those that are not, and of planners.
+    """What counts in one day: of attempts and of calls of planners, of each those that are over and those that are not.
 
-    ``left`` are sessions that have something reserved and that nobody coordinates: it counts as used.
+    ``left`` are sessions and planners that have something reserved and that nobody goes on with: it counts as used.
     """
 
     settled: Amount
     running: Amount
     planners: Amount
+    calling: Amount
     left: tuple[str, ...] = ()
 
     def of_tasks(self, reserve: Budget) -> tuple[Amount, Amount]:
-        """What counts where ``reserve`` is kept for planners: of what they used, the part that is beyond that."""
-        return self.settled.plus(beyond(self.planners, reserve)), self.running
+        """What counts where ``reserve`` is kept for planners: of what is theirs, the part that is beyond that."""
+        used, rest = (beyond(what, reserve) for what in (self.planners, self.planners.plus(self.calling)))
+        return self.settled.plus(used), self.running.plus(rest.minus(used))
+
+    @property
+    def over(self) -> Amount:
+        """What stays when all that is at work used nothing."""
+        return self.settled.plus(self.planners)
 
     @property
     def all(self) -> Amount:
         """Everything."""
-        return total((self.settled, self.running, self.planners))
+        return total((self.settled, self.running, self.planners, self.calling))
 
 
 @contextmanager
@@ -113,7 +120,13 @@ def day(parts: Parts, session: str = "", runs: Iterable[Run] = (), known: Known 
             left.append(name)
             over, live = over.plus(live), Amount()
         settled, running = settled.plus(over), running.plus(live)
-    store, planners = UsageStore(parts.layout), [_called(parts.layout, known)]
+    store, planners, calling = UsageStore(parts.layout), list[Amount](), Amount()
+    for name, live in _calls(parts.layout, today, known):
+        if holder(parts.layout.session_lock(name)) is None:
+            left.append(name)
+            planners.append(live)
+        else:
+            calling = calling.plus(live)
     for name in names(parts.layout.usage):
         if name in read:
             continue
@@ -122,7 +135,7 @@ def day(parts: Parts, session: str = "", runs: Iterable[Run] = (), known: Known 
             planners += used
         else:
             settled = total((settled, *used))
-    return Day(settled, running, total(planners), tuple(left))
+    return Day(settled, running, total(planners), calling, tuple(left))
 
 
 def sums(runs: Iterable[Run], counts: Callable[[Attempt], bool]) -> Sum:
@@ -168,14 +181,18 @@ def _of_rows(store: UsageStore, session: str, today: float, known: Known) -> lis
     return [known.of(path, stamp, partial(read, path))[0] for path, stamp in files]
 
 
-def _called(layout: Layout, known: Known) -> Amount:
-    """What planners that are at work have reserved."""
+def _calls(layout: Layout, today: float, known: Known) -> Iterator[tuple[str, Amount]]:
+    """What planners have reserved for calls that began today and are not over."""
 
     def read(path: str) -> Sum:
         with suppress(OSError, *UNREADABLE):
-            attempts = decode(read_regular(Path(path)), Run).attempts
-            return Amount(), total(charged(one, live=True) for one in attempts[-1:] if one.exit is None)
+            calls = decode(read_regular(Path(path)), Run).attempts[-1:]
+            open_ = (one for one in calls if one.exit is None and seconds_of(one.started) >= today)
+            return Amount(), total(charged(one, live=True) for one in open_)
         return Amount(), Amount()
 
-    at_work = (layout.planning(name) for name in names(layout.root / "attempts") if name.startswith(PLANNER))
-    return total(known.of(path, stamp, partial(read, path))[1] for path, stamp in stamped(at_work))
+    begun = (layout.planning(name) for name in names(layout.root / "attempts") if name.startswith(PLANNER))
+    for path, stamp in stamped(begun):
+        live = known.of(path, stamp, partial(read, path))[1]
+        if live != Amount():
+            yield Path(path).parent.name, live

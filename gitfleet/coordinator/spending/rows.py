@@ -88,7 +88,7 @@ def take_in(parts: Parts, run: Run, task: Task, stream: Transcript | None, exit_
 
 
 def session_of(stream: Transcript | None) -> dict[str, str]:
-    """What a stream says of its program, for the attempt's record; nothing where nothing was read."""
+    """What the books say of the session of an attempt's program, with its usage: who goes on with it counts on."""
     return {"cli_session": stream.cli_session, "model": stream.model} if stream is not None else {}
 
 
@@ -109,7 +109,6 @@ def catch_up(parts: Parts, books: Books, going_on: Collection[str]) -> None:
             task = books.plan.task(run.task)
             stream = _read(parts, so_far, task)
             used = take_in(parts, so_far, task, stream, attempt.exit)
-            # An attempt that goes on with this session must know what is its own of a count that goes on, too.
             attempts[place] = msgspec.structs.replace(attempt, usage=used, **session_of(stream))
         if tuple(attempts) != run.attempts:
             books.record(run.task, attempts=tuple(attempts))

@@ -12,6 +12,7 @@ import pytest
 from gitfleet.coordinator.claiming import HeldElsewhere
 from gitfleet.coordinator.loop import Coordinator
 from gitfleet.coordinator.observer import Interrupts
+from gitfleet.coordinator.planning.calling import Planner, begun, planning_task
 from gitfleet.coordinator.spending.budgets import Budgets
 from gitfleet.coordinator.spending.day import day
 from gitfleet.coordinator.spending.known import Known
@@ -99,15 +100,53 @@ def test_what_planners_used_is_taken_from_what_is_kept_for_them_first(stage: Ses
     assert day(stage.parts).all.tokens == 41
 
 
-def test_a_planner_at_work_has_reserved_what_it_may_use(stage: SessionStage) -> None:
-    attempt = Attempt(number=1, base="0" * 40, started=instant(stage.parts.now()), budget=Budget(max_tokens=55))
-    run = Run(session="plan-x", task="plan", name="p", instance="plan-x", wave=1, state=RunState.RUNNING)
+def calling(stage: SessionStage, **facts: object) -> None:
+    """A planner whose call began just now."""
+    known: dict[str, Any] = {"number": 1, "base": "0" * 40, "started": instant(stage.parts.now())}
+    run = Run(
+        session="plan-x", task="plan", name="p", instance="plan-x", wave=1, state=RunState.RUNNING,
+        attempts=(Attempt(**{**known, "budget": Budget(max_tokens=55), **facts}),),
+    )  # fmt: skip
     path = stage.parts.layout.planning("plan-x")
-    path.parent.mkdir(parents=True)
-    path.write_bytes(encode(msgspec.structs.replace(run, attempts=(attempt,))))
-    assert day(stage.parts).planners.tokens == 55
-    path.write_bytes(encode(msgspec.structs.replace(run, attempts=(msgspec.structs.replace(attempt, exit=Exit()),))))
-    assert day(stage.parts).planners.tokens == 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_durable(path, encode(run))
+
+
+def test_what_a_planner_at_work_has_reserved_is_waited_for_while_somebody_holds_it(stage: SessionStage) -> None:
+    rows(stage, "plan-abc", 4)
+    calling(stage)
+    assert day(stage.parts).all.tokens == 59
+    with session_lock(stage.parts.layout, "plan-x", command="a test"):
+        short = allowance(stage)
+        assert isinstance(short, Short)
+        assert (short.room, short.taken, short.final, short.left) == ("day", 49, False, ())
+    short = allowance(stage)
+    assert isinstance(short, Short)
+    assert (short.taken, short.final, short.left) == (49, True, ("plan-x",))
+    calling(stage, exit=Exit())
+    assert day(stage.parts).all.tokens == 4
+
+
+def test_a_planner_waits_for_what_others_have_reserved_and_not_for_what_they_used(stage: SessionStage) -> None:
+    config = stage.parts.config
+    task = planning_task("claude", config)
+    planner = Planner(stage.parts, task, begun("plan-y", task, "0" * 40, "claude"), lambda _: None, Interrupts())
+    rows(stage, "plan-abc", 44)
+    with session_lock(stage.parts.layout, "plan-x", command="a test"):
+        calling(stage)
+        assert not planner._full()
+        rows(stage, "plan-abc", 45)
+        assert planner._full().endswith("no room: 100 tokens of 100 tokens are used or reserved")
+        rows(stage, "plan-abc", 100)
+        assert not planner._full()
+    rows(stage, "plan-abc", 45)
+    assert not planner._full()
+
+
+def test_a_call_of_a_planner_counts_on_the_day_on_which_it_began(stage: SessionStage) -> None:
+    calling(stage, started=instant(stage.parts.now() - 86400))
+    assert day(stage.parts).all.tokens == 0
+    assert isinstance(allowance(stage), Budget)
 
 
 def test_rows_stand_in_for_books_that_are_gone_or_damaged_and_yesterday_is_over(stage: SessionStage) -> None:

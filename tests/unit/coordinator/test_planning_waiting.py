@@ -124,13 +124,18 @@ def test_what_stop_leaves_beside_the_planner_ends_the_waiting(
     assert (clock[0], interrupts.why) == (2.0, "it was stopped")
 
 
+@pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize(("until", "told", "why"), [(0, 0, ""), (3, 6, ""), (5000, 1201, "held; it was waited for 10")])
-def test_a_call_waits_while_somebody_else_decides_about_the_day(
-    monkeypatch: pytest.MonkeyPatch, clock: list[float], until: int, told: int, why: str
+def test_a_call_waits_while_somebody_else_decides_about_the_day_or_has_all_of_it(
+    monkeypatch: pytest.MonkeyPatch, clock: list[float], until: int, told: int, why: str, *, full: bool
 ) -> None:
-    monkeypatch.setattr(waiting, "deciding", lambda _: nullcontext("held" if clock[0] < until else ""))
+    def held(*, asked: bool) -> str:
+        return "held" if asked and clock[0] < until else ""
+
+    monkeypatch.setattr(waiting, "deciding", lambda _: nullcontext(held(asked=not full)))
     seen: list[Doing] = []
-    with waiting.its_turn(parts(clock, Path("none")), "plan-a", 2, seen.append, Interrupts()) as busy:
+    place, watch = parts(clock, Path("none")), seen.append
+    with waiting.its_turn(place, "plan-a", 2, watch, Interrupts(), lambda: held(asked=full)) as busy:
         assert busy.startswith(why) if why else not busy
     assert [doing.waiting for doing in seen] == ["held"] * told
 
@@ -139,5 +144,5 @@ def test_a_call_that_is_to_end_waits_for_nobody(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(waiting, "deciding", lambda _: nullcontext("held"))
     asked = Interrupts()
     asked.request("stop")
-    with waiting.its_turn(parts(clock, Path("none")), "plan-a", 2, lambda _: None, asked) as busy:
+    with waiting.its_turn(parts(clock, Path("none")), "plan-a", 2, lambda _: None, asked, str) as busy:
         assert busy == "held"

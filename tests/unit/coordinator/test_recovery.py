@@ -15,6 +15,7 @@ from gitfleet.model.run import ClaimHeld, Failure, FailureSource, MergeRecord, R
 from gitfleet.model.session import Landing, PendingLanding, SessionState
 from gitfleet.planner.scopes import Scope
 from gitfleet.recovery.reconcile import reconcile
+from gitfleet.runtime.attempt import LOG
 from gitfleet.runtime.environment import check_environment, temporary_directory
 from gitfleet.runtime.hosts.base import LaunchSpec
 from gitfleet.store.layout import verify_label
@@ -133,20 +134,26 @@ def test_an_attempt_that_ended_meanwhile_is_adopted_with_its_exit(repo: Repo) ->
         assert [claim.instance for claim in stage.parts.claims.live()] == [run.instance]
 
 
-def test_an_attempt_whose_warden_is_gone_without_a_word_is_lost_and_queued_again(repo: Repo) -> None:
+@pytest.mark.parametrize("began", [True, False])
+def test_an_attempt_whose_warden_is_gone_without_a_word_is_lost_and_queued_again(repo: Repo, *, began: bool) -> None:
     with session_on(repo, task_of("a")) as stage:
         run = begun(stage, "a", RunState.RUNNING)
         directory = stage.parts.layout.attempt(run.instance, 1)
         directory.mkdir(parents=True, mode=0o700)
         temporary = temporary_directory(directory)
         temporary.mkdir(mode=0o700)
+        if began:
+            (directory / LOG).touch()
         found = reconcile(stage.parts, SESSION)
         assert (found.runs["a"].state, found.adopted) == (RunState.QUEUED, {})
         assert not temporary.exists()
+        ended = found.runs["a"].attempts[-1].exit
+        assert (ended.reason if ended else "") == ("lost" if began else "")
         # A death before the books said so: that it was lost was written down, and means the same.
         stage.parts.state.write_run(stage.parts.proof, run)
         again = reconcile(stage.parts, SESSION)
-        assert (again.runs["a"].state, again.adopted) == (RunState.QUEUED, {})
+        assert again.runs == found.runs
+        assert again.adopted == {}
 
 
 def test_a_check_that_ended_without_its_coordinator_leaves_no_temporary_files(repo: Repo) -> None:

@@ -89,22 +89,29 @@ def test_a_log_with_a_hole_is_not_measured_and_what_never_started_used_nothing()
         assert (never.rows, never.truth) == ((), Truth.EXACT)
 
 
-def test_what_a_session_used_before_is_said_to_the_reader_of_an_attempt_that_continues_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def told_before(monkeypatch: pytest.MonkeyPatch, *attempts: Attempt) -> tuple[bool, Tokens | None]:
+    """What the reader of the last of these attempts is told."""
     asked: list[tuple[bool, Tokens | None]] = []
 
     def reader(_agent: ToldAgent, *, resumed: bool = False, before: Tokens | None = None) -> ToldReader:
         asked.append((resumed, before))
         return ToldReader()
 
-    monkeypatch.setattr(ToldAgent, "reader", reader)
+    with monkeypatch.context() as patched:
+        patched.setattr(ToldAgent, "reader", reader)
+        reader_of(ToldAgent("opencode"), attempts)
+    (known,) = asked
+    return known
+
+
+def test_what_a_session_used_before_is_said_to_the_reader_of_an_attempt_that_continues_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     first = Attempt(number=1, base="b", started=AT, cli_session="s", usage=UsageSummary(tokens=Tokens(input=5)))
     other = Attempt(number=2, base="b", started=AT, cli_session="t", usage=UsageSummary(tokens=Tokens(input=70)))
     third = Attempt(number=3, base="b", started=AT, continues="s")
-    reader_of(ToldAgent("opencode"), (first, other, third))
-    reader_of(ToldAgent("opencode"), (first, other))
-    assert asked == [(True, Tokens(input=5)), (False, None)]
+    assert told_before(monkeypatch, first, other, third) == (True, Tokens(input=5))
+    assert told_before(monkeypatch, first, other) == (False, None)
 
 
 def lost(stage: SessionStage, *, ran: bool = True) -> None:
@@ -119,7 +126,9 @@ def lost(stage: SessionStage, *, ran: bool = True) -> None:
     stage.books.advance("a", RunState.QUEUED)
 
 
-def test_what_a_lost_attempt_told_is_taken_in_by_the_next_coordinator(repo: Repo) -> None:
+def test_what_a_lost_attempt_told_is_taken_in_by_the_next_coordinator(
+    repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with session_on(repo, TASK) as stage:
         lost(stage)
         catch_up(stage.parts, stage.books, ())
@@ -129,8 +138,9 @@ def test_what_a_lost_attempt_told_is_taken_in_by_the_next_coordinator(repo: Repo
         rows = UsageStore(stage.parts.layout).read(stage.session.id, "i-a", 1)
         assert rows is not None
         assert [row.cli_session for row in rows.rows] == ["cli-1"]
-        # Or what goes on with it would count all of it once more, where its program counts on.
-        assert stage.books.runs["a"].attempts[0].cli_session == "cli-1"
+        # Or else whoever goes on with its session, and counts from the session's beginning, would count it once more.
+        going_on = Attempt(number=2, base=stage.repo.oid(), started=AT, continues="cli-1")
+        assert told_before(monkeypatch, *stage.books.runs["a"].attempts, going_on) == (True, used.tokens)
         before = stage.books.runs["a"]
         catch_up(stage.parts, stage.books, ())
         assert stage.books.runs["a"] is before

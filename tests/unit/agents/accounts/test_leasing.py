@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitfleet.agents.accounts.lease_files import alive
-from gitfleet.agents.accounts.leasing import Leased, Unready, Wanted, recover, release, take, wait
+from gitfleet.agents.accounts.leasing import Leased, Unready, Wanted, ended, recover, release, take, wait
+from gitfleet.agents.accounts.limits import Ending
 from gitfleet.agents.accounts.store import Accounts
 from gitfleet.app.accounts import Connection, connect, remove
 from gitfleet.errors import GitfleetError
@@ -94,6 +95,14 @@ def test_a_lease_that_cannot_be_read_counts_as_taken(accounts: Accounts, living:
     assert accounts.standing("codex").busy == 1
     with pytest.raises(GitfleetError, match="cannot be read"):
         remove(accounts, "codex")
+
+
+def test_the_end_of_an_attempt_whose_account_cannot_be_read_is_taken_in_all_the_same(accounts: Accounts) -> None:
+    """A newer gitfleet wrote it meanwhile: a session that works with it must not stop for that."""
+    met = Ending(code="rate-limited", transport=True)
+    (accounts.root / "codex/account.json").write_text("{}")
+    assert ended(accounts, "codex", met) is None
+    assert ended(accounts, "codex-2", met) is None
 
 
 def test_two_copies_of_a_repository_have_leases_of_their_own(accounts: Accounts, living: Path) -> None:

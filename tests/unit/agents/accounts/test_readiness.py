@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -193,6 +194,24 @@ def test_what_ended_before_anything_was_spent_rests_for_a_moment() -> None:
     assert after(ACCOUNT, NEW, person, NOW) == NEW, "a person's Ctrl-C says nothing of the account"
     task = Ending(code="no-changes")
     assert after(ACCOUNT, fell, task, NOW) == fell
+
+
+def test_a_limit_that_ended_before_its_attempt_was_taken_in_is_over() -> None:
+    """Its coordinator was killed, and somebody goes on in the morning."""
+    met = Ending(code="usage-limit", transport=True, resets=NOW - 3600, over=instant(NOW - 7200))
+    late = after(ACCOUNT, NEW, met, NOW)
+    assert (late.allowed, late.strikes) == (2, 0)
+    assert standing(Known(ACCOUNT, late), NOW).condition is Condition.READY
+    for over in (instant(NOW - 60), "", "soon"):
+        none = after(ACCOUNT, NEW, replace(met, over=over), NOW)
+        assert seconds_of(none.until) == NOW + 900, "it had passed when the limit was met, as far as anybody knows"
+
+
+def test_credentials_that_were_refused_before_others_were_connected_are_not_those() -> None:
+    anew = msgspec.structs.replace(ACCOUNT, connected=instant(NOW))
+    refused = Ending(code="auth", transport=True, said="401", began=instant(NOW - 60))
+    assert after(anew, NEW, refused, NOW + 1) == NEW
+    assert after(anew, NEW, replace(refused, began=instant(NOW + 1)), NOW + 2).refused
 
 
 def test_refused_credentials_hold_until_they_are_connected_anew() -> None:
