@@ -95,7 +95,7 @@ def test_damaged_rows_are_named_and_the_rest_is_shown(repo: Repo) -> None:
 def test_a_session_of_a_program_is_reconciled_whole_whatever_days_are_asked_for(repo: Repo) -> None:
     days = ("2026-01-02T12:00:00.000Z", "2026-02-03T12:00:00.000Z")
     attempts = tuple(
-        msgspec.structs.replace(an_attempt(number, used=summed(3)), started=day, cli_session="s-1")
+        msgspec.structs.replace(an_attempt(number, used=summed(3)), started=day, cli_session="s-1", account="")
         for number, day in enumerate(days, start=1)
     )
     layout = place(repo.path, a_session(), a_run("api", RunState.FAILED, attempts=attempts))
