@@ -13,8 +13,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitfleet.app.find import sessions
 from gitfleet.app.open import leased
+from gitfleet.app.which import sessions
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git.command import GitFailed
 from gitfleet.git.preflight import folds_case

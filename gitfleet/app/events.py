@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.app.find import find_session
+from gitfleet.app.which import find_session
 from gitfleet.model.reports import EventsReport
 from gitfleet.store import journal
 from gitfleet.store.locks import holder

@@ -1,4 +1,4 @@
-"""Finding a session or a run by what a person typed: a session id, an instance, or a task.
+"""Finding a run by what a person typed: an instance, or a task.
 
 A task is looked for in open sessions first, then in the newest closed one that has it. What is ambiguous is refused
 with the candidates, never guessed.
@@ -6,73 +6,17 @@ with the candidates, never guessed.
 
 from __future__ import annotations
 
-import difflib
 from typing import TYPE_CHECKING
 
 from gitfleet.app.planning.planners import is_planner
+from gitfleet.app.which import find_session, nearest, sessions
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.session import SessionState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gitfleet.model.run import Run
     from gitfleet.model.session import Session
     from gitfleet.store.state import State
-
-
-def sessions(state: State, damaged: dict[str, GitfleetError] | None = None) -> list[Session]:
-    """Read all sessions: open ones first, each group newest first.
-
-    One whose ``session.md`` cannot be read is left out, since it must not hide the others; the refusal is put into
-    ``damaged`` by its id.
-    """
-    every: list[Session] = []
-    for name in state.session_ids():
-        try:
-            every.append(state.read_session(name))
-        except GitfleetError as error:
-            if damaged is not None:
-                damaged[name] = error
-    every.sort(key=lambda session: (session.started, session.id), reverse=True)
-    return sorted(every, key=lambda session: session.state is SessionState.COMPLETED)
-
-
-def find_session(state: State, name: str | None, *, open_only: bool = False) -> Session:
-    """Give the session of this id, or the one that a person means when they name none.
-
-    That is the only open session, else the newest closed one unless ``open_only``. Raises ``GitfleetError`` with
-    ``no-session``, ``unknown-session`` or ``ambiguous-session``.
-    """
-    every = sessions(state)
-    if name is not None:
-        for session in every:
-            if session.id == name:
-                if open_only and session.state is SessionState.COMPLETED:
-                    raise GitfleetError(Kind.USAGE, "session-closed", f"The session {name} is closed.")
-                return session
-        raise GitfleetError(
-            Kind.USAGE,
-            "unknown-session",
-            f"There is no session {name} here.",
-            hint=_nearest(name, (session.id for session in every)),
-        )
-    running = [session for session in every if session.state is not SessionState.COMPLETED]
-    if len(running) > 1:
-        raise GitfleetError(
-            Kind.USAGE,
-            "ambiguous-session",
-            f"{len(running)} sessions are open.",
-            hint="Name one: " + ", ".join(session.id for session in running) + ".",
-        )
-    if running:
-        return running[0]
-    if open_only or not every:
-        what = "open session" if open_only else "session"
-        raise GitfleetError(
-            Kind.USAGE, "no-session", f"There is no {what} here.", hint="`gitfleet wave PLAN` starts one."
-        )
-    return every[0]
 
 
 def find_run(state: State, word: str, session_id: str | None = None) -> tuple[Session, Run]:
@@ -106,10 +50,5 @@ def find_run(state: State, word: str, session_id: str | None = None) -> tuple[Se
         hint = f"`gitfleet logs {word}` shows what it did; its calls and answers lie in {place}."
         raise GitfleetError(Kind.USAGE, "planner", f"{word} is a planner, and no run of a session.", hint=hint)
     raise GitfleetError(
-        Kind.USAGE, "unknown-run", f"There is no instance or task {word} here.", hint=_nearest(word, known)
+        Kind.USAGE, "unknown-run", f"There is no instance or task {word} here.", hint=nearest(word, known)
     )
-
-
-def _nearest(word: str, names: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(names), n=1)
-    return f"Did you mean {near[0]}?" if near else "`gitfleet status --all` lists what there is."

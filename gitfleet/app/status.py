@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app import attempt_files
 from gitfleet.app.claims import of_other_clones
-from gitfleet.app.find import find_session, sessions
 from gitfleet.app.orphans import Known, attempts, session_of
 from gitfleet.app.planning.planners import left_behind, working
+from gitfleet.app.which import find_session, sessions
 from gitfleet.errors import GitfleetError
 from gitfleet.model.base import decode, seconds_of
 from gitfleet.model.conflict import paths_of

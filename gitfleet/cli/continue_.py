@@ -55,9 +55,11 @@ def COMMAND(  # noqa: N802 - one argument an option
         raise GitfleetError(
             Kind.USAGE, "usage", "--owner-is-gone needs --take-over.", hint="See `gitfleet continue -h`."
         )
-    from gitfleet.app.sessions.resume import choose, resume  # noqa: PLC0415
+    from gitfleet.app.sessions.resume import resume  # noqa: PLC0415
+    from gitfleet.app.which import choose  # noqa: PLC0415
     from gitfleet.coordinator.observer import Interrupts  # noqa: PLC0415
     from gitfleet.model.reports import IdleReport  # noqa: PLC0415
+    from gitfleet.store.state import State  # noqa: PLC0415
 
     interrupts = Interrupts()
     workspace = call.workspace()
@@ -65,7 +67,7 @@ def COMMAND(  # noqa: N802 - one argument an option
     if take_over:
         from gitfleet.app.sessions import takeover  # noqa: PLC0415
 
-        chosen = choose(workspace, session)
+        chosen = choose(State(workspace.layout), session)
         if chosen is None and session is not None:
             raise GitfleetError(
                 Kind.USAGE,

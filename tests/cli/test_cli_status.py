@@ -182,6 +182,10 @@ def test_a_damaged_session_is_named_and_hides_no_other(repo: Repo) -> None:
     assert answer.code == 0
     assert "docs-aaaaaa" in answer.out.split("\n\n")[0]
     assert "\nauth-k3f9qm  active" in answer.out
+    # Who names it is told what is wrong with it, and not that there is none.
+    for command in ("status", "events"):
+        named = run(command, "docs-aaaaaa", "--json", "--repo", repo.path)
+        assert (named.code, named.json["error"]["code"]) == (ExitCode.NEEDS_PERSON, "damaged-state")
 
 
 def test_an_unknown_session_is_refused_with_the_nearest(repo: Repo) -> None:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app.doctor import restoring
 from gitfleet.app.doctor.accounts import mend_accounts
-from gitfleet.app.find import sessions
 from gitfleet.app.orphans import Known, attempts
 from gitfleet.app.planning.planners import sweep
+from gitfleet.app.which import sessions
 from gitfleet.errors import GitfleetError
 from gitfleet.git import worktrees
 from gitfleet.git.command import GitFailed

@@ -14,6 +14,7 @@ from gitfleet.app.sessions.composition import build
 from gitfleet.app.sessions.outcome import Outcome, drive
 from gitfleet.app.sessions.survey import resolved_scopes, survey_tree
 from gitfleet.app.sessions.target import finish_cut_off_fetches
+from gitfleet.app.which import choose
 from gitfleet.coordinator.control.amendments import waves_of
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
@@ -42,31 +43,6 @@ if TYPE_CHECKING:
 LEFT_SECONDS = 8.0
 
 
-def open_sessions(workspace: Workspace) -> tuple[Session, ...]:
-    """Sessions that are not over, oldest first."""
-    state = State(workspace.layout)
-    sessions = (state.read_session(name) for name in state.session_ids())
-    waiting = [session for session in sessions if session.state is not SessionState.COMPLETED]
-    return tuple(sorted(waiting, key=lambda session: session.started))
-
-
-def choose(workspace: Workspace, wanted: str | None) -> Session | None:
-    """The session that was named, or the only open one; none when there is nothing to continue."""
-    if wanted is not None:
-        state = State(workspace.layout)
-        if wanted not in state.session_ids():
-            raise GitfleetError(Kind.USAGE, "unknown-session", f"There is no session {wanted} here.")
-        session = state.read_session(wanted)
-        return session if session.state is not SessionState.COMPLETED else None
-    waiting = open_sessions(workspace)
-    if len(waiting) > 1:
-        names = ", ".join(session.id for session in waiting)
-        raise GitfleetError(
-            Kind.USAGE, "which-session", f"{len(waiting)} sessions are open: {names}.", hint="Name the one you mean."
-        )
-    return waiting[0] if waiting else None
-
-
 def resume(
     workspace: Workspace,
     wanted: str | None,
@@ -83,7 +59,7 @@ def resume(
     needs-person when files are in the way, usage where there are ``budgets`` and nothing to continue.
     """
     more = given(budgets)
-    session = choose(workspace, wanted)
+    session = choose(State(workspace.layout), wanted)
     if session is None and budgets:
         raise GitfleetError(
             Kind.USAGE,

@@ -11,10 +11,11 @@ import msgspec
 from gitfleet.app.load import load_plan
 from gitfleet.app.sessions.disclosure import beyond, disclose
 from gitfleet.app.sessions.preflight import refuse_told
-from gitfleet.app.sessions.resume import choose, documents
+from gitfleet.app.sessions.resume import documents
 from gitfleet.app.sessions.survey import resolved_scopes, survey_tree
 from gitfleet.app.sessions.target import Target
 from gitfleet.app.steering.asking import Nobody, Silence, ask, is_stopped, unanswered, withdraw
+from gitfleet.app.which import choose
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.git import preflight
 from gitfleet.git.engines import open_objects
@@ -93,7 +94,7 @@ def cancel(workspace: Workspace, wanted: str | None, task: str) -> Reply:
 
 
 def _open(workspace: Workspace, wanted: str | None) -> Session:
-    session = choose(workspace, wanted)
+    session = choose(State(workspace.layout), wanted)
     if session is None:
         raise GitfleetError(Kind.USAGE, "no-open-session", "There is no open session to change.")
     return session

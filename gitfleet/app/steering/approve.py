@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from gitfleet.app.find import find_run
 from gitfleet.app.load import load_config
-from gitfleet.app.sessions.resume import open_sessions
 from gitfleet.app.steering import unattended
 from gitfleet.app.steering.asking import Nobody, Silence, ask, unanswered, withdraw
+from gitfleet.app.which import open_sessions
 from gitfleet.coordinator.parked import covered
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.base import instant
@@ -160,7 +160,7 @@ def _others(workspace: Workspace, observer: Observer) -> tuple[str, ...]:
     One whose coordinator does not answer stays parked, and is among those that the report lists.
     """
     granted, gone = _grants(workspace).all(), []
-    for session in open_sessions(workspace):
+    for session in open_sessions(State(workspace.layout)):
         for run in State(workspace.layout).read_runs(session.id).values():
             if run.parked is None or run.parked.approved or run.parked.more:
                 continue
@@ -186,7 +186,7 @@ def _parked(workspace: Workspace) -> tuple[ParkedRun, ...]:
             more=run.parked.more,
             approved=run.parked.approved,
         )
-        for session in open_sessions(workspace)
+        for session in open_sessions(State(workspace.layout))
         for run in state.read_runs(session.id).values()
         if run.parked is not None
     )

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
 
 from gitfleet.app.find import find_run
-from gitfleet.app.sessions.resume import choose, open_sessions
 from gitfleet.app.steering import unattended
 from gitfleet.app.steering.asking import Nobody, Silence, ask, is_stopped, unanswered, withdraw
+from gitfleet.app.which import choose, open_sessions
 from gitfleet.errors import GitfleetError, Kind
 from gitfleet.model.request import Control, Reply, Request
 from gitfleet.model.session import SessionState
@@ -55,7 +55,7 @@ def steer_session(workspace: Workspace, wanted: str | None, action: Control, obs
     Raises ``GitfleetError``: usage where there is no such open session or it refuses, busy where its coordinator does
     not answer.
     """
-    session = choose(workspace, wanted)
+    session = choose(State(workspace.layout), wanted)
     if session is None:
         raise GitfleetError(
             Kind.USAGE,
@@ -85,7 +85,7 @@ def stop_all(workspace: Workspace, observer: Observer) -> tuple[list[Steered], d
     """Stop every open session; what could not be stopped is given by session, and keeps no other from being stopped."""
     stopped: list[Steered] = []
     failed: dict[str, GitfleetError] = {}
-    sessions = open_sessions(workspace)
+    sessions = open_sessions(State(workspace.layout))
     # All are told first, so that together they take as long as the slowest.
     for session in sessions:
         _tell(workspace, session)
