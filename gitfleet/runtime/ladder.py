@@ -44,7 +44,8 @@ def gone(tree: Tree) -> bool:
     """Say whether two looks in a row find no process of the attempt.
 
     A process that forks and ends faster than we look is under one pid in the list and under another by the time that
-    we read it. So a look that missed one proves nothing, unless that goes on: then the machine is just busy.
+    we read it. So a look proves nothing that missed one, or found one newly dead, unless that goes on: then the machine
+    is just busy.
     """
     proofs = 0
     for _ in range(_LOOKS):
@@ -90,6 +91,7 @@ def _step(
     climbed: Climbed,
 ) -> bool:
     """Send one signal and wait; false when nothing was left to send it to."""
+    pause(0)
     members = tree.members()
     if not members:
         if gone(tree):

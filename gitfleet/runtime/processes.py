@@ -59,12 +59,15 @@ class Process:
 if TYPE_CHECKING:
 
     class Table(Protocol):
-        """A way of looking at processes; ``missed`` counts those that were gone before they could be looked at."""
+        """A way of looking at processes.
+
+        ``missed`` counts those that ended between two snapshots or in one: they may have started others unseen.
+        """
 
         missed: int
 
-        def snapshot(self) -> dict[int, Process]:
-            """Give all processes that there are now, by pid."""
+        def snapshot(self, root: int | None = None) -> dict[int, Process]:
+            """Give all processes that there are now, by pid; of ``root`` also children that it got meanwhile."""
 
         def besides(self, strangers: set[int]) -> dict[int, Process]:
             """Give all but those, and drop from them the pids that nobody has any more."""
@@ -130,10 +133,18 @@ class ProcTable:
     def __init__(self) -> None:
         """Start with no look taken."""
         self.missed = 0
+        self._dead: set[int] = set()
 
-    def snapshot(self) -> dict[int, Process]:
-        """Give all processes that there are now, by pid."""
-        return self.besides(set())
+    def snapshot(self, root: int | None = None) -> dict[int, Process]:
+        """Give all processes that there are now, by pid; of ``root`` also children that it got meanwhile."""
+        found = self.besides(set())
+        # What forks and ends while we read is below a pid that was not in the list.
+        late = _children(root) - found.keys() if root is not None else ()
+        found |= {pid: process for pid in late if (process := self.look(pid)) is not None}
+        dead = {process.pid for process in found.values() if process.state == ZOMBIE}
+        self.missed += len(dead - self._dead)
+        self._dead = dead
+        return found
 
     def besides(self, strangers: set[int]) -> dict[int, Process]:
         """Give all but those, and drop from them the pids that nobody has any more."""
@@ -199,6 +210,16 @@ class ProcTable:
     def boot(self) -> str:
         """Name this boot of the machine, to tell it from others."""
         return (_read("/proc/sys/kernel/random/boot_id") or b"").decode().strip()
+
+
+def _children(pid: int) -> set[int]:
+    """The children of a process at this moment; none where the kernel keeps no list of them."""
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return set()
+    lists = (_read(f"/proc/{pid}/task/{task}/children") or b"" for task in tasks)
+    return {int(child) for line in lists for child in line.split()}
 
 
 def _holds_open(pid: str, wanted: os.stat_result) -> bool:

@@ -24,7 +24,7 @@ class PsTable:
         self._directories: dict[int, bytes] | None = None
         self._everyone = ["-A", "-E", "-ww"] if os.uname().sysname == "Darwin" else ["axeww"]
 
-    def snapshot(self) -> dict[int, Process]:
+    def snapshot(self, root: int | None = None) -> dict[int, Process]:  # noqa: ARG002 - ps tells of all at once
         """Give all processes that there are now, by pid."""
         self._environments = self._directories = None
         return self._processes(["-A"])

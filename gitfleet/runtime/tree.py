@@ -59,7 +59,7 @@ class Tree:
         return members + bystanders
 
     def _sort_out(self, *, everyone: bool = False) -> tuple[list[Process], list[Process]]:
-        processes = [process for process in self.table.snapshot().values() if process.pid not in self._spared]
+        processes = [process for process in self.table.snapshot(self._root).values() if process.pid not in self._spared]
         children: dict[int, list[int]] = {}
         for process in processes:
             children.setdefault(process.parent, []).append(process.pid)

@@ -30,7 +30,7 @@ class Machine:
         self.looks = 0
         self.read: set[int] = set()
 
-    def snapshot(self) -> dict[int, Process]:
+    def snapshot(self, _: int | None = None) -> dict[int, Process]:
         self.looks += 1
         return {
             pid: Process(pid=pid, parent=PARENTS.get(pid, 1), start=pid, state="S", name="p", terminal=pid in TERMINALS)
