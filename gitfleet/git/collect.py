@@ -8,13 +8,12 @@ hide edits. Ignored files are not collected, and neither are nested repositories
 from __future__ import annotations
 
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitfleet.git.command import Git, GitFailed
-from gitfleet.git.private_index import SETTINGS, merge_heads, operation, private_status
+from gitfleet.git.private_index import SETTINGS, merge_heads, operation, private_status, scratch_of
 from gitfleet.git.refs import HEADS, Refs, Updated, zero
 from gitfleet.git.worktrees import INSTANCE_FILE, Worktree
 from gitfleet.model.paths import quote_path
@@ -76,7 +75,7 @@ def commit_work(
     """
     git = worktree.git(door).having(*SETTINGS)
     try:
-        with tempfile.TemporaryDirectory(prefix="gitfleet-index-", dir=worktree.git_dir) as scratch:
+        with scratch_of(worktree) as scratch:
             index = Path(scratch) / "index"
             private, status = private_status(git, worktree, index)
             if whole and (left := _half_done(worktree, status)):
@@ -134,7 +133,7 @@ def remains(door: Git, worktree: Worktree) -> Remains:
     and a detached HEAD that no ref reaches.
     """
     git = worktree.git(door).having(*SETTINGS)
-    with tempfile.TemporaryDirectory(prefix="gitfleet-index-", dir=worktree.git_dir) as scratch:
+    with scratch_of(worktree) as scratch:
         _, status = private_status(git, worktree, Path(scratch) / "index", ignored=True)
     reasons = [f"uncommitted: {os.fsdecode(path)}" for path in (*status.unmerged, *status.changed)]
     reasons += [f"untracked: {os.fsdecode(path)}" for path in status.untracked]

@@ -7,6 +7,7 @@ deleted ``.git``, a merge half done, a broken index, or bits in the index that h
 from __future__ import annotations
 
 import shutil
+import tempfile
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,15 @@ _OPERATIONS = {
     "REVERT_HEAD": "revert",
     "BISECT_START": "bisect",
 }
+
+
+def scratch_of(worktree: Worktree) -> tempfile.TemporaryDirectory[str]:
+    """A directory for such a copy, below the worktree's own.
+
+    Where something still writes into it when it is to go, it stays, and goes with the worktree: a coordinator that ends
+    at once does not wait for the git calls of its threads.
+    """
+    return tempfile.TemporaryDirectory(prefix="gitfleet-index-", dir=worktree.git_dir, ignore_cleanup_errors=True)
 
 
 def private_status(git: Git, worktree: Worktree, index: Path, *, ignored: bool = False) -> tuple[Git, Status]:

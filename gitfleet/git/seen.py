@@ -6,7 +6,6 @@ Objects only: no ref, no index and no file of the worktree is touched. Whoever c
 from __future__ import annotations
 
 import os
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from gitfleet.git import ignored as ignored_files
 from gitfleet.git.command import GitFailed
 from gitfleet.git.index import content_as_checked_out, parse_raw
 from gitfleet.git.objects import is_oid
-from gitfleet.git.private_index import SETTINGS, private_status
+from gitfleet.git.private_index import SETTINGS, private_status, scratch_of
 from gitfleet.git.raw_files import store
 from gitfleet.git.snapshot_facts import bounded, named
 from gitfleet.git.trees import EXECUTABLE, FILE, SUBMODULE, TreeEntry
@@ -76,7 +75,7 @@ def look(
     """Write what stands in a worktree as objects; see ``snapshots.Origin`` for base, held and tips."""
     git = worktree.git(repository.git).having(*SETTINGS)
     root = os.fsencode(worktree.path)
-    with tempfile.TemporaryDirectory(prefix="gitfleet-index-", dir=worktree.git_dir) as scratch:
+    with scratch_of(worktree) as scratch:
         private, status = private_status(git, worktree, Path(scratch) / "index", ignored=ignored is not None)
         touched = _touched(private, status)
         index_tree, gaps = _staged(private, status)

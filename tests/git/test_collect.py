@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,6 +68,20 @@ def attempt(repo: Repo, tmp_path: Path) -> Iterator[Attempt]:
     assert isinstance(worktree, Worktree)
     with open_objects(found) as objects:
         yield Attempt(repo, found, objects, worktree, Repo(worktree.path), base)
+
+
+def test_a_scratch_directory_that_cannot_go_is_no_failure(attempt: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a coordinator ends at once, and a git call of a thread of its still writes there."""
+    attempt.inside.write("a", "changed\n")
+    rmdir = os.rmdir
+
+    def refuse(path: str, **at: int | None) -> None:
+        if "gitfleet-index-" in os.fspath(path):
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+        rmdir(path, **at)
+
+    monkeypatch.setattr(os, "rmdir", refuse)
+    assert attempt.collect().committed
 
 
 def test_nothing_done(attempt: Attempt, counter: GitCounter) -> None:
