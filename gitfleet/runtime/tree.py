@@ -45,6 +45,10 @@ class Tree:
         self._root = root
         self._spared = frozenset(spared) | {os.getpid()}
 
+    def children(self) -> set[int]:
+        """Give the pids of the root's children at this moment, zombies included; none where that is not known."""
+        return self.table.children(self._root) if self._root is not None else set()
+
     def members(self) -> list[Process]:
         """Find the living processes that belong to the attempt now."""
         return self._sort_out()[0]
