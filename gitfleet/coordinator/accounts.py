@@ -234,7 +234,7 @@ def mended(parts: Parts, attempt: Attempt, failure: Failure) -> Failure:
     """A failure; where credentials were refused, with the command that connects the account anew."""
     if failure.code != AUTH:
         return failure
-    account = next((one for one in accounts_of(parts).all() if one.ref == attempt.account), None)
+    account = accounts_of(parts).find(attempt.account)
     if account is None:
         return failure
     return msgspec.structs.replace(failure, message=f"{failure.message} `{connect_again(account)}` connects it anew.")

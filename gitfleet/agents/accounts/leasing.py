@@ -118,7 +118,7 @@ def ended(accounts: Accounts, ref: str, what: Ending) -> Standing | None:
     work with it for a while.
     """
     with accounts.lock() as proof:
-        account = next((one for one in accounts.all() if one.ref == ref), None)
+        account = accounts.find(ref)
         if account is None:
             return None
         before = accounts.state(ref)

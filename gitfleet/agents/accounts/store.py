@@ -104,6 +104,13 @@ class Accounts:
             raise _damaged(ref, path)
         return account
 
+    def find(self, ref: str) -> Account | None:
+        """One account, if it is there and can be read."""
+        if ref in self.refs():
+            with suppress(GitfleetError):
+                return self.read(ref)
+        return None
+
     def all(self) -> list[Account]:
         """All accounts that can be read."""
         accounts = []
