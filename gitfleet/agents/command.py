@@ -123,6 +123,11 @@ def build(name: str, config: AgentConfig) -> ProgramAgent:
     return ProgramAgent(name=name, argv=config.argv, stdin=config.stdin, allow=config.env.allow)
 
 
+def signal_of(ended: Exit) -> int:
+    """The number of the signal that ended a process, as it or its shell tells; not above 0 where none did."""
+    return ended.signal or (ended.code or 0) - SHELL_SIGNAL
+
+
 def judge(ended: Exit, who: str) -> Failure | None:
     """Name the failure that the end of a plain process stands for; ``who`` begins the sentence."""
     source, code, message = FailureSource.TASK, "exit-code", ""

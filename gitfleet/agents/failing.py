@@ -6,7 +6,7 @@ import re
 import signal
 from typing import TYPE_CHECKING
 
-from gitfleet.agents.command import SHELL_SIGNAL, judge
+from gitfleet.agents.command import judge, signal_of
 from gitfleet.model.run import Failure, FailureSource
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def failure(who: str, code: str, detail: str = "", source: FailureSource | None 
 
 def without_end(who: str, ended: Exit, told: Transcript | None) -> Failure | None:
     """Tell of a program that did not tell of its own end: by the signal that ended it, else by its last error."""
-    by = ended.signal or (ended.code or 0) - SHELL_SIGNAL
+    by = signal_of(ended)
     trouble = told.trouble if told is not None else None
     if by == signal.SIGKILL:
         return judge(ended, who)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitfleet.agents.lines import count, document, leading, mapping
 from gitfleet.model.agent_config import AgentKind
-from gitfleet.model.usage import Tokens
+from gitfleet.model.usage import Tokens, added
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -47,7 +47,7 @@ def _claude(home: Path, session: str) -> Tokens | None:
     for line in (line for file in files for line in _lines(file)):
         message = line.get("message")
         if line.get("type") == "cost-state":
-            state = _sum(_model(used) for used in line["modelUsage"].values())
+            state = added(_model(used) for used in line["modelUsage"].values())
         if line.get("type") != "assistant" or not isinstance(message, dict) or not message.get("usage"):
             continue
         used = message["usage"]
@@ -58,7 +58,7 @@ def _claude(home: Path, session: str) -> Tokens | None:
             output=_figure(used, "output_tokens"),
             reasoning=count(mapping(used.get("output_tokens_details")).get("thinking_tokens")),
         )
-    said = _sum(iter(messages.values()))
+    said = added(messages.values())
     return max(said, state, key=lambda tokens: tokens.total) if files else None
 
 
@@ -108,7 +108,7 @@ def _opencode(home: Path, session: str) -> Tokens | None:
         except sqlite3.Error:
             continue
         if rows:
-            return _sum(_message(leading(str(data))[0] or {}) for (data,) in rows)
+            return added(_message(leading(str(data))[0] or {}) for (data,) in rows)
     return None
 
 
@@ -134,13 +134,6 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 
 def _figure(used: Mapping[str, Any], name: str) -> int:
     return count(used.get(name)) or 0
-
-
-def _sum(parts: Iterator[Tokens]) -> Tokens:
-    total = Tokens()
-    for part in parts:
-        total = total.plus(part)
-    return total
 
 
 _READERS: dict[AgentKind, Callable[[Path, str], Tokens | None]] = {

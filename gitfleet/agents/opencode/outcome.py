@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitfleet.agents.command import SHELL_SIGNAL, judge
+from gitfleet.agents.command import judge, signal_of
 from gitfleet.agents.failing import failure, without_end
 
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ def outcome(who: str, ended: Exit, told: Transcript | None) -> Failure | None:
     """Read what an end says against success; ``who`` begins the sentence."""
     if ended.reason != "exited":
         return judge(ended, who)
-    by = ended.signal or (ended.code or 0) - SHELL_SIGNAL
-    if told is None or told.ended is None or by > 0:
+    if told is None or told.ended is None or signal_of(ended) > 0:
         return without_end(who, ended, told)
     if told.denied and told.ended.code in {"", "no-end-event"}:
         denied = told.denied[-1]
