@@ -47,25 +47,21 @@ def choose(state: State, wanted: str | None) -> Session | None:
     return _only(running) if running else None
 
 
-def find_session(state: State, name: str | None, *, open_only: bool = False) -> Session:
+def find_session(state: State, name: str | None) -> Session:
     """Give the session of this id, or the one that a person means when they name none.
 
-    That is the only open session, else the newest closed one unless ``open_only``. Raises ``GitfleetError`` with
+    That is the only open session, else the newest closed one. Raises ``GitfleetError`` with
     ``no-session``, ``unknown-session`` or ``ambiguous-session``.
     """
     if name is not None:
-        named = _named(state, name)
-        if open_only and named.state is SessionState.COMPLETED:
-            raise GitfleetError(Kind.USAGE, "session-closed", f"The session {name} is closed.")
-        return named
+        return _named(state, name)
     every = sessions(state)
     running = [session for session in every if session.state is not SessionState.COMPLETED]
     if running:
         return _only(running)
-    if open_only or not every:
-        what = "open session" if open_only else "session"
+    if not every:
         raise GitfleetError(
-            Kind.USAGE, "no-session", f"There is no {what} here.", hint="`gitfleet wave PLAN` starts one."
+            Kind.USAGE, "no-session", "There is no session here.", hint="`gitfleet wave PLAN` starts one."
         )
     return every[0]
 
